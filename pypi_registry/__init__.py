@@ -1,0 +1,10 @@
+"""GitLab's PyPI package registry as a WSGI application: the public names."""
+
+from pypi_registry.app import Registry as Registry
+from pypi_registry.auth import Open as Open
+from pypi_registry.errors import InvalidVersion as InvalidVersion
+from pypi_registry.forwarding import PYPI as PYPI
+from pypi_registry.versions import check_version as check_version
+from pypi_registry.versions import is_valid_version as is_valid_version
+
+__version__ = "0.1.0"

@@ -1,0 +1,126 @@
+"""The application: collaborators in, one request out. Errors become responses here, and only here."""
+
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pypi_registry.auth import Auth, Open
+from pypi_registry.directory import Directory, OpenDirectory
+from pypi_registry.edge import Answer, Call, Collaborators, answer_json, status_line
+from pypi_registry.errors import (
+    InsufficientScope,
+    InvalidToken,
+    InvalidUpload,
+    FileTooLarge,
+    MethodNotAllowed,
+    NoSuchRoute,
+    NotAuthenticated,
+    RegistryError,
+)
+from pypi_registry.forwarding import PYPI, ForwardTo
+from pypi_registry.routes import endpoint, find
+from pypi_registry.storage import Blobs, Catalogue
+from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+_log = logging.getLogger("pypi_registry")
+
+
+class Registry:
+    """GitLab's PyPI package registry, as a WSGI application.
+
+    A host mounts it under ``/api/v4``, or any server runs it alone. Given nothing, it is open to anybody and lives in
+    memory: every id is a project, and a group holds the projects below its path.
+
+    :param directory: the host's projects and groups.
+    :param auth: who may do what. ``Open()`` lets anyone do anything.
+    :param catalogue: where packages and files are listed; in memory by default.
+    :param blobs: where the bytes are kept; in memory by default.
+    :param forward_to: the simple index to which a caller who may read is sent for a name that is not here; None for
+        nowhere; or a function of the project or group and the normalized name. The public PyPI by default.
+    :param max_file_size: bytes; a file must be smaller.
+    :raises TypeError: if a part is missing that another one needs, so that nothing is open by accident.
+    """
+
+    def __init__(
+        self,
+        *,
+        directory: Directory | None = None,
+        auth: Auth | None = None,
+        catalogue: Catalogue | None = None,
+        blobs: Blobs | None = None,
+        forward_to: ForwardTo = PYPI,
+        max_file_size: int = 3 * 1024**3,
+    ) -> None:
+        if auth is None and (directory is not None or catalogue is not None or blobs is not None):
+            raise TypeError("Registry() needs auth= to say who may do what; auth=Open() lets anyone do anything")
+        if directory is None and not isinstance(auth, Open | None):
+            raise TypeError("Registry() needs directory= to say which projects and groups exist, as it was given auth=")
+        if (catalogue is None) != (blobs is None):
+            raise TypeError("Registry() needs catalogue= and blobs= together: a row is of no use without its bytes")
+        catalogue = MemoryCatalogue() if catalogue is None else catalogue
+        if directory is None:
+            directory = OpenDirectory(catalogue)
+        if auth is None or isinstance(auth, Open):
+            auth = (auth or Open()).over(directory)
+        self._collaborators = Collaborators(
+            directory, auth, catalogue, MemoryBlobs() if blobs is None else blobs, forward_to, max_file_size
+        )
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        call = Call(environ, self._collaborators)
+        try:
+            answer = _answer(call)
+        except RegistryError as error:
+            answer = refuse(error)
+        except Exception:
+            _log.exception("%s %s failed", call.method, call.path)
+            answer = answer_json("500 Internal Server Error", {"message": "500 Internal Server Error"})
+        call.body.drain()
+        return answer.send(environ, start_response)
+
+
+def _answer(call: Call) -> Answer:
+    route, call.captured = find(call.path)
+    if call.method == "OPTIONS":
+        return Answer("204 No Content", [("Allow", ", ".join(route.allowed))])
+    return endpoint(route, call.method)(call)
+
+
+_BASIC = ("WWW-Authenticate", 'Basic realm="GitLab Packages Registry"')
+
+# GitLab answers these in OAuth's form (RFC 6750).
+_TOKEN_REASONS = {
+    "expired": "Token is expired. You can either do re-authorization or token refresh.",
+    "revoked": "Token was revoked. You have to re-authorize from the user.",
+}
+
+
+def refuse(error: RegistryError) -> Answer:
+    """Make the response of an error, with GitLab's body."""
+    message = f"{error.status} {error}"
+    status = status_line(error.status, str(error))
+    match error:
+        case InvalidUpload():
+            return answer_json(status, {"message": message, "errors": error.faults})
+        case FileTooLarge():
+            return answer_json(status, {"message": message, "errors": [str(error).partition(" - ")[2]]})
+        case NotAuthenticated():
+            return answer_json(status, {"message": message}, _BASIC)
+        case InvalidToken() if error.reason in _TOKEN_REASONS:
+            body = {"error": "invalid_token", "error_description": _TOKEN_REASONS[error.reason]}
+            return answer_json(status, body, _BASIC, ("WWW-Authenticate", 'Bearer error="invalid_token"'))
+        case InvalidToken():
+            return answer_json(status, {"message": "401 Unauthorized"}, _BASIC)
+        case InsufficientScope():
+            description = "The request requires higher privileges than provided by the access token."
+            body = {"error": "insufficient_scope", "error_description": description, "scope": error.scope}
+            return answer_json(status, body)
+        case MethodNotAllowed():
+            return answer_json(status, {"error": message}, ("Allow", ", ".join(error.allowed)))
+        case NoSuchRoute():
+            return answer_json(status, {"error": message})
+        case _:
+            return answer_json(status, {"message": message})

@@ -1,0 +1,131 @@
+"""The contract for who may do what, and the table that turns a "no" into GitLab's 401, 403 or 404.
+
+A host answers questions; which status a refusal becomes is decided here, for all hosts alike.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Protocol, Self, TypeAlias
+
+from pypi_registry.directory import Directory
+from pypi_registry.errors import Forbidden, NotAuthenticated, NotFound, RegistryError
+from pypi_registry.model import Group, PackageName, Project
+
+
+class Ability(Enum):
+    """What a principal may do to a subject, in GitLab's words."""
+
+    READ_PROJECT = "read_project"
+    """Know that a project exists."""
+    READ_GROUP = "read_group"
+    """Know that a group exists."""
+    READ_PACKAGE = "read_package"
+    """List and download the packages of a project, or those of a group that the principal may read."""
+    CREATE_PACKAGE = "create_package"
+    """Publish to a project, or under a name of it."""
+
+
+class Presented(Enum):
+    """How a client showed its secret."""
+
+    BASIC = "Basic"
+    BEARER = "Bearer"
+    PRIVATE_TOKEN = "PRIVATE-TOKEN"
+    DEPLOY_TOKEN = "DEPLOY-TOKEN"
+    JOB_TOKEN = "JOB-TOKEN"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A secret as a client showed it; its repr does not."""
+
+    presented: Presented
+    secret: str = field(repr=False)
+    user: str = ""
+    """The user name of Basic authentication; empty for the other forms."""
+
+
+Subject: TypeAlias = Project | Group | PackageName
+
+
+class Principal(Protocol):
+    """Somebody, for the length of one request."""
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether nobody is known to be asking, so that credentials could help."""
+
+    def can(self, ability: Ability, subject: Subject) -> bool:
+        """Answer for a project or a group; a `PackageName` asks whether a protection rule leaves the ability intact."""
+
+    def readable(self, group: Group) -> Sequence[Project]:
+        """Give the projects of the group, and of all groups below it, whose packages this principal may read."""
+
+
+class Auth(Protocol):
+    """Knows tokens, and what each may do. Called once a request, from any thread."""
+
+    def authenticate(self, credentials: Credentials | None, environ: Mapping[str, object]) -> Principal:
+        """Tell who asks.
+
+        `credentials` is None if the request shows none. `environ` is the WSGI environ, to be read only, for hosts with
+        sessions. Basic credentials that are not known are an anonymous principal's, as in GitLab.
+
+        :raises InvalidToken: if GitLab answers 401 even for a public project: an expired or a revoked token, a wrong
+            job token, an unknown token in a header of its own.
+        :raises InsufficientScope: if the token's scope excludes this request, whatever its user may do.
+        """
+
+
+def require(principal: Principal, ability: Ability, subject: Subject) -> None:
+    """Let a principal pass, or refuse as GitLab does.
+
+    :raises NotAuthenticated: if credentials could help.
+    :raises NotFound: if this principal must not learn that the subject exists.
+    :raises Forbidden: if it knows the subject, but may not do this.
+    """
+    if not principal.can(ability, subject):
+        raise refusal(principal, ability, subject)
+
+
+def refusal(principal: Principal, ability: Ability, subject: Subject) -> RegistryError:
+    """Choose the answer to a principal that may not do a thing (GitLab's specification of its PyPI endpoints)."""
+    if isinstance(subject, PackageName):
+        return Forbidden("Package protected.")
+    to_see = Ability.READ_GROUP if isinstance(subject, Group) else Ability.READ_PROJECT
+    if not principal.can(to_see, subject):
+        return NotAuthenticated() if principal.anonymous else NotFound()
+    if ability is Ability.CREATE_PACKAGE and principal.anonymous:
+        return NotAuthenticated()
+    return Forbidden()
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Lets anyone do anything. Say it aloud: ``Registry(auth=Open(), …)``."""
+
+    directory: Directory | None = None
+    """Whose projects a group page shows; None is filled in by `Registry`."""
+
+    def over(self, directory: Directory) -> Self:
+        """Give the same for this directory, unless one was already named."""
+        return self if self.directory else replace(self, directory=directory)
+
+    def authenticate(self, credentials: Credentials | None, environ: Mapping[str, object]) -> Principal:
+        return _Anyone(self.directory)
+
+
+@dataclass(frozen=True, slots=True)
+class _Anyone:
+    directory: Directory | None
+
+    @property
+    def anonymous(self) -> bool:
+        return True
+
+    def can(self, ability: Ability, subject: Subject) -> bool:
+        return True
+
+    def readable(self, group: Group) -> Sequence[Project]:
+        return self.directory.projects_in(group) if self.directory else []

@@ -1,0 +1,105 @@
+"""The contract for a host's projects and groups, and the directory in which every id is a project.
+
+Apart from storage on purpose: most hosts have projects of their own, and no wish to store packages.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
+
+from pypi_registry.model import Group, Project, Visibility, is_below
+from pypi_registry.storage import Catalogue
+
+Ref: TypeAlias = int | str
+"""How a URL names a project or a group: by its number, or by its full path (unquoted, may hold any character)."""
+
+MAX_DIGITS = 18
+"""A longer number is nobody's id, so that every id fits into 64 bits."""
+
+
+class Directory(Protocol):
+    """Knows which projects and groups exist.
+
+    Called from any thread, once or twice a request; it must not block for long. What it does not know it answers with
+    None. It says nothing about who may see a project: that is `Auth`'s.
+    """
+
+    def project(self, ref: Ref) -> Project | None:
+        """Give the project with this number or full path, or None. GitLab looks paths up without regard to case."""
+
+    def group(self, ref: Ref) -> Group | None:
+        """Give the group with this number or full path, or None."""
+
+    def projects_in(self, group: Group) -> Sequence[Project]:
+        """Give the projects of the group and of all groups below it."""
+
+
+def parse_ref(text: str) -> Ref | None:
+    """Read what a URL holds for ``:id``, already unquoted; None is the id of nothing.
+
+    >>> parse_ref("42"), parse_ref("acme/libs/tools"), parse_ref("1" * 19)
+    (42, 'acme/libs/tools', None)
+    """
+    if re.fullmatch(r"-?[0-9]+", text):  # GitLab: anything that looks like a number is one
+        return int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else None
+    return text
+
+
+def number_of(path: str) -> int:
+    """Derive a number from a path, the same on every machine and in any order of arrival.
+
+    15 digits, so that a program which keeps JSON numbers in doubles does not round it. Case does not count, as in GitLab.
+
+    >>> number_of("acme/tools") == number_of("Acme/Tools")
+    True
+    """
+    digest = hashlib.sha256(path.lower().encode()).digest()
+    return int.from_bytes(digest[:8]) % 10**15
+
+
+# GitLab's manual, "Reserved project and group names and rules": letters, digits, '_', '-' and '.', not beginning with '-'.
+_PATH = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*(/[A-Za-z0-9_.][A-Za-z0-9_.-]*)*")
+
+
+def is_path(text: str) -> bool:
+    """Tell whether a project or a group could have this full path.
+
+    >>> is_path("acme/libs/my.tools_2"), is_path("acme//tools"), is_path("acme/../tools")
+    (True, False, False)
+    """
+    return _PATH.fullmatch(text) is not None and not {".", ".."} & set(text.split("/"))
+
+
+class OpenDirectory:
+    """A directory in which every id is a project, and every group holds the projects below its path.
+
+    A project answers to its path and to its number, which derives from the path. Which projects a group holds is what
+    the catalogue remembers of uploads, so that it is the same in every process and after a restart.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def project(self, ref: Ref) -> Project | None:
+        if isinstance(ref, int):
+            return Project(ref, str(ref), visibility=Visibility.PUBLIC)
+        return Project(number_of(ref), ref, visibility=Visibility.PUBLIC) if is_path(ref) else None
+
+    def group(self, ref: Ref) -> Group | None:
+        if isinstance(ref, int):
+            return Group(ref, str(ref), visibility=Visibility.PUBLIC)
+        return Group(number_of(ref), ref, visibility=Visibility.PUBLIC) if is_path(ref) else None
+
+    def projects_in(self, group: Group) -> Sequence[Project]:
+        published = self._catalogue.publishers()
+        return [
+            Project(number, path, visibility=Visibility.PUBLIC)
+            for number, path in published
+            if is_below(path.lower(), group.path.lower()) or group.id in map(number_of, _groups_above(path))
+        ]
+
+
+def _groups_above(path: str) -> list[str]:
+    segments = path.split("/")
+    return ["/".join(segments[:depth]) for depth in range(1, len(segments))]

@@ -1,0 +1,72 @@
+"""What a wheel or an sdist says of itself. So far: by its file name."""
+
+import re
+from collections.abc import Iterator
+
+from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from pypi_registry.errors import excerpt
+
+WHEEL = ".whl"
+SDISTS = (".tar.gz", ".zip")
+
+# packaging's parsers let NUL, quotes, blanks and "../" through, so the characters come first. These are the ones that
+# names, versions and tags are made of: none of them means anything to a path, a header, HTML or a URL.
+_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+!-]*")
+_MAX_LENGTH = 255  # what file systems take
+
+
+def filename_faults(filename: str, name: NormalizedName, version: str) -> Iterator[str]:
+    """Name what is wrong with a file name, given the name and the version that it must speak of.
+
+    Versions are compared as versions: ``1.0.0-RC1`` in a form agrees with ``1.0.0rc1`` in a file name. Nothing is
+    yielded for a good file name.
+
+    >>> list(filename_faults("demo-1.0-py3-none-any.whl", NormalizedName("demo"), "1.0.0"))
+    []
+    >>> list(filename_faults("demo-1.0.tar.gz", NormalizedName("other"), "1.0"))
+    ["File name 'demo-1.0.tar.gz' does not agree with the name other and the version '1.0'"]
+    """
+    if _SAFE.fullmatch(filename) is None or len(filename) > _MAX_LENGTH:
+        yield (
+            f"File name {excerpt(filename)} is invalid: at most {_MAX_LENGTH} letters, digits and '._+!-', no path, "
+            "beginning with a letter, a digit or '_'"
+        )
+    elif filename.endswith(WHEEL):
+        yield from _wheel_faults(filename, name, Version(version))
+    elif filename.endswith(SDISTS):
+        if not any(_sdist_readings(filename, name, Version(version))):
+            yield _disagrees(filename, name, version)
+    else:
+        yield f"File name {excerpt(filename)} is neither a wheel's (.whl) nor an sdist's (.tar.gz, .zip)"
+
+
+def _wheel_faults(filename: str, name: NormalizedName, version: Version) -> Iterator[str]:
+    try:
+        found, found_version, _, _ = parse_wheel_filename(filename)
+    except (InvalidWheelFilename, InvalidVersion) as error:
+        yield f"File name {excerpt(filename)} is not a wheel's: {error}"
+        return
+    if (found, found_version) != (name, version):
+        yield _disagrees(filename, name, str(version))
+
+
+def _sdist_readings(filename: str, name: NormalizedName, version: Version) -> Iterator[bool]:
+    # Old sdists have a hyphen in the name, in the version or in both ("zope-interface-3.0-1.tar.gz"), so any hyphen may
+    # be the one between them. packaging knows neither the name nor the version, and must guess.
+    stem = filename.removesuffix(SDISTS[0]).removesuffix(SDISTS[1])
+    for hyphen in re.finditer("-", stem):
+        if canonicalize_name(stem[: hyphen.start()]) == name:
+            yield _equal(stem[hyphen.end() :], version)
+
+
+def _equal(text: str, version: Version) -> bool:
+    try:
+        return Version(text) == version
+    except ValueError:
+        return False
+
+
+def _disagrees(filename: str, name: NormalizedName, version: str) -> str:
+    return f"File name {excerpt(filename)} does not agree with the name {name} and the version {excerpt(version)}"

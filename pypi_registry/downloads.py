@@ -1,0 +1,88 @@
+"""A file on its way to a client: whole, a range of it, or nothing if the client has it (RFC 9110, 13 and 14)."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+from pypi_registry.edge import Answer, Call, Headers, unchanged
+
+BLOCK = 256 * 1024
+"""Bytes at once, where the server does not send the file itself."""
+
+
+def requested_range(header: str, size: int) -> range | None:
+    """Read a Range header for a representation of `size` bytes.
+
+    None means the whole of it, also where the header is malformed, has several ranges or another unit: a server may
+    ignore it. An empty range cannot be satisfied. A suffix longer than the file is all of it, which Werkzeug refuses.
+
+    >>> requested_range("bytes=-10000", 871), requested_range("bytes=100-", 871), requested_range("bytes=900-", 871)
+    (range(0, 871), range(100, 871), range(0, 0))
+    """
+    match = re.fullmatch(r"bytes=[ \t]*([0-9]{0,100})-([0-9]{0,100})[ \t]*", header, re.IGNORECASE | re.ASCII)
+    if match is None or match.group() and not any(match.groups()):
+        return None
+    first, last = match.groups()
+    if not first:
+        return _clipped(size - min(int(last), size), size, size)
+    if last and int(last) < int(first):
+        return None
+    return _clipped(int(first), int(last) + 1 if last else size, size)
+
+
+def _clipped(start: int, stop: int, size: int) -> range:
+    return range(start, min(stop, size)) if start < size else range(0)
+
+
+def answer_file(call: Call, stream: BinaryIO, size: int, etag: str, headers: Headers) -> Answer:
+    """Answer with a file of `size` bytes, or the part of it that was asked for; the server closes the stream."""
+    headers = [("ETag", etag), ("Accept-Ranges", "bytes"), *headers]
+    if unchanged(call, etag):
+        stream.close()
+        return Answer("304 Not Modified", headers)
+    part = requested_range(call.header("HTTP_RANGE"), size) if _may_have_part(call, etag) else None
+    if part is None:
+        return Answer("200 OK", [("Content-Length", str(size)), *headers], _whole(call, stream))
+    if not part:
+        stream.close()
+        return Answer(
+            "416 Range Not Satisfiable", [("Content-Range", f"bytes */{size}"), ("Content-Length", "0"), *headers]
+        )
+    stream.seek(part.start)
+    extent = ("Content-Range", f"bytes {part.start}-{part.stop - 1}/{size}")
+    return Answer(
+        "206 Partial Content", [("Content-Length", str(len(part))), extent, *headers], _Window(stream, len(part))
+    )
+
+
+def _may_have_part(call: Call, etag: str) -> bool:
+    # Range is for GET only (RFC 9110, 14.2). If-Range must be our strong tag: we send no date that could be compared.
+    return call.method == "GET" and call.header("HTTP_IF_RANGE") in ("", etag)
+
+
+def _whole(call: Call, stream: BinaryIO) -> Iterable[bytes]:
+    # The wrapper must reach the server untouched: then gunicorn, uwsgi and bjoern use sendfile.
+    wrapper = call.environ.get("wsgi.file_wrapper")
+    return wrapper(stream, BLOCK) if wrapper else _Window(stream, None)
+
+
+class _Window:
+    """The next `size` bytes of a stream, or all that are left; closes the stream even if nobody ever iterated."""
+
+    def __init__(self, stream: BinaryIO, size: int | None) -> None:
+        self._stream = stream
+        self._left = size
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        block = self._stream.read(BLOCK if self._left is None else min(BLOCK, self._left))
+        if not block:
+            raise StopIteration
+        if self._left is not None:
+            self._left -= len(block)
+        return block
+
+    def close(self) -> None:
+        self._stream.close()

@@ -1,0 +1,192 @@
+"""What an endpoint is given and what it gives back: HTTP and WSGI begin and end here.
+
+Credentials and paths are read by hand: every server hands them on a little differently, and Werkzeug's
+``request.authorization`` knows only UTF-8.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header, parse_etags
+
+from pypi_registry.auth import Auth, Credentials, Presented
+from pypi_registry.directory import Directory
+from pypi_registry.forwarding import ForwardTo
+from pypi_registry.multipart import Body
+from pypi_registry.pages import Pages
+from pypi_registry.simple import Form
+from pypi_registry.storage import Blobs, Catalogue
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+Headers = list[tuple[str, str]]
+
+# Different tokens see different pages at one address, so no cache may mistake one for the other.
+VARY = ("Vary", "Accept, Authorization, PRIVATE-TOKEN, DEPLOY-TOKEN, JOB-TOKEN")
+
+
+@dataclass(frozen=True)
+class Collaborators:
+    """What a `Registry` was built from."""
+
+    directory: Directory
+    auth: Auth
+    catalogue: Catalogue
+    blobs: Blobs
+    forward_to: ForwardTo
+    max_file_size: int
+    pages: Pages = field(default_factory=Pages)
+
+
+class Call:
+    """One request: its environ, what its route captured, and the registry's collaborators."""
+
+    def __init__(self, environ: "WSGIEnvironment", registry: Collaborators) -> None:
+        self.environ = environ
+        self.registry = registry
+        self.captured: Mapping[str, str] = {}
+        self.body = Body(environ)
+
+    @property
+    def method(self) -> str:
+        return str(self.environ["REQUEST_METHOD"])
+
+    @cached_property
+    def path(self) -> str:
+        """The path below the mount point, decoded as UTF-8, with exactly one slash at the beginning.
+
+        WSGI hands on bytes as latin-1. Some servers leave the scheme and the host of an absolute-form target in it.
+        """
+        text = str(self.environ.get("PATH_INFO", ""))
+        if text.startswith(("http://", "https://")):
+            text = text.partition("//")[2].partition("/")[2]
+        return "/" + text.lstrip("/").encode("latin-1", "replace").decode("utf-8", "replace")
+
+    @property
+    def credentials(self) -> Credentials | None:
+        return read_credentials(self.environ)
+
+    @property
+    def slash(self) -> bool:
+        """Whether the address ends in a slash, on which the links of a page depend."""
+        return self.path.endswith("/")
+
+    def header(self, name: str) -> str:
+        """Give a request header by its name in the environ, ``HTTP_ACCEPT``; empty if there is none."""
+        return str(self.environ.get(name) or "")
+
+
+_TOKEN_HEADERS = {
+    "HTTP_PRIVATE_TOKEN": Presented.PRIVATE_TOKEN,
+    "HTTP_DEPLOY_TOKEN": Presented.DEPLOY_TOKEN,
+    "HTTP_JOB_TOKEN": Presented.JOB_TOKEN,
+}
+
+
+def read_credentials(environ: Mapping[str, object]) -> Credentials | None:
+    """Read what a request shows; malformed credentials are none at all, as in GitLab."""
+    for header, presented in _TOKEN_HEADERS.items():
+        if text := environ.get(header):
+            return Credentials(presented, _decoded(str(text).encode("latin-1", "replace")))
+    scheme, _, rest = str(environ.get("HTTP_AUTHORIZATION") or "").partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return Credentials(Presented.BEARER, _decoded(rest.strip().encode("latin-1", "replace")))
+        case "basic":
+            return _read_basic(rest)
+    return None
+
+
+def _read_basic(text: str) -> Credentials | None:
+    try:
+        pair = base64.b64decode(text.strip().encode("ascii"), validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        return None
+    user, colon, secret = pair.partition(b":")  # only a user name must not hold a colon
+    return Credentials(Presented.BASIC, _decoded(secret), _decoded(user)) if colon else None
+
+
+def _decoded(data: bytes) -> str:
+    # uv and httpx send UTF-8; everything built on requests (pip, twine, poetry) sends latin-1, which never fails.
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+_OFFERED = [Form.TEXT_HTML, Form.JSON, Form.HTML]  # in this order "*/*" means HTML, which hatch and people expect
+
+
+def simple_form(call: Call) -> Form:
+    """Choose the form of a simple page for a client; never refuse one (PEP 691)."""
+    return _negotiate(call.header("HTTP_ACCEPT"))
+
+
+@lru_cache(maxsize=256)
+def _negotiate(accept: str) -> Form:
+    # "latest" is asked for by name and answered with the real type (PEP 691).
+    known = accept.replace("application/vnd.pypi.simple.latest+", "application/vnd.pypi.simple.v1+")
+    best = parse_accept_header(known, MIMEAccept).best_match(_OFFERED)
+    return Form(best) if best else Form.TEXT_HTML
+
+
+def unchanged(call: Call, etag: str) -> bool:
+    """Tell whether the client already holds the representation with this (quoted) entity tag."""
+    known = call.header("HTTP_IF_NONE_MATCH")
+    return bool(known) and parse_etags(known).contains_weak(etag.strip('"'))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response, on its way to the server."""
+
+    status: str
+    """The whole status line, ``200 OK``."""
+    headers: Headers
+    body: Iterable[bytes] = ()
+
+    def send(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        start_response(self.status, self.headers)
+        if environ["REQUEST_METHOD"] != "HEAD":
+            return self.body  # as it is: a server recognizes its own file wrapper
+        close = getattr(self.body, "close", None)
+        if close is not None:
+            close()
+        return ()  # most servers would send whatever we gave them
+
+
+def answer_bytes(status: str, content_type: str, body: bytes, *headers: tuple[str, str]) -> Answer:
+    """Answer with a body that is at hand."""
+    return Answer(
+        status, [("Content-Type", content_type), ("Content-Length", str(len(body))), *headers], [body] if body else []
+    )
+
+
+def answer_json(status: str, body: Mapping[str, object], *headers: tuple[str, str]) -> Answer:
+    """Answer a program."""
+    return answer_bytes(status, "application/json", json.dumps(body).encode(), *headers)
+
+
+_MAX_REASON = 200
+
+
+def status_line(status: int, sentence: str = "") -> str:
+    """Make a status line, with a sentence in place of the standard phrase: twine and hatch show their users nothing else.
+
+    >>> status_line(400, "Bad request - é is\\r\\nno ☃")
+    '400 Bad request - é is no ?'
+    >>> status_line(404)
+    '404 Not Found'
+    """
+    # A line break here is header injection on five servers, and what is not latin-1 a dead connection on seven.
+    words = " ".join(sentence.split()).encode("latin-1", "replace").decode("latin-1")
+    phrase = "".join(letter if letter.isprintable() else "?" for letter in words)[:_MAX_REASON].rstrip()
+    return f"{status} {phrase or HTTPStatus(status).phrase}"

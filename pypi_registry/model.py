@@ -1,0 +1,165 @@
+"""The nouns: what the contracts speak of. Frozen, without behaviour beyond their own fields."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from packaging.utils import NormalizedName
+
+
+class Visibility(StrEnum):
+    """Who may see a project or a group (GitLab's "Project and group visibility")."""
+
+    PUBLIC = "public"
+    """Anyone."""
+    INTERNAL = "internal"
+    """Anyone who is signed in."""
+    PRIVATE = "private"
+    """Members only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A place where packages are published."""
+
+    id: int
+    path: str
+    """Full path, such as ``acme/libs/tools``: the groups, then the project, without slashes at the ends."""
+    name: str = ""
+    """For people; empty means the last segment of the path."""
+    visibility: Visibility = Visibility.PRIVATE
+
+    @property
+    def title(self) -> str:
+        return self.name or last_segment(self.path)
+
+    @property
+    def root(self) -> str:
+        """The path of the outermost group (of the project itself if it stands in none)."""
+        return root_of(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A place where projects and further groups are kept."""
+
+    id: int
+    path: str
+    """Full path, such as ``acme/libs``."""
+    name: str = ""
+    """For people; empty means the last segment of the path."""
+    visibility: Visibility = Visibility.PRIVATE
+
+    @property
+    def title(self) -> str:
+        return self.name or last_segment(self.path)
+
+    @property
+    def root(self) -> str:
+        """The path of the outermost group, which may be this one."""
+        return root_of(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class PackageName:
+    """A name within a project: what GitLab's protection rules speak of."""
+
+    project: Project
+    name: NormalizedName
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """One version of one name in one project."""
+
+    id: int
+    project_id: int
+    name: str
+    """As first uploaded."""
+    normalized: NormalizedName
+    version: str
+    """As first uploaded; ``1.0`` and ``1.0.0`` are one package."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the last upload of a package said about it, each text already cut as GitLab cuts it; empty if it said nothing."""
+
+    metadata_version: str = ""
+    author_email: str = ""
+    summary: str = ""
+    keywords: str = ""
+    description: str = ""
+    description_content_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """Digests of a file's bytes, lower-case hexadecimal; None where nobody asked for that one."""
+
+    sha256: str
+    md5: str | None = None
+    blake2_256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that may be published: checked, its bytes already in the store of blobs."""
+
+    name: str
+    """As sent."""
+    normalized: NormalizedName
+    version: str
+    """As sent."""
+    filename: str
+    size: int
+    """Bytes."""
+    digests: Digests
+    requires_python: str
+    """A version specifier; empty means that nothing was said."""
+    about: About = field(default_factory=About)
+
+
+@dataclass(frozen=True, slots=True)
+class PackageFile:
+    """A file of a package, as the catalogue keeps it."""
+
+    id: int
+    package: Package
+    filename: str
+    size: int
+    """Bytes."""
+    digests: Digests
+    requires_python: str
+    """A version specifier; empty means that nothing was said."""
+    uploaded_at: datetime
+    """When this project got the file; aware, UTC."""
+    key: str
+    """Under which the store of blobs holds the bytes."""
+
+
+def last_segment(path: str) -> str:
+    """Give what a thing is called within its group.
+
+    >>> last_segment("acme/libs/tools")
+    'tools'
+    """
+    return path.rpartition("/")[2]
+
+
+def root_of(path: str) -> str:
+    """Give the outermost group of a path.
+
+    >>> root_of("acme/libs/tools")
+    'acme'
+    """
+    return path.partition("/")[0]
+
+
+def is_below(path: str, group: str) -> bool:
+    """Tell whether the project or group at `path` lies in the group at `group`, however deep.
+
+    >>> is_below("acme/libs/tools", "acme"), is_below("acme2/tools", "acme")
+    (True, False)
+    """
+    return path.startswith(f"{group}/")

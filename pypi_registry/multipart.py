@@ -1,0 +1,118 @@
+"""The body of a request, and the parts of a form in it, as they arrive.
+
+Werkzeug's decoder splits the bytes. What a form may cost is bounded here: the decoder's own bounds count a whole read, and
+would refuse reads of the size that servers are fast with.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import IO
+
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.http import parse_options_header
+from werkzeug.sansio.multipart import NEED_DATA, Data, Event, Field, File, MultipartDecoder, State
+from werkzeug.wsgi import get_input_stream
+
+from pypi_registry.errors import InvalidUpload, LengthRequired
+from pypi_registry.uploads import Part
+
+READ_SIZE = 1024**2
+"""Bytes. gunicorn copies what it holds at every read: with reads of 64 KiB an upload takes twice the time."""
+
+DRAINED = 10 * 1000**2
+"""How many bytes of a refused body are read, so that a client that is still sending comes to see the answer."""
+
+MAX_PARTS = 20_000
+_MAX_HEAD = 64 * 1024  # bytes of one part's headers, and of what stands before the first part
+
+
+class Body:
+    """The body of one request; nothing is read before it is asked for."""
+
+    def __init__(self, environ: dict[str, object]) -> None:
+        self._environ = environ
+        self._stream: IO[bytes] | None = None
+
+    @property
+    def length(self) -> int | None:
+        """The declared length in bytes, or None."""
+        text = self._environ.get("CONTENT_LENGTH")
+        return int(text) if isinstance(text, str) and text.isascii() and text.isdecimal() else None
+
+    @property
+    def expected(self) -> bool:
+        """Whether there may be anything to read."""
+        return bool(self.length) or bool(self._environ.get("HTTP_TRANSFER_ENCODING"))
+
+    def read(self, size: int) -> bytes:
+        """Read up to `size` bytes; empty at the end.
+
+        :raises LengthRequired: if the end of the body cannot be known; to read on would wait for ever.
+        :raises InvalidUpload: if the client went away.
+        """
+        if self._stream is None:
+            if self.length is None and not self._environ.get("wsgi.input_terminated"):
+                raise LengthRequired
+            self._stream = get_input_stream(self._environ)
+        try:
+            return self._stream.read(size)
+        except (OSError, ClientDisconnected) as error:  # servers raise errors of their own kinds, all of them OSErrors
+            raise InvalidUpload(["the request broke off before its end"]) from error
+
+    def drain(self) -> None:
+        """Read on for a bounded while, for a client that sends before it listens."""
+        try:
+            left = DRAINED if self.expected else 0
+            while left > 0 and (data := self.read(min(left, READ_SIZE))):
+                left -= len(data)
+        except (InvalidUpload, LengthRequired):
+            pass  # nobody is listening any more
+
+
+def parts(body: Body, content_type: str) -> Iterator[Part]:
+    """Split a form into its parts, reading the body as they are taken.
+
+    :raises InvalidUpload: if the body is no form, or breaks off.
+    """
+    mimetype, options = parse_options_header(content_type)
+    boundary = options.get("boundary", "")
+    if mimetype != "multipart/form-data" or not boundary:
+        raise InvalidUpload(["the body must be multipart/form-data, with a boundary"])
+    events = _events(body, MultipartDecoder(boundary.encode("latin-1", "replace"), max_parts=MAX_PARTS))
+    for event in events:
+        if isinstance(event, Field | File):
+            chunks = _chunks(events)
+            yield Part(event.name or "", event.filename if isinstance(event, File) else None, chunks)
+            for _ in chunks:
+                pass  # what was left of it lies before the next part
+
+
+def _chunks(events: Iterator[Event]) -> Iterator[bytes]:
+    for event in events:
+        if isinstance(event, Data):
+            if event.data:
+                yield event.data
+            if not event.more_data:
+                return
+
+
+def _events(body: Body, decoder: MultipartDecoder) -> Iterator[Event]:
+    try:
+        while True:
+            event = decoder.next_event()
+            if event is not NEED_DATA:
+                yield event
+            elif decoder.state is State.EPILOGUE:
+                return  # what follows the last boundary means nothing, and the decoder would collect it
+            elif decoder.state in (State.PREAMBLE, State.PART) and len(decoder.buffer) > _MAX_HEAD + READ_SIZE:
+                raise InvalidUpload(["the form has a part without an end to its headers"])
+            else:
+                decoder.receive_data(body.read(READ_SIZE) or None)
+    except RequestEntityTooLarge:
+        raise InvalidUpload([f"the form has more than {MAX_PARTS} parts"]) from None
+    except ValueError as error:  # the decoder's only word for a form that is cut short or malformed
+        raise InvalidUpload([f"the form cannot be read: {error}"]) from error
+
+
+def content_type(environ: Mapping[str, object]) -> str:
+    """Give the Content-Type of a request; empty if it has none."""
+    return str(environ.get("CONTENT_TYPE") or "")

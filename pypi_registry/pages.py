@@ -1,0 +1,54 @@
+"""Rendered pages, kept in memory for as long as they are true."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from threading import Lock
+
+MAX_BYTES = 64 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The bytes of a page, and the tag that is theirs alone."""
+
+    body: bytes
+    etag: str
+    """A strong entity tag, quoted: the digest of the bytes, since a restored database would repeat a serial."""
+
+
+class Pages:
+    """Keeps the pages that were asked for last, at most `max_bytes` of them. Used from many threads."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._pages: OrderedDict[Hashable, tuple[int, Page]] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: Hashable, revision: int, render: Callable[[], bytes | None]) -> Page | None:
+        """Give the page as of `revision`, which was looked up before; render it only if it is not here.
+
+        None if `render` finds nothing to show, which is not kept.
+        """
+        with self._lock:
+            known = self._pages.get(key)
+            if known is not None and known[0] == revision:
+                self._pages.move_to_end(key)
+                return known[1]
+        body = render()
+        if body is None:
+            return None
+        page = Page(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+        with self._lock:
+            self._keep(key, revision, page)
+        return page
+
+    def _keep(self, key: Hashable, revision: int, page: Page) -> None:
+        old = self._pages.pop(key, None)
+        self._bytes += len(page.body) - (len(old[1].body) if old else 0)
+        self._pages[key] = revision, page
+        while self._bytes > self._max_bytes:
+            _, (_, dropped) = self._pages.popitem(last=False)
+            self._bytes -= len(dropped.body)

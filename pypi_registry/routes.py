@@ -1,0 +1,79 @@
+"""The small router: a table of method, address and endpoint.
+
+An id may hold slashes, because some servers have decoded ``%2F`` already. So an address is matched on its fixed tail, and
+what lies before the last possible tail is the id. Werkzeug's ``Map`` costs fifty times as much and cannot do that well.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pypi_registry import pypi_api
+from pypi_registry.edge import Answer, Call
+from pypi_registry.errors import MethodNotAllowed, NoSuchRoute
+
+Endpoint = Callable[[Call], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An address, and what answers it for each method; HEAD is answered as GET."""
+
+    address: str
+    endpoints: Mapping[str, Endpoint]
+    advice: str = ""
+    """Said to those who come with another method."""
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """The methods, for an Allow header."""
+        head = ("HEAD",) if "GET" in self.endpoints else ()
+        return (*self.endpoints, *head, "OPTIONS")
+
+
+ROUTES = (
+    Route("/projects/:project/packages/pypi/files/:sha256/:filename", {"GET": pypi_api.file}),
+    Route("/projects/:project/packages/pypi/simple", {"GET": pypi_api.index}),
+    Route("/projects/:project/packages/pypi/simple/:name", {"GET": pypi_api.package}),
+    Route("/projects/:project/packages/pypi", {"POST": pypi_api.upload}),
+    Route("/groups/:group/-/packages/pypi/files/:sha256/:filename", {"GET": pypi_api.file}),
+    Route("/groups/:group/-/packages/pypi/simple", {"GET": pypi_api.index}),
+    Route("/groups/:group/-/packages/pypi/simple/:name", {"GET": pypi_api.package}),
+    # GitLab's manual sends those who authenticate for a group to this address, for publishing too.
+    Route("/groups/:group/-/packages/pypi", {}, "packages are published to a project: /projects/:id/packages/pypi"),
+)
+
+
+def _pattern(address: str) -> re.Pattern[str]:
+    """Compile an address: an id is as long as it can be, any other part is one segment; a final slash is optional."""
+    ids = re.sub(r":(project|group)", r"(?P<\1>.+)", address)
+    return re.compile(re.sub(r":(\w+)", r"(?P<\1>[^/]+)", ids) + "/?")
+
+
+_TABLE = [(_pattern(route.address), route) for route in ROUTES]
+
+
+def find(path: str) -> tuple[Route, Mapping[str, str]]:
+    """Find the route of a path, decoded and below the mount point, and what the path holds for its parts.
+
+    >>> find("/projects/acme/tools/packages/pypi/simple/demo/")[1]
+    {'project': 'acme/tools', 'name': 'demo'}
+
+    :raises NoSuchRoute: if there is none.
+    """
+    for pattern, route in _TABLE:
+        match = pattern.fullmatch(path)
+        if match is not None:
+            return route, match.groupdict()
+    raise NoSuchRoute
+
+
+def endpoint(route: Route, method: str) -> Endpoint:
+    """Choose what answers a method.
+
+    :raises MethodNotAllowed: if nothing does.
+    """
+    chosen = route.endpoints.get("GET" if method == "HEAD" else method)
+    if chosen is None:
+        raise MethodNotAllowed(route.allowed, route.advice)
+    return chosen

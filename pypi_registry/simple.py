@@ -1,0 +1,102 @@
+"""The simple pages: values in, bytes out (PEP 503 and 691, with the keys of 700).
+
+Links are relative, so that a page is right behind any proxy, prefix or Host header. They depend on one thing only:
+whether the address that was asked ended in a slash.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from html import escape
+from urllib.parse import quote
+
+from packaging.utils import NormalizedName
+from packaging.version import Version
+
+from pypi_registry.model import PackageFile
+
+API_VERSION = "1.4"
+
+
+class Form(StrEnum):
+    """The content types of a simple page."""
+
+    TEXT_HTML = "text/html"
+    JSON = "application/vnd.pypi.simple.v1+json"
+    HTML = "application/vnd.pypi.simple.v1+html"
+
+    @property
+    def content_type(self) -> str:
+        """The value of a Content-Type header."""
+        return self.value if self is Form.JSON else f"{self.value}; charset=utf-8"
+
+
+def render_index(title: str, names: Iterable[NormalizedName], form: Form, *, slash: bool) -> bytes:
+    """Render the list of names; `slash` tells whether the page was asked with a slash at its end."""
+    if form is Form.JSON:
+        return _json({"projects": [{"name": name} for name in names]})
+    base = "" if slash else "simple/"
+    return _html(title, (f'<a href="{base}{name}/">{name}</a>' for name in names))
+
+
+def render_package(name: NormalizedName, files: Sequence[PackageFile], form: Form, *, slash: bool) -> bytes:
+    """Render the files of a name; of several files with one file name only the last is shown."""
+    base = "../../files" if slash else "../files"
+    shown = list({file.filename: file for file in files}.values())
+    if form is Form.JSON:
+        versions = {Version(file.package.version) for file in shown}
+        return _json(
+            {
+                "name": name,
+                "versions": [str(version) for version in sorted(versions)],
+                "files": [_entry(file, base) for file in shown],
+            }
+        )
+    title = shown[0].package.name if shown else name
+    return _html(title, (_anchor(file, base) for file in shown))
+
+
+def _url(file: PackageFile, base: str) -> str:
+    # '+' and '!' stay as they are: clients read the file name from the URL's last part.
+    return f"{base}/{file.digests.sha256}/{quote(file.filename, safe='+!')}"
+
+
+def _anchor(file: PackageFile, base: str) -> str:
+    requires = f' data-requires-python="{escape(file.requires_python)}"' if file.requires_python else ""
+    href = escape(f"{_url(file, base)}#sha256={file.digests.sha256}")
+    return f'<a href="{href}"{requires}>{escape(file.filename)}</a>'
+
+
+def _entry(file: PackageFile, base: str) -> dict[str, object]:
+    entry: dict[str, object] = {
+        "filename": file.filename,
+        "url": _url(file, base),
+        "hashes": {"sha256": file.digests.sha256},
+        "size": file.size,
+        "upload-time": f"{file.uploaded_at:%Y-%m-%dT%H:%M:%S.%f}Z",
+    }
+    if file.requires_python:  # uv refuses a page for some nulls: a key is there or it is not
+        entry["requires-python"] = file.requires_python
+    return entry
+
+
+def _json(page: dict[str, object]) -> bytes:
+    return json.dumps({"meta": {"api-version": API_VERSION}, **page}, separators=(",", ":")).encode()
+
+
+def _html(title: str, anchors: Iterable[str]) -> bytes:
+    heading = escape(f"Links for {title}")
+    lines = "<br>\n    ".join(anchors)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="pypi:repository-version" content="{API_VERSION}">
+    <title>{heading}</title>
+  </head>
+  <body>
+    <h1>{heading}</h1>
+    {lines}
+  </body>
+</html>
+""".encode()

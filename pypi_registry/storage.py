@@ -1,0 +1,99 @@
+"""The contracts for what is kept: a catalogue of rows, and a store of bytes.
+
+A store never sees HTTP, and knows nothing of who may do what. Both are called from many threads at once, and by other
+processes on the same data.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO, Protocol
+
+from packaging.utils import NormalizedName
+
+from pypi_registry.model import About, Package, PackageFile, Project, Upload
+
+
+class Catalogue(Protocol):
+    """Keeps packages and files as rows.
+
+    Each method is one transaction. What a method that changes something has returned from is durable. Ids are never used
+    twice. `projects` is a sequence of project ids, so that a project's page and a group's are the same code; an empty
+    one holds nothing.
+
+    Every method :raises StorageUnavailable: if the store cannot answer now, :raises StorageFull: if it has no room.
+    """
+
+    def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
+        """Publish a file, whose bytes lie under `key`, at the time `at` (aware, UTC).
+
+        Its package is the project's one of this normalized name and of an equal version (``1.0`` and ``1.0.0`` are
+        equal), or a new one. What the upload says about the package replaces what was said before. Raises the revisions
+        of the page and, if the project had no such name, of the index; remembers for ever that the name was published
+        under the project's root group.
+
+        :raises FileTaken: if the project has a file of this name. The constraint is the store's own, not a look before
+            the leap: of two uploads at once, one fails.
+        """
+
+    def names(self, projects: Sequence[int]) -> Sequence[NormalizedName]:
+        """Give the names that have a package in these projects, each once, sorted."""
+
+    def files(self, projects: Sequence[int], name: NormalizedName) -> Sequence[PackageFile]:
+        """Give the files of a name, the oldest first."""
+
+    def file(self, projects: Sequence[int], sha256: str, filename: str) -> PackageFile | None:
+        """Give the newest file with this name and this digest (lower-case hexadecimal), or None."""
+
+    def revision(self, projects: Sequence[int], name: NormalizedName | None) -> int:
+        """Give a number that is raised whenever the page of a name changes, or the index, for which `name` is None.
+
+        0 if these projects never had such a name (had nothing at all, for the index). It must be cheap: it is asked on
+        every request for a page. It may also be raised by a change in another project.
+        """
+
+    def was_published(self, root: str, name: NormalizedName) -> bool:
+        """Tell whether the name was ever published under this root group, whatever was deleted or moved since."""
+
+    def publishers(self) -> Sequence[tuple[int, str]]:
+        """Give the id and the full path of every project that ever published, as they were at its last upload."""
+
+    def about(self, package: Package) -> About:
+        """Give what the last upload of a package said about it."""
+
+
+class NewBlob(Protocol):
+    """Bytes on their way into a store; written and read back by one thread."""
+
+    def write(self, data: bytes) -> object:
+        """Append; all of `data` or an exception."""
+
+    def read_back(self) -> BinaryIO:
+        """Give a seekable stream over what was written so far, which the caller closes before it writes on."""
+
+    def commit(self) -> None:
+        """Make the bytes durable and visible under their key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Where a client finds the bytes itself: an object store's signed URL."""
+
+    url: str
+
+
+class Blobs(Protocol):
+    """Keeps bytes under keys, which are 32 lower-case hexadecimal digits, fresh for every upload."""
+
+    def create(self, key: str) -> AbstractContextManager[NewBlob]:
+        """Begin a blob. Leaving the context without a commit leaves nothing, whatever happened.
+
+        :raises StorageFull: if there is no room, here or on writing and committing.
+        """
+
+    def open(self, key: str) -> BinaryIO | Redirect | None:
+        """Give the bytes as a seekable stream, which the caller closes, or say where they are; None if there are none."""
+
+    def delete(self, key: str) -> None:
+        """Forget the bytes; harmless if there are none."""

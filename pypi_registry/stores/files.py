@@ -1,0 +1,104 @@
+"""Bytes in a folder: one file a blob.
+
+A blob is written under ``incoming/`` and moved to its place when its bytes are on the disk, so a reader sees all of it or
+nothing, also after a crash. Any number of threads and processes may share a folder.
+"""
+
+import errno
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from pypi_registry.errors import StorageFull
+
+_DAY = 24 * 60 * 60
+
+
+class FileBlobs:
+    """Keeps bytes as files below a folder, which is made if it is missing.
+
+    What a killed process left half written is removed when it is older than a day.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._folder = Path(folder)
+        self._incoming = self._folder / "incoming"
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        for left in self._incoming.iterdir():
+            with suppress(FileNotFoundError):  # another process may be doing the same
+                if left.stat().st_mtime < time.time() - _DAY:
+                    left.unlink()
+
+    @contextmanager
+    def create(self, key: str) -> Iterator["_NewFile"]:
+        place, incoming = self._place(key), self._incoming / key
+        with _full_disk_named():
+            try:
+                with incoming.open("xb") as stream:
+                    yield _NewFile(stream, incoming, place)
+            finally:
+                incoming.unlink(missing_ok=True)  # it is gone if it was committed
+
+    def open(self, key: str) -> BinaryIO | None:
+        try:
+            return self._place(key).open("rb", buffering=0)
+        except FileNotFoundError:
+            return None
+
+    def delete(self, key: str) -> None:
+        self._place(key).unlink(missing_ok=True)
+
+    def _place(self, key: str) -> Path:
+        if re.fullmatch("[0-9a-f]{32}", key) is None:
+            raise ValueError(f"{key!r} is not a key: 32 lower-case hexadecimal digits")
+        return self._folder / key[:2] / key
+
+
+class _NewFile:
+    def __init__(self, stream: BinaryIO, incoming: Path, place: Path) -> None:
+        self._stream = stream
+        self._incoming = incoming
+        self._place = place
+
+    def write(self, data: bytes) -> None:
+        self._stream.write(data)
+
+    def read_back(self) -> BinaryIO:
+        self._stream.flush()
+        return self._incoming.open("rb")
+
+    def commit(self) -> None:
+        # Bytes, then name, then the folder that holds the name: in this order a power cut leaves no file without bytes.
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        self._stream.close()  # Windows moves no open file
+        folder = self._place.parent
+        if not folder.exists():
+            folder.mkdir(exist_ok=True)
+            _sync_folder(folder.parent)
+        self._incoming.replace(self._place)
+        _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return  # a folder cannot be opened there
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _full_disk_named() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull from error
+        raise

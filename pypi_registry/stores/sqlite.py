@@ -1,0 +1,302 @@
+"""A catalogue in one SQLite file, for any number of threads and processes on one machine.
+
+Write-ahead log, so that readers never wait for a writer; ``synchronous=FULL``, so that what was acknowledged survives a
+power cut. Not for a network file system: SQLite's locks do not hold there.
+"""
+
+import json
+import os
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, astuple
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from packaging.utils import NormalizedName, canonicalize_version
+
+from pypi_registry.errors import FileTaken, RegistryError, StorageFull, StorageUnavailable
+from pypi_registry.model import About, Digests, Package, PackageFile, Project, Upload
+
+SCHEMA_VERSION = 1
+"""Kept in ``PRAGMA user_version``."""
+
+_SCHEMA = """
+CREATE TABLE packages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- an id is never used twice
+    project_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    normalized TEXT NOT NULL,
+    version TEXT NOT NULL,
+    canonical TEXT NOT NULL,               -- 1.0 and 1.0.0 are one package
+    about TEXT NOT NULL,                   -- JSON
+    UNIQUE (project_id, normalized, canonical)
+);
+CREATE TABLE files (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    package_id INTEGER NOT NULL REFERENCES packages,
+    project_id INTEGER NOT NULL,
+    filename TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    md5 TEXT,
+    blake2_256 TEXT,
+    requires_python TEXT NOT NULL,
+    uploaded_at INTEGER NOT NULL,          -- microseconds since 1970, UTC
+    key TEXT NOT NULL,
+    UNIQUE (project_id, filename)
+);
+CREATE INDEX files_by_package ON files (package_id);
+CREATE INDEX files_by_digest ON files (sha256);
+CREATE TABLE revisions (
+    project_id INTEGER NOT NULL,           -- -1: of all projects
+    name TEXT NOT NULL,                    -- empty: of the index
+    serial INTEGER NOT NULL,
+    PRIMARY KEY (project_id, name)
+) WITHOUT ROWID;
+CREATE TABLE published (                   -- what is written here stays, whatever is deleted or moved
+    root TEXT NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (root, name)
+) WITHOUT ROWID;
+CREATE TABLE publishers (
+    project_id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL
+);
+"""
+
+_PATIENCE = 30.0  # seconds that a writer waits for writers in other processes
+_ALL_PROJECTS = -1
+_INDEX = ""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_FILE = """
+SELECT f.id, f.filename, f.size, f.sha256, f.md5, f.blake2_256, f.requires_python, f.uploaded_at, f.key,
+       p.id, p.project_id, p.name, p.normalized, p.version
+FROM files f JOIN packages p ON p.id = f.package_id
+"""
+
+
+class UnknownSchema(RegistryError):
+    """Says that a file was made by a newer version of this package, or is no catalogue."""
+
+    def __init__(self, path: str, found: int) -> None:
+        super().__init__(path, found)
+        self.path = path
+        self.found = found
+
+    def __str__(self) -> str:
+        return f"{self.path} has the schema version {self.found}, and this program knows {SCHEMA_VERSION}"
+
+
+class SQLiteCatalogue:
+    """Keeps rows in an SQLite file, which is made if it is missing, with its folder.
+
+    :raises UnknownSchema: if the file was made by a newer version of this package.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._process = os.getpid()
+        # SQLite's own waiting polls: eight uploads at once take ten times as long to the slowest without this.
+        self._writing = Lock()
+        with self._transaction() as connection:
+            found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+            if found == 0:
+                for statement in _SCHEMA.split(";\n"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            elif found != SCHEMA_VERSION:
+                raise UnknownSchema(str(self._path), found)
+
+    def close(self) -> None:
+        """Close the connections that no thread is using; the catalogue opens new ones if it is used again."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
+        with self._transaction() as connection:
+            package, is_new_name = _package(connection, project, upload)
+            file = _insert_file(connection, package, upload, key, at)
+            _remember(connection, project, upload.normalized)
+            _raise_revisions(connection, project, [upload.normalized, _INDEX] if is_new_name else [upload.normalized])
+        return file
+
+    def names(self, projects: Sequence[int]) -> Sequence[NormalizedName]:
+        rows = self._rows(
+            "SELECT DISTINCT normalized FROM packages WHERE project_id IN (SELECT value FROM json_each(?)) ORDER BY 1",
+            json.dumps(projects),
+        )
+        return [name for (name,) in rows]
+
+    def files(self, projects: Sequence[int], name: NormalizedName) -> Sequence[PackageFile]:
+        rows = self._rows(
+            f"{_FILE} WHERE p.project_id IN (SELECT value FROM json_each(?)) AND p.normalized = ? ORDER BY f.id",
+            json.dumps(projects),
+            name,
+        )
+        return [_file(*row) for row in rows]
+
+    def file(self, projects: Sequence[int], sha256: str, filename: str) -> PackageFile | None:
+        rows = self._rows(
+            f"{_FILE} WHERE f.sha256 = ? AND f.filename = ? "
+            "AND f.project_id IN (SELECT value FROM json_each(?)) ORDER BY f.id DESC LIMIT 1",
+            sha256,
+            filename,
+            json.dumps(projects),
+        )
+        return _file(*rows[0]) if rows else None
+
+    def revision(self, projects: Sequence[int], name: NormalizedName | None) -> int:
+        if not projects:
+            return 0
+        project = projects[0] if len(projects) == 1 else _ALL_PROJECTS
+        rows = self._rows(
+            "SELECT serial FROM revisions WHERE project_id = ? AND name = ?", project, _INDEX if name is None else name
+        )
+        return int(rows[0][0]) if rows else 0
+
+    def was_published(self, root: str, name: NormalizedName) -> bool:
+        return bool(self._rows("SELECT 1 FROM published WHERE root = ? AND name = ?", root, name))
+
+    def publishers(self) -> Sequence[tuple[int, str]]:
+        return self._rows("SELECT project_id, path FROM publishers ORDER BY project_id")
+
+    def about(self, package: Package) -> About:
+        rows = self._rows("SELECT about FROM packages WHERE id = ?", package.id)
+        return About(**json.loads(rows[0][0]))
+
+    def _rows(self, statement: str, *values: object) -> list[Any]:
+        with self._connection() as connection:
+            return connection.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._writing, self._connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection to one thread; opening one costs more than what is asked of it."""
+        if self._process != os.getpid():  # SQLite forbids to use a connection across a fork, and to close it there
+            self._process, self._idle, self._writing = os.getpid(), deque(), Lock()
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            yield connection
+        except sqlite3.OperationalError as error:
+            raise _translated(error) from error
+        finally:
+            self._idle.append(connection)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                return connection
+            except sqlite3.OperationalError:  # this statement alone does not wait while another process does the same
+                if time.monotonic() > deadline:
+                    connection.close()
+                    raise
+                time.sleep(0.01)
+
+
+def _package(connection: sqlite3.Connection, project: Project, upload: Upload) -> tuple[Package, bool]:
+    """Find or make the package of an upload; tell whether the project had none of its name."""
+    identity = project.id, upload.normalized, canonicalize_version(upload.version)
+    about = json.dumps(asdict(upload.about))
+    row = connection.execute(
+        "SELECT id, name, version FROM packages WHERE project_id = ? AND normalized = ? AND canonical = ?", identity
+    ).fetchone()
+    if row is not None:
+        connection.execute("UPDATE packages SET about = ? WHERE id = ?", (about, row[0]))
+        return Package(row[0], project.id, row[1], upload.normalized, row[2]), False
+    is_new_name = not connection.execute(
+        "SELECT 1 FROM packages WHERE project_id = ? AND normalized = ? LIMIT 1", identity[:2]
+    ).fetchone()
+    number = connection.execute(
+        "INSERT INTO packages (project_id, normalized, canonical, name, version, about) VALUES (?, ?, ?, ?, ?, ?)",
+        (*identity, upload.name, upload.version, about),
+    ).lastrowid
+    assert number is not None
+    return Package(number, project.id, upload.name, upload.normalized, upload.version), is_new_name
+
+
+def _insert_file(
+    connection: sqlite3.Connection, package: Package, upload: Upload, key: str, at: datetime
+) -> PackageFile:
+    digests, requires_python = upload.digests, upload.requires_python
+    microseconds = (at - _EPOCH) // timedelta(microseconds=1)
+    try:
+        number = connection.execute(
+            "INSERT INTO files (package_id, project_id, filename, size, sha256, md5, blake2_256, requires_python, "
+            "uploaded_at, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (package.id, package.project_id, upload.filename, upload.size, *astuple(digests), requires_python)
+            + (microseconds, key),
+        ).lastrowid
+    except sqlite3.IntegrityError as error:
+        raise FileTaken(upload.filename) from error
+    assert number is not None
+    return PackageFile(number, package, upload.filename, upload.size, digests, requires_python, at, key)
+
+
+def _file(
+    number: int,
+    filename: str,
+    size: int,
+    sha256: str,
+    md5: str | None,
+    blake2_256: str | None,
+    requires_python: str,
+    microseconds: int,
+    key: str,
+    *package: Any,
+) -> PackageFile:
+    digests = Digests(sha256, md5, blake2_256)
+    at = _EPOCH + timedelta(microseconds=microseconds)
+    return PackageFile(number, Package(*package), filename, size, digests, requires_python, at, key)
+
+
+def _remember(connection: sqlite3.Connection, project: Project, name: NormalizedName) -> None:
+    connection.execute("INSERT OR IGNORE INTO published (root, name) VALUES (?, ?)", (project.root, name))
+    connection.execute(
+        "INSERT INTO publishers (project_id, path) VALUES (?, ?) "
+        "ON CONFLICT (project_id) DO UPDATE SET path = excluded.path WHERE path != excluded.path",
+        (project.id, project.path),
+    )
+
+
+def _raise_revisions(connection: sqlite3.Connection, project: Project, names: Sequence[str]) -> None:
+    connection.executemany(
+        "INSERT INTO revisions (project_id, name, serial) VALUES (?, ?, 1) "
+        "ON CONFLICT (project_id, name) DO UPDATE SET serial = serial + 1",
+        [(place, name) for place in (project.id, _ALL_PROJECTS) for name in names],
+    )
+
+
+def _translated(error: sqlite3.OperationalError) -> Exception:
+    match error.sqlite_errorcode & 0xFF:  # the primary code
+        case sqlite3.SQLITE_FULL:
+            return StorageFull()
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return StorageUnavailable("the catalogue is busy")
+        case _:
+            return error

@@ -1,0 +1,261 @@
+"""A form and a stream become a checked `Upload`, and an `Upload` is published.
+
+Bytes flow once: from the form into the digests and the store, whatever their number. Everything that is wrong is
+collected and named together; until the catalogue's transaction nothing is visible.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Protocol
+
+from packaging.utils import NormalizedName
+
+from pypi_registry.distributions import filename_faults
+from pypi_registry.errors import FileTooLarge, InvalidName, InvalidUpload, InvalidVersion, RegistryError, excerpt
+from pypi_registry.model import About, Digests, PackageFile, Project, Upload
+from pypi_registry.names import normalize
+from pypi_registry.storage import Blobs, Catalogue, NewBlob
+from pypi_registry.versions import check_version
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a multipart form; its bytes are read before the next part is asked for."""
+
+    name: str
+    filename: str | None
+    """None for a text field; empty for a file without a name."""
+    chunks: Iterator[bytes]
+
+
+MAX_FIELD = 20 * 1000**2
+"""How many bytes one text field may have."""
+
+FORM_ROOM = 64 * 1024**2
+"""How many bytes a form may have beside its file."""
+
+_KEPT = 64 * 1024  # bytes of a field; no field has a use for more: the longest text is cut at 4,000 characters
+_MAX_LENGTH = 255  # characters of a name and of a version, as in GitLab's tables
+
+# Field -> characters, cut as GitLab cuts (app/models/packages/pypi/metadatum.rb).
+_CUT = {
+    "requires_python": 255,
+    "metadata_version": 16,
+    "author_email": 2048,
+    "summary": 255,
+    "keywords": 1024,
+    "description": 4000,
+    "description_content_type": 128,
+}
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+
+    def hexdigest(self) -> str: ...
+
+
+_HASHES: Mapping[str, Callable[[], _Hash]] = {
+    "sha256_digest": hashlib.sha256,
+    "md5_digest": lambda: hashlib.md5(usedforsecurity=False),
+    "blake2_256_digest": lambda: hashlib.blake2b(digest_size=32),
+}
+
+_ABOUT = [field.name for field in fields(About)]
+_FIELDS = {"name", "version", *_CUT, *_HASHES}
+
+
+def publish(
+    parts: Iterable[Part],
+    project: Project,
+    *,
+    catalogue: Catalogue,
+    blobs: Blobs,
+    max_file_size: int,
+    permit: Callable[[NormalizedName], None],
+) -> PackageFile:
+    """Read a form to its end, check it, and publish its file in the project.
+
+    `permit` is asked once the name is known, and raises if the name must not be published.
+
+    :raises InvalidUpload: if anything is wrong with the form; all faults at once.
+    :raises FileTooLarge: if the file has `max_file_size` bytes or more.
+    """
+    key = secrets.token_hex(16)
+    with blobs.create(key) as blob:
+        reading = _Reading(blob, max_file_size)
+        for part in parts:
+            reading.take(part)
+        upload = reading.upload()
+        permit(upload.normalized)
+        blob.commit()
+    try:
+        return catalogue.add(project, upload, key, datetime.now(UTC))
+    except RegistryError:  # the catalogue says that it holds nothing; after any other error the bytes may be needed
+        blobs.delete(key)
+        raise
+
+
+class _Reading:
+    """What is known of a form, part by part."""
+
+    def __init__(self, blob: NewBlob, max_file_size: int) -> None:
+        self._blob = blob
+        self._max_file_size = max_file_size
+        self._fields: dict[str, list[str]] = {}
+        self._room = FORM_ROOM
+        self._filenames: list[str] = []
+        self._size = 0
+        self._running: dict[str, _Hash] = {}
+        self._faults: list[str] = []
+
+    def take(self, part: Part) -> None:
+        if part.name == "content" and part.filename is not None:
+            self._filenames.append(part.filename)
+            if len(self._filenames) == 1:
+                self._take_file(part)
+        else:
+            self._take_field(part)
+
+    def _take_file(self, part: Part) -> None:
+        # Digests cost more than all the rest of an upload: only sha256, and those that were already declared.
+        wanted = {"sha256_digest", *(field for field in _HASHES if self._declared(field))}
+        self._running = {field: _HASHES[field]() for field in wanted}
+        for chunk in part.chunks:
+            self._size += len(chunk)
+            if self._size >= self._max_file_size:
+                raise FileTooLarge(self._max_file_size)
+            for running in self._running.values():
+                running.update(chunk)
+            self._blob.write(chunk)
+
+    def _take_field(self, part: Part) -> None:
+        kept, size = bytearray(), 0
+        for chunk in part.chunks:
+            size += len(chunk)
+            self._room -= len(chunk)
+            if size > MAX_FIELD or self._room < 0:
+                raise InvalidUpload([f"{excerpt(part.name)} is too large (at most {MAX_FIELD} bytes a field)"])
+            kept += chunk[: max(0, _KEPT - len(kept))]
+        if part.name in _FIELDS:
+            self._fields.setdefault(part.name, []).append(kept.decode(errors="replace"))
+        elif part.name == "content":
+            self._faults.append("content is not a file")
+
+    def upload(self) -> Upload:
+        """Give what the form amounts to.
+
+        :raises InvalidUpload: if anything is wrong with it.
+        """
+        missing = list(self._missing())
+        name = self._name()
+        version = self._version()
+        digests = self._digests()
+        requires_python = self._requires_python()
+        if name and version and self._filenames:
+            self._faults += filename_faults(self._filenames[0], name, version)
+        if faults := [*missing, *self._faults]:
+            raise InvalidUpload(faults)
+        assert name and version
+        return Upload(
+            name=self._fields["name"][0],
+            normalized=name,
+            version=version,
+            filename=self._filenames[0],
+            size=self._size,
+            digests=digests,
+            requires_python=requires_python,
+            about=About(**{field: self._cut(field) for field in _ABOUT}),
+        )
+
+    def _missing(self) -> Iterator[str]:
+        if not self._filenames and "content is not a file" not in self._faults:
+            yield "content is missing"
+        if len(self._filenames) > 1:
+            yield "content is there more than once"
+        for field in ("name", "version"):
+            if not any(self._fields.get(field, [])):
+                yield f"{field} is missing"
+            elif len(self._fields[field]) > 1:
+                yield f"{field} is there more than once"
+
+    def _first(self, field: str) -> str:
+        return self._fields.get(field, [""])[0]
+
+    def _declared(self, field: str) -> list[str]:
+        return [text for text in self._fields.get(field, []) if text]
+
+    def _name(self) -> NormalizedName | None:
+        text = self._first("name")
+        if not text:
+            return None
+        if len(text) > _MAX_LENGTH:
+            self._faults.append(f"Name is invalid: longer than {_MAX_LENGTH} characters")
+            return None
+        try:
+            return normalize(text)
+        except InvalidName as error:
+            self._faults.append(f"Name is invalid: {error}")
+            return None
+
+    def _version(self) -> str | None:
+        text = self._first("version")
+        if not text:
+            return None
+        if len(text) > _MAX_LENGTH:
+            self._faults.append(f"Version is invalid: longer than {_MAX_LENGTH} characters")
+            return None
+        try:
+            check_version(text)
+        except InvalidVersion as error:
+            self._faults.append(f"Version is invalid: {error}")
+            return None
+        return text
+
+    def _digests(self) -> Digests:
+        """Check every digest that was given, and keep what was computed."""
+        computed: dict[str, str] = {}
+        for field in _HASHES if self._filenames else ():
+            declared = self._declared(field)
+            if declared or field in self._running:
+                computed[field] = self._digest(field)
+            self._faults += digest_faults(field, declared, computed.get(field, ""))
+        return Digests(
+            computed.get("sha256_digest", ""), computed.get("md5_digest"), computed.get("blake2_256_digest")
+        )
+
+    def _digest(self, field: str) -> str:
+        if field in self._running:
+            return self._running[field].hexdigest()
+        running = _HASHES[field]()  # declared after the file, as no client does: read the bytes once more
+        with self._blob.read_back() as stream:
+            while chunk := stream.read(1024**2):
+                running.update(chunk)
+        return running.hexdigest()
+
+    def _requires_python(self) -> str:
+        text = self._cut("requires_python")
+        if re.search(r"[^\t\n\r -\U0010ffff]|\x7f", text):
+            self._faults.append("Requires python is invalid: it holds a control character")
+        return " ".join(text.split())
+
+    def _cut(self, field: str) -> str:
+        text, limit = self._first(field), _CUT[field]
+        return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def digest_faults(field: str, declared: Iterable[str], computed: str) -> Iterator[str]:
+    """Name what is wrong with digests that a form declares, given the one that was computed (lower-case hexadecimal).
+
+    >>> list(digest_faults("md5_digest", ["ABC"], "900150983cd24fb0d6963f7d28e17f72"))
+    ["md5_digest is invalid: 'ABC' is not 32 hexadecimal digits"]
+    """
+    for text in declared:
+        if re.fullmatch(r"[0-9a-fA-F]+", text) is None or len(text) != len(computed):
+            yield f"{field} is invalid: {excerpt(text, 80)} is not {len(computed)} hexadecimal digits"
+        elif text.lower() != computed:
+            yield f"{field} does not match the file: {text.lower()} was declared, {computed} was received"
