@@ -8,10 +8,10 @@ from pypi_registry.auth import Auth, Open
 from pypi_registry.directory import Directory, OpenDirectory
 from pypi_registry.edge import Answer, Call, Collaborators, answer_json, status_line
 from pypi_registry.errors import (
+    FileTooLarge,
     InsufficientScope,
     InvalidToken,
     InvalidUpload,
-    FileTooLarge,
     MethodNotAllowed,
     NoSuchRoute,
     NotAuthenticated,

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
-from pypi_registry.model import Group, Project, Visibility, is_below
+from pypi_registry.model import Group, Project, Visibility, is_below, paths_above
 from pypi_registry.storage import Catalogue
 
 Ref: TypeAlias = int | str
@@ -49,7 +49,8 @@ def parse_ref(text: str) -> Ref | None:
 def number_of(path: str) -> int:
     """Derive a number from a path, the same on every machine and in any order of arrival.
 
-    15 digits, so that a program which keeps JSON numbers in doubles does not round it. Case does not count, as in GitLab.
+    15 digits, so that a program which keeps JSON numbers in doubles does not round it. Case does not count, as in
+    GitLab.
 
     >>> number_of("acme/tools") == number_of("Acme/Tools")
     True
@@ -58,7 +59,7 @@ def number_of(path: str) -> int:
     return int.from_bytes(digest[:8]) % 10**15
 
 
-# GitLab's manual, "Reserved project and group names and rules": letters, digits, '_', '-' and '.', not beginning with '-'.
+# GitLab's manual, "Rules for project and group names": letters, digits, '_', '-' and '.', not beginning with '-'.
 _PATH = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*(/[A-Za-z0-9_.][A-Za-z0-9_.-]*)*")
 
 
@@ -96,10 +97,5 @@ class OpenDirectory:
         return [
             Project(number, path, visibility=Visibility.PUBLIC)
             for number, path in published
-            if is_below(path.lower(), group.path.lower()) or group.id in map(number_of, _groups_above(path))
+            if is_below(path.lower(), group.path.lower()) or group.id in map(number_of, paths_above(path))
         ]
-
-
-def _groups_above(path: str) -> list[str]:
-    segments = path.split("/")
-    return ["/".join(segments[:depth]) for depth in range(1, len(segments))]

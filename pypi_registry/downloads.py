@@ -20,7 +20,7 @@ def requested_range(header: str, size: int) -> range | None:
     (range(0, 871), range(100, 871), range(0, 0))
     """
     match = re.fullmatch(r"bytes=[ \t]*([0-9]{0,100})-([0-9]{0,100})[ \t]*", header, re.IGNORECASE | re.ASCII)
-    if match is None or match.group() and not any(match.groups()):
+    if match is None or not any(match.groups()):
         return None
     first, last = match.groups()
     if not first:

@@ -179,9 +179,11 @@ _MAX_REASON = 200
 
 
 def status_line(status: int, sentence: str = "") -> str:
-    """Make a status line, with a sentence in place of the standard phrase: twine and hatch show their users nothing else.
+    r"""Make a status line, with a sentence in place of the standard phrase.
 
-    >>> status_line(400, "Bad request - é is\\r\\nno ☃")
+    It is all that twine and hatch show their users.
+
+    >>> status_line(400, "Bad request - é is\r\nno ☃")
     '400 Bad request - é is no ?'
     >>> status_line(404)
     '404 Not Found'

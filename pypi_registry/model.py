@@ -83,7 +83,10 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What the last upload of a package said about it, each text already cut as GitLab cuts it; empty if it said nothing."""
+    """What the last upload of a package said about it.
+
+    Each text is cut as GitLab cuts it, and empty if nothing was said.
+    """
 
     metadata_version: str = ""
     author_email: str = ""
@@ -163,3 +166,13 @@ def is_below(path: str, group: str) -> bool:
     (True, False)
     """
     return path.startswith(f"{group}/")
+
+
+def paths_above(path: str) -> list[str]:
+    """Give the groups that a path lies in, the outermost first.
+
+    >>> paths_above("acme/libs/tools")
+    ['acme', 'acme/libs']
+    """
+    segments = path.split("/")
+    return ["/".join(segments[:depth]) for depth in range(1, len(segments))]

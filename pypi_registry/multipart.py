@@ -1,7 +1,7 @@
 """The body of a request, and the parts of a form in it, as they arrive.
 
-Werkzeug's decoder splits the bytes. What a form may cost is bounded here: the decoder's own bounds count a whole read, and
-would refuse reads of the size that servers are fast with.
+Werkzeug's decoder splits the bytes. What a form may cost is bounded here: the decoder's own bounds count a whole read,
+and would refuse reads of the size that servers are fast with.
 """
 
 from collections.abc import Iterator, Mapping

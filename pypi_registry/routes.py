@@ -1,7 +1,7 @@
 """The small router: a table of method, address and endpoint.
 
-An id may hold slashes, because some servers have decoded ``%2F`` already. So an address is matched on its fixed tail, and
-what lies before the last possible tail is the id. Werkzeug's ``Map`` costs fifty times as much and cannot do that well.
+An id may hold slashes, because some servers have decoded ``%2F`` already. So an address is matched on its fixed tail,
+and what lies before the last possible tail is the id. Werkzeug's ``Map`` costs fifty times as much and cannot do that.
 """
 
 import re

@@ -18,9 +18,9 @@ from pypi_registry.model import About, Package, PackageFile, Project, Upload
 class Catalogue(Protocol):
     """Keeps packages and files as rows.
 
-    Each method is one transaction. What a method that changes something has returned from is durable. Ids are never used
-    twice. `projects` is a sequence of project ids, so that a project's page and a group's are the same code; an empty
-    one holds nothing.
+    Each method is one transaction. What a method that changes something has returned from is durable. Ids are never
+    used twice. `projects` is a sequence of project ids, so that a project's page and a group's are the same code; an
+    empty one holds nothing.
 
     Every method :raises StorageUnavailable: if the store cannot answer now, :raises StorageFull: if it has no room.
     """
@@ -93,7 +93,10 @@ class Blobs(Protocol):
         """
 
     def open(self, key: str) -> BinaryIO | Redirect | None:
-        """Give the bytes as a seekable stream, which the caller closes, or say where they are; None if there are none."""
+        """Give the bytes as a seekable stream, which the caller closes, or say where they are.
+
+        None if there are none.
+        """
 
     def delete(self, key: str) -> None:
         """Forget the bytes; harmless if there are none."""

@@ -224,9 +224,7 @@ class _Reading:
             if declared or field in self._running:
                 computed[field] = self._digest(field)
             self._faults += digest_faults(field, declared, computed.get(field, ""))
-        return Digests(
-            computed.get("sha256_digest", ""), computed.get("md5_digest"), computed.get("blake2_256_digest")
-        )
+        return Digests(computed.get("sha256_digest", ""), computed.get("md5_digest"), computed.get("blake2_256_digest"))
 
     def _digest(self, field: str) -> str:
         if field in self._running:

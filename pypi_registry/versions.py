@@ -11,8 +11,8 @@ from pypi_registry.errors import InvalidVersion
 
 # Ruby's \z is spelled re.fullmatch: `$` would let "1.0\n" through, and \z is no Python before 3.14.
 #
-# Deviation, on purpose: with /i Ruby also folds LATIN SMALL LETTER LONG S to "s" and KELVIN SIGN to "k", so GitLab takes
-# "1.0po\u017ft1". With re.ASCII we refuse both, as PEP 440 and `packaging` do; no client could install such a version.
+# Deviation, on purpose: with /i Ruby also folds LATIN SMALL LETTER LONG S to "s" and KELVIN SIGN to "k", so GitLab
+# takes "1.0po\u017ft1". With re.ASCII we refuse both, as PEP 440 and `packaging` do; no client could install it.
 _VERSION = re.compile(
     r"""
     v?
@@ -28,9 +28,9 @@ _VERSION = re.compile(
 
 
 def is_valid_version(text: str) -> bool:
-    """Tell whether GitLab would take this version.
+    r"""Tell whether GitLab would take this version.
 
-    >>> is_valid_version("1.0rc1"), is_valid_version("1.0\\n"), is_valid_version("latest")
+    >>> is_valid_version("1.0rc1"), is_valid_version("1.0\n"), is_valid_version("latest")
     (True, False, False)
     """
     return _VERSION.fullmatch(text) is not None

@@ -1,7 +1,7 @@
 """Bytes in a folder: one file a blob.
 
-A blob is written under ``incoming/`` and moved to its place when its bytes are on the disk, so a reader sees all of it or
-nothing, also after a crash. Any number of threads and processes may share a folder.
+A blob is written under ``incoming/`` and moved to its place when its bytes are on the disk, so a reader sees all of it
+or nothing, also after a crash. Any number of threads and processes may share a folder.
 """
 
 import errno

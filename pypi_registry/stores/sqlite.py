@@ -249,8 +249,10 @@ def _insert_file(
         number = connection.execute(
             "INSERT INTO files (package_id, project_id, filename, size, sha256, md5, blake2_256, requires_python, "
             "uploaded_at, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (package.id, package.project_id, upload.filename, upload.size, *astuple(digests), requires_python)
-            + (microseconds, key),
+            (
+                *(package.id, package.project_id, upload.filename, upload.size, *astuple(digests)),
+                *(requires_python, microseconds, key),
+            ),
         ).lastrowid
     except sqlite3.IntegrityError as error:
         raise FileTaken(upload.filename) from error

@@ -1,0 +1,65 @@
+"""Who holds a token, and what that lets them do: GitLab's roles and visibilities, for all kinds of token alike."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pypi_registry.accounts.entries import ProjectEntry, Role
+from pypi_registry.accounts.patterns import matches
+from pypi_registry.auth import Ability, Subject
+from pypi_registry.model import Group, PackageName, Project, Visibility
+
+
+class Places(Protocol):
+    """What a principal asks of the accounts."""
+
+    def projects_in(self, group: Group) -> Sequence[Project]: ...
+
+    def entry(self, project: Project) -> ProjectEntry: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Somebody with a token, or nobody in particular.
+
+    A personal token has the roles of its user everywhere; a job's has them where the job may come in; a deploy token
+    has the role of a reporter or a developer in one place.
+    """
+
+    places: Places
+    anonymous: bool
+    signed_in: Callable[[str], bool]
+    """Whether this counts as a signed-in user at a path, which opens what is internal."""
+    role: Callable[[str], Role]
+    """The role at a path, inherited ones included."""
+    member_below: Callable[[str], bool]
+    """Whether there is a role somewhere below a path."""
+
+    def can(self, ability: Ability, subject: Subject) -> bool:
+        match subject:
+            case PackageName():
+                return self._may_use_name(subject)
+            case Group():
+                return self._sees(subject, ability)
+            case Project() if ability is Ability.CREATE_PACKAGE:
+                return self.role(subject.path) >= Role.DEVELOPER
+            case Project():
+                return self._sees(subject, ability)
+
+    def readable(self, group: Group) -> Sequence[Project]:
+        return [project for project in self.places.projects_in(group) if self.can(Ability.READ_PACKAGE, project)]
+
+    def _sees(self, place: Project | Group, ability: Ability) -> bool:
+        if place.visibility is Visibility.PUBLIC or self.role(place.path) >= Role.GUEST:
+            return True
+        if isinstance(place, Project):
+            return place.visibility is Visibility.INTERNAL and self.signed_in(place.path)
+        # An internal group is known to everybody who is signed in, and a private one to the members of something in it;
+        # its packages are for its own members.
+        internal = place.visibility is Visibility.INTERNAL and self.signed_in(place.path)
+        return ability is Ability.READ_GROUP and (internal or self.member_below(place.path))
+
+    def _may_use_name(self, subject: PackageName) -> bool:
+        rules = self.places.entry(subject.project).protect
+        needed = [rule.minimum_push for rule in rules if rule.minimum_push and matches([rule.name], subject.name)]
+        return all(self.role(subject.project.path) >= role for role in needed)
