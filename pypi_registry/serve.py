@@ -1,0 +1,106 @@
+"""``python -m pypi_registry serve``: goes on with the data it finds, and makes what it does not find."""
+
+import sqlite3
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from pypi_registry.accounts import Accounts, InvalidSetting
+from pypi_registry.app import Registry
+from pypi_registry.first_start import PROJECT, USER, DataFolder, UnusableData
+from pypi_registry.reloading import Watch
+from pypi_registry.serving import Server, listen
+from pypi_registry.site import MOUNT, AccessLog, Site
+from pypi_registry.storage import Blobs, Catalogue
+from pypi_registry.stores.files import FileBlobs
+from pypi_registry.stores.sqlite import SQLiteCatalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says."""
+
+    host: str
+    port: int
+    """0 is any that is free."""
+    config: Path | None
+    """None: the ``registry.toml`` in the data folder, which is written if it is missing."""
+    data: Path
+
+
+def serve(options: Options) -> None:
+    """Serve until a signal says stop.
+
+    :raises InvalidSetting: if the configuration is wrong.
+    :raises UnusableData: if the data folder is not one, or its catalogue is not ours.
+    :raises OSError: if a folder, the configuration or the port cannot be used; its ``filename`` says which.
+    """
+    folder = DataFolder(options.data)
+    if options.config is not None:
+        Accounts.from_toml(options.config)  # a mistake in it must leave nothing behind
+    folder.prepare()
+    catalogue, blobs = _catalogue(folder.catalogue), FileBlobs(folder.files)
+    secret = folder.first_config() if options.config is None else None
+    config = options.config or folder.config
+    accounts = Accounts.from_toml(config)
+    site = Site(_registry(accounts, catalogue, blobs))
+    log = AccessLog(site, sys.stderr)
+    server = Server(log, log, listen(options.host, options.port), folder.spool)
+    server.limit_bodies(accounts.max_file_size)
+
+    def reload() -> None:
+        try:
+            accounts = Accounts.from_toml(config)
+        except (InvalidSetting, OSError) as error:
+            print(f"{error}; the configuration before it stays in force", file=sys.stderr, flush=True)
+            return
+        server.limit_bodies(accounts.max_file_size)
+        site.registry = _registry(accounts, catalogue, blobs)
+        print(f"{config}: taken up", file=sys.stderr, flush=True)
+
+    watch = Watch(config, reload)
+    watch.start()
+    _announce(sys.stdout, *server.address, secret)
+    server.run()
+    watch.stop()
+    catalogue.close()
+
+
+def _catalogue(path: Path) -> SQLiteCatalogue:
+    try:
+        return SQLiteCatalogue(path)
+    except sqlite3.Error as error:
+        raise UnusableData(path, str(error)) from error
+
+
+def _registry(accounts: Accounts, catalogue: Catalogue, blobs: Blobs) -> Registry:
+    """Make the registry of one snapshot of the accounts; requests under way keep the one they began with."""
+    return Registry(
+        directory=accounts,
+        auth=accounts,
+        catalogue=catalogue,
+        blobs=blobs,
+        forward_to=accounts.forward_to,
+        max_file_size=accounts.max_file_size,
+    )
+
+
+def _announce(stream: TextIO, host: str, port: int, secret: str | None) -> None:
+    if secret is not None:
+        reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
+        place = f"{_url_host(reachable)}:{port}{MOUNT}/projects/{PROJECT}/packages/pypi"
+        stream.write(
+            "The first token, shown this once:\n\n"
+            f"{secret}\n\n"
+            "Publish:\n\n"
+            f"twine upload --repository-url http://{place} --username {USER} --password {secret} dist/*\n\n"
+            "Install:\n\n"
+            f"pip install --index-url http://{USER}:{secret}@{place}/simple mypypipackage\n\n"
+        )
+    stream.write(f"Serving on http://{_url_host(host)}:{port}{MOUNT}/\n")
+    stream.flush()
+
+
+def _url_host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
