@@ -54,7 +54,7 @@ class InvalidVersion(RegistryError, ValueError):
         super().__init__(version, position)
         self.version = version
         self.position = position
-        """How many characters at the beginning could still have become a version."""
+        """How many characters the longest beginning has that is a version; 0 if none is."""
 
     def __str__(self) -> str:
         text = excerpt(self.version)
@@ -62,8 +62,6 @@ class InvalidVersion(RegistryError, ValueError):
             return "the version is empty"
         if self.position == 0:
             return f"{text} does not begin like a version, which is 'v' or nothing and then a number"
-        if self.position == len(self.version):
-            return f"{text} breaks off where a number, a letter or a local label must follow"
         return f"{text} is not a version from {excerpt(self.version[self.position :])} on"
 
 

@@ -26,6 +26,11 @@ _VERSION = re.compile(
     re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
 
+# The same language with the longer words first, so that a match of a beginning is the longest there is.
+_BEGINNING = re.compile(
+    _VERSION.pattern.replace("a|b|c|rc|alpha|beta|pre|preview", "alpha|a|beta|b|c|rc|preview|pre"), _VERSION.flags
+)
+
 
 def is_valid_version(text: str) -> bool:
     r"""Tell whether GitLab would take this version.
@@ -46,5 +51,5 @@ def check_version(text: str) -> None:
     :raises InvalidVersion: if the text is not a version; it is a :class:`ValueError`.
     """
     if _VERSION.fullmatch(text) is None:
-        beginning = _VERSION.match(text)
+        beginning = _BEGINNING.match(text)
         raise InvalidVersion(text, beginning.end() if beginning else 0)
