@@ -4,6 +4,7 @@ import sqlite3
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from socket import socket
 from typing import TextIO
 
 from pypi_registry.accounts import Accounts, InvalidSetting
@@ -36,9 +37,13 @@ def serve(options: Options) -> None:
     :raises UnusableData: if the data folder is not one, or its catalogue is not ours.
     :raises OSError: if a folder, the configuration or the port cannot be used; its ``filename`` says which.
     """
-    folder = DataFolder(options.data)
     if options.config is not None:
         Accounts.from_toml(options.config)  # a mistake in it must leave nothing behind
+    with listen(options.host, options.port) as listening:  # first, or a port in use would cost the secret shown once
+        _serve(options, DataFolder(options.data), listening)
+
+
+def _serve(options: Options, folder: DataFolder, listening: socket) -> None:
     folder.prepare()
     catalogue, blobs = _catalogue(folder.catalogue), FileBlobs(folder.files)
     secret = folder.first_config() if options.config is None else None
@@ -46,7 +51,7 @@ def serve(options: Options) -> None:
     accounts = Accounts.from_toml(config)
     site = Site(_registry(accounts, catalogue, blobs))
     log = AccessLog(site, sys.stderr)
-    server = Server(log, log, listen(options.host, options.port), folder.spool)
+    server = Server(log, log, listening, folder.spool)
     server.limit_bodies(accounts.max_file_size)
 
     def reload() -> None:
@@ -61,8 +66,7 @@ def serve(options: Options) -> None:
 
     watch = Watch(config, reload)
     watch.start()
-    _announce(sys.stdout, *server.address, secret)
-    server.run()
+    server.run(ready=lambda: _announce(sys.stdout, *server.address, secret))
     watch.stop()
     catalogue.close()
 

@@ -84,12 +84,16 @@ class Server:
         """Let bodies in that are so large that the registry's own answer is "File is too large"."""
         self._server.adj.max_request_body_size = max_file_size + FORM_ROOM
 
-    def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then finish what was begun; a second signal ends it at once."""
+    def run(self, ready: Callable[[], None]) -> None:
+        """Serve until SIGTERM or SIGINT, then finish what was begun.
+
+        `ready` is called once a signal would be understood.
+        """
         with _signals(self._stop):
+            ready()
             while not self._stopping.is_set():
                 self._turn(timeout=1)
-        self._finish()
+        self._finish()  # a second signal ends it at once
 
     def _stop(self) -> None:
         self._stopping.set()

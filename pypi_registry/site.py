@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any, TextIO
@@ -85,8 +86,9 @@ class AccessLog:
     def write(self, client: str, method: str, path: str, status: str, length: str, seconds: float) -> None:
         """Write one line; `length` is the answer's, in bytes, and ``-`` if it is not known."""
         now = datetime.now(UTC)
-        self._stream.write(f'{client} {now:%Y-%m-%dT%H:%M:%SZ} "{method} {path}" {status} {length} {seconds:.3f}\n')
-        self._stream.flush()
+        with suppress(OSError):  # whoever read the log is gone; the requests are not
+            self._stream.write(f'{client} {now:%Y-%m-%dT%H:%M:%SZ} "{method} {path}" {status} {length} {seconds:.3f}\n')
+            self._stream.flush()
 
 
 def _answer(environ: "WSGIEnvironment", path: str) -> Answer:

@@ -72,6 +72,8 @@ CREATE TABLE publishers (
 _PATIENCE = 30.0  # seconds that a writer waits for writers in other processes
 _ALL_PROJECTS = -1
 _INDEX = ""
+_INHERITED: list[deque[sqlite3.Connection]] = []
+"""Connections from before a fork: SQLite forbids a child to use them, and collecting them would close them."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _FILE = """
@@ -190,7 +192,8 @@ class SQLiteCatalogue:
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection to one thread; opening one costs more than what is asked of it."""
-        if self._process != os.getpid():  # SQLite forbids to use a connection across a fork, and to close it there
+        if self._process != os.getpid():
+            _INHERITED.append(self._idle)
             self._process, self._idle, self._writing = os.getpid(), deque(), Lock()
         try:
             connection = self._idle.pop()
