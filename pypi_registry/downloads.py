@@ -4,7 +4,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from pypi_registry.edge import Answer, Call, Headers, unchanged
+from pypi_registry.edge import VARY, Answer, Call, Headers, answer_redirect, unchanged
+from pypi_registry.errors import NotFound
+from pypi_registry.model import PackageFile
+from pypi_registry.storage import Redirect
 
 BLOCK = 256 * 1024
 """Bytes at once, where the server does not send the file itself."""
@@ -32,6 +35,30 @@ def requested_range(header: str, size: int) -> range | None:
 
 def _clipped(start: int, stop: int, size: int) -> range:
     return range(start, min(stop, size)) if start < size else range(0)
+
+
+# A file never changes; who may have it does.
+_FOR_EVER = ("Cache-Control", "private, max-age=31536000, immutable")
+
+
+def answer_package_file(call: Call, file: PackageFile) -> Answer:
+    """Answer with a file of a package.
+
+    :raises NotFound: if its bytes are missing.
+    """
+    stream = call.registry.blobs.open(file.key)
+    if stream is None:
+        raise NotFound
+    if isinstance(stream, Redirect):
+        return answer_redirect(stream.url, VARY)
+    headers = [
+        VARY,
+        _FOR_EVER,
+        ("Content-Type", "application/octet-stream"),  # never guessed: for ".tar.gz" a guess adds Content-Encoding
+        ("Content-Disposition", f'attachment; filename="{file.filename}"'),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    return answer_file(call, stream, file.size, f'"{file.digests.sha256}"', headers)
 
 
 def answer_file(call: Call, stream: BinaryIO, size: int, etag: str, headers: Headers) -> Answer:

@@ -107,7 +107,7 @@ class Accounts:
     def authenticate(self, credentials: Credentials | None, environ: Mapping[str, object]) -> Principal:
         token = self._token(credentials) if credentials and credentials.secret else None
         if token is None:
-            return Holder(self, anonymous=True, signed_in=_nowhere, role=_no_role, member_below=_nowhere)
+            return Holder(self, anonymous=True, signed_in=_nowhere, role=_no_role, person=False, member_below=_nowhere)
         reading = environ["REQUEST_METHOD"] in ("GET", "HEAD")
         if token.kind is TokenKind.PERSONAL and "api" not in token.scopes and not reading:
             raise InsufficientScope("api")
@@ -133,7 +133,7 @@ class Accounts:
         if token.kind is TokenKind.DEPLOY:
             role = Role.DEVELOPER if "write_package_registry" in token.scopes else Role.REPORTER
             role_at = partial(_role_below, token.on.lower(), role)
-            return Holder(self, anonymous=False, signed_in=_nowhere, role=role_at, member_below=_nowhere)
+            return Holder(self, anonymous=False, signed_in=_nowhere, role=role_at, person=False, member_below=_nowhere)
         user = self._users[token.user]
         roles = {path.lower(): role for path, role in user.roles.items()}
         least = Role.ADMIN if user.admin else Role.NOBODY
@@ -142,6 +142,7 @@ class Accounts:
             self,
             anonymous=False,
             signed_in=lets_in,
+            person=True,
             role=lambda path: _inherited(roles, path, least) if lets_in(path) else Role.NOBODY,
             member_below=lambda path: user.admin or any(is_below(member_of, path.lower()) for member_of in roles),
         )
@@ -178,9 +179,9 @@ _TAKEN = {
     Presented.BEARER: {TokenKind.PERSONAL, TokenKind.JOB},
     Presented.PRIVATE_TOKEN: {TokenKind.PERSONAL},
     Presented.DEPLOY_TOKEN: {TokenKind.DEPLOY},
-    Presented.JOB_TOKEN: set[TokenKind](),  # the PyPI endpoints take a job's token by Basic authentication only
+    Presented.JOB_TOKEN: {TokenKind.JOB},
 }
-_SURE = {Presented.BEARER, Presented.PRIVATE_TOKEN}
+_SURE = {Presented.BEARER, Presented.PRIVATE_TOKEN, Presented.JOB_TOKEN}
 """Where a secret that is not found is 401, and not an anonymous request."""
 
 

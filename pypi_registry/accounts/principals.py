@@ -32,17 +32,21 @@ class Holder:
     """Whether this counts as a signed-in user at a path, which opens what is internal."""
     role: Callable[[str], Role]
     """The role at a path, inherited ones included."""
+    person: bool
+    """Whether somebody stands behind it: a deploy token publishes and reads, and changes nothing."""
     member_below: Callable[[str], bool]
     """Whether there is a role somewhere below a path."""
 
     def can(self, ability: Ability, subject: Subject) -> bool:
         match subject:
             case PackageName():
-                return self._may_use_name(subject)
+                return self._may_use_name(ability, subject)
             case Group():
                 return self._sees(subject, ability)
-            case Project() if ability is Ability.CREATE_PACKAGE:
-                return self.role(subject.path) >= Role.DEVELOPER
+            case Project() if ability in _NEEDED:
+                return self.role(subject.path) >= _NEEDED[ability] and (
+                    self.person or ability is Ability.CREATE_PACKAGE
+                )
             case Project():
                 return self._sees(subject, ability)
 
@@ -59,7 +63,17 @@ class Holder:
         internal = place.visibility is Visibility.INTERNAL and self.signed_in(place.path)
         return ability is Ability.READ_GROUP and (internal or self.member_below(place.path))
 
-    def _may_use_name(self, subject: PackageName) -> bool:
-        rules = self.places.entry(subject.project).protect
-        needed = [rule.minimum_push for rule in rules if rule.minimum_push and matches([rule.name], subject.name)]
-        return all(self.role(subject.project.path) >= role for role in needed)
+    def _may_use_name(self, ability: Ability, subject: PackageName) -> bool:
+        rules = [rule for rule in self.places.entry(subject.project).protect if matches([rule.name], subject.name)]
+        deleting = ability is Ability.DESTROY_PACKAGE
+        needed = [(rule.minimum_delete if deleting else rule.minimum_push) or Role.NOBODY for rule in rules]
+        return self.role(subject.project.path) >= max(needed, default=Role.NOBODY)
+
+
+# GitLab's manual, "Roles and permissions".
+_NEEDED = {
+    Ability.CREATE_PACKAGE: Role.DEVELOPER,
+    Ability.YANK_PACKAGE: Role.DEVELOPER,
+    Ability.DESTROY_PACKAGE: Role.MAINTAINER,
+    Ability.ADMIN_PACKAGE: Role.MAINTAINER,
+}
