@@ -92,7 +92,7 @@ def render_package(
 <pre><code>{escape(_pip_command(project, package, api))}</code></pre>
 {"" if project.visibility is Visibility.PUBLIC else "<p>You will need a personal access token.</p>"}
 <h2>Registry setup</h2>
-<p>If you haven't already done so, add this to your <code>.pypirc</code> file.</p>
+<p>If you haven't already done so, add the configuration below to your <code>.pypirc</code> file.</p>
 <pre><code>{escape(_pypirc(project, api))}</code></pre>
 <h2>Files</h2>
 {_table(["Name", "Size", "Required Python", "Published"], rows) if files else "<p>All files were deleted.</p>"}

@@ -64,7 +64,8 @@ def list_packages(call: Call) -> Answer:
         for entity, package in zip(entities, found, strict=True):
             project = projects[package.project_id]
             entity |= {"project_id": project.id, "project_path": project.path}
-    return _answer_list(call, entities, paging, total)
+    kind = "projects" if isinstance(where, Project) else "groups"
+    return _answer_list(call, f"/{kind}/{where.id}/packages", entities, paging, total)
 
 
 def show_package(call: Call) -> Answer:
@@ -115,14 +116,15 @@ def delete_package(call: Call) -> Answer:
 
 def list_files(call: Call) -> Answer:
     """``GET /projects/:id/packages/:package_id/package_files``"""
-    _, _, package = _package(call)
+    project, _, package = _package(call)
     parameters = _parameters(call)
     paging = _paging(parameters)
     order = _choice(parameters, "order_by", _FILE_ORDERS, "id")
     files = sorted(call.registry.catalogue.package_files(package), key=lambda file: file.id)
     files.sort(key=_FILE_ORDERS[order], reverse=_is_descending(parameters))
     shown = files[paging.offset : paging.offset + paging.per_page]
-    return _answer_list(call, [_file_entity(file) for file in shown], paging, len(files))
+    path = f"/projects/{project.id}/packages/{package.id}/package_files"
+    return _answer_list(call, path, [_file_entity(file) for file in shown], paging, len(files))
 
 
 def delete_file(call: Call) -> Answer:
@@ -256,8 +258,8 @@ def _paging(parameters: Mapping[str, str]) -> Paging:
     return Paging(numbers["page"], min(numbers["per_page"], _MAX_PER_PAGE))
 
 
-def _answer_list(call: Call, entities: Sequence[Mapping[str, object]], paging: Paging, total: int) -> Answer:
-    """Answer with one page of a list, and with GitLab's headers about the others."""
+def _answer_list(call: Call, path: str, entities: Sequence[Mapping[str, object]], paging: Paging, total: int) -> Answer:
+    """Answer with one page of the list at a path, and with GitLab's headers about the others."""
     last = paging.pages(total)
     pages = {
         "prev": paging.page - 1 if 1 < paging.page <= last + 1 else None,
@@ -266,7 +268,7 @@ def _answer_list(call: Call, entities: Sequence[Mapping[str, object]], paging: P
         "last": last,
     }
     known = _parameters(call)
-    address = f"{_api(call)}{quote(call.path)}"
+    address = f"{_api(call)}{path}"
     links = ", ".join(
         f'<{address}?{urlencode({**known, "page": page, "per_page": paging.per_page})}>; rel="{rel}"'
         for rel, page in pages.items()
