@@ -7,6 +7,7 @@ Credentials and paths are read by hand: every server hands them on a little diff
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -82,6 +83,17 @@ class Call:
     def header(self, name: str) -> str:
         """Give a request header by its name in the environ, ``HTTP_ACCEPT``; empty if there is none."""
         return str(self.environ.get(name) or "")
+
+
+def origin(environ: Mapping[str, object]) -> str:
+    """Give scheme and host as the client sees them, ``https://registry.example:8443``.
+
+    What a page shows and links to; a Host header that could not be one is replaced by what the server calls itself.
+    """
+    host = str(environ.get("HTTP_HOST") or "")
+    if re.fullmatch(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?", host) is None:
+        host = f"{environ.get('SERVER_NAME')}:{environ.get('SERVER_PORT')}"
+    return f"{environ['wsgi.url_scheme']}://{host}"
 
 
 _TOKEN_HEADERS = {

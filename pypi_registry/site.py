@@ -8,10 +8,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import quote
 
-from werkzeug.wsgi import get_host
-
 from pypi_registry.app import Registry
-from pypi_registry.edge import Answer, Headers, answer_bytes, answer_json
+from pypi_registry.edge import Answer, Headers, answer_bytes, answer_json, origin
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -96,7 +94,7 @@ def _answer(environ: "WSGIEnvironment", path: str) -> Answer:
         return answer_json("404 Not Found", {"error": "404 Not Found"})
     if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
         return answer_json("405 Method Not Allowed", {"error": "405 Not Allowed"}, ("Allow", "GET, HEAD"))
-    scheme, host = environ["wsgi.url_scheme"], get_host(environ["wsgi.url_scheme"], environ.get("HTTP_HOST"))
+    scheme, _, host = origin(environ).partition("://")
     body = _PAGE.format(
         api=escape(f"{scheme}://{host}{MOUNT}"),
         index_of_project=escape(f"{scheme}://USER:TOKEN@{host}{MOUNT}/projects/1/packages/pypi/simple"),
