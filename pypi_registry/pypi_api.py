@@ -39,14 +39,13 @@ def file(call: Call) -> Answer:
         raise NotFound
     if isinstance(stream, Redirect):
         return _moved(stream.url)
-    headers = [
-        VARY,
-        _FOR_EVER,
+    content = [
         ("Content-Type", "application/octet-stream"),  # never guessed: for ".tar.gz" a guess adds Content-Encoding
         ("Content-Disposition", f'attachment; filename="{found.filename}"'),
         ("X-Content-Type-Options", "nosniff"),
     ]
-    return answer_file(call, stream, found.size, f'"{found.digests.sha256}"', headers)
+    etag = f'"{found.digests.sha256}"'
+    return answer_file(call, stream, found.size, etag, validators=[VARY, _FOR_EVER], content=content)
 
 
 def index(call: Call) -> Answer:

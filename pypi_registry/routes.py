@@ -61,7 +61,7 @@ def find(path: str) -> tuple[Route, Mapping[str, str]]:
 
     :raises NoSuchRoute: if there is none.
     """
-    for pattern, route in _TABLE:
+    for pattern, route in _TABLE if "\0" not in path else ():
         match = pattern.fullmatch(path)
         if match is not None:
             return route, match.groupdict()

@@ -29,6 +29,8 @@ def toml_table(token: Token) -> str:
     lines.append(f"sha256 = {_toml(token.sha256)}")
     if token.expires is not None:
         lines.append(f"expires = {token.expires.isoformat()}")
+    if token.revoked:
+        lines.append("revoked = true")
     return "\n".join(lines) + "\n"
 
 

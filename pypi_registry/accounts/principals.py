@@ -28,6 +28,8 @@ class Holder:
 
     places: Places
     anonymous: bool
+    person: bool
+    """Whether a user stands behind it, and not a deploy token."""
     signed_in: Callable[[str], bool]
     """Whether this counts as a signed-in user at a path, which opens what is internal."""
     role: Callable[[str], Role]
@@ -40,7 +42,7 @@ class Holder:
             case PackageName():
                 return self._may_use_name(subject)
             case Group():
-                return self._sees(subject, ability)
+                return ability in (Ability.READ_GROUP, Ability.READ_PACKAGE) and self._sees(subject, ability)
             case Project() if ability is Ability.CREATE_PACKAGE:
                 return self.role(subject.path) >= Role.DEVELOPER
             case Project():
@@ -60,6 +62,8 @@ class Holder:
         return ability is Ability.READ_GROUP and (internal or self.member_below(place.path))
 
     def _may_use_name(self, subject: PackageName) -> bool:
-        rules = self.places.entry(subject.project).protect
-        needed = [rule.minimum_push for rule in rules if rule.minimum_push and matches([rule.name], subject.name)]
-        return all(self.role(subject.project.path) >= role for role in needed)
+        rules = [rule for rule in self.places.entry(subject.project).protect if matches([rule.name], subject.name)]
+        if rules and not self.person:
+            return False  # as in GitLab, whatever the rule is about
+        role = self.role(subject.project.path)
+        return all(role >= rule.minimum_push for rule in rules if rule.minimum_push is not None)
