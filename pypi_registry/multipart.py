@@ -38,7 +38,7 @@ class Body:
     def length(self) -> int | None:
         """The declared length in bytes, or None."""
         text = self._environ.get("CONTENT_LENGTH")
-        return int(text) if isinstance(text, str) and re.fullmatch("[0-9]{1,18}", text) else None
+        return int(text) if isinstance(text, str) and re.fullmatch("[0-9]{1,100}", text) else None
 
     @property
     def expected(self) -> bool:

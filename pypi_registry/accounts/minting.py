@@ -35,4 +35,5 @@ def toml_table(token: Token) -> str:
 
 
 def _toml(value: str | list[str]) -> str:
-    return json.dumps(value, ensure_ascii=False)  # TOML's basic strings are JSON's
+    # TOML's basic strings are JSON's, but for DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -48,7 +48,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 def _table(readers: Mapping[str, Reader], required: tuple[str, ...], key: str, value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise InvalidSetting(key, _shown(value), "must be a table")
+        raise InvalidSetting(key, _shown(key, value), "must be a table")
     place = f"{key}." if key else ""
     for name in value:
         if name not in readers:
@@ -67,17 +67,17 @@ def _entry(make: Callable[..., Any], readers: Mapping[str, Reader], required: tu
 
 def _list(read: Reader, key: str, value: object) -> tuple[Any, ...]:
     if not isinstance(value, list):
-        raise InvalidSetting(key, _shown(value), "must be a list")
+        raise InvalidSetting(key, _shown(key, value), "must be a list")
     return tuple(read(f"{key}[{number}]", item) for number, item in enumerate(value, 1))
 
 
-def _shown(value: object) -> object:
-    return HIDDEN if isinstance(value, dict | list) else value  # a whole table may hold anything
+def _shown(key: str, value: object) -> object:
+    return HIDDEN if re.fullmatch(r"tokens(\[[0-9]+\])?", key) else value
 
 
 def _of_type(wanted: type, words: str, key: str, value: object) -> object:
     if type(value) is not wanted:  # True is an int to isinstance
-        raise InvalidSetting(key, _shown(value), f"must be {words}")
+        raise InvalidSetting(key, _shown(key, value), f"must be {words}")
     return value
 
 
@@ -116,7 +116,8 @@ def _forward(key: str, value: object) -> object:
     if isinstance(value, str) and "@" in value:
         raise InvalidSetting(key, HIDDEN, "must hold no user and no password: every client would be shown them")
     if not isinstance(value, str) or not _is_index(value):
-        raise InvalidSetting(key, _shown(value), "must be true, false or the http(s) address of a simple index")
+        shown = HIDDEN if isinstance(value, list | dict) else value
+        raise InvalidSetting(key, shown, "must be true, false or the http(s) address of a simple index")
     return value
 
 
