@@ -78,7 +78,7 @@ class Registry:
         except RegistryError as error:
             answer = refuse(error)
         except Exception:
-            _log.exception("%s %s failed", call.method, call.path)
+            _log.exception("%s %r failed", call.method, call.path)
             answer = answer_json("500 Internal Server Error", {"message": "500 Internal Server Error"})
         call.body.drain()
         return answer.send(environ, start_response)

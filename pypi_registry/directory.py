@@ -43,7 +43,7 @@ def parse_ref(text: str) -> Ref | None:
     """
     if re.fullmatch(r"-?[0-9]+", text):  # GitLab: anything that looks like a number is one
         return int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else None
-    return text
+    return None if "\0" in text else text
 
 
 def number_of(path: str) -> int:
@@ -84,18 +84,20 @@ class OpenDirectory:
 
     def project(self, ref: Ref) -> Project | None:
         if isinstance(ref, int):
-            return Project(ref, str(ref), visibility=Visibility.PUBLIC)
+            path = dict(self._catalogue.publishers([ref])).get(ref, str(ref))
+            return Project(ref, path, visibility=Visibility.PUBLIC)
         return Project(number_of(ref), ref, visibility=Visibility.PUBLIC) if is_path(ref) else None
 
     def group(self, ref: Ref) -> Group | None:
         if isinstance(ref, int):
-            return Group(ref, str(ref), visibility=Visibility.PUBLIC)
+            above = (group for _, path in self._catalogue.publishers() for group in paths_above(path))
+            path = next((group for group in above if number_of(group) == ref), str(ref))
+            return Group(ref, path, visibility=Visibility.PUBLIC)
         return Group(number_of(ref), ref, visibility=Visibility.PUBLIC) if is_path(ref) else None
 
     def projects_in(self, group: Group) -> Sequence[Project]:
-        published = self._catalogue.publishers()
         return [
             Project(number, path, visibility=Visibility.PUBLIC)
-            for number, path in published
-            if is_below(path.lower(), group.path.lower()) or group.id in map(number_of, paths_above(path))
+            for number, path in self._catalogue.publishers()
+            if is_below(path.lower(), group.path.lower())
         ]

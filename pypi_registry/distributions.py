@@ -17,8 +17,8 @@ _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+!-]*")
 _MAX_LENGTH = 255  # what file systems take
 
 
-def filename_faults(filename: str, name: NormalizedName, version: str) -> Iterator[str]:
-    """Name what is wrong with a file name, given the name and the version that it must speak of.
+def filename_faults(filename: str, name: NormalizedName | None, version: str | None) -> Iterator[str]:
+    """Name what is wrong with a file name, given the name and the version that it must speak of; None if not known.
 
     Versions are compared as versions: ``1.0.0-RC1`` in a form agrees with ``1.0.0rc1`` in a file name. Nothing is
     yielded for a good file name.
@@ -34,28 +34,28 @@ def filename_faults(filename: str, name: NormalizedName, version: str) -> Iterat
             "beginning with a letter, a digit or '_'"
         )
     elif filename.endswith(WHEEL):
-        yield from _wheel_faults(filename, name, Version(version))
+        yield from _wheel_faults(filename, name, version)
     elif filename.endswith(SDISTS):
-        if not any(_sdist_readings(filename, name, Version(version))):
+        if name and version and not any(_sdist_readings(filename, name, Version(version))):
             yield _disagrees(filename, name, version)
     else:
         yield f"File name {excerpt(filename)} is neither a wheel's (.whl) nor an sdist's (.tar.gz, .zip)"
 
 
-def _wheel_faults(filename: str, name: NormalizedName, version: Version) -> Iterator[str]:
+def _wheel_faults(filename: str, name: NormalizedName | None, version: str | None) -> Iterator[str]:
     try:
         found, found_version, _, _ = parse_wheel_filename(filename)
     except (InvalidWheelFilename, InvalidVersion) as error:
         yield f"File name {excerpt(filename)} is not a wheel's: {error}"
         return
-    if (found, found_version) != (name, version):
-        yield _disagrees(filename, name, str(version))
+    if name and version and (found, found_version) != (name, Version(version)):
+        yield _disagrees(filename, name, version)
 
 
 def _sdist_readings(filename: str, name: NormalizedName, version: Version) -> Iterator[bool]:
     # Old sdists have a hyphen in the name, in the version or in both ("zope-interface-3.0-1.tar.gz"), so any hyphen may
     # be the one between them. packaging knows neither the name nor the version, and must guess.
-    stem = filename.removesuffix(SDISTS[0]).removesuffix(SDISTS[1])
+    stem = filename.removesuffix(next(filter(filename.endswith, SDISTS)))
     for hyphen in re.finditer("-", stem):
         if canonicalize_name(stem[: hyphen.start()]) == name:
             yield _equal(stem[hyphen.end() :], version)

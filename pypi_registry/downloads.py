@@ -27,6 +27,8 @@ def requested_range(header: str, size: int) -> range | None:
         return None
     first, last = match.groups()
     if not first:
+        if size == 0 and int(last):
+            return None  # the last bytes of nothing are all of it
         return _clipped(size - min(int(last), size), size, size)
     if last and int(last) < int(first):
         return None
@@ -51,30 +53,31 @@ def answer_package_file(call: Call, file: PackageFile) -> Answer:
         raise NotFound
     if isinstance(stream, Redirect):
         return answer_redirect(stream.url, VARY)
-    headers = [
-        VARY,
-        _FOR_EVER,
+    content = [
         ("Content-Type", "application/octet-stream"),  # never guessed: for ".tar.gz" a guess adds Content-Encoding
         ("Content-Disposition", f'attachment; filename="{file.filename}"'),
         ("X-Content-Type-Options", "nosniff"),
     ]
-    return answer_file(call, stream, file.size, f'"{file.digests.sha256}"', headers)
+    etag = f'"{file.digests.sha256}"'
+    return answer_file(call, stream, file.size, etag, validators=[VARY, _FOR_EVER], content=content)
 
 
-def answer_file(call: Call, stream: BinaryIO, size: int, etag: str, headers: Headers) -> Answer:
-    """Answer with a file of `size` bytes, or the part of it that was asked for; the server closes the stream."""
-    headers = [("ETag", etag), ("Accept-Ranges", "bytes"), *headers]
+def answer_file(call: Call, stream: BinaryIO, size: int, etag: str, *, validators: Headers, content: Headers) -> Answer:
+    """Answer with a file of `size` bytes, or the part of it that was asked for; the server closes the stream.
+
+    `validators` are headers of every answer that speaks of the file, `content` those that come with its bytes.
+    """
+    validators = [("ETag", etag), *validators]
     if unchanged(call, etag):
         stream.close()
-        return Answer("304 Not Modified", headers)
+        return Answer("304 Not Modified", validators)
     part = requested_range(call.header("HTTP_RANGE"), size) if _may_have_part(call, etag) else None
+    headers = [("Accept-Ranges", "bytes"), *validators, *content]
     if part is None:
         return Answer("200 OK", [("Content-Length", str(size)), *headers], _whole(call, stream))
     if not part:
         stream.close()
-        return Answer(
-            "416 Range Not Satisfiable", [("Content-Range", f"bytes */{size}"), ("Content-Length", "0"), *headers]
-        )
+        return Answer("416 Range Not Satisfiable", [("Content-Range", f"bytes */{size}"), ("Content-Length", "0")])
     stream.seek(part.start)
     extent = ("Content-Range", f"bytes {part.start}-{part.stop - 1}/{size}")
     return Answer(

@@ -153,7 +153,7 @@ def read_credentials(environ: Mapping[str, object], *, job_header: bool = False)
             return Credentials(presented, _decoded(str(text).encode("latin-1", "replace")))
     scheme, _, rest = str(environ.get("HTTP_AUTHORIZATION") or "").partition(" ")
     match scheme.lower():
-        case "bearer":
+        case "bearer" if rest.strip():
             return Credentials(Presented.BEARER, _decoded(rest.strip().encode("latin-1", "replace")))
         case "basic":
             return _read_basic(rest)
@@ -225,7 +225,7 @@ def prefers_html(call: Call) -> bool:
 @lru_cache(maxsize=256)
 def _negotiate(accept: str) -> Form:
     # "latest" is asked for by name and answered with the real type (PEP 691).
-    known = accept.replace("application/vnd.pypi.simple.latest+", "application/vnd.pypi.simple.v1+")
+    known = accept.lower().replace("application/vnd.pypi.simple.latest+", "application/vnd.pypi.simple.v1+")
     best = parse_accept_header(known, MIMEAccept).best_match(_OFFERED)
     return Form(best) if best else Form.TEXT_HTML
 

@@ -193,12 +193,12 @@ def last_segment(path: str) -> str:
 
 
 def root_of(path: str) -> str:
-    """Give the outermost group of a path.
+    """Give the outermost group of a path, in lower case: case makes no two places of one.
 
-    >>> root_of("acme/libs/tools")
+    >>> root_of("Acme/libs/tools")
     'acme'
     """
-    return path.partition("/")[0]
+    return path.partition("/")[0].lower()
 
 
 def is_below(path: str, group: str) -> bool:

@@ -4,13 +4,15 @@ Werkzeug's decoder splits the bytes. What a form may cost is bounded here: the d
 and would refuse reads of the size that servers are fast with.
 """
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import IO
+from contextlib import suppress
+from typing import IO, Any
 
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import NEED_DATA, Data, Event, Field, File, MultipartDecoder, State
-from werkzeug.wsgi import get_input_stream
+from werkzeug.wsgi import LimitedStream
 
 from pypi_registry.errors import InvalidUpload, LengthRequired
 from pypi_registry.uploads import Part
@@ -22,7 +24,7 @@ DRAINED = 10 * 1000**2
 """How many bytes of a refused body are read, so that a client that is still sending comes to see the answer."""
 
 MAX_PARTS = 20_000
-_MAX_HEAD = 64 * 1024  # bytes of one part's headers, and of what stands before the first part
+_MAX_HEAD = READ_SIZE  # bytes of one part's headers, and of what stands before the first part
 
 
 class Body:
@@ -36,7 +38,7 @@ class Body:
     def length(self) -> int | None:
         """The declared length in bytes, or None."""
         text = self._environ.get("CONTENT_LENGTH")
-        return int(text) if isinstance(text, str) and text.isascii() and text.isdecimal() else None
+        return int(text) if isinstance(text, str) and re.fullmatch("[0-9]{1,100}", text) else None
 
     @property
     def expected(self) -> bool:
@@ -50,22 +52,26 @@ class Body:
         :raises InvalidUpload: if the client went away.
         """
         if self._stream is None:
-            if self.length is None and not self._environ.get("wsgi.input_terminated"):
-                raise LengthRequired
-            self._stream = get_input_stream(self._environ)
+            self._stream = self._open()
         try:
             return self._stream.read(size)
         except (OSError, ClientDisconnected) as error:  # servers raise errors of their own kinds, all of them OSErrors
             raise InvalidUpload(["the request broke off before its end"]) from error
 
+    def _open(self) -> IO[bytes]:
+        stream: Any = self._environ["wsgi.input"]
+        if self._environ.get("wsgi.input_terminated"):
+            return stream  # type: ignore[no-any-return]  # the server's own, which ends where the body does
+        if self.length is None:
+            raise LengthRequired
+        return LimitedStream(stream, self.length)  # type: ignore[return-value]  # it reads, which is all that is asked
+
     def drain(self) -> None:
         """Read on for a bounded while, for a client that sends before it listens."""
-        try:
+        with suppress(Exception):  # whatever the server raises, the answer is made, and nobody may be there to hear it
             left = DRAINED if self.expected else 0
             while left > 0 and (data := self.read(min(left, READ_SIZE))):
                 left -= len(data)
-        except (InvalidUpload, LengthRequired):
-            pass  # nobody is listening any more
 
 
 def parts(body: Body, content_type: str) -> Iterator[Part]:
@@ -75,7 +81,7 @@ def parts(body: Body, content_type: str) -> Iterator[Part]:
     """
     mimetype, options = parse_options_header(content_type)
     boundary = options.get("boundary", "")
-    if mimetype != "multipart/form-data" or not boundary:
+    if mimetype.lower() != "multipart/form-data" or not boundary:
         raise InvalidUpload(["the body must be multipart/form-data, with a boundary"])
     events = _events(body, MultipartDecoder(boundary.encode("latin-1", "replace"), max_parts=MAX_PARTS))
     for event in events:
@@ -95,7 +101,24 @@ def _chunks(events: Iterator[Event]) -> Iterator[bytes]:
                 return
 
 
+def _pieces(body: Body) -> Iterator[bytes]:
+    """Read a form such that no piece ends between the two hyphens at its very end.
+
+    There the decoder takes the line break before the boundary for a byte of the file (Werkzeug 3.1.9). A client that
+    sends a file again would cut it at the same place again. A hundred hyphens are more than any boundary has.
+    """
+    held = b""
+    while data := body.read(READ_SIZE):
+        data = held + data
+        end = len(data.rstrip(b"-"))
+        end = end if len(data) - end <= 100 else len(data)
+        held = data[end:]
+        yield data[:end]
+    yield held
+
+
 def _events(body: Body, decoder: MultipartDecoder) -> Iterator[Event]:
+    pieces = _pieces(body)
     try:
         while True:
             event = decoder.next_event()
@@ -106,7 +129,7 @@ def _events(body: Body, decoder: MultipartDecoder) -> Iterator[Event]:
             elif decoder.state in (State.PREAMBLE, State.PART) and len(decoder.buffer) > _MAX_HEAD + READ_SIZE:
                 raise InvalidUpload(["the form has a part without an end to its headers"])
             else:
-                decoder.receive_data(body.read(READ_SIZE) or None)
+                decoder.receive_data(next(pieces, None))
     except RequestEntityTooLarge:
         raise InvalidUpload([f"the form has more than {MAX_PARTS} parts"]) from None
     except ValueError as error:  # the decoder's only word for a form that is cut short or malformed

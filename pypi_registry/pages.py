@@ -47,7 +47,10 @@ class Pages:
 
     def _keep(self, key: Hashable, revision: int, page: Page) -> None:
         old = self._pages.pop(key, None)
-        self._bytes += len(page.body) - (len(old[1].body) if old else 0)
+        self._bytes -= len(old[1].body) if old else 0
+        if len(page.body) > self._max_bytes:
+            return  # it would drive out all the others, and then itself
+        self._bytes += len(page.body)
         self._pages[key] = revision, page
         while self._bytes > self._max_bytes:
             _, (_, dropped) = self._pages.popitem(last=False)

@@ -65,7 +65,7 @@ ROUTES = (
 def _pattern(address: str) -> re.Pattern[str]:
     """Compile an address: an id is as long as it can be, any other part is one segment; a final slash is optional."""
     ids = re.sub(r":(project|group)", r"(?P<\1>.+)", address)
-    return re.compile(re.sub(r":(\w+)", r"(?P<\1>[^/]+)", ids) + "/?")
+    return re.compile(re.sub(r":(\w+)", r"(?P<\1>[^/\\0]+)", ids) + "/?")
 
 
 _TABLE = [(_pattern(route.address), route) for route in ROUTES]

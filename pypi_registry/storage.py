@@ -87,8 +87,11 @@ class Catalogue(Protocol):
     def was_published(self, root: str, name: NormalizedName) -> bool:
         """Tell whether the name was ever published under this root group, whatever was deleted or moved since."""
 
-    def publishers(self) -> Sequence[tuple[int, str]]:
-        """Give the id and the full path of every project that ever published, as they were at its last upload."""
+    def publishers(self, projects: Sequence[int] | None = None) -> Sequence[tuple[int, str]]:
+        """Give the id and the full path of each project that ever published, as they were at its last upload.
+
+        Those among `projects`, or all if it is None; sorted by id.
+        """
 
     def about(self, package: Package) -> About:
         """Give what the last upload of a package said about it."""

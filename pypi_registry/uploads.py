@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Protocol
 
 from packaging.utils import NormalizedName
@@ -90,8 +91,9 @@ def publish(
         reading = _Reading(blob, max_file_size)
         for part in parts:
             reading.take(part)
+        if reading.name:
+            permit(reading.name)  # GitLab looks at its rules before it looks at anything else
         upload = reading.upload()
-        permit(upload.normalized)
         blob.commit()
     try:
         return catalogue.add(project, upload, key, datetime.now(UTC))
@@ -114,12 +116,14 @@ class _Reading:
         self._faults: list[str] = []
 
     def take(self, part: Part) -> None:
-        if part.name == "content" and part.filename is not None:
-            self._filenames.append(part.filename)
-            if len(self._filenames) == 1:
-                self._take_file(part)
-        else:
+        if part.name != "content" or part.filename is None:
             self._take_field(part)
+        elif self._filenames:
+            self._filenames.append(part.filename)
+            self._take_field(part)
+        else:
+            self._filenames.append(part.filename)
+            self._take_file(part)
 
     def _take_file(self, part: Part) -> None:
         # Digests cost more than all the rest of an upload: only sha256, and those that were already declared.
@@ -143,7 +147,7 @@ class _Reading:
             kept += chunk[: max(0, _KEPT - len(kept))]
         if part.name in _FIELDS:
             self._fields.setdefault(part.name, []).append(kept.decode(errors="replace"))
-        elif part.name == "content":
+        elif part.name == "content" and part.filename is None:
             self._faults.append("content is not a file")
 
     def upload(self) -> Upload:
@@ -152,11 +156,11 @@ class _Reading:
         :raises InvalidUpload: if anything is wrong with it.
         """
         missing = list(self._missing())
-        name = self._name()
+        name = self.name
         version = self._version()
         digests = self._digests()
         requires_python = self._requires_python()
-        if name and version and self._filenames:
+        if self._filenames:
             self._faults += filename_faults(self._filenames[0], name, version)
         if faults := [*missing, *self._faults]:
             raise InvalidUpload(faults)
@@ -189,7 +193,9 @@ class _Reading:
     def _declared(self, field: str) -> list[str]:
         return [text for text in self._fields.get(field, []) if text]
 
-    def _name(self) -> NormalizedName | None:
+    @cached_property
+    def name(self) -> NormalizedName | None:
+        """The normalized name; None if there is none, or none that can be."""
         text = self._first("name")
         if not text:
             return None
@@ -237,7 +243,7 @@ class _Reading:
 
     def _requires_python(self) -> str:
         text = self._cut("requires_python")
-        if re.search(r"[^\t\n\r -\U0010ffff]|\x7f", text):
+        if re.search(r"[^\t\n\r -\U0010ffff]|[\x7f-\x9f]", text):
             self._faults.append("Requires python is invalid: it holds a control character")
         return " ".join(text.split())
 

@@ -65,6 +65,7 @@ class Accounts:
         self._reserved = tuple(reserved)
         self._forward_always = tuple(forward_always)
         self._users = {user.name: user for user in users}
+        self._roles = {user.name: _by_path(user.roles) for user in users}
         self._tokens = {token.sha256.lower(): token for token in tokens}
         self._entries = {entry.id: entry for entry in projects}
         self._projects = {entry.path.lower(): _project(entry) for entry in projects}
@@ -107,7 +108,7 @@ class Accounts:
     def authenticate(self, credentials: Credentials | None, environ: Mapping[str, object]) -> Principal:
         token = self._token(credentials) if credentials and credentials.secret else None
         if token is None:
-            return Holder(self, anonymous=True, signed_in=_nowhere, role=_no_role, person=False, member_below=_nowhere)
+            return Holder(self, anonymous=True, person=False, signed_in=_nowhere, role=_no_role, member_below=_nowhere)
         reading = environ["REQUEST_METHOD"] in ("GET", "HEAD")
         if token.kind is TokenKind.PERSONAL and "api" not in token.scopes and not reading:
             raise InsufficientScope("api")
@@ -133,16 +134,15 @@ class Accounts:
         if token.kind is TokenKind.DEPLOY:
             role = Role.DEVELOPER if "write_package_registry" in token.scopes else Role.REPORTER
             role_at = partial(_role_below, token.on.lower(), role)
-            return Holder(self, anonymous=False, signed_in=_nowhere, role=role_at, person=False, member_below=_nowhere)
-        user = self._users[token.user]
-        roles = {path.lower(): role for path, role in user.roles.items()}
+            return Holder(self, anonymous=False, person=False, signed_in=_nowhere, role=role_at, member_below=_nowhere)
+        user, roles = self._users[token.user], self._roles[token.user]
         least = Role.ADMIN if user.admin else Role.NOBODY
         lets_in = partial(self._lets_job_in, token.on.lower()) if token.kind is TokenKind.JOB else _everywhere
         return Holder(
             self,
             anonymous=False,
-            signed_in=lets_in,
             person=True,
+            signed_in=lets_in,
             role=lambda path: _inherited(roles, path, least) if lets_in(path) else Role.NOBODY,
             member_below=lambda path: user.admin or any(is_below(member_of, path.lower()) for member_of in roles),
         )
@@ -216,6 +216,13 @@ def _role_below(top: str, role: Role, path: str) -> Role:
 def _inherited(roles: Mapping[str, Role], path: str, least: Role) -> Role:
     path = path.lower()
     return max([least, *(roles.get(place, Role.NOBODY) for place in [*paths_above(path), path])])
+
+
+def _by_path(roles: Mapping[str, Role]) -> Mapping[str, Role]:
+    found: dict[str, Role] = {}
+    for path, role in roles.items():
+        found[path.lower()] = max(role, found.get(path.lower(), Role.NOBODY))
+    return found
 
 
 def _index(setting: bool | str, default: str) -> str | None:

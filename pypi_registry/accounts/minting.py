@@ -29,8 +29,11 @@ def toml_table(token: Token) -> str:
     lines.append(f"sha256 = {_toml(token.sha256)}")
     if token.expires is not None:
         lines.append(f"expires = {token.expires.isoformat()}")
+    if token.revoked:
+        lines.append("revoked = true")
     return "\n".join(lines) + "\n"
 
 
 def _toml(value: str | list[str]) -> str:
-    return json.dumps(value, ensure_ascii=False)  # TOML's basic strings are JSON's
+    # TOML's basic strings are JSON's, but for DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -28,6 +28,8 @@ class Holder:
 
     places: Places
     anonymous: bool
+    person: bool
+    """Whether a user stands behind it, and not a deploy token."""
     signed_in: Callable[[str], bool]
     """Whether this counts as a signed-in user at a path, which opens what is internal."""
     role: Callable[[str], Role]
@@ -42,7 +44,7 @@ class Holder:
             case PackageName():
                 return self._may_use_name(ability, subject)
             case Group():
-                return self._sees(subject, ability)
+                return ability in (Ability.READ_GROUP, Ability.READ_PACKAGE) and self._sees(subject, ability)
             case Project() if ability in _NEEDED:
                 return self.role(subject.path) >= _NEEDED[ability] and (
                     self.person or ability is Ability.CREATE_PACKAGE
@@ -65,6 +67,8 @@ class Holder:
 
     def _may_use_name(self, ability: Ability, subject: PackageName) -> bool:
         rules = [rule for rule in self.places.entry(subject.project).protect if matches([rule.name], subject.name)]
+        if rules and not self.person:
+            return False  # as in GitLab, whatever the rule is about
         deleting = ability is Ability.DESTROY_PACKAGE
         needed = [(rule.minimum_delete if deleting else rule.minimum_push) or Role.NOBODY for rule in rules]
         return self.role(subject.project.path) >= max(needed, default=Role.NOBODY)

@@ -39,16 +39,16 @@ def read_settings(path: Path) -> dict[str, Any]:
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidSetting("", None, f"this is not TOML: {error}") from None
     except UnicodeDecodeError as error:
         raise InvalidSetting("", None, f"this is not UTF-8 from byte {error.start} on") from None
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, a thousand brackets
+        raise InvalidSetting("", None, f"this is not TOML: {error}") from None
     return _table(_FILE, (), "", document)
 
 
 def _table(readers: Mapping[str, Reader], required: tuple[str, ...], key: str, value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise InvalidSetting(key, value, "must be a table")
+        raise InvalidSetting(key, _shown(key, value), "must be a table")
     place = f"{key}." if key else ""
     for name in value:
         if name not in readers:
@@ -67,13 +67,17 @@ def _entry(make: Callable[..., Any], readers: Mapping[str, Reader], required: tu
 
 def _list(read: Reader, key: str, value: object) -> tuple[Any, ...]:
     if not isinstance(value, list):
-        raise InvalidSetting(key, value, "must be a list")
+        raise InvalidSetting(key, _shown(key, value), "must be a list")
     return tuple(read(f"{key}[{number}]", item) for number, item in enumerate(value, 1))
+
+
+def _shown(key: str, value: object) -> object:
+    return HIDDEN if re.fullmatch(r"tokens(\[[0-9]+\])?", key) else value
 
 
 def _of_type(wanted: type, words: str, key: str, value: object) -> object:
     if type(value) is not wanted:  # True is an int to isinstance
-        raise InvalidSetting(key, value, f"must be {words}")
+        raise InvalidSetting(key, _shown(key, value), f"must be {words}")
     return value
 
 
@@ -109,16 +113,21 @@ def _positive(key: str, value: object) -> object:
 def _forward(key: str, value: object) -> object:
     if isinstance(value, bool):
         return value
-    try:
-        url = urlsplit(value if isinstance(value, str) else "")
-        usable = url.scheme in ("http", "https") and bool(url.hostname) and not url.query and not url.fragment
-        if url.password is not None:
-            raise InvalidSetting(key, HIDDEN, "must not hold a password: every client would be shown it")
-    except ValueError:
-        usable = False
-    if not usable or not re.fullmatch(r"[!-~]+", str(value)):
-        raise InvalidSetting(key, value, "must be true, false or the http(s) address of a simple index")
+    if isinstance(value, str) and "@" in value:
+        raise InvalidSetting(key, HIDDEN, "must hold no user and no password: every client would be shown them")
+    if not isinstance(value, str) or not _is_index(value):
+        shown = HIDDEN if isinstance(value, list | dict) else value
+        raise InvalidSetting(key, shown, "must be true, false or the http(s) address of a simple index")
     return value
+
+
+def _is_index(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        reachable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
+    return reachable and not url.query and not url.fragment and re.fullmatch(r"[!-~]+", text) is not None
 
 
 def _pattern(key: str, value: object) -> object:

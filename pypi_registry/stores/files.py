@@ -81,7 +81,11 @@ class _NewFile:
             folder.mkdir(exist_ok=True)
             _sync_folder(folder.parent)
         self._incoming.replace(self._place)
-        _sync_folder(folder)
+        try:
+            _sync_folder(folder)
+        except BaseException:
+            self._place.unlink(missing_ok=True)
+            raise
 
 
 def _sync_folder(folder: Path) -> None:

@@ -193,9 +193,11 @@ class MemoryCatalogue:
         with self._lock:
             return (root, name) in self._published
 
-    def publishers(self) -> Sequence[tuple[int, str]]:
+    def publishers(self, projects: Sequence[int] | None = None) -> Sequence[tuple[int, str]]:
         with self._lock:
-            return list(self._publishers.items())
+            return sorted(
+                (number, path) for number, path in self._publishers.items() if projects is None or number in projects
+            )
 
     def about(self, package: Package) -> About:
         with self._lock:

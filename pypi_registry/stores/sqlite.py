@@ -10,12 +10,13 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, astuple, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from weakref import WeakSet
 
 from packaging.utils import NormalizedName, canonicalize_version
 
@@ -81,8 +82,6 @@ CREATE TABLE publishers (
 _PATIENCE = 30.0  # seconds that a writer waits for writers in other processes
 _ALL_PROJECTS = -1
 _INDEX = ""
-_INHERITED: list[deque[sqlite3.Connection]] = []
-"""Connections from before a fork: SQLite forbids a child to use them, and collecting them would close them."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _PACKAGE = "p.id, p.project_id, p.name, p.normalized, p.version, p.created_at, p.yanked"
@@ -120,22 +119,30 @@ class SQLiteCatalogue:
         self._path = Path(path)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._idle: deque[sqlite3.Connection] = deque()
-        self._process = os.getpid()
         # SQLite's own waiting polls: eight uploads at once take ten times as long to the slowest without this.
         self._writing = Lock()
-        with self._transaction() as connection:
-            found: int = connection.execute("PRAGMA user_version").fetchone()[0]
-            if found == 0:
-                for statement in _SCHEMA.split(";\n"):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            elif found != SCHEMA_VERSION:
-                raise UnknownSchema(str(self._path), found)
+        _CATALOGUES.add(self)
+        try:
+            with self._transaction() as connection:
+                self._make_schema(connection)
+        except BaseException:
+            self.close()
+            raise
+
+    def _make_schema(self, connection: sqlite3.Connection) -> None:
+        found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found not in (0, SCHEMA_VERSION):
+            raise UnknownSchema(str(self._path), found)
+        if found == 0:
+            for statement in _SCHEMA.split(";\n"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def close(self) -> None:
         """Close the connections that no thread is using; the catalogue opens new ones if it is used again."""
-        while self._idle:
-            self._idle.pop().close()
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
     def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
         with self._transaction() as connection:
@@ -262,8 +269,12 @@ class SQLiteCatalogue:
     def was_published(self, root: str, name: NormalizedName) -> bool:
         return bool(self._rows("SELECT 1 FROM published WHERE root = ? AND name = ?", root, name))
 
-    def publishers(self) -> Sequence[tuple[int, str]]:
-        return self._rows("SELECT project_id, path FROM publishers ORDER BY project_id")
+    def publishers(self, projects: Sequence[int] | None = None) -> Sequence[tuple[int, str]]:
+        return self._rows(
+            "SELECT project_id, path FROM publishers "
+            "WHERE ?1 IS NULL OR project_id IN (SELECT value FROM json_each(?1)) ORDER BY project_id",
+            None if projects is None else json.dumps(projects),
+        )
 
     def about(self, package: Package) -> About:
         rows = self._rows("SELECT about FROM packages WHERE id = ?", package.id)
@@ -287,34 +298,61 @@ class SQLiteCatalogue:
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection to one thread; opening one costs more than what is asked of it."""
-        if self._process != os.getpid():
-            _INHERITED.append(self._idle)
-            self._process, self._idle, self._writing = os.getpid(), deque(), Lock()
         try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._connect()
-        try:
-            yield connection
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = self._connect()
+            try:
+                yield connection
+            finally:
+                self._idle.append(connection)
         except sqlite3.OperationalError as error:
             raise _translated(error) from error
-        finally:
-            self._idle.append(connection)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        deadline = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                return connection
-            except sqlite3.OperationalError:  # this statement alone does not wait while another process does the same
-                if time.monotonic() > deadline:
-                    connection.close()
-                    raise
-                time.sleep(0.01)
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            _use_write_ahead_log(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+_CATALOGUES: WeakSet[SQLiteCatalogue] = WeakSet()
+_INHERITED: list[object] = []
+
+
+def _before_fork() -> None:
+    # A child believes that it holds the locks of the connections it inherits, and it holds none: its next connection
+    # would write without any. So there are none to inherit, unless a thread is in the middle of something.
+    for catalogue in [*_CATALOGUES]:
+        catalogue.close()
+
+
+def _after_fork_in_child() -> None:
+    for catalogue in [*_CATALOGUES]:
+        _INHERITED.append(catalogue._idle)  # what a thread gave back in between; to collect it would be to close it
+        catalogue._idle, catalogue._writing = deque(), Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:  # this statement alone does not wait while another process does the same
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _refuse_if_closed(connection: sqlite3.Connection, project: Project, name: NormalizedName) -> None:
