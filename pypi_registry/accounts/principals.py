@@ -29,13 +29,11 @@ class Holder:
     places: Places
     anonymous: bool
     person: bool
-    """Whether a user stands behind it, and not a deploy token."""
+    """Whether a user stands behind it, and not a deploy token, which reads and publishes and changes nothing."""
     signed_in: Callable[[str], bool]
     """Whether this counts as a signed-in user at a path, which opens what is internal."""
     role: Callable[[str], Role]
     """The role at a path, inherited ones included."""
-    person: bool
-    """Whether somebody stands behind it: a deploy token publishes and reads, and changes nothing."""
     member_below: Callable[[str], bool]
     """Whether there is a role somewhere below a path."""
 
