@@ -1,0 +1,44 @@
+"""How the documentation is built: ``python -m sphinx -W -n -b html docs docs/_build/html``."""
+
+from sphinx.application import Sphinx
+
+from pypi_registry import __version__
+
+project = "pypi_registry"
+project_copyright = "the pypi_registry maintainers"
+version = release = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+exclude_patterns = ["_build"]
+myst_heading_anchors = 3
+default_role = "literal"  # in a docstring, single backticks hold a name: of this package, or of a parameter
+
+html_theme = "furo"
+html_title = "pypi_registry"
+
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True, "undoc-members": True}
+
+# These are described by Python and by packaging. A link would need their inventories from the network, and the build
+# does without one.
+nitpick_ignore = [
+    ("py:class", "collections.abc.Callable"),
+    ("py:class", "collections.abc.Iterable"),
+    ("py:class", "collections.abc.Mapping"),
+    ("py:class", "collections.abc.Sequence"),
+    ("py:class", "contextlib.AbstractContextManager"),
+    ("py:class", "datetime.datetime"),
+    ("py:class", "os.PathLike"),
+    ("py:class", "packaging.utils.NormalizedName"),
+]
+
+
+def setup(app: Sphinx) -> None:
+    """Leave out the signature of a protocol: nobody calls it."""
+    app.connect("autodoc-process-signature", _signature)
+
+
+def _signature(
+    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    return ("", returns) if getattr(obj, "_is_protocol", False) else (signature, returns)

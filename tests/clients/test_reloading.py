@@ -1,0 +1,164 @@
+"""A changed ``registry.toml``, taken up by a running server."""
+
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.clients import wire
+from tests.clients.served import Served, until
+
+pytestmark = pytest.mark.slow
+
+SOON = 3.0
+"""Seconds within which a change is taken up."""
+
+SECRET, NEW_SECRET = "glpat-from-the-start", "glpat-made-later"
+
+BEFORE = f"""\
+forward_to = false
+max_file_size = 1000
+
+[[projects]]
+id = 1
+path = "main/packages"
+visibility = "private"
+
+[[users]]
+name = "ada"
+roles = {{ "main" = "owner" }}
+
+[[tokens]]
+kind = "personal"
+user = "ada"
+scopes = ["api"]
+sha256 = "{sha256(SECRET.encode()).hexdigest()}"
+"""
+
+NEW_TOKEN = f"""
+[[tokens]]
+kind = "personal"
+user = "ada"
+scopes = ["read_api"]
+sha256 = "{sha256(NEW_SECRET.encode()).hexdigest()}"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    config = tmp_path / "registry.toml"
+    config.write_text(BEFORE, encoding="utf-8")
+    return config
+
+
+@pytest.fixture
+def server(serve: Callable[..., Served], config: Path) -> Served:
+    return serve("--config", str(config))
+
+
+@pytest.fixture
+def place(server: Served) -> str:
+    return f"{server.api}/projects/1/packages/pypi"
+
+
+def edit(config: Path, old: str, new: str) -> None:
+    text = config.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    config.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def publish(place: str, version: str, size: int) -> wire.Answer:
+    fields = {"name": "demo", "version": version}
+    return wire.upload(place, SECRET, fields, f"demo-{version}.tar.gz", size * b"x")
+
+
+def test_visibility_is_taken_up(config: Path, place: str) -> None:
+    assert wire.get(f"{place}/simple/").status == 401
+    edit(config, '"private"', '"public"')
+    until(lambda: wire.get(f"{place}/simple/").status == 200, SOON)
+
+
+def test_a_new_token_and_the_removal_of_an_old_one_are_taken_up(config: Path, place: str) -> None:
+    assert wire.get(f"{place}/simple/", NEW_SECRET).status == 401
+    config.write_text(BEFORE.partition("[[tokens]]")[0] + NEW_TOKEN, encoding="utf-8")
+    until(lambda: wire.get(f"{place}/simple/", NEW_SECRET).status == 200, SOON)
+    assert wire.get(f"{place}/simple/", SECRET).status == 401
+
+
+def test_forwarding_is_taken_up(config: Path, place: str) -> None:
+    assert wire.get(f"{place}/simple/absent/", SECRET).status == 404
+    edit(config, "forward_to = false", 'forward_to = "http://mirror.example/simple"')
+    until(lambda: wire.get(f"{place}/simple/absent/", SECRET).status == 302, SOON)
+    location = wire.get(f"{place}/simple/absent/", SECRET).headers["Location"]
+    assert location == "http://mirror.example/simple/absent/"
+
+
+def test_the_size_of_a_file_is_taken_up_by_registry_and_server(config: Path, server: Served, place: str) -> None:
+    refused = publish(place, "1.0", 1000)
+    assert refused.status == 400
+    assert refused.reason == "Bad request - File is too large (it must be smaller than 1000 bytes)"
+    size = 64 * 1024**2 + 5000  # more than the server lets in with the first limit, and less than with the second
+    with wire.Slow(place, f"POST {urlsplit(place).path} HTTP/1.1\r\nHost: a\r\nContent-Length: {size}") as large:
+        large.send()
+        assert large.answer().status == 413
+    edit(config, "max_file_size = 1000", "max_file_size = 100_000_000")
+    until(lambda: "taken up" in server.err, SOON)
+    assert publish(place, "1.0", size).status == 201
+
+
+def test_a_file_that_is_replaced_as_editors_do_is_taken_up(config: Path, place: str) -> None:
+    other = config.with_name("registry.toml~")
+    other.write_text(BEFORE.replace('"private"', '"public"'), encoding="utf-8")
+    other.replace(config)
+    until(lambda: wire.get(f"{place}/simple/").status == 200, SOON)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        pytest.param('"private"', '"secret"', "projects[1].visibility = 'secret'", id="bad value"),
+        pytest.param("visibility", "visibilty", "projects[1].visibilty", id="unknown key"),
+        pytest.param("forward_to = false", "forward_to = ", "this is not TOML", id="not TOML"),
+        pytest.param('user = "ada"', 'user = "bob"', "tokens[1].user = 'bob'", id="nobody"),
+    ],
+)
+def test_a_broken_edit_keeps_the_configuration_before_it_and_is_named(
+    config: Path, server: Served, place: str, old: str, new: str, said: str
+) -> None:
+    edit(config, old, new)
+    until(lambda: "stays in force" in server.err, SOON)
+    [complaint] = [line for line in server.err.splitlines() if "stays in force" in line]
+    assert complaint.startswith(f"{config}: ")
+    assert said in complaint
+    assert wire.get(f"{place}/simple/", SECRET).status == 200
+    assert wire.get(f"{place}/simple/").status == 401
+    edit(config, new, old.replace('"private"', '"public"'))
+    until(lambda: "taken up" in server.err, SOON)
+
+
+def test_a_removed_file_keeps_the_configuration_before_it_and_is_named(
+    config: Path, server: Served, place: str
+) -> None:
+    config.unlink()
+    until(lambda: "stays in force" in server.err, SOON)
+    assert str(config) in server.err
+    assert wire.get(f"{place}/simple/", SECRET).status == 200
+    config.write_text(BEFORE + NEW_TOKEN, encoding="utf-8")
+    until(lambda: wire.get(f"{place}/simple/", NEW_SECRET).status == 200, SOON)
+
+
+def test_an_upload_that_began_before_a_change_ends_by_the_rules_it_began_with(
+    config: Path, server: Served, place: str
+) -> None:
+    fields = {"name": "demo", "version": "1.0"}
+    with wire.Slow.upload(place, SECRET, fields, "demo-1.0.tar.gz", b"an sdist") as upload:
+        upload.send(300)
+        edit(config, "max_file_size = 1000", "max_file_size = 999")
+        until(lambda: "taken up" in server.err, SOON)
+        upload.send()
+        answer = upload.answer()
+        assert answer.status == 201
+        assert json.loads(answer.read()) == {"message": "201 Created"}

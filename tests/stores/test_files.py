@@ -1,0 +1,223 @@
+import errno
+import io
+import itertools
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pypi_registry.errors import StorageFull
+from pypi_registry.stores.files import FileBlobs
+
+KEY = "0123456789abcdef" * 2
+BAD_KEYS = [
+    "",
+    "a" * 31,
+    "a" * 33,
+    "A" * 32,
+    "g" * 32,
+    "a" * 32 + "\n",
+    "a" * 31 + "\n",
+    "../" + "a" * 29,
+    "a" * 15 + "/" + "a" * 16,
+    "a" * 31 + "\0",
+    "٠" * 32,
+    "incoming",
+    "." * 32,
+]
+
+
+def put(blobs: FileBlobs, key: str = KEY, data: bytes = b"bytes") -> None:
+    with blobs.create(key) as blob:
+        blob.write(data)
+        blob.commit()
+
+
+def get(blobs: FileBlobs, key: str = KEY) -> bytes | None:
+    stream = blobs.open(key)
+    if stream is None:
+        return None
+    with stream:
+        return stream.read()
+
+
+def files_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_a_folder_is_made_if_it_is_missing(tmp_path: Path) -> None:
+    put(FileBlobs(str(tmp_path / "a" / "b")))
+    assert get(FileBlobs(tmp_path / "a" / "b")) == b"bytes"
+
+
+def test_bytes_survive_opening_the_folder_again(tmp_path: Path) -> None:
+    put(FileBlobs(tmp_path))
+    again = FileBlobs(tmp_path)
+    assert get(again) == b"bytes"
+    again.delete(KEY)
+    assert FileBlobs(tmp_path).open(KEY) is None
+
+
+def test_a_blob_is_one_file_and_nothing_else_stays(tmp_path: Path) -> None:
+    put(FileBlobs(tmp_path))
+    (path,) = files_below(tmp_path)
+    assert path.read_bytes() == b"bytes"
+    assert path.name == KEY
+
+
+@pytest.mark.parametrize("key", BAD_KEYS, ids=repr)
+def test_what_is_no_key_touches_no_file(tmp_path: Path, key: str) -> None:
+    blobs = FileBlobs(tmp_path / "blobs")
+    outside = tmp_path / ("a" * 29)
+    outside.write_bytes(b"precious")
+    for act in (blobs.open, blobs.delete, lambda key: put(blobs, key)):
+        with pytest.raises(ValueError, match="is not a key"):
+            act(key)
+    assert files_below(tmp_path) == [outside]
+
+
+def test_what_was_left_half_written_is_removed_after_a_day(tmp_path: Path) -> None:
+    FileBlobs(tmp_path)
+    old, fresh = tmp_path / "incoming" / ("a" * 32), tmp_path / "incoming" / ("b" * 32)
+    for path, age in ((old, 25), (fresh, 23)):
+        path.write_bytes(b"half")
+        then = time.time() - age * 3600
+        os.utime(path, (then, then))
+    FileBlobs(tmp_path)
+    assert files_below(tmp_path) == [fresh]
+
+
+def test_what_is_committed_is_never_too_old(tmp_path: Path) -> None:
+    put(FileBlobs(tmp_path))
+    for path in files_below(tmp_path):
+        os.utime(path, (0, 0))
+    assert get(FileBlobs(tmp_path)) == b"bytes"
+
+
+def test_another_process_that_opens_the_folder_disturbs_no_upload(tmp_path: Path) -> None:
+    with FileBlobs(tmp_path).create(KEY) as blob:
+        blob.write(b"by")
+        FileBlobs(tmp_path)
+        blob.write(b"tes")
+        blob.commit()
+    assert get(FileBlobs(tmp_path)) == b"bytes"
+
+
+def test_bytes_and_names_are_on_the_disk_before_a_commit_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[str] = []
+    blobs = FileBlobs(tmp_path)
+    sync, replace = os.fsync, Path.replace
+
+    def noting_sync(descriptor: int) -> None:
+        there = [tmp_path, *tmp_path.rglob("*")]
+        (path,) = (path for path in there if os.path.samestat(os.fstat(descriptor), path.stat()))
+        happened.append(f"sync {path.relative_to(tmp_path).as_posix()}")
+        sync(descriptor)
+
+    def noting_replace(self: Path, target: Path) -> Path:
+        happened.append("replace")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", noting_sync)
+    monkeypatch.setattr(Path, "replace", noting_replace)
+    put(blobs)
+    assert happened == [f"sync incoming/{KEY}", "sync .", "replace", "sync 01"]
+    happened.clear()
+    put(blobs, "01" * 16)
+    assert happened == [f"sync incoming/{'01' * 16}", "replace", "sync 01"]
+
+
+class FullDisk(io.FileIO):
+    """A file on a disk that has no room left."""
+
+    number = errno.ENOSPC
+
+    def write(self, data: Any) -> int:
+        raise OSError(self.number, "no room")
+
+
+def on_a_full_disk(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    usual = Path.open
+    monkeypatch.setattr(FullDisk, "number", number)
+
+    def opened(self: Path, mode: str = "r", *args: Any, **options: Any) -> Any:
+        if mode == "xb":
+            return io.BufferedWriter(FullDisk(self, "xb"))
+        return usual(self, mode, *args, **options)
+
+    monkeypatch.setattr(Path, "open", opened)
+
+
+@pytest.mark.parametrize("data", [b"x", b"x" * 1_000_000], ids=["on committing", "on writing"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_named_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, number: int
+) -> None:
+    blobs = FileBlobs(tmp_path)
+    with monkeypatch.context() as patched:
+        on_a_full_disk(patched, number)
+        with pytest.raises(StorageFull):
+            put(blobs, data=data)
+    assert files_below(tmp_path) == []
+    put(blobs, data=data)
+    assert get(blobs) == data
+
+
+def test_a_disk_without_room_for_a_file_is_full_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(self: Path, *args: Any, **options: Any) -> Any:
+        raise OSError(errno.ENOSPC, "no room for a name")
+
+    blobs = FileBlobs(tmp_path)
+    monkeypatch.setattr(Path, "open", no_room)
+    with pytest.raises(StorageFull), blobs.create(KEY):
+        pass
+
+
+def test_any_other_error_of_the_disk_stays_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blobs = FileBlobs(tmp_path)
+    with monkeypatch.context() as patched:
+        on_a_full_disk(patched, errno.EIO)
+        with pytest.raises(OSError, match="no room") as caught:
+            put(blobs)
+    assert caught.value.errno == errno.EIO
+    assert files_below(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "failing", [1, 2, 3], ids=["syncing the bytes", "syncing the folder's name", "syncing the name"]
+)
+@pytest.mark.parametrize(
+    ("number", "error"), [(errno.ENOSPC, StorageFull), (errno.EIO, OSError)], ids=["full", "broken"]
+)
+def test_a_commit_that_fails_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int, number: int, error: type[Exception]
+) -> None:
+    blobs = FileBlobs(tmp_path)
+    calls = itertools.count(1)
+
+    def failing_sync(descriptor: int) -> None:
+        if next(calls) == failing:
+            raise OSError(number, "the disk gives up")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", failing_sync)
+        with pytest.raises(error):
+            put(blobs)
+    assert next(calls) == failing + 1
+    assert files_below(tmp_path) == []
+
+
+def test_a_move_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_replace(self: Path, target: Path) -> Path:
+        raise OSError(errno.EIO, "the disk gives up")
+
+    blobs = FileBlobs(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", no_replace)
+        with pytest.raises(OSError, match="gives up"):
+            put(blobs)
+    assert files_below(tmp_path) == []

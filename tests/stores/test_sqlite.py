@@ -1,0 +1,435 @@
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+from packaging.utils import canonicalize_name
+
+from pypi_registry.errors import FileTaken, StorageFull, StorageUnavailable
+from pypi_registry.model import About, Digests, PackageFile, Project, Upload
+from pypi_registry.stores import sqlite
+from pypi_registry.stores.sqlite import SCHEMA_VERSION, SQLiteCatalogue, UnknownSchema
+
+TOOLS = Project(1, "acme/tools")
+DEMO = canonicalize_name("demo")
+AT = datetime(2026, 1, 2, tzinfo=UTC)
+NO_PATIENCE = 0.05  # seconds
+
+pytestmark = pytest.mark.filterwarnings(
+    # Python warns of what the tests of forking are about.
+    "ignore:This process .* is multi-threaded, use of fork:DeprecationWarning"
+)
+
+
+def upload(filename: str, version: str = "1.0") -> Upload:
+    return Upload("demo", DEMO, version, filename, 4, Digests("a" * 64), "")
+
+
+def add(catalogue: SQLiteCatalogue, filename: str) -> PackageFile:
+    return catalogue.add(TOOLS, upload(filename), "0" * 32, AT)
+
+
+def filenames(catalogue: SQLiteCatalogue) -> list[str]:
+    return [file.filename for file in catalogue.files([TOOLS.id], DEMO)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "catalogue.db"
+
+
+@pytest.fixture
+def catalogue(path: Path) -> Iterator[SQLiteCatalogue]:
+    opened = SQLiteCatalogue(path)
+    yield opened
+    opened.close()
+
+
+# The file
+
+
+def test_the_file_and_its_folders_are_made(tmp_path: Path) -> None:
+    SQLiteCatalogue(str(tmp_path / "a" / "b" / "catalogue.db")).close()
+    assert (tmp_path / "a" / "b" / "catalogue.db").is_file()
+
+
+def test_everything_survives_opening_again(path: Path) -> None:
+    first = SQLiteCatalogue(path)
+    said = About(summary="summary")
+    added = first.add(TOOLS, replace(upload("demo-1.0.zip"), about=said), "0" * 32, AT)
+    revisions = first.revision([1], DEMO), first.revision([1], None), first.revision([1, 2], DEMO)
+    first.close()
+
+    second = SQLiteCatalogue(path)
+    assert list(second.files([1], DEMO)) == [added]
+    assert list(second.names([1])) == ["demo"]
+    assert second.about(added.package) == said
+    assert (second.revision([1], DEMO), second.revision([1], None), second.revision([1, 2], DEMO)) == revisions
+    assert second.was_published("acme", DEMO)
+    assert list(second.publishers()) == [(1, "acme/tools")]
+    with pytest.raises(FileTaken):
+        add(second, "demo-1.0.zip")
+    assert add(second, "demo-1.0.tar.gz").id > added.id
+    second.close()
+
+
+def test_what_was_added_is_there_without_a_close(path: Path, catalogue: SQLiteCatalogue) -> None:
+    add(catalogue, "demo-1.0.zip")
+    other = SQLiteCatalogue(path)
+    assert filenames(other) == ["demo-1.0.zip"]
+    add(other, "demo-1.0.tar.gz")
+    other.close()
+    assert filenames(catalogue) == ["demo-1.0.zip", "demo-1.0.tar.gz"]
+
+
+@pytest.mark.parametrize("version", [SCHEMA_VERSION + 1, 99, -1])
+def test_a_file_of_another_schema_is_refused_and_left_alone(path: Path, version: int) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.close()
+    with pytest.raises(UnknownSchema) as caught:
+        SQLiteCatalogue(path)
+    assert (caught.value.path, caught.value.found) == (str(path), version)
+    assert str(caught.value) == f"{path} has the schema version {version}, and this program knows {SCHEMA_VERSION}"
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA user_version").fetchone() == (version,)
+    assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
+    connection.close()
+
+
+def test_what_is_no_database_is_refused_and_left_alone(path: Path) -> None:
+    path.write_bytes(b"this is a letter, and no database\n" * 100)
+    with pytest.raises(sqlite3.DatabaseError):
+        SQLiteCatalogue(path)
+    assert path.read_bytes() == b"this is a letter, and no database\n" * 100
+
+
+# Other connections and processes
+
+SCRIPT = """
+import sys
+from datetime import UTC, datetime
+from pypi_registry.errors import FileTaken
+from pypi_registry.model import Digests, Project, Upload
+from pypi_registry.stores.sqlite import SQLiteCatalogue
+
+path, me = sys.argv[1:]
+print("ready", flush=True)
+sys.stdin.readline()
+catalogue = SQLiteCatalogue(path)
+won = 0
+for count in range(10):
+    for filename in (f"demo-1.0-{me}-{count}.zip", f"demo-1.0-{count}.zip"):
+        upload = Upload("demo", "demo", "1.0", filename, 4, Digests("a" * 64), "")
+        try:
+            catalogue.add(Project(1, "acme/tools"), upload, "0" * 32, datetime.now(UTC))
+            won += 1
+        except FileTaken:
+            pass
+catalogue.close()
+print(won)
+"""
+
+
+def test_processes_that_add_at_once_lose_nothing_and_take_no_name_twice(path: Path) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", SCRIPT, str(path), str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(2)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    won = [int(process.communicate(timeout=60)[0]) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+
+    catalogue = SQLiteCatalogue(path)
+    files = catalogue.files([TOOLS.id], DEMO)
+    catalogue.close()
+    assert sum(won) == len(files) == 30
+    assert len({file.filename for file in files}) == 30
+    assert len({file.id for file in files}) == 30
+    assert len({file.package.id for file in files}) == 1
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "_PATIENCE", NO_PATIENCE)
+
+
+@pytest.fixture
+def another(path: Path, impatient: None) -> Iterator[sqlite3.Connection]:
+    """A connection of somebody else to the same file."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    yield connection
+    connection.close()
+
+
+def test_a_writer_that_waits_too_long_is_told_to_come_again(
+    another: sqlite3.Connection, catalogue: SQLiteCatalogue
+) -> None:
+    add(catalogue, "demo-1.0.zip")
+    another.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StorageUnavailable):
+        add(catalogue, "demo-1.1.zip")
+    assert filenames(catalogue) == ["demo-1.0.zip"]
+    another.execute("ROLLBACK")
+    add(catalogue, "demo-1.1.zip")
+    assert filenames(catalogue) == ["demo-1.0.zip", "demo-1.1.zip"]
+
+
+def test_a_file_that_is_locked_from_the_beginning_is_unavailable(another: sqlite3.Connection, path: Path) -> None:
+    another.execute("CREATE TABLE t (x)")
+    another.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StorageUnavailable):
+        SQLiteCatalogue(path)
+
+
+def test_a_file_that_is_locked_when_a_connection_is_opened_is_unavailable(
+    another: sqlite3.Connection, catalogue: SQLiteCatalogue
+) -> None:
+    catalogue.close()
+    another.execute("PRAGMA locking_mode = EXCLUSIVE")
+    another.execute("BEGIN IMMEDIATE")
+    acts: list[Callable[[], object]] = [lambda: catalogue.names([1]), lambda: add(catalogue, "demo-1.0.zip")]
+    for act in acts:
+        with pytest.raises(StorageUnavailable):
+            act()
+
+
+def test_a_full_disk_is_named_and_what_was_there_stays(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    SQLiteCatalogue(path).close()
+    usual = sqlite3.connect
+
+    def small(*args: Any, **options: Any) -> Any:
+        connection = usual(*args, **options)
+        connection.execute("PRAGMA max_page_count = 40")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", small)
+    catalogue = SQLiteCatalogue(path)
+    added: list[PackageFile] = []
+
+    def fill(first: int) -> None:
+        for number in range(first, first + 100):
+            long = replace(upload(f"demo-{number}.zip", str(number)), about=About(description="x" * 4000))
+            added.append(catalogue.add(TOOLS, long, "0" * 32, AT))
+
+    with pytest.raises(StorageFull):
+        fill(0)
+    assert len(added) > 5
+    revision = catalogue.revision([TOOLS.id], DEMO)
+    with pytest.raises(StorageFull):
+        fill(1000)
+    assert list(catalogue.files([TOOLS.id], DEMO)) == added
+    assert catalogue.revision([TOOLS.id], DEMO) == revision
+    catalogue.close()
+
+
+def test_any_other_error_of_sqlite_stays_what_it_is(path: Path, catalogue: SQLiteCatalogue) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("DROP TABLE published")
+    connection.close()
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        add(catalogue, "demo-1.0.zip")
+    assert filenames(catalogue) == []
+
+
+# Connections
+
+
+class Watched(sqlite3.Connection):
+    """A connection that says whether it was closed; Python warns of one that was not only since 3.13."""
+
+    opened: list["Watched"]
+    open = True
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.opened.append(self)
+
+    def close(self) -> None:
+        super().close()
+        self.open = False
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Watched]]:
+    """Every connection that is opened."""
+    monkeypatch.setattr(Watched, "opened", [], raising=False)
+    usual = sqlite3.connect
+
+    def watched(*args: Any, **options: Any) -> sqlite3.Connection:
+        return usual(*args, factory=Watched, **options)
+
+    monkeypatch.setattr(sqlite3, "connect", watched)
+    yield Watched.opened
+    for connection in Watched.opened:
+        connection.close()
+
+
+def still_open(connections: list[Watched]) -> int:
+    return sum(connection.open for connection in connections)
+
+
+def test_readers_wait_for_no_writer_and_a_commit_reaches_the_disk(path: Path, connections: list[Watched]) -> None:
+    catalogue = SQLiteCatalogue(path)
+    add(catalogue, "demo-1.0.zip")
+    assert still_open(connections) > 0
+    for connection in connections:
+        if connection.open:
+            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+            assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+            assert connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
+    catalogue.close()
+
+
+def test_close_leaves_no_connection(path: Path, connections: list[Watched]) -> None:
+    catalogue = SQLiteCatalogue(path)
+    start = Barrier(4)
+
+    def act(number: int) -> None:
+        start.wait()
+        for count in range(5):
+            add(catalogue, f"demo-{number}-{count}.zip")
+            filenames(catalogue)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(act, range(4)))
+    catalogue.close()
+    assert connections
+    assert still_open(connections) == 0
+
+
+def test_close_twice_is_harmless_and_the_catalogue_can_be_used_again(path: Path, connections: list[Watched]) -> None:
+    catalogue = SQLiteCatalogue(path)
+    catalogue.close()
+    catalogue.close()
+    add(catalogue, "demo-1.0.zip")
+    assert filenames(catalogue) == ["demo-1.0.zip"]
+    catalogue.close()
+    assert still_open(connections) == 0
+
+
+def test_one_thread_needs_one_connection(path: Path, connections: list[Watched]) -> None:
+    catalogue = SQLiteCatalogue(path)
+    before = len(connections)
+    for count in range(5):
+        add(catalogue, f"demo-{count}.zip")
+        filenames(catalogue)
+        with pytest.raises(FileTaken):
+            add(catalogue, f"demo-{count}.zip")
+    catalogue.close()
+    assert len(connections) <= before + 1
+
+
+def test_an_unknown_schema_leaves_no_connection(path: Path, connections: list[Watched]) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(UnknownSchema):
+        SQLiteCatalogue(path)
+    assert (len(connections), still_open(connections)) == (2, 0)
+
+
+def test_what_is_no_database_leaves_no_connection(path: Path, connections: list[Watched]) -> None:
+    path.write_bytes(b"this is a letter, and no database\n" * 100)
+    with pytest.raises(sqlite3.DatabaseError):
+        SQLiteCatalogue(path)
+    assert (len(connections), still_open(connections)) == (1, 0)
+
+
+# Forks
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+def fork(act: Callable[[], None]) -> int:
+    """Do a thing in a child, which is killed if it hangs; give its process id."""
+    process = os.fork()
+    if process == 0:
+        signal.alarm(5)
+        code = 1
+        try:
+            act()
+            code = 0
+        finally:
+            os._exit(code)
+    return process
+
+
+def exit_code(process: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+@forks
+def test_a_child_and_its_parent_use_the_catalogue_alike(catalogue: SQLiteCatalogue) -> None:
+    add(catalogue, "demo-1.zip")
+
+    def act() -> None:
+        assert filenames(catalogue) == ["demo-1.zip"]
+        add(catalogue, "demo-2.zip")
+        catalogue.close()
+
+    assert exit_code(fork(act)) == 0
+    assert filenames(catalogue) == ["demo-1.zip", "demo-2.zip"]
+    add(catalogue, "demo-3.zip")
+
+
+@forks
+@pytest.mark.parametrize("used", [False, True], ids=["just opened", "used before the fork"])
+def test_a_parent_that_closes_takes_nothing_from_its_child(path: Path, used: bool) -> None:
+    # A server that is loaded before it forks, a daemon whose first process ends: SQLite's locks are not inherited, but
+    # what it knows of them in memory is, so the parent believes that it is the last and removes the log.
+    catalogue = SQLiteCatalogue(path)
+    if used:
+        add(catalogue, "demo-0.zip")
+    added, close = os.pipe(), os.pipe()
+
+    def act() -> None:
+        add(catalogue, "demo-1.zip")
+        os.write(added[1], b"!")
+        os.read(close[0], 1)
+        add(catalogue, "demo-2.zip")
+
+    child = fork(act)
+    os.close(added[1])  # so that the next line ends even if the child does
+    os.read(added[0], 1)
+    catalogue.close()
+    os.write(close[1], b"!")
+    assert exit_code(child) == 0
+    for descriptor in (added[0], *close):
+        os.close(descriptor)
+
+    again = SQLiteCatalogue(path)
+    found = filenames(again)
+    again.close()
+    assert found[-2:] == ["demo-1.zip", "demo-2.zip"]
+
+
+@forks
+def test_a_fork_in_the_middle_of_somebody_elses_upload_stops_no_child(catalogue: SQLiteCatalogue) -> None:
+    def act() -> None:
+        add(catalogue, "demo-1.zip")
+
+    with catalogue._writing:  # as another thread would hold it: a child has only the thread that forked
+        code = exit_code(fork(act))
+    assert code == 0
+    assert filenames(catalogue) == ["demo-1.zip"]

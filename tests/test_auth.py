@@ -1,0 +1,116 @@
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from packaging.utils import canonicalize_name
+
+from pypi_registry.auth import Ability, Auth, Open, Principal, Subject, refusal, require
+from pypi_registry.directory import OpenDirectory
+from pypi_registry.errors import Forbidden, NotAuthenticated, NotFound, RegistryError
+from pypi_registry.model import Group, PackageName, Project
+from pypi_registry.stores.memory import MemoryCatalogue
+
+PROJECT, GROUP = Project(1, "acme/tools"), Group(2, "acme")
+NAME = PackageName(PROJECT, canonicalize_name("demo"))
+READ_PROJECT, READ_GROUP = Ability.READ_PROJECT, Ability.READ_GROUP
+READ, CREATE = Ability.READ_PACKAGE, Ability.CREATE_PACKAGE
+
+
+@dataclass
+class Somebody:
+    """May do exactly these things, to whatever subject."""
+
+    abilities: set[Ability]
+    anonymous: bool
+    asked: list[tuple[Ability, Subject]] = field(default_factory=list)
+
+    def can(self, ability: Ability, subject: Subject) -> bool:
+        self.asked.append((ability, subject))
+        return ability in self.abilities
+
+    def readable(self, group: Group) -> Sequence[Project]:
+        return []
+
+
+TABLE = [
+    pytest.param(READ, PROJECT, set(), True, NotAuthenticated, id="anonymous, hidden project, read"),
+    pytest.param(READ, PROJECT, set(), False, NotFound, id="known, hidden project, read"),
+    pytest.param(READ, PROJECT, {READ_PROJECT}, True, Forbidden, id="anonymous, visible project, read"),
+    pytest.param(READ, PROJECT, {READ_PROJECT}, False, Forbidden, id="known, visible project, read"),
+    pytest.param(CREATE, PROJECT, set(), True, NotAuthenticated, id="anonymous, hidden project, publish"),
+    pytest.param(CREATE, PROJECT, set(), False, NotFound, id="known, hidden project, publish"),
+    pytest.param(CREATE, PROJECT, {READ_PROJECT, READ}, True, NotAuthenticated, id="anonymous, readable, publish"),
+    pytest.param(CREATE, PROJECT, {READ_PROJECT, READ}, False, Forbidden, id="known, readable, publish"),
+    pytest.param(READ, PROJECT, {READ_GROUP}, False, NotFound, id="knowing groups is not knowing projects"),
+    pytest.param(READ, GROUP, set(), True, NotAuthenticated, id="anonymous, hidden group, read"),
+    pytest.param(READ, GROUP, set(), False, NotFound, id="known, hidden group, read"),
+    pytest.param(READ, GROUP, {READ_GROUP}, True, Forbidden, id="anonymous, visible group, read"),
+    pytest.param(READ, GROUP, {READ_GROUP}, False, Forbidden, id="known, visible group, read"),
+    pytest.param(READ, GROUP, {READ_PROJECT}, True, NotAuthenticated, id="knowing projects is not knowing groups"),
+    pytest.param(READ_PROJECT, PROJECT, set(), True, NotAuthenticated, id="anonymous, hidden project, know"),
+    pytest.param(READ_PROJECT, PROJECT, set(), False, NotFound, id="known, hidden project, know"),
+    pytest.param(CREATE, NAME, {READ_PROJECT}, False, Forbidden, id="known, protected name"),
+    pytest.param(CREATE, NAME, set(), True, Forbidden, id="anonymous, protected name"),
+]
+
+
+@pytest.mark.parametrize(("ability", "subject", "abilities", "anonymous", "expected"), TABLE)
+def test_a_refusal_tells_no_more_than_the_principal_may_know(
+    ability: Ability, subject: Subject, abilities: set[Ability], anonymous: bool, expected: type[RegistryError]
+) -> None:
+    principal = Somebody(abilities, anonymous)
+    with pytest.raises(RegistryError) as caught:
+        require(principal, ability, subject)
+    assert type(caught.value) is expected
+    assert type(refusal(principal, ability, subject)) is expected
+
+
+def test_a_protected_name_is_refused_in_gitlabs_words() -> None:
+    assert str(refusal(Somebody(set(), False), CREATE, NAME)) == "Forbidden - Package protected."
+
+
+def test_any_other_refusal_gives_no_reason() -> None:
+    assert str(refusal(Somebody({READ_PROJECT}, False), CREATE, PROJECT)) == "Forbidden"
+    assert str(refusal(Somebody(set(), False), CREATE, PROJECT)) == "Not Found"
+
+
+@pytest.mark.parametrize("anonymous", [True, False])
+@pytest.mark.parametrize(("ability", "subject"), [(READ, PROJECT), (READ, GROUP), (CREATE, PROJECT), (CREATE, NAME)])
+def test_who_may_is_let_through_with_one_question(ability: Ability, subject: Subject, anonymous: bool) -> None:
+    principal = Somebody({ability}, anonymous)
+    require(principal, ability, subject)
+    assert principal.asked == [(ability, subject)]
+
+
+@pytest.mark.parametrize("ability", Ability)
+@pytest.mark.parametrize("subject", [PROJECT, GROUP, NAME], ids=["project", "group", "name"])
+def test_open_lets_anyone_do_anything(ability: Ability, subject: Subject) -> None:
+    auth: Auth = Open()
+    principal: Principal = auth.authenticate(None, {})
+    assert principal.anonymous
+    require(principal, ability, subject)
+
+
+class OneProject(OpenDirectory):
+    """A directory whose groups all hold one project."""
+
+    def projects_in(self, group: Group) -> Sequence[Project]:
+        return [PROJECT]
+
+
+def test_open_shows_the_projects_of_its_directory() -> None:
+    directory = OneProject(MemoryCatalogue())
+    assert Open(directory).authenticate(None, {}).readable(GROUP) == [PROJECT]
+    assert Open().over(directory).authenticate(None, {}).readable(GROUP) == [PROJECT]
+
+
+def test_open_keeps_the_directory_that_it_was_given() -> None:
+    first, second = OneProject(MemoryCatalogue()), OpenDirectory(MemoryCatalogue())
+    assert Open(first).over(second).directory is first
+
+
+def test_open_over_a_directory_is_a_new_one() -> None:
+    shared = Open()
+    shared.over(OneProject(MemoryCatalogue()))
+    assert shared.directory is None
+    assert list(shared.authenticate(None, {}).readable(GROUP)) == []

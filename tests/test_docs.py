@@ -1,0 +1,148 @@
+"""README.md and the documentation are true: their code runs, their links lead somewhere, their numbers agree."""
+
+import inspect
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from packaging.requirements import Requirement
+
+from pypi_registry import PYPI
+from pypi_registry.accounts import Accounts, GroupEntry, ProjectEntry, Protection, Token, User
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = {page.name: page for page in [README, *sorted((ROOT / "docs").glob("*.md"))]}
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Give the code blocks of a page that are tagged with a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text_of(page), re.MULTILINE | re.DOTALL)
+
+
+def program(page: Path) -> str:
+    """Give the Python blocks of a page as one program, each line in its place, so that a traceback tells the page's."""
+    lines, inside = [], False
+    for line in text_of(page).splitlines():
+        if line.startswith("```"):
+            inside = line == "```python"
+            line = ""
+        lines.append(line if inside else "")
+    return "\n".join(lines)
+
+
+# A block that cannot be run has another tag than ``python``.
+RUN = [name for name, page in PAGES.items() if blocks(page, "python")]
+
+
+@pytest.fixture
+def registry_toml(tmp_path: Path) -> Path:
+    """The example of serve.md, in a folder of its own, with a folder for data beside it."""
+    [example] = blocks(PAGES["serve.md"], "toml")
+    (tmp_path / "data").mkdir()
+    path = tmp_path / "registry.toml"
+    path.write_text(example, encoding="utf-8")
+    return path
+
+
+def test_the_pages_that_show_python_are_found() -> None:
+    assert {"README.md", "flask.md", "serve.md"} <= {*RUN}
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_python_blocks_run(name: str, registry_toml: Path) -> None:
+    path = registry_toml.with_name(f"{name}.py")
+    path.write_text(program(PAGES[name]), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", path], cwd=path.parent, capture_output=True, encoding="utf-8", timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_relative_links_lead_to_files(name: str) -> None:
+    page = PAGES[name]
+    prose = re.sub(r"^```.*?^```$", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
+    targets = [urlsplit(target) for target in re.findall(r"\]\(([^)\s]+)\)", prose)]
+    relative = [target.path for target in targets if not target.scheme and target.path]
+    assert [path for path in relative if not (page.parent / path).is_file()] == []
+
+
+def test_every_page_is_reached_from_the_index() -> None:
+    listed = " ".join(re.findall(r"^```{toctree}\n(.*?)^```$", text_of(PAGES["index.md"]), re.MULTILINE | re.DOTALL))
+    assert {f"{name}.md" for name in listed.split()} >= PAGES.keys() - {"README.md", "index.md"}
+
+
+# registry.toml
+
+
+def test_the_example_of_registry_toml_is_taken(registry_toml: Path) -> None:
+    accounts = Accounts.from_toml(registry_toml)
+    project = accounts.project("acme/tools")
+    assert project is not None
+    assert accounts.project(42) == project
+
+
+def keys_of(tables: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {key for table in tables for key in table}
+
+
+@pytest.mark.parametrize(
+    ("table", "entry"), [("groups", GroupEntry), ("projects", ProjectEntry), ("users", User), ("tokens", Token)]
+)
+def test_the_example_and_the_page_show_every_key_of_a_table(table: str, entry: type, registry_toml: Path) -> None:
+    keys = {field.name for field in fields(entry)}
+    assert keys_of(tomllib.loads(text_of(registry_toml))[table]) == keys
+    assert [key for key in keys if f"`{key}`" not in text_of(PAGES["serve.md"])] == []
+
+
+def test_the_example_and_the_page_show_every_key_of_the_file(registry_toml: Path) -> None:
+    example = tomllib.loads(text_of(registry_toml))
+    assert example.keys() == inspect.signature(Accounts).parameters.keys()
+    assert keys_of(example["projects"][0]["protect"]) == {field.name for field in fields(Protection)}
+
+
+# README.md and the project file
+
+
+def test_the_two_commands_of_the_readme_are_one_line_each() -> None:
+    run, test = (block.splitlines() for block in blocks(README, "sh"))
+    assert len(run) == len(test) == 1
+    assert "-m pypi_registry serve" in run[0]
+    assert [line for line in text_of(README).splitlines() if "-m pytest" in line] == test  # .ci/run looks for it
+
+
+def test_the_quickstart_begins_with_the_command_of_the_readme() -> None:
+    assert blocks(PAGES["quickstart.md"], "sh")[0] == blocks(README, "sh")[0]
+
+
+def test_the_lowest_versions_that_are_tested_are_those_that_are_promised() -> None:
+    project = tomllib.loads(text_of(ROOT / "pyproject.toml"))["project"]
+    promised = [Requirement(text) for text in [*project["dependencies"], *project["optional-dependencies"]["serve"]]]
+    lower = {f"{each.name}=={bound.version}" for each in promised for bound in each.specifier if bound.operator == ">="}
+    tested = {line for line in text_of(ROOT / ".ci" / "lowest.txt").splitlines() if line and not line.startswith("#")}
+    assert tested == lower
+    assert len(lower) == len(promised)
+
+
+def test_the_public_index_is_named_in_one_place_only() -> None:
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        listed = subprocess.run(listing, cwd=ROOT, capture_output=True, encoding="utf-8", check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this is no clone")
+    host = urlsplit(PYPI).netloc.encode()
+    paths = [ROOT / name for name in listed.split("\0") if name]
+    found = [path for path in paths if path.is_file() and host in path.read_bytes()]
+    assert found == [ROOT / "pypi_registry" / "forwarding.py"]

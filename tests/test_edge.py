@@ -1,0 +1,296 @@
+import base64
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from pypi_registry.auth import Credentials, Open, Presented
+from pypi_registry.directory import OpenDirectory
+from pypi_registry.edge import (
+    Answer,
+    Call,
+    Collaborators,
+    answer_bytes,
+    answer_json,
+    origin,
+    read_credentials,
+    simple_form,
+    status_line,
+    unchanged,
+)
+from pypi_registry.simple import Form
+from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
+
+BASIC, BEARER = Presented.BASIC, Presented.BEARER
+
+
+def call_with(**environ: object) -> Call:
+    catalogue = MemoryCatalogue()
+    parts = Collaborators(OpenDirectory(catalogue), Open(), catalogue, MemoryBlobs(), None, 1000)
+    return Call({"REQUEST_METHOD": "GET", **environ}, parts)
+
+
+# Credentials
+
+
+def _basic(pair: str, encoding: str = "utf-8") -> dict[str, str]:
+    return {"HTTP_AUTHORIZATION": f"Basic {base64.b64encode(pair.encode(encoding)).decode()}"}
+
+
+LONG = "x" * 10_000
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        pytest.param({}, None, id="nothing"),
+        pytest.param({"HTTP_AUTHORIZATION": ""}, None, id="an empty header"),
+        pytest.param(_basic("ada:secret"), Credentials(BASIC, "secret", "ada"), id="Basic"),
+        pytest.param({"HTTP_AUTHORIZATION": "basic YTpi"}, Credentials(BASIC, "b", "a"), id="lower-case scheme"),
+        pytest.param({"HTTP_AUTHORIZATION": "BASIC YTpi"}, Credentials(BASIC, "b", "a"), id="upper-case scheme"),
+        pytest.param({"HTTP_AUTHORIZATION": "Basic   YTpi "}, Credentials(BASIC, "b", "a"), id="blanks around"),
+        pytest.param(_basic("ada:b:c:"), Credentials(BASIC, "b:c:", "ada"), id="colons in the secret"),
+        pytest.param(_basic("ada: b "), Credentials(BASIC, " b ", "ada"), id="blanks in the secret"),
+        pytest.param(_basic("bücher:gehéim"), Credentials(BASIC, "gehéim", "bücher"), id="UTF-8, as uv"),
+        pytest.param(
+            _basic("bücher:gehéim", "latin-1"), Credentials(BASIC, "gehéim", "bücher"), id="latin-1, as twine"
+        ),
+        pytest.param(_basic("ada:☃"), Credentials(BASIC, "☃", "ada"), id="UTF-8 only"),
+        pytest.param(_basic(":secret"), Credentials(BASIC, "secret", ""), id="no user"),
+        pytest.param(_basic("ada:"), Credentials(BASIC, "", "ada"), id="an empty secret"),
+        pytest.param(_basic(":"), Credentials(BASIC, "", ""), id="a colon alone"),
+        pytest.param(_basic(f"ada:{LONG}"), Credentials(BASIC, LONG, "ada"), id="10 kB"),
+        pytest.param(_basic("no-colon"), None, id="no colon"),
+        pytest.param(_basic(""), None, id="an empty pair"),
+        pytest.param({"HTTP_AUTHORIZATION": "Basic"}, None, id="a scheme alone"),
+        pytest.param({"HTTP_AUTHORIZATION": "Basic YTpi!"}, None, id="no base64"),
+        pytest.param({"HTTP_AUTHORIZATION": "Basic YTpiY"}, None, id="base64 cut short"),
+        pytest.param({"HTTP_AUTHORIZATION": "Basic YT\npi"}, None, id="base64 in two lines"),
+        pytest.param({"HTTP_AUTHORIZATION": "Basic YTpi YTpi"}, None, id="base64 twice"),
+        pytest.param({"HTTP_AUTHORIZATION": "Basic é"}, None, id="no ASCII"),
+        pytest.param({"HTTP_AUTHORIZATION": "Basic:YTpi"}, None, id="no blank"),
+        pytest.param({"HTTP_AUTHORIZATION": "Digest YTpi"}, None, id="another scheme"),
+        pytest.param({"HTTP_AUTHORIZATION": "Bearer t0k3n"}, Credentials(BEARER, "t0k3n"), id="Bearer"),
+        pytest.param({"HTTP_AUTHORIZATION": "bearer  t0k3n "}, Credentials(BEARER, "t0k3n"), id="bearer with blanks"),
+        pytest.param({"HTTP_AUTHORIZATION": "Bearer \xc3\xa9"}, Credentials(BEARER, "é"), id="Bearer in UTF-8"),
+        pytest.param({"HTTP_AUTHORIZATION": "Bearer \xe9"}, Credentials(BEARER, "é"), id="Bearer in latin-1"),
+        pytest.param({"HTTP_AUTHORIZATION": "Bearer"}, None, id="Bearer of nothing"),
+        pytest.param({"HTTP_AUTHORIZATION": "Bearer  "}, None, id="Bearer of blanks"),
+        pytest.param({"HTTP_PRIVATE_TOKEN": "t"}, Credentials(Presented.PRIVATE_TOKEN, "t"), id="PRIVATE-TOKEN"),
+        pytest.param({"HTTP_DEPLOY_TOKEN": "t"}, Credentials(Presented.DEPLOY_TOKEN, "t"), id="DEPLOY-TOKEN"),
+        pytest.param({"HTTP_JOB_TOKEN": "t"}, Credentials(Presented.JOB_TOKEN, "t"), id="JOB-TOKEN"),
+        pytest.param({"HTTP_JOB_TOKEN": "\xc3\xa9"}, Credentials(Presented.JOB_TOKEN, "é"), id="a header in UTF-8"),
+        pytest.param(
+            {"HTTP_DEPLOY_TOKEN": "t", **_basic("a:b")}, Credentials(Presented.DEPLOY_TOKEN, "t"), id="a header first"
+        ),
+        pytest.param({"HTTP_PRIVATE_TOKEN": "", **_basic("a:b")}, Credentials(BASIC, "b", "a"), id="not an empty one"),
+    ],
+)
+def test_credentials_are_read_and_malformed_ones_are_none(
+    environ: Mapping[str, object], expected: Credentials | None
+) -> None:
+    assert read_credentials(environ) == expected
+    assert call_with(**environ).credentials == expected
+
+
+@pytest.mark.parametrize("presented", Presented)
+def test_the_repr_of_credentials_shows_no_secret(presented: Presented) -> None:
+    credentials = Credentials(presented, "s3cr3t", "ada")
+    assert "s3cr3t" not in f"{credentials!r} {credentials}"
+    assert "ada" in repr(credentials)
+
+
+# Where the client thinks it is
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("registry.example", "https://registry.example"),
+        ("registry.example:8443", "https://registry.example:8443"),
+        ("127.0.0.1:8080", "https://127.0.0.1:8080"),
+        ("[::1]:8080", "https://[::1]:8080"),
+        ("[::ffff:127.0.0.1]", "https://[::ffff:127.0.0.1]"),
+        ("my_host-2", "https://my_host-2"),
+        (None, "https://server.example:443"),
+        ("", "https://server.example:443"),
+        ("registry.example/path", "https://server.example:443"),
+        ("user@registry.example", "https://server.example:443"),
+        ("registry.example:", "https://server.example:443"),
+        ("registry.example:123456", "https://server.example:443"),
+        ("registry.example\n", "https://server.example:443"),
+        ('"><script>', "https://server.example:443"),
+        ("registry example", "https://server.example:443"),
+        ("caf\xc3\xa9.example", "https://server.example:443"),
+        ("[::1", "https://server.example:443"),
+    ],
+)
+def test_a_host_header_that_is_none_is_replaced_by_the_servers_name(host: str | None, expected: str) -> None:
+    environ: dict[str, object] = {"wsgi.url_scheme": "https", "SERVER_NAME": "server.example", "SERVER_PORT": "443"}
+    if host is not None:
+        environ["HTTP_HOST"] = host
+    assert origin(environ) == expected
+
+
+# Negotiation
+
+JSON, HTML, TEXT_HTML = Form.JSON, Form.HTML, Form.TEXT_HTML
+V1 = "application/vnd.pypi.simple.v1"
+LATEST = "application/vnd.pypi.simple.latest"
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        pytest.param(f"{V1}+json, {V1}+html; q=0.1, text/html; q=0.01", JSON, id="pip, pdm"),
+        pytest.param(f"{V1}+json, {V1}+html;q=0.2, text/html;q=0.01", JSON, id="uv"),
+        pytest.param(f"{V1}+json, */*;q=0.1", JSON, id="poetry"),
+        pytest.param(f"{V1}+json, {V1}+html, text/html;q=0.01", JSON, id="pypi-simple"),
+        pytest.param("*/*", TEXT_HTML, id="hatch, curl"),
+        pytest.param("text/html", TEXT_HTML, id="old pip"),
+        pytest.param("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", TEXT_HTML, id="a browser"),
+        pytest.param(None, TEXT_HTML, id="no header"),
+        pytest.param("", TEXT_HTML, id="an empty header"),
+        pytest.param("text/*", TEXT_HTML, id="any text"),
+        pytest.param("application/*", JSON, id="any application"),
+        pytest.param(f"{V1}+json", JSON, id="JSON alone"),
+        pytest.param(f"{V1}+html", HTML, id="HTML alone"),
+        pytest.param(f"{LATEST}+json", JSON, id="latest JSON"),
+        pytest.param(f"{LATEST}+html", HTML, id="latest HTML"),
+        pytest.param(f"{LATEST}+html;q=0.9, {LATEST}+json;q=0.3", HTML, id="latest with q"),
+        pytest.param(f"{V1}+json;q=0.5, text/html", TEXT_HTML, id="q-values against JSON"),
+        pytest.param(f"text/html;q=0.9, {V1}+json", JSON, id="q-values for JSON"),
+        pytest.param(f"{V1}+json;q=0, text/html;q=0.1", TEXT_HTML, id="JSON excluded"),
+        pytest.param(f"{V1}+json;q=0, */*", TEXT_HTML, id="JSON excluded from all"),
+        pytest.param(V1.upper() + "+JSON", JSON, id="upper case"),
+        pytest.param(LATEST.upper() + "+JSON", JSON, id="latest in upper case"),
+        pytest.param(f"  {V1}+json  ,text/html ; q=0.1", JSON, id="blanks"),
+        pytest.param("application/json", TEXT_HTML, id="another JSON"),
+        pytest.param("application/vnd.pypi.simple.v2+json", TEXT_HTML, id="a version to come"),
+        pytest.param("image/png", TEXT_HTML, id="a picture"),
+        pytest.param("text/html;q=0", TEXT_HTML, id="nothing at all"),
+        pytest.param("garbage,,;;=,/,q=1", TEXT_HTML, id="garbage"),
+        pytest.param("\x00\xff", TEXT_HTML, id="worse garbage"),
+    ],
+)
+def test_a_page_has_a_form_for_everybody(accept: str | None, form: Form) -> None:
+    environ = {} if accept is None else {"HTTP_ACCEPT": accept}
+    assert simple_form(call_with(**environ)) is form
+
+
+def test_a_form_is_served_under_a_content_type_that_clients_take() -> None:
+    assert [form.content_type for form in Form] == [
+        "text/html; charset=utf-8",
+        "application/vnd.pypi.simple.v1+json",
+        "application/vnd.pypi.simple.v1+html; charset=utf-8",
+    ]
+
+
+# Entity tags
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        pytest.param(None, False, id="no header"),
+        pytest.param("", False, id="empty"),
+        pytest.param('"abc"', True, id="equal"),
+        pytest.param('W/"abc"', True, id="weakly equal, which counts here"),
+        pytest.param('"x", "abc"', True, id="one of several"),
+        pytest.param('"x",W/"abc" ,"y"', True, id="one of several, weak"),
+        pytest.param("*", True, id="any"),
+        pytest.param('"abcd"', False, id="longer"),
+        pytest.param('"ab"', False, id="shorter"),
+        pytest.param('"ABC"', False, id="another case"),
+        pytest.param('"x", "y"', False, id="none of several"),
+        pytest.param(",,;", False, id="garbage"),
+    ],
+)
+def test_a_client_holds_what_its_tags_name(header: str | None, expected: bool) -> None:
+    call = call_with(**({} if header is None else {"HTTP_IF_NONE_MATCH": header}))
+    assert unchanged(call, '"abc"') is expected
+
+
+# Answers
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence", "line"),
+    [
+        pytest.param(404, "", "404 Not Found", id="the standard phrase"),
+        pytest.param(404, "Package Not Found", "404 Package Not Found", id="a sentence"),
+        pytest.param(400, "a\r\nb", "400 a b", id="CR LF"),
+        pytest.param(400, "a\n\n\tb", "400 a b", id="white space"),
+        pytest.param(400, "a\x00b\x7fc\x9fd", "400 a?b?c?d", id="controls"),
+        pytest.param(400, "a\x0bb\x85c\u2028d", "400 a b c d", id="other line ends"),
+        pytest.param(400, "naïve", "400 naïve", id="latin-1"),
+        pytest.param(400, "☃ 日本", "400 ? ??", id="beyond latin-1"),
+        pytest.param(400, "\r\n \t", "400 Bad Request", id="nothing but white space"),
+        pytest.param(400, "x" * 200, "400 " + "x" * 200, id="200 characters"),
+        pytest.param(400, "x" * 201, "400 " + "x" * 200, id="201 characters"),
+        pytest.param(400, "x" * 199 + " y", "400 " + "x" * 199, id="cut at a blank"),
+        pytest.param(507, "", "507 Insufficient Storage", id="507"),
+    ],
+)
+def test_a_status_line_is_one_short_line_of_latin_1(status: int, sentence: str, line: str) -> None:
+    assert status_line(status, sentence) == line
+
+
+def test_a_json_answer_is_ascii_and_knows_its_length() -> None:
+    answer = answer_json("400 No", {"message": "é ☃"}, ("Allow", "GET"))
+    assert answer.body == [b'{"message": "\\u00e9 \\u2603"}']
+    assert answer.headers == [("Content-Type", "application/json"), ("Content-Length", "28"), ("Allow", "GET")]
+
+
+def test_an_empty_body_is_nothing_to_send() -> None:
+    answer = answer_bytes("200 OK", "text/html", b"")
+    assert list(answer.body) == []
+    assert ("Content-Length", "0") in answer.headers
+
+
+class Stream:
+    """A body that remembers how it was treated."""
+
+    def __init__(self) -> None:
+        self.read = False
+        self.closed = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.read = True
+        return iter([b"bytes"])
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def _send(answer: Answer, method: str) -> tuple[Any, list[object]]:
+    started: list[object] = []
+
+    def start_response(*given: object) -> Any:
+        started.extend(given)
+
+    return answer.send({"REQUEST_METHOD": method}, start_response), started
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_server_gets_the_very_body_of_an_answer_and_closes_it_itself(method: str) -> None:
+    stream = Stream()
+    sent, started = _send(Answer("200 OK", [("ETag", '"x"')], stream), method)
+    assert sent is stream
+    assert started == ["200 OK", [("ETag", '"x"')]]
+    assert not stream.read
+    assert stream.closed == 0
+
+
+def test_the_body_of_a_head_is_closed_and_never_read() -> None:
+    stream = Stream()
+    sent, started = _send(Answer("200 OK", [("ETag", '"x"')], stream), "HEAD")
+    assert list(sent) == []
+    assert started == ["200 OK", [("ETag", '"x"')]]
+    assert not stream.read
+    assert stream.closed == 1
+
+
+def test_the_body_of_a_head_may_be_a_list() -> None:
+    sent, _ = _send(answer_json("200 OK", {}), "HEAD")
+    assert list(sent) == []

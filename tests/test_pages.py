@@ -1,0 +1,254 @@
+"""Rendered pages in memory: while they are true, the latest asked for, and not too many bytes."""
+
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from random import Random
+from threading import Barrier
+
+import pytest
+
+from pypi_registry.pages import Page, Pages
+
+
+def nothing() -> None:
+    return None
+
+
+def never() -> bytes:
+    raise AssertionError("the page was rendered although it is kept")
+
+
+def kept(pages: Pages, key: Hashable, revision: int = 1) -> Page | None:
+    """Give the page if it is kept; like any asking, this makes it the last one asked for."""
+    return pages.get(key, revision, nothing)
+
+
+class Rendering:
+    """Renders a text, and counts how often."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.times = 0
+
+    def __call__(self) -> bytes:
+        self.times += 1
+        return self.body
+
+
+def test_a_page_is_rendered_once_a_revision() -> None:
+    pages = Pages()
+    render = Rendering(b"page")
+    first = pages.get("key", 1, render)
+    assert first is not None
+    assert first.body == b"page"
+    assert pages.get("key", 1, render) == first
+    assert pages.get("key", 1, never) == first
+    assert render.times == 1
+
+
+@pytest.mark.parametrize("revision", [2, 100, 0], ids=["the next", "a later", "an earlier, from a restored store"])
+def test_another_revision_is_rendered_again_and_replaces_the_page(revision: int) -> None:
+    pages = Pages()
+    pages.get("key", 1, lambda: b"old")
+    new = pages.get("key", revision, lambda: b"new")
+    assert new is not None
+    assert new.body == b"new"
+    assert pages.get("key", revision, never) == new
+    assert kept(pages, "key", 1) is None
+
+
+def test_keys_do_not_share_pages() -> None:
+    pages = Pages()
+    keys: list[Hashable] = [("a", True), ("a", False), ("a",), ((1, 2), "a"), ((1,), "a")]
+    for number, key in enumerate(keys):
+        pages.get(key, 1, Rendering(b"%d" % number))
+    assert [page and page.body for page in (kept(pages, key) for key in keys)] == [b"0", b"1", b"2", b"3", b"4"]
+
+
+def test_the_tag_is_strong_quoted_and_made_from_the_bytes_alone() -> None:
+    one, same, other = (
+        Pages().get(key, revision, Rendering(body))
+        for key, revision, body in [
+            ("a", 1, b"page"),
+            ("b", 2, b"page"),
+            ("a", 1, b"pagE"),
+        ]
+    )
+    assert one and same and other
+    assert one.etag == f'"{sha256(b"page").hexdigest()[:32]}"'
+    assert same.etag == one.etag
+    assert other.etag != one.etag
+
+
+def test_nothing_is_not_kept() -> None:
+    pages = Pages()
+    assert pages.get("key", 1, nothing) is None
+    page = pages.get("key", 1, lambda: b"now")
+    assert page is not None
+    assert page.body == b"now"
+
+
+def test_nothing_at_a_new_revision_does_not_bring_back_the_old_page() -> None:
+    pages = Pages()
+    pages.get("key", 1, lambda: b"old")
+    assert pages.get("key", 2, nothing) is None
+    assert pages.get("key", 2, nothing) is None
+
+
+def test_an_empty_page_is_a_page() -> None:
+    pages = Pages()
+    page = pages.get("key", 1, lambda: b"")
+    assert page is not None
+    assert pages.get("key", 1, never) == page
+
+
+def test_a_failure_to_render_is_passed_on_and_nothing_is_kept() -> None:
+    def fail() -> bytes:
+        raise RuntimeError("the store is away")
+
+    pages = Pages()
+    with pytest.raises(RuntimeError, match="the store is away"):
+        pages.get("key", 1, fail)
+    page = pages.get("key", 1, lambda: b"back")
+    assert page is not None
+    assert page.body == b"back"
+
+
+def test_pages_are_kept_up_to_the_last_byte() -> None:
+    pages = Pages(max_bytes=30)
+    for key in "abc":
+        pages.get(key, 1, Rendering(b"x" * 10))
+    assert [key for key in "abc" if kept(pages, key)] == ["a", "b", "c"]
+
+
+def test_one_byte_too_many_drives_out_the_page_not_asked_for_longest() -> None:
+    pages = Pages(max_bytes=30)
+    for key in "abc":
+        pages.get(key, 1, Rendering(b"x" * 10))
+    pages.get("d", 1, Rendering(b"x"))
+    assert [key for key in "dcba" if kept(pages, key)] == ["d", "c", "b"]
+
+
+def test_a_page_that_is_asked_for_stays() -> None:
+    pages = Pages(max_bytes=30)
+    for key in "abc":
+        pages.get(key, 1, Rendering(b"x" * 10))
+    assert kept(pages, "a")
+    pages.get("d", 1, Rendering(b"x" * 10))
+    assert [key for key in "abcd" if kept(pages, key)] == ["a", "c", "d"]
+
+
+def test_a_page_that_is_rendered_again_stays() -> None:
+    pages = Pages(max_bytes=30)
+    for key in "abc":
+        pages.get(key, 1, Rendering(b"x" * 10))
+    pages.get("a", 2, Rendering(b"y" * 10))
+    pages.get("d", 1, Rendering(b"x" * 10))
+    assert [key for key in "bcd" if kept(pages, key)] == ["c", "d"]
+    assert kept(pages, "a", 2)
+
+
+def test_a_large_page_drives_out_as_many_as_it_must() -> None:
+    pages = Pages(max_bytes=30)
+    for key in "abc":
+        pages.get(key, 1, Rendering(b"x" * 10))
+    pages.get("d", 1, Rendering(b"x" * 15))
+    assert [key for key in "dcba" if kept(pages, key)] == ["d", "c"]
+
+
+@pytest.mark.parametrize("sizes", [(20, 5), (5, 20)], ids=["smaller", "larger"])
+def test_a_page_that_is_replaced_counts_with_its_new_size_only(sizes: tuple[int, int]) -> None:
+    pages = Pages(max_bytes=30)
+    for revision in range(10):
+        for size in sizes:
+            pages.get("key", revision * 100 + size, Rendering(b"x" * size))
+    pages.get("other", 1, Rendering(b"x" * (30 - sizes[1])))
+    assert kept(pages, "key", 900 + sizes[1])
+    assert kept(pages, "other")
+    pages.get("one more", 1, Rendering(b"x"))
+    assert kept(pages, "key", 900 + sizes[1]) is None
+
+
+def test_a_page_larger_than_all_room_is_given_and_not_kept() -> None:
+    pages = Pages(max_bytes=30)
+    page = pages.get("large", 1, Rendering(b"x" * 31))
+    assert page is not None
+    assert page.body == b"x" * 31
+    assert kept(pages, "large") is None
+
+
+def test_a_page_larger_than_all_room_does_not_drive_out_the_others() -> None:
+    pages = Pages(max_bytes=30)
+    pages.get("a", 1, Rendering(b"x" * 10))
+    pages.get("large", 1, Rendering(b"x" * 31))
+    assert kept(pages, "a")
+
+
+def test_without_room_every_page_is_rendered() -> None:
+    pages = Pages(max_bytes=0)
+    render = Rendering(b"page")
+    assert [pages.get("key", 1, render) for _ in range(2)] == [
+        Page(b"page", f'"{sha256(b"page").hexdigest()[:32]}"')
+    ] * 2
+    assert render.times == 2
+
+
+def test_a_page_that_takes_long_to_render_does_not_hold_up_another() -> None:
+    both_are_rendering = Barrier(2, timeout=10)
+
+    def render() -> bytes:
+        both_are_rendering.wait()
+        return b"page"
+
+    pages = Pages()
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda key: pages.get(key, 1, render), ["a", "b"]))
+    assert [page and page.body for page in found] == [b"page", b"page"]
+
+
+def test_two_threads_may_render_one_page_and_it_counts_once() -> None:
+    both_are_rendering = Barrier(2, timeout=10)
+
+    def render() -> bytes:
+        both_are_rendering.wait()
+        return b"x" * 20
+
+    pages = Pages(max_bytes=30)
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda _: pages.get("a", 1, render), range(2)))
+    assert found[0] == found[1]
+    pages.get("b", 1, Rendering(b"x" * 10))
+    assert kept(pages, "a")
+    assert kept(pages, "b")
+
+
+def test_many_threads_get_what_they_asked_for_and_the_room_is_not_overrun() -> None:
+    limit, page_count, revisions = 2000, 20, 3
+    pages = Pages(max_bytes=limit)
+
+    def body(key: int, revision: int) -> bytes:
+        return b"%d@%d|" % (key, revision) * (10 + key)
+
+    def render_of(key: int, revision: int) -> Callable[[], bytes]:
+        return lambda: body(key, revision)
+
+    def ask(seed: int) -> list[tuple[int, int]]:
+        random = Random(seed)
+        wrong = []
+        for _ in range(500):
+            key, revision = random.randrange(page_count), random.randrange(revisions)
+            page = pages.get(key, revision, render_of(key, revision))
+            if page is None or page.body != body(key, revision):
+                wrong.append((key, revision))
+        return wrong
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(ask, range(8))) == [[]] * 8
+    held = [page for key in range(page_count) for revision in range(revisions) if (page := kept(pages, key, revision))]
+    assert held
+    assert sum(len(page.body) for page in held) <= limit
+    # The sum it keeps is right: what is there now fits exactly, so a page of what is left drives none of it out.
+    pages.get("rest", 1, Rendering(b"x" * (limit - sum(len(page.body) for page in held))))
+    again = [page for key in range(page_count) for revision in range(revisions) if (page := kept(pages, key, revision))]
+    assert again == held
