@@ -58,7 +58,8 @@ def _serve(options: Options, folder: DataFolder, listening: socket) -> None:
         try:
             accounts = Accounts.from_toml(config)
         except (InvalidSetting, OSError) as error:
-            print(f"{error}; the configuration before it stays in force", file=sys.stderr, flush=True)
+            fault = f"{config}: {error.strerror}" if isinstance(error, OSError) else error
+            print(f"{fault}; the configuration before it stays in force", file=sys.stderr, flush=True)
             return
         server.limit_bodies(accounts.max_file_size)
         site.registry = _registry(accounts, catalogue, blobs)

@@ -22,7 +22,7 @@ class Catalogue(Protocol):
     used twice. `projects` is a sequence of project ids, so that a project's page and a group's are the same code; an
     empty one holds nothing.
 
-    Every method :raises StorageUnavailable: if the store cannot answer now, :raises StorageFull: if it has no room.
+    Every method raises `StorageUnavailable` if the store cannot answer now, and `StorageFull` if it has no room.
     """
 
     def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:

@@ -38,9 +38,9 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
 
 def usage_error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """Run a command whose arguments are wrong; give the last line, after the usage."""
-    with pytest.raises(SystemExit) as exit:
+    with pytest.raises(SystemExit) as ended:
         main(arguments)
-    assert exit.value.code == 2
+    assert ended.value.code == 2
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("usage: python -m pypi_registry")
     return str(err.splitlines()[-1])
@@ -59,7 +59,7 @@ def test_a_port_in_use_is_refused_before_anything_is_made(
     assert not [*an_empty_folder.iterdir()]
 
 
-@pytest.mark.parametrize("host", ["host.invalid", "192.0.2.1", 64 * "a" + ".example", "a..example"])
+@pytest.mark.parametrize("host", ["192.0.2.1", 64 * "a" + ".example", "a..example"])
 def test_a_host_that_is_not_here_is_refused(
     capsys: pytest.CaptureFixture[str], an_empty_folder: Path, host: str
 ) -> None:
@@ -83,9 +83,7 @@ def test_data_that_is_a_file_is_named(capsys: pytest.CaptureFixture[str], tmp_pa
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="modes do not bind root")
 @pytest.mark.parametrize("mode", [0o000, 0o500])
-def test_a_folder_that_may_not_be_used_is_named(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, mode: int
-) -> None:
+def test_a_folder_that_may_not_be_used_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path, mode: int) -> None:
     data = tmp_path / "data"
     data.mkdir(mode=mode)
     line = refusal(capsys, "serve", "--port", "0", "--data", data)
@@ -104,9 +102,7 @@ def test_a_folder_that_may_not_be_used_is_named_whoever_asks(
     assert refusal(capsys, "serve", "--port", "0", "--data", data) == f"{data}: Permission denied"
 
 
-def test_a_folder_of_somebody_else_is_refused_and_untouched(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_a_folder_of_somebody_else_is_refused_and_untouched(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     (theirs / "tmp").mkdir(parents=True)
     (theirs / "tmp" / "file").write_bytes(b"precious")

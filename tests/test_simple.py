@@ -136,6 +136,7 @@ def test_an_html_page_is_html5_and_names_its_version(page: bytes) -> None:
         {"name": "pypi:repository-version", "content": "1.4"},
     ]
     assert reader.kinds <= {"html", "head", "meta", "title", "body", "h1", "a", "br"}
+    assert reader.texts["body"].strip() == ""  # nothing stands between the links
 
 
 # The index

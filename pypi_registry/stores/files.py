@@ -21,7 +21,7 @@ _DAY = 24 * 60 * 60
 class FileBlobs:
     """Keeps bytes as files below a folder, which is made if it is missing.
 
-    What a killed process left half written is removed when it is older than a day.
+    What a killed process left half written is removed at the next start, if it is older than a day.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
