@@ -16,6 +16,7 @@ from pypi_registry.__main__ import main
 from pypi_registry.accounts import Accounts
 from pypi_registry.auth import Ability, Credentials, Presented
 from pypi_registry.first_start import DataFolder
+from pypi_registry.stores.sqlite import SQLiteCatalogue
 
 
 @pytest.fixture(autouse=True)
@@ -169,6 +170,24 @@ def test_a_refused_start_has_made_no_secret(capsys: pytest.CaptureFixture[str], 
     data.catalogue.write_bytes(1000 * b"no database ")
     refusal(capsys, "serve", "--port", "0", "--data", data.folder)
     assert not data.config.exists()
+
+
+def test_a_refused_start_leaves_no_database_open(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[SQLiteCatalogue] = []
+
+    class Noted(SQLiteCatalogue):
+        def close(self) -> None:
+            super().close()
+            closed.append(self)
+
+    monkeypatch.setattr("pypi_registry.serve.SQLiteCatalogue", Noted)
+    data = DataFolder(tmp_path / "data")
+    data.folder.mkdir()
+    data.config.write_text("max_file_size = 0", encoding="utf-8")
+    refusal(capsys, "serve", "--port", "0", "--data", data.folder)
+    assert len(closed) == 1
 
 
 @pytest.mark.parametrize("name", ["none.toml", "."])

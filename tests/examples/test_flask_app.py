@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from flask import Flask
 from webtest import TestApp
 
+from examples.flask_app import app as example
 from examples.flask_app.app import create_app
+from pypi_registry.stores.sqlite import SQLiteCatalogue
 from tests.clients.distributions import make_wheel
 from tests.clients.programs import Programs
 from tests.clients.served import PATIENCE, until
@@ -18,6 +21,16 @@ from tests.clients.served import PATIENCE, until
 FOLDER = Path(__file__).parents[2] / "examples" / "flask_app"
 SECRET = "the-secret-of-the-example"
 PLACE = "/api/v4/projects/1/packages/pypi"
+
+
+@pytest.fixture(autouse=True)
+def catalogues_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An application has its catalogue for as long as it runs; a test does not run on."""
+    with ExitStack() as stack:
+        monkeypatch.setattr(
+            example, "SQLiteCatalogue", lambda path: stack.enter_context(closing(SQLiteCatalogue(path)))
+        )
+        yield
 
 
 @pytest.fixture
