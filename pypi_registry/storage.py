@@ -49,8 +49,8 @@ class Catalogue(Protocol):
     def revision(self, projects: Sequence[int], name: NormalizedName | None) -> int:
         """Give a number that is raised whenever the page of a name changes, or the index, for which `name` is None.
 
-        0 if these projects never had such a name (had nothing at all, for the index). It must be cheap: it is asked on
-        every request for a page. It may also be raised by a change in another project.
+        0 if no project ever had such a name (had anything at all, for the index). It must be cheap: it is asked on
+        every request for a page. For several projects it may be that of all there are.
         """
 
     def was_published(self, root: str, name: NormalizedName) -> bool:

@@ -277,7 +277,7 @@ def wait_until_closed(running: Running) -> None:
         pytest.param(request("/secret", "no header"), 400, '"- -" 400', id="no header"),
         pytest.param(request("/secret", "Content-Length: x"), 400, '"GET -" 400', id="bad length"),
         pytest.param(request("/secret", "Transfer-Encoding: secret"), 501, '"GET -" 501', id="unknown encoding"),
-        pytest.param(request("/secret", 300_000 * "x"), 431, '"- -" 431', id="enormous head"),
+        pytest.param(request("/secret", 300_000 * "x"), 431, '"GET -" 431', id="enormous head"),
         pytest.param(request("/secret", "Content-Length: 999999999", method="POST"), 413, '"POST -" 413', id="body"),
     ],
 )

@@ -37,8 +37,9 @@ class FileBlobs:
     def create(self, key: str) -> Iterator["_NewFile"]:
         place, incoming = self._place(key), self._incoming / key
         with _full_disk_named():
+            stream = incoming.open("xb")
             try:
-                with incoming.open("xb") as stream:
+                with stream:
                     yield _NewFile(stream, incoming, place)
             finally:
                 incoming.unlink(missing_ok=True)  # it is gone if it was committed
