@@ -203,6 +203,16 @@ def test_requests_that_had_come_when_the_signal_came_are_answered(running: Runni
             connection.close()
 
 
+def test_they_are_answered_though_somebody_who_came_before_them_has_gone(running: Running) -> None:
+    with running.connected():
+        pass  # and gone
+    with running.connected() as first, running.connected() as second:
+        for connection in (first, second):
+            connection.sendall(request("/"))
+        running.server.run(ready=stop)
+        assert [answer(connection)[0] for connection in (first, second)] == [200, 200]
+
+
 def test_a_request_at_work_is_answered_after_the_signal(running: Running) -> None:
     def act() -> tuple[int, bytes]:
         with running.connected() as connection:
