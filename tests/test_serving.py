@@ -135,9 +135,9 @@ def request(path: str, *headers: str, method: str = "GET") -> bytes:
 
 
 def answer(connection: socket.socket) -> tuple[int, bytes]:
-    response = HTTPResponse(connection)
-    response.begin()
-    return response.status, response.read()
+    with HTTPResponse(connection) as response:
+        response.begin()
+        return response.status, response.read()
 
 
 def stop(number: signal.Signals = signal.SIGTERM) -> None:
