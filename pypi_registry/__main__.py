@@ -81,7 +81,7 @@ def _serve(options: argparse.Namespace) -> int:
     try:
         serve(Options(options.host, options.port, options.config, options.data))
     except OSError as error:
-        return _refuse(f"{error.filename}: {error.strerror}")
+        return _refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except (RegistryError, UnusableData) as error:
         return _refuse(str(error))
     return 0

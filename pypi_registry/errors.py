@@ -1,4 +1,4 @@
-"""What can go wrong, as one shallow tree.
+"""What can go wrong, as one shallow tree::
 
     RegistryError
     ├── InvalidName             (a ValueError)

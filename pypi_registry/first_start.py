@@ -89,6 +89,8 @@ class DataFolder:
         :raises OSError: if the folder cannot be written.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.spool.is_symlink():
+            raise UnusableData(self.spool, "this is a link, and would be emptied")
         if self.spool.exists():
             if any(self.spool.iterdir()) and not self.catalogue.exists():
                 raise UnusableData(self.folder, "this holds a tmp/ with files, and is no data folder of this program")

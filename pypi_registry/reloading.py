@@ -17,6 +17,8 @@ Stamp = tuple[int, ...] | None
 class Watch:
     """Calls `changed` in a thread of its own, some time after a file changed and then stood still.
 
+    What counts is how the file was when this object was made; so make it before the file is first read.
+
     Whatever `changed` raises is a defect: it has to deal with a file that is wrong or gone.
     """
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
@@ -9,6 +10,7 @@ from typing import TextIO
 
 from pypi_registry.accounts import Accounts, InvalidSetting
 from pypi_registry.app import Registry
+from pypi_registry.errors import StorageUnavailable
 from pypi_registry.first_start import PROJECT, USER, DataFolder, UnusableData
 from pypi_registry.reloading import Watch
 from pypi_registry.serving import Server, listen
@@ -45,37 +47,41 @@ def serve(options: Options) -> None:
 
 def _serve(options: Options, folder: DataFolder, listening: socket) -> None:
     folder.prepare()
-    catalogue, blobs = _catalogue(folder.catalogue), FileBlobs(folder.files)
+    with closing(_catalogue(folder.catalogue)) as catalogue:
+        _serve_from(options, folder, listening, catalogue, FileBlobs(folder.files))
+
+
+def _serve_from(options: Options, folder: DataFolder, listening: socket, catalogue: Catalogue, blobs: Blobs) -> None:
     secret = folder.first_config() if options.config is None else None
     config = options.config or folder.config
-    accounts = Accounts.from_toml(config)
-    site = Site(_registry(accounts, catalogue, blobs))
-    log = AccessLog(site, sys.stderr)
-    server = Server(log, log, listening, folder.spool)
-    server.limit_bodies(accounts.max_file_size)
 
     def reload() -> None:
         try:
             accounts = Accounts.from_toml(config)
         except (InvalidSetting, OSError) as error:
-            print(f"{error}; the configuration before it stays in force", file=sys.stderr, flush=True)
+            fault = f"{config}: {error.strerror}" if isinstance(error, OSError) else error
+            print(f"{fault}; the configuration before it stays in force", file=sys.stderr, flush=True)
             return
         server.limit_bodies(accounts.max_file_size)
         site.registry = _registry(accounts, catalogue, blobs)
         print(f"{config}: taken up", file=sys.stderr, flush=True)
 
     watch = Watch(config, reload)
+    accounts = Accounts.from_toml(config)
+    site = Site(_registry(accounts, catalogue, blobs))
+    log = AccessLog(site, sys.stderr)
+    server = Server(log, log, listening, folder.spool)
+    server.limit_bodies(accounts.max_file_size)
     watch.start()
     server.run(ready=lambda: _announce(sys.stdout, *server.address, secret))
     watch.stop()
-    catalogue.close()
 
 
 def _catalogue(path: Path) -> SQLiteCatalogue:
     try:
         return SQLiteCatalogue(path)
-    except sqlite3.Error as error:
-        raise UnusableData(path, str(error)) from error
+    except (sqlite3.Error, StorageUnavailable) as error:
+        raise UnusableData(path, str(error.__cause__ or error)) from error
 
 
 def _registry(accounts: Accounts, catalogue: Catalogue, blobs: Blobs) -> Registry:

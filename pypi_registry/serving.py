@@ -4,6 +4,7 @@ waitress takes a request whole before the application sees it, so a slow client 
 other side of it: it cannot refuse before the body has arrived, as gunicorn can.
 """
 
+import errno
 import logging
 import os
 import signal
@@ -32,6 +33,7 @@ THREADS = 8
 """They only compute and wait for the disk: clients are waited for elsewhere."""
 
 CONNECTIONS = 1000
+BACKLOG = 1024
 
 GRACE = 60.0
 """Seconds that requests under way are given to end after a signal."""
@@ -49,8 +51,11 @@ def listen(host: str, port: int) -> socket.socket:
             if os.name == "posix":  # on Windows the option lets two programs share a port
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(address)
+            listening.listen(BACKLOG)  # of two that only bind, Linux would refuse none
             stack.pop_all()
             return listening
+    except UnicodeError as error:
+        raise OSError(errno.EINVAL, "this is no host name", f"{host}:{port}") from error
     except OSError as error:
         raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
 
@@ -66,6 +71,7 @@ class Server:
             sockets=[listening],
             threads=THREADS,
             connection_limit=CONNECTIONS,
+            backlog=BACKLOG,
             asyncore_use_poll=True,
             recv_bytes=256 * 1024,
             ident="pypi_registry",
@@ -103,7 +109,12 @@ class Server:
         wasyncore.loop(timeout=timeout, use_poll=True, map=self._server._map, count=1)
 
     def _finish(self) -> None:
-        self._turn(timeout=0)  # takes in whom the system has let connect
+        channels = self._server.active_channels
+        known = -1
+        while known < len(channels) < CONNECTIONS:  # takes in whom the system has let connect, one a turn
+            known = len(channels)
+            self._turn(timeout=0)
+        self._turn(timeout=0)  # and what they sent
         wasyncore.dispatcher.close(self._server)
         deadline = time.monotonic() + GRACE
         while self._server.active_channels and time.monotonic() < deadline:
@@ -140,7 +151,7 @@ def _channel_class(log: AccessLog) -> type[HTTPChannel]:
         def execute(self) -> None:
             super().execute()
             request: Any = self.request
-            method = request.command if request.headers_finished else "-"
+            method = getattr(request, "command", "-")  # it has none before its first line is understood
             log.write(self.channel.addr[0], method, "-", str(request.error.code), "-", 0.0)
 
     class Channel(HTTPChannel):

@@ -22,7 +22,7 @@ class Catalogue(Protocol):
     used twice. `projects` is a sequence of project ids, so that a project's page and a group's are the same code; an
     empty one holds nothing.
 
-    Every method :raises StorageUnavailable: if the store cannot answer now, :raises StorageFull: if it has no room.
+    Every method raises `StorageUnavailable` if the store cannot answer now, and `StorageFull` if it has no room.
     """
 
     def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
@@ -80,8 +80,8 @@ class Catalogue(Protocol):
     def revision(self, projects: Sequence[int], name: NormalizedName | None) -> int:
         """Give a number that is raised whenever the page of a name changes, or the index, for which `name` is None.
 
-        0 if these projects never had such a name (had nothing at all, for the index). It must be cheap: it is asked on
-        every request for a page. It may also be raised by a change in another project.
+        0 if no project ever had such a name (had anything at all, for the index). It must be cheap: it is asked on
+        every request for a page. For several projects it may be that of all there are.
         """
 
     def was_published(self, root: str, name: NormalizedName) -> bool:

@@ -158,6 +158,10 @@ def test_an_error_speaks_gitlabs_sentence_after_its_status(error: RegistryError,
     assert f"{error.status} {error}" == message
 
 
+def test_an_error_that_nobody_gave_a_status_is_the_servers_fault() -> None:
+    assert RegistryError().status == 500
+
+
 def test_older_uploaders_recognize_a_file_that_is_there() -> None:
     # twine before 6.2, poetry and pdm skip a file on either phrase; the second one is PyPI's.
     message = str(FileTaken("demo-1.0.tar.gz"))

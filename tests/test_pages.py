@@ -122,6 +122,12 @@ def test_pages_are_kept_up_to_the_last_byte() -> None:
     assert [key for key in "abc" if kept(pages, key)] == ["a", "b", "c"]
 
 
+def test_a_page_as_large_as_all_room_is_kept() -> None:
+    pages = Pages(max_bytes=30)
+    pages.get("a", 1, Rendering(b"x" * 30))
+    assert kept(pages, "a")
+
+
 def test_one_byte_too_many_drives_out_the_page_not_asked_for_longest() -> None:
     pages = Pages(max_bytes=30)
     for key in "abc":

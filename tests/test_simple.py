@@ -34,7 +34,7 @@ def file_of(
     filename: str, version: str = "1.0", *, requires_python: str = "", name: str = "My_Pkg", data: bytes = b""
 ) -> PackageFile:
     data = data or filename.encode()
-    package = Package(1, 42, name, NAME, version)
+    package = Package(1, 42, name, NAME, version, AT)
     return PackageFile(7, package, filename, len(data), Digests(sha256(data).hexdigest()), requires_python, AT, "key")
 
 
@@ -47,9 +47,10 @@ FILES = [
 
 
 class Reader(HTMLParser):
-    """Collects what a page holds; fails on a tag that is closed out of turn."""
+    """Collects what a page holds; fails on a tag that is closed out of turn, and on text where none belongs."""
 
     VOID = ("meta", "br")
+    WITH_TEXT = ("title", "h1", "a")
 
     def __init__(self, page: bytes) -> None:
         super().__init__()
@@ -76,11 +77,13 @@ class Reader(HTMLParser):
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self._open and self._open[-1] == "a":
+        tag = self._open[-1] if self._open else ""
+        assert tag in self.WITH_TEXT or not data.strip()
+        if tag == "a":
             attributes, text = self.anchors[-1]
             self.anchors[-1] = attributes, text + data
-        elif self._open:
-            self.texts[self._open[-1]] = self.texts.get(self._open[-1], "") + data
+        else:
+            self.texts[tag] = self.texts.get(tag, "") + data
 
     @property
     def kinds(self) -> set[str]:

@@ -206,9 +206,11 @@ def test_what_the_application_gives_reaches_the_server_untouched() -> None:
         start_response("200 OK", [])
         return body
 
+    def start_response(*_: object) -> Any:
+        pass
+
     log = AccessLog(application, io.StringIO())
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}
-    assert log(environ, lambda *_: None) is body
+    assert log({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, start_response) is body
 
 
 def test_a_log_that_nobody_reads_any_more_stops_no_request(site: Site) -> None:

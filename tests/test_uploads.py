@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -654,6 +655,18 @@ def test_a_field_may_have_20_million_bytes(place: Place) -> None:
     assert len(MEGABYTE) * 20 == MAX_FIELD
     published = place.publish([megabytes("description", 20), *form()])
     assert told(place, published, "description") == "x" * 3997 + "..."
+
+
+def test_of_a_long_field_only_the_beginning_is_kept_in_memory(place: Place) -> None:
+    place.publish(form())  # whatever is made once is made now
+    parts = [megabytes("description", 20), *form(filename="demo-1.0.zip")]
+    tracemalloc.start()
+    try:
+        place.publish(parts)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1000**2
 
 
 @pytest.mark.parametrize("field", FIELDS)

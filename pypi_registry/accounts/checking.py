@@ -9,6 +9,7 @@ from pypi_registry.accounts.entries import (
     GroupEntry,
     InvalidSetting,
     ProjectEntry,
+    Role,
     Token,
     TokenKind,
     User,
@@ -31,6 +32,9 @@ def check(
     for path in project_paths | group_paths:
         group_paths.update(paths_above(path))
     for number, project in enumerate(projects, 1):
+        for path in project.job_token_allowlist:
+            if not is_path(path):
+                raise InvalidSetting(f"projects[{number}].job_token_allowlist", path, "is no full path of a project")
         if project.path.lower() in group_paths:
             raise InvalidSetting(f"projects[{number}].path", project.path, "this is the path of a group")
     _check_users(users, project_paths | group_paths)
@@ -46,14 +50,16 @@ def _check_places(table: str, entries: Sequence[ProjectEntry | GroupEntry]) -> N
                 f"{table}[{number}].path", entry.path, "must be segments of ASCII letters, digits, '.', '-', '_'"
             )
         if entry.id is not None and not 0 <= entry.id < 10**MAX_DIGITS:
-            raise InvalidSetting(f"{table}[{number}].id", entry.id, f"must have at most {MAX_DIGITS} digits")
+            raise InvalidSetting(f"{table}[{number}].id", entry.id, f"must be a number of at most {MAX_DIGITS} digits")
     _once(table, "path", [entry.path.lower() for entry in entries])
     _once(table, "id", [entry.id for entry in entries])
 
 
 def _check_users(users: Sequence[User], paths: set[str]) -> None:
     for number, user in enumerate(users, 1):
-        for path in user.roles:
+        for path, role in user.roles.items():
+            if not Role.GUEST <= role <= Role.OWNER:
+                raise InvalidSetting(f"users[{number}].roles", path, f"{role!r} is no role in a project or a group")
             if path.lower() not in paths:
                 raise InvalidSetting(f"users[{number}].roles", path, "there is no such project or group")
     _once("users", "name", [user.name for user in users])
@@ -70,7 +76,7 @@ def _check_token(key: str, token: Token, users: set[str], project_paths: set[str
     if kind is not TokenKind.PERSONAL and token.on.lower() not in places:
         raise InvalidSetting(f"{key}.on", token.on, f"a {kind} token needs a place, and there is none of this path")
     allowed = SCOPES[kind]
-    if allowed and not (token.scopes and token.scopes <= allowed):
+    if allowed and not (token.scopes and allowed.issuperset(token.scopes)):
         words = " or ".join(sorted(allowed))
         raise InvalidSetting(f"{key}.scopes", sorted(token.scopes), f"a {kind} token needs {words}")
     if token.expires is not None and token.expires.tzinfo is None:

@@ -18,13 +18,13 @@ class InvalidSetting(RegistryError, ValueError):
         self.key = key
         """``projects[2].visibility`` is in the second ``[[projects]]``; empty if the file as a whole is wrong."""
         self.value = value
-        """`HIDDEN` where a secret could have been put by mistake."""
+        """`HIDDEN` where a secret could have been put by mistake, None where there is no value."""
         self.fault = fault
         self.file = file
         """Empty if the settings came from Python."""
 
     def __str__(self) -> str:
-        setting = f"{self.key} = {self.value!r}" if self.key else ""
+        setting = self.key if self.value is None else f"{self.key} = {self.value!r}"
         return ": ".join(part for part in (self.file, setting, self.fault) if part)
 
 

@@ -47,20 +47,22 @@ class Holder:
                 return self.role(subject.path) >= _NEEDED[ability] and (
                     self.person or ability is Ability.CREATE_PACKAGE
                 )
-            case Project():
+            case Project() if ability in (Ability.READ_PROJECT, Ability.READ_PACKAGE):
                 return self._sees(subject, ability)
+            case _:
+                return False
 
     def readable(self, group: Group) -> Sequence[Project]:
         return [project for project in self.places.projects_in(group) if self.can(Ability.READ_PACKAGE, project)]
 
     def _sees(self, place: Project | Group, ability: Ability) -> bool:
-        if place.visibility is Visibility.PUBLIC or self.role(place.path) >= Role.GUEST:
+        if place.visibility == Visibility.PUBLIC or self.role(place.path) >= Role.GUEST:
             return True
         if isinstance(place, Project):
-            return place.visibility is Visibility.INTERNAL and self.signed_in(place.path)
+            return place.visibility == Visibility.INTERNAL and self.signed_in(place.path)
         # An internal group is known to everybody who is signed in, and a private one to the members of something in it;
         # its packages are for its own members.
-        internal = place.visibility is Visibility.INTERNAL and self.signed_in(place.path)
+        internal = place.visibility == Visibility.INTERNAL and self.signed_in(place.path)
         return ability is Ability.READ_GROUP and (internal or self.member_below(place.path))
 
     def _may_use_name(self, ability: Ability, subject: PackageName) -> bool:

@@ -38,7 +38,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     :raises OSError: if the file cannot be read.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
         raise InvalidSetting("", None, f"this is not UTF-8 from byte {error.start} on") from None
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits, a thousand brackets

@@ -21,7 +21,7 @@ _DAY = 24 * 60 * 60
 class FileBlobs:
     """Keeps bytes as files below a folder, which is made if it is missing.
 
-    What a killed process left half written is removed when it is older than a day.
+    What a killed process left half written is removed at the next start, if it is older than a day.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -37,8 +37,9 @@ class FileBlobs:
     def create(self, key: str) -> Iterator["_NewFile"]:
         place, incoming = self._place(key), self._incoming / key
         with _full_disk_named():
+            stream = incoming.open("xb")
             try:
-                with incoming.open("xb") as stream:
+                with stream:
                     yield _NewFile(stream, incoming, place)
             finally:
                 incoming.unlink(missing_ok=True)  # it is gone if it was committed

@@ -79,7 +79,7 @@ CREATE TABLE publishers (
 );
 """
 
-_PATIENCE = 30.0  # seconds that a writer waits for writers in other processes
+_PATIENCE = 30.0  # seconds that a writer waits for other writers, in its process and in others
 _ALL_PROJECTS = -1
 _INDEX = ""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -131,9 +131,10 @@ class SQLiteCatalogue:
 
     def _make_schema(self, connection: sqlite3.Connection) -> None:
         found: int = connection.execute("PRAGMA user_version").fetchone()[0]
-        if found not in (0, SCHEMA_VERSION):
+        is_new = not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+        if found != (0 if is_new else SCHEMA_VERSION):
             raise UnknownSchema(str(self._path), found)
-        if found == 0:
+        if is_new:
             for statement in _SCHEMA.split(";\n"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -286,14 +287,19 @@ class SQLiteCatalogue:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._writing, self._connection() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+        if not self._writing.acquire(timeout=_PATIENCE):
+            raise StorageUnavailable("the catalogue is busy")
+        try:
+            with self._connection() as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                finally:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+        finally:
+            self._writing.release()
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -472,5 +478,7 @@ def _translated(error: sqlite3.OperationalError) -> Exception:
             return StorageFull()
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return StorageUnavailable("the catalogue is busy")
+        case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN:
+            return StorageUnavailable("the catalogue cannot be read or written")
         case _:
             return error

@@ -461,6 +461,8 @@ CHOICES: dict[str, tuple[dict[str, Any], Settings, str | None, list[str], str | 
         BELOW_DEEP,
         None,
     ),
+    # In a group, true is the registry's own index, or the public one if the registry has none.
+    "on in a group, with a mirror": ({"forward_to": MIRROR}, {"acme": {"forward": True}}, MIRROR, BELOW_ACME, MIRROR),
     "a group that says nothing": ({"forward_to": MIRROR}, {"acme": {}}, MIRROR, BELOW_ACME, MIRROR),
 }
 
@@ -488,6 +490,7 @@ def test_a_group_decides_for_itself_and_for_all_below(name: str) -> None:
         (MIRROR, False, None, None),
         (MIRROR, False, OTHER, OTHER),
         (MIRROR, None, False, None),
+        (MIRROR, True, None, PYPI),
         (True, False, True, PYPI),
         (None, None, False, None),
         (None, OTHER, None, OTHER),
@@ -503,7 +506,9 @@ def test_the_deepest_group_that_says_anything_wins(
         "acme/libs": {"forward": libs},
         "acme": {"forward": acme},
     }
-    assert forwarded(forwarder(groups), "acme/libs/deep/two", "demo") == index
+    accounts = forwarder(groups)
+    assert forwarded(accounts, "acme/libs/deep/two", "demo") == index
+    assert forwarded(accounts, "acme/libs/deep", "demo") == index
 
 
 # top level, groups, the places from which acme-x is not forwarded

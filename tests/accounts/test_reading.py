@@ -705,6 +705,7 @@ def test_an_invalid_setting_survives_pickling(error: InvalidSetting, protocol: i
     assert type(copy) is InvalidSetting
     assert (copy.key, copy.value, copy.fault, copy.file) == (error.key, error.value, error.fault, error.file)
     assert str(copy) == str(error)
+    assert copy.args == error.args == (error.key, error.value, error.fault, error.file)
     assert (copy.value is HIDDEN) == (error.value is HIDDEN)
 
 

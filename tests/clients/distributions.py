@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: Made for a test\n"
+SETUP = "from setuptools import setup\nsetup(name={name!r}, version={version!r}, py_modules=[{module!r}])\n"
 
 
 def make_wheel(folder: Path, name: str, version: str, *, stated: str | None = None) -> Path:
@@ -31,7 +32,7 @@ def make_sdist(folder: Path, name: str, version: str) -> Path:
     module = name.replace("-", "_")
     files = {
         "PKG-INFO": METADATA.format(name=name, version=version),
-        "setup.py": f"from setuptools import setup\nsetup(name={name!r}, version={version!r}, py_modules=[{module!r}])\n",
+        "setup.py": SETUP.format(name=name, version=version, module=module),
         f"{module}.py": f"VERSION = {version!r}\n",
     }
     sdist = folder / f"{module}-{version}.tar.gz"

@@ -67,7 +67,7 @@ class Served:
     @property
     def secret(self) -> str:
         """The token of a first start."""
-        return re.findall(r"^registry-\S+$", self.out, re.MULTILINE)[0]
+        return self.line("registry-")
 
     def line(self, beginning: str) -> str:
         """Give the one printed line that begins so."""

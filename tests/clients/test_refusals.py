@@ -1,8 +1,8 @@
 """What is refused, as the people see it who run the programs."""
 
+import json
 from collections.abc import Callable
 from hashlib import sha256
-import json
 from pathlib import Path
 
 import pytest
@@ -68,7 +68,7 @@ def test_a_bad_version_is_refused_and_twine_says_why(
 @pytest.mark.parametrize(
     ("version", "fault"),
     [
-        ("latest", "Version is invalid: 'latest' does not begin like a version, which is 'v' or nothing and then a number"),
+        ("one", "Version is invalid: 'one' does not begin like a version, which is 'v' or nothing and then a number"),
         ("1.0_1", "Version is invalid: '1.0_1' is not a version from '_1' on"),
         ("", "version is missing"),
     ],

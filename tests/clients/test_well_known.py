@@ -82,8 +82,8 @@ def fetch(folder: Path) -> None:
     # pip asks an sdist for its metadata, which old ones give through a setuptools that is not too new.
     tools = folder.with_name("tools")
     pip("install", "--no-deps", "--target", tools, *folder.glob("setuptools-*.whl"))
-    options = ["--no-deps", "--no-binary", ":all:", "--no-build-isolation", "--dest", folder]
-    pip("download", *options, *SDISTS, PYTHONPATH=str(tools))
+    options = ["--no-deps", "--no-binary", ":all:", "--no-build-isolation"]
+    pip("download", *options, "--dest", folder, *SDISTS, PYTHONPATH=str(tools))
     make_wheel(folder, "local-build", "1.0+local.1")
     make_sdist(folder, "local-source", "2.0+ubuntu.1")
     make_wheel(folder, "epochal", "1!2.0")
