@@ -27,6 +27,8 @@ from pypi_registry.uploads import FORM_ROOM, publish
 _FRESH = ("Cache-Control", "private, no-cache")
 _FOR_EVER = ("Cache-Control", "private, max-age=31536000, immutable")  # a file's digest is in its address
 
+_ID_BYTES = 40  # of a project's id in the key of a page
+
 
 def file(call: Call) -> Answer:
     """``GET …/packages/pypi/files/:sha256/:filename``"""
@@ -139,7 +141,8 @@ def _page(
     revision = call.registry.catalogue.revision(projects, subject[1])
     if not revision and subject[1]:
         return None
-    page = call.registry.pages.get((projects, subject, form, call.slash), revision, lambda: render(form))
+    key = projects, subject, form, call.slash
+    page = call.registry.pages.get(key, revision, lambda: render(form), key_bytes=_ID_BYTES * len(projects))
     if page is None:
         return None
     headers = VARY, _FRESH, ("ETag", page.etag)
