@@ -20,45 +20,33 @@ class Visibility(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Project:
-    """A place where packages are published."""
-
+class _Place:
     id: int
     path: str
-    """Full path, such as ``acme/libs/tools``: the groups, then the project, without slashes at the ends."""
+    """Full path, such as ``acme/libs/tools``: the groups from the outermost on, without slashes at the ends."""
     name: str = ""
     """For people; empty means the last segment of the path."""
     visibility: Visibility = Visibility.PRIVATE
 
     @property
     def title(self) -> str:
+        """What people call it."""
         return self.name or last_segment(self.path)
 
     @property
     def root(self) -> str:
-        """The path of the outermost group (of the project itself if it stands in none)."""
+        """The path of the outermost group in lower case; the place's own if it stands in none."""
         return root_of(self.path)
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Project(_Place):
+    """A place where packages are published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group(_Place):
     """A place where projects and further groups are kept."""
-
-    id: int
-    path: str
-    """Full path, such as ``acme/libs``."""
-    name: str = ""
-    """For people; empty means the last segment of the path."""
-    visibility: Visibility = Visibility.PRIVATE
-
-    @property
-    def title(self) -> str:
-        return self.name or last_segment(self.path)
-
-    @property
-    def root(self) -> str:
-        """The path of the outermost group, which may be this one."""
-        return root_of(self.path)
 
 
 @dataclass(frozen=True, slots=True)

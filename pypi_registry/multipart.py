@@ -24,7 +24,7 @@ DRAINED = 10 * 1000**2
 """How many bytes of a refused body are read, so that a client that is still sending comes to see the answer."""
 
 MAX_PARTS = 20_000
-_MAX_HEAD = READ_SIZE  # bytes of one part's headers, and of what stands before the first part
+_MAX_HEAD = 64 * 1024  # characters of one part's headers: the decoder takes half a second for a megabyte of them
 
 
 class Body:
@@ -94,11 +94,11 @@ def parts(body: Body, content_type: str) -> Iterator[Part]:
 
 def _chunks(events: Iterator[Event]) -> Iterator[bytes]:
     for event in events:
-        if isinstance(event, Data):
-            if event.data:
-                yield event.data
-            if not event.more_data:
-                return
+        assert isinstance(event, Data)  # as long as a part goes on, nothing else comes
+        if event.data:
+            yield event.data
+        if not event.more_data:
+            return
 
 
 def _pieces(body: Body) -> Iterator[bytes]:
@@ -122,18 +122,25 @@ def _events(body: Body, decoder: MultipartDecoder) -> Iterator[Event]:
     try:
         while True:
             event = decoder.next_event()
+            if isinstance(event, Field | File):
+                _check_head(event)
             if event is not NEED_DATA:
                 yield event
             elif decoder.state is State.EPILOGUE:
                 return  # what follows the last boundary means nothing, and the decoder would collect it
-            elif decoder.state in (State.PREAMBLE, State.PART) and len(decoder.buffer) > _MAX_HEAD + READ_SIZE:
-                raise InvalidUpload(["the form has a part without an end to its headers"])
+            elif decoder.state in (State.PREAMBLE, State.PART) and len(decoder.buffer) > 2 * READ_SIZE:
+                raise InvalidUpload(["the form has no end to what stands before a part"])
             else:
                 decoder.receive_data(next(pieces, None))
     except RequestEntityTooLarge:
         raise InvalidUpload([f"the form has more than {MAX_PARTS} parts"]) from None
     except ValueError as error:  # the decoder's only word for a form that is cut short or malformed
         raise InvalidUpload([f"the form cannot be read: {error}"]) from error
+
+
+def _check_head(part: Field | File) -> None:
+    if sum(len(name) + len(value) for name, value in part.headers) > _MAX_HEAD:
+        raise InvalidUpload([f"a part of the form has more than {_MAX_HEAD} characters of headers"])
 
 
 def content_type(environ: Mapping[str, object]) -> str:

@@ -24,13 +24,15 @@ class Pages:
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._pages: OrderedDict[Hashable, tuple[int, Page]] = OrderedDict()
+        self._pages: OrderedDict[Hashable, tuple[int, Page, int]] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: Hashable, revision: int, render: Callable[[], bytes | None]) -> Page | None:
+    def get(
+        self, key: Hashable, revision: int, render: Callable[[], bytes | None], *, key_bytes: int = 0
+    ) -> Page | None:
         """Give the page as of `revision`, which was looked up before; render it only if it is not here.
 
-        None if `render` finds nothing to show, which is not kept.
+        None if `render` finds nothing to show, which is not kept. `key_bytes` is about what the key itself takes.
         """
         with self._lock:
             known = self._pages.get(key)
@@ -42,16 +44,16 @@ class Pages:
             return None
         page = Page(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
         with self._lock:
-            self._keep(key, revision, page)
+            self._keep(key, revision, page, len(body) + key_bytes)
         return page
 
-    def _keep(self, key: Hashable, revision: int, page: Page) -> None:
-        old = self._pages.pop(key, None)
-        self._bytes -= len(old[1].body) if old else 0
-        if len(page.body) > self._max_bytes:
+    def _keep(self, key: Hashable, revision: int, page: Page, size: int) -> None:
+        if key in self._pages:
+            self._bytes -= self._pages.pop(key)[2]
+        if size > self._max_bytes:
             return  # it would drive out all the others, and then itself
-        self._bytes += len(page.body)
-        self._pages[key] = revision, page
+        self._bytes += size
+        self._pages[key] = revision, page, size
         while self._bytes > self._max_bytes:
-            _, (_, dropped) = self._pages.popitem(last=False)
-            self._bytes -= len(dropped.body)
+            _, (_, _, dropped) = self._pages.popitem(last=False)
+            self._bytes -= dropped

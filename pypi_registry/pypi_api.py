@@ -33,6 +33,8 @@ from pypi_registry.uploads import FORM_ROOM, publish
 # pip and uv honour max-age on pages, and would miss a fresh upload for as long; asking again costs a 304.
 _FRESH = ("Cache-Control", "private, no-cache")
 
+_ID_BYTES = 40  # of a project's id in the key of a page
+
 
 def file(call: Call) -> Answer:
     """``GET …/packages/pypi/files/:sha256/:filename``"""
@@ -152,7 +154,8 @@ def _page(
     revision = call.registry.catalogue.revision(projects, subject[1])
     if not revision and subject[1]:
         return None
-    page = call.registry.pages.get((projects, subject, form, call.slash), revision, lambda: render(form))
+    key = projects, subject, form, call.slash
+    page = call.registry.pages.get(key, revision, lambda: render(form), key_bytes=_ID_BYTES * len(projects))
     if page is None:
         return None
     headers = VARY, _FRESH, ("ETag", page.etag)

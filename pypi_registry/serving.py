@@ -7,6 +7,7 @@ other side of it: it cannot refuse before the body has arrived, as gunicorn can.
 import errno
 import logging
 import os
+import selectors
 import signal
 import socket
 import tempfile
@@ -109,11 +110,10 @@ class Server:
         wasyncore.loop(timeout=timeout, use_poll=True, map=self._server._map, count=1)
 
     def _finish(self) -> None:
-        channels = self._server.active_channels
-        known = -1
-        while known < len(channels) < CONNECTIONS:  # takes in whom the system has let connect, one a turn
-            known = len(channels)
-            self._turn(timeout=0)
+        with selectors.DefaultSelector() as connecting:
+            connecting.register(self._server.socket, selectors.EVENT_READ)
+            while connecting.select(timeout=0) and len(self._server.active_channels) < CONNECTIONS:
+                self._turn(timeout=0)  # takes in whom the system has let connect, one a turn
         self._turn(timeout=0)  # and what they sent
         wasyncore.dispatcher.close(self._server)
         deadline = time.monotonic() + GRACE

@@ -40,6 +40,7 @@ FORM_ROOM = 64 * 1024**2
 """How many bytes a form may have beside its file."""
 
 _KEPT = 64 * 1024  # bytes of a field; no field has a use for more: the longest text is cut at 4,000 characters
+_KEPT_OF_DIGEST = 256
 _MAX_LENGTH = 255  # characters of a name and of a version, as in GitLab's tables
 
 # Field -> characters, cut as GitLab cuts (app/models/packages/pypi/metadatum.rb).
@@ -138,13 +139,17 @@ class _Reading:
             self._blob.write(chunk)
 
     def _take_field(self, part: Part) -> None:
+        # Of most fields only the first value counts, and how many there are; of digests each, if it is short enough.
+        limit = _KEPT_OF_DIGEST if part.name in _HASHES else 0 if part.name in self._fields else _KEPT
         kept, size = bytearray(), 0
         for chunk in part.chunks:
             size += len(chunk)
             self._room -= len(chunk)
-            if size > MAX_FIELD or self._room < 0:
+            if size > MAX_FIELD:
                 raise InvalidUpload([f"{excerpt(part.name)} is too large (at most {MAX_FIELD} bytes a field)"])
-            kept += chunk[: max(0, _KEPT - len(kept))]
+            if self._room < 0:
+                raise InvalidUpload([f"the fields are too large (at most {FORM_ROOM} bytes together)"])
+            kept += chunk[: max(0, limit - len(kept))]
         if part.name in _FIELDS:
             self._fields.setdefault(part.name, []).append(kept.decode(errors="replace"))
         elif part.name == "content" and part.filename is None:
@@ -162,8 +167,8 @@ class _Reading:
         requires_python = self._requires_python()
         if self._filenames:
             self._faults += filename_faults(self._filenames[0], name, version)
-        if faults := [*missing, *self._faults]:
-            raise InvalidUpload(faults)
+        if faults := dict.fromkeys([*missing, *self._faults]):
+            raise InvalidUpload([*faults])
         assert name and version
         return Upload(
             name=self._fields["name"][0],
@@ -182,10 +187,10 @@ class _Reading:
         if len(self._filenames) > 1:
             yield "content is there more than once"
         for field in ("name", "version"):
-            if not any(self._fields.get(field, [])):
-                yield f"{field} is missing"
-            elif len(self._fields[field]) > 1:
+            if len(self._fields.get(field, [])) > 1:
                 yield f"{field} is there more than once"
+            elif not self._first(field):
+                yield f"{field} is missing"
 
     def _first(self, field: str) -> str:
         return self._fields.get(field, [""])[0]

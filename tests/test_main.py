@@ -208,7 +208,7 @@ def test_a_configuration_that_cannot_be_read_is_named(
         pytest.param("max_file_size = -1", "max_file_size = -1: must be ", id="number out of range"),
         pytest.param("forward_to = 1", "forward_to = 1: must be ", id="wrong type"),
         pytest.param("forward_too = true", "forward_too = (not shown): there is no such key; did you mean", id="key"),
-        pytest.param("projects = [{ id = 1 }]", "projects[1].path = None: is missing", id="missing key"),
+        pytest.param("projects = [{ id = 1 }]", "projects[1].path: is missing", id="missing key"),
         pytest.param(
             'projects = [{ id = 1, path = "a/b", visibility = "open" }]',
             "projects[1].visibility = 'open': must be one of public, internal, private",

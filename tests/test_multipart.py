@@ -391,13 +391,27 @@ def endless(beginning: bytes, piece: bytes) -> Stream:
 )
 def test_what_stands_before_a_part_has_an_end(beginning: bytes, piece: bytes) -> None:
     stream = endless(beginning, piece)
-    assert "without an end" in refusal(terminated(stream))
+    assert "has no end" in refusal(terminated(stream))
     assert stream.served < 4 * 1024**2
+
+
+def test_headers_of_one_part_are_bounded() -> None:
+    head = 'Content-Disposition: form-data; name="a"'
+    large = form_with(f"{head}\r\nX-Header: {64 * 1024 * 'x'}")
+    assert refusal(limited(Stream(iter([large]), length=len(large)), len(large))) == (
+        "a part of the form has more than 65536 characters of headers"
+    )
+    small = form_with(f"{head}\r\nX-Header: {32 * 1024 * 'x'}")
+    assert read(limited(Stream(iter([small]), length=len(small)), len(small))) == [("a", None, b"x")]
+
+
+def form_with(head: str) -> bytes:
+    return f"--B0und\r\n{head}\r\n\r\nx\r\n--B0und--\r\n".encode()
 
 
 def test_headers_of_three_mebibytes_are_refused_though_they_end() -> None:
     form = part("a", b"x", headers=b"X-Header: x\r\n" * 250_000) + END
-    assert "without an end" in refusal(terminated(Stream(iter([form]))))
+    assert "has no end" in refusal(terminated(Stream(iter([form]))))
 
 
 def test_the_headers_of_a_part_may_have_some_kilobytes() -> None:

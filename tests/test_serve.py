@@ -67,7 +67,7 @@ def stopping_when(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], boo
 
     def arrange(condition: Callable[[], bool]) -> None:
         def wait() -> None:
-            deadline = time.monotonic() + 3
+            deadline = time.monotonic() + 10
             while not condition() and time.monotonic() < deadline:
                 time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGTERM)

@@ -271,10 +271,12 @@ class SQLiteCatalogue:
         return bool(self._rows("SELECT 1 FROM published WHERE root = ? AND name = ?", root, name))
 
     def publishers(self, projects: Sequence[int] | None = None) -> Sequence[tuple[int, str]]:
+        if projects is None:
+            return self._rows("SELECT project_id, path FROM publishers ORDER BY project_id")
         return self._rows(
             "SELECT project_id, path FROM publishers "
-            "WHERE ?1 IS NULL OR project_id IN (SELECT value FROM json_each(?1)) ORDER BY project_id",
-            None if projects is None else json.dumps(projects),
+            "WHERE project_id IN (SELECT value FROM json_each(?)) ORDER BY project_id",
+            json.dumps(projects),
         )
 
     def about(self, package: Package) -> About:

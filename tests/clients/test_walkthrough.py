@@ -81,7 +81,7 @@ def test_the_manual_works_word_for_word(
 ) -> None:
     pypirc = PYPIRC.format(api=server.api, project=project, secret=SECRET)
     (programs.home / ".pypirc").write_text(pypirc, encoding="utf-8")
-    programs.shell("python3 -m twine upload --repository gitlab dist/*", built_by_the_manual)
+    programs.shell("twine upload --repository gitlab dist/*", built_by_the_manual)
     address = f"{server.api.replace('://', f'://my-token:{SECRET}@')}/{index}/packages/pypi/simple"
     shown = installing.shell(f"pip install --index-url {address} --no-deps mypypipackage")
     assert "Successfully installed mypypipackage-0.0.1" in shown
@@ -115,5 +115,5 @@ def test_what_was_published_is_there_after_a_restart_with_the_same_token(
     second = serve()
     assert secret not in second.out and "registry-" not in second.out
     address = f"{second.api.replace('://', f'://owner:{secret}@')}/projects/1/packages/pypi/simple"
-    installing.shell(f"pip install --index-url {address} mypypipackage")
+    installing.shell(f"pip install mypypipackage --no-deps --index-url {address}")
     assert installing.shell(SAY_HELLO) == "Hello from MyPyPiPackage\n"
