@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pypi_registry.auth import Auth, Open
 from pypi_registry.directory import Directory, OpenDirectory
-from pypi_registry.edge import Answer, Call, Collaborators, answer_json, status_line
+from pypi_registry.edge import VARY, Answer, Call, Collaborators, answer_json, status_line
 from pypi_registry.errors import (
     FileTooLarge,
     Forbidden,
@@ -77,6 +77,7 @@ class Registry:
             answer = _answer(call)
         except RegistryError as error:
             answer = refuse(error)
+            answer.headers.append(VARY)
         except Exception:
             _log.exception("%s %r failed", call.method, call.path)
             answer = answer_json("500 Internal Server Error", {"message": "500 Internal Server Error"})

@@ -88,9 +88,11 @@ class Manner(Enum):
     """How a refusal is put, which differs between GitLab's APIs."""
 
     ASKING = "asking"
-    """The PyPI endpoints, and pages for a browser: 401 wherever credentials could help, so that clients send them."""
+    """The PyPI endpoints: 401 wherever credentials could help, so that clients send them."""
     HIDING = "hiding"
     """The Packages API: never 401 for want of credentials; what is not to be seen is 404, the rest 403."""
+    BROWSING = "browsing"
+    """Its pages: 401 all the same, as nothing else makes a browser ask for a password."""
 
 
 def require(principal: Principal, ability: Ability, subject: Subject, manner: Manner = Manner.ASKING) -> None:
@@ -109,12 +111,18 @@ def refusal(principal: Principal, ability: Ability, subject: Subject, manner: Ma
     if isinstance(subject, PackageName):
         return Forbidden(_PROTECTED.get(ability, "Package protected."))
     to_see = Ability.READ_GROUP if isinstance(subject, Group) else Ability.READ_PROJECT
-    asking = principal.anonymous and manner is Manner.ASKING
+    asking = principal.anonymous and manner is not Manner.HIDING
     if not principal.can(to_see, subject):
-        return NotAuthenticated() if asking else NotFound()
+        return NotAuthenticated() if asking else NotFound(_named(subject, manner))
     if asking and ability is not Ability.READ_PACKAGE:
         return NotAuthenticated()
     return Forbidden()
+
+
+def _named(place: Project | Group, manner: Manner) -> str:
+    if manner is Manner.ASKING:
+        return ""
+    return "Group" if isinstance(place, Group) else "Project"
 
 
 _PROTECTED = {Ability.DESTROY_PACKAGE: "Package is deletion protected."}

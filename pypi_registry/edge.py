@@ -39,6 +39,10 @@ Headers = list[tuple[str, str]]
 VARY = ("Vary", "Accept, Authorization, PRIVATE-TOKEN, DEPLOY-TOKEN, JOB-TOKEN")
 
 
+# pip and uv honour max-age on pages, and would miss a fresh upload for as long; asking again costs a 304.
+FRESH = ("Cache-Control", "private, no-cache")
+
+
 @dataclass(frozen=True)
 class Collaborators:
     """What a `Registry` was built from."""
@@ -76,7 +80,7 @@ class Call:
             text = text.partition("//")[2].partition("/")[2]
         return "/" + text.lstrip("/").encode("latin-1", "replace").decode("utf-8", "replace")
 
-    def project(self) -> Project:
+    def project(self, *, packages_api: bool = False) -> Project:
         """Find the project of the address.
 
         :raises NotFound: if there is none; for everybody, so it comes before the credentials, as in GitLab.
@@ -84,10 +88,10 @@ class Call:
         ref = parse_ref(unquote(self.captured["project"]))  # some servers leave %2F in it
         project = None if ref is None else self.registry.directory.project(ref)
         if project is None:
-            raise NotFound
+            raise NotFound("Project" if packages_api else "")
         return project
 
-    def group(self) -> Group:
+    def group(self, *, packages_api: bool = False) -> Group:
         """Find the group of the address.
 
         :raises NotFound: if there is none.
@@ -95,23 +99,24 @@ class Call:
         ref = parse_ref(unquote(self.captured["group"]))
         group = None if ref is None else self.registry.directory.group(ref)
         if group is None:
-            raise NotFound
+            raise NotFound("Group" if packages_api else "")
         return group
 
-    def principal(self, *, job_header: bool = False) -> Principal:
-        """Find out who asks; `job_header` tells whether a ``JOB-TOKEN`` header counts.
+    def principal(self, *, packages_api: bool = False) -> Principal:
+        """Find out who asks; the Packages API takes a ``JOB-TOKEN`` header too.
 
         :raises InvalidToken: if a token is known to be bad.
         :raises InsufficientScope: if the token's scope excludes the request.
         """
-        return self.registry.auth.authenticate(read_credentials(self.environ, job_header=job_header), self.environ)
+        return self.registry.auth.authenticate(read_credentials(self.environ, job_header=packages_api), self.environ)
 
     def readable(
-        self, manner: Manner = Manner.ASKING, *, job_header: bool = False
+        self, manner: Manner = Manner.ASKING, *, packages_api: bool = False
     ) -> tuple[Project | Group, Principal]:
         """Find the project or group of the address, for a caller who may read its packages."""
-        where = self.project() if "project" in self.captured else self.group()
-        principal = self.principal(job_header=job_header)
+        find = self.project if "project" in self.captured else self.group
+        where = find(packages_api=packages_api)
+        principal = self.principal(packages_api=packages_api)
         require(principal, Ability.READ_PACKAGE, where, manner)
         return where, principal
 

@@ -88,16 +88,17 @@ class InvalidUpload(InvalidRequest):
 
 
 class InvalidParameter(RegistryError):
-    """Says that a parameter of a query has a value that it cannot have."""
+    """Says that a parameter of an address or a query has a value that it cannot have."""
 
     status = 400
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
+    def __init__(self, name: str, fault: str = "does not have a valid value") -> None:
+        super().__init__(name, fault)
         self.name = name
+        self.fault = fault
 
     def __str__(self) -> str:
-        return f"{self.name} does not have a valid value"
+        return f"{self.name} {self.fault}"
 
 
 class FileTaken(InvalidUpload):

@@ -161,10 +161,13 @@ def _size(size: int) -> str:
     >>> _size(999), _size(1536), _size(5 * 1024**3)
     ('999 B', '1.5 KiB', '5.0 GiB')
     """
-    for power, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
-        if size >= 1024**power:
-            return f"{size / 1024**power:.1f} {unit}"
-    return f"{size} B"
+    if size < 1024:
+        return f"{size} B"
+    amount, units = size / 1024, ["KiB", "MiB", "GiB"]
+    while round(amount, 1) >= 1024 and len(units) > 1:
+        amount /= 1024
+        units.pop(0)
+    return f"{amount:.1f} {units[0]}"
 
 
 def _yanked_mark(package: Package) -> str:
@@ -186,14 +189,17 @@ def _description(about: About) -> str:
 def _rendered(text: str, content_type: str) -> str | None:
     """Render Markdown or reStructuredText to safe HTML; None if that cannot be done."""
     try:
-        from readme_renderer import markdown, rst
-    except ImportError:
+        match content_type.partition(";")[0].strip().lower():
+            case "text/markdown":
+                from readme_renderer import markdown
+
+                rendered: str | None = markdown.render(text)
+            case "text/x-rst":
+                from readme_renderer import rst
+
+                rendered = rst.render(text)
+            case _:
+                rendered = None
+    except ImportError:  # of the package, or of what its Markdown needs
         return None
-    match content_type.partition(";")[0].strip().lower():
-        case "text/markdown":
-            rendered: str | None = markdown.render(text)
-        case "text/x-rst":
-            rendered = rst.render(text)
-        case _:
-            rendered = None
     return rendered

@@ -16,11 +16,20 @@ from werkzeug.http import parse_date
 from pypi_registry import package_pages
 from pypi_registry.auth import Ability, Manner, Principal, require
 from pypi_registry.downloads import answer_package_file
-from pypi_registry.edge import VARY, Answer, Call, answer_bytes, answer_json, is_plain, origin, prefers_html, read_json
+from pypi_registry.edge import (
+    FRESH,
+    VARY,
+    Answer,
+    Call,
+    answer_bytes,
+    answer_json,
+    is_plain,
+    origin,
+    prefers_html,
+    read_json,
+)
 from pypi_registry.errors import InvalidParameter, InvalidRequest, NotFound, PreconditionFailed
 from pypi_registry.model import Group, Package, PackageFile, PackageName, PackageQuery, Project
-
-_FRESH = ("Cache-Control", "private, no-cache")
 
 PACKAGE_TYPES = (
     *("maven", "npm", "conan", "nuget", "pypi", "composer", "generic", "golang", "debian", "rubygems", "helm"),
@@ -49,7 +58,7 @@ class Paging:
 def list_packages(call: Call) -> Answer:
     """``GET /projects/:id/packages`` and ``GET /groups/:id/packages``"""
     html = prefers_html(call)
-    where, principal = call.readable(_manner(html), job_header=True)
+    where, principal = call.readable(_manner(html), packages_api=True)
     parameters = _parameters(call)
     projects = {project.id: project for project in _projects(where, principal, parameters)}
     paging, query = _paging(parameters), _query(parameters, where)
@@ -83,7 +92,7 @@ def show_package(call: Call) -> Answer:
         {"id": other.id, "version": other.version, "created_at": _time(other.created_at), "tags": []}
         for other in others
     ]
-    return answer_json("200 OK", entity, VARY, _FRESH)
+    return answer_json("200 OK", entity, VARY, FRESH)
 
 
 def change_package(call: Call) -> Answer:
@@ -101,7 +110,7 @@ def change_package(call: Call) -> Answer:
     changed = call.registry.catalogue.yank(package, reason)
     if changed is None:
         raise NotFound
-    return answer_json("200 OK", _package_entity(call, principal, project, changed), VARY, _FRESH)
+    return answer_json("200 OK", _package_entity(call, principal, project, changed), VARY, FRESH)
 
 
 def delete_package(call: Call) -> Answer:
@@ -147,16 +156,16 @@ def download_file(call: Call) -> Answer:
 
 
 def _manner(html: bool) -> Manner:
-    return Manner.ASKING if html else Manner.HIDING
+    return Manner.BROWSING if html else Manner.HIDING
 
 
 def _package(call: Call, manner: Manner = Manner.HIDING) -> tuple[Project, Principal, Package]:
-    project = call.project()
-    principal = call.principal(job_header=True)
+    project = call.project(packages_api=True)
+    principal = call.principal(packages_api=True)
     require(principal, Ability.READ_PACKAGE, project, manner)
     package = call.registry.catalogue.package([project.id], _number(call, "package_id"))
     if package is None:
-        raise NotFound
+        raise NotFound("Package")
     return project, principal, package
 
 
@@ -171,7 +180,7 @@ def _file(call: Call, package: Package) -> PackageFile:
 def _number(call: Call, name: str) -> int:
     text = call.captured[name]
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
-        raise InvalidParameter(name)
+        raise InvalidParameter(name, "is invalid")
     return int(text)
 
 
@@ -282,13 +291,13 @@ def _answer_list(call: Call, path: str, entities: Sequence[Mapping[str, object]]
         "X-Next-Page": pages["next"] or "",
         "X-Prev-Page": pages["prev"] or "",
     }
-    headers = [VARY, _FRESH, ("Link", links), *((name, str(count)) for name, count in counts.items())]
+    headers = [VARY, FRESH, ("Link", links), *((name, str(count)) for name, count in counts.items())]
     return answer_bytes("200 OK", "application/json", json.dumps(entities).encode(), *headers)
 
 
 def _api(call: Call) -> str:
     """Give the address at which the registry is mounted, as the client sees it."""
-    return f"{origin(call.environ)}{quote(call.header('SCRIPT_NAME'))}"
+    return f"{origin(call.environ)}{quote(call.header('SCRIPT_NAME').encode('latin-1', 'replace'))}"
 
 
 def _time(at: datetime) -> str:
@@ -331,4 +340,4 @@ def _page(body: bytes) -> Answer:
         "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
     headers = ("Content-Security-Policy", policy), ("X-Content-Type-Options", "nosniff")
-    return answer_bytes("200 OK", "text/html; charset=utf-8", body, VARY, _FRESH, *headers)
+    return answer_bytes("200 OK", "text/html; charset=utf-8", body, VARY, FRESH, *headers)

@@ -10,8 +10,9 @@ from packaging.utils import NormalizedName
 
 from pypi_registry import simple
 from pypi_registry.auth import Ability, require
-from pypi_registry.downloads import answer_package_file
+from pypi_registry.downloads import answer_package_file, is_quarantined
 from pypi_registry.edge import (
+    FRESH,
     VARY,
     Answer,
     Call,
@@ -23,15 +24,12 @@ from pypi_registry.edge import (
     simple_form,
     unchanged,
 )
-from pypi_registry.errors import FileTooLarge, Forbidden, InvalidName, InvalidRequest, NotFound
+from pypi_registry.errors import FileTooLarge, InvalidName, InvalidRequest, NotFound
 from pypi_registry.forwarding import Released, forward_url
 from pypi_registry.model import Group, NameStatus, PackageFile, PackageName, Project, Status
 from pypi_registry.multipart import content_type, parts
 from pypi_registry.names import normalize
 from pypi_registry.uploads import FORM_ROOM, publish
-
-# pip and uv honour max-age on pages, and would miss a fresh upload for as long; asking again costs a 304.
-_FRESH = ("Cache-Control", "private, no-cache")
 
 _ID_BYTES = 40  # of a project's id in the key of a page
 
@@ -39,12 +37,16 @@ _ID_BYTES = 40  # of a project's id in the key of a page
 def file(call: Call) -> Answer:
     """``GET …/packages/pypi/files/:sha256/:filename``"""
     where, projects = _readable(call)
-    found = call.registry.catalogue.file(projects, call.captured["sha256"].lower(), call.captured["filename"])
-    if found is None:
+    sha256, filename = call.captured["sha256"].lower(), call.captured["filename"]
+    catalogue = call.registry.catalogue
+    newest = found = catalogue.file(projects, sha256, filename)
+    while found is not None and is_quarantined(call, found):  # another project of the group may offer the same file
+        closed = found.package.project_id
+        projects = tuple(project for project in projects if project != closed)
+        found = catalogue.file(projects, sha256, filename)
+    if newest is None:
         raise NotFound("Package" if isinstance(where, Project) else "")
-    if _is_quarantined(call, found):
-        raise Forbidden(f"{found.package.normalized} is quarantined")
-    return answer_package_file(call, found)
+    return answer_package_file(call, found or newest)
 
 
 def index(call: Call) -> Answer:
@@ -89,7 +91,7 @@ def set_status(call: Call) -> Answer:
         faults.append("reason must be a text without control characters")
     if faults:
         raise InvalidRequest(faults)
-    if not call.registry.catalogue.has_name([project.id], name):
+    if not call.registry.catalogue.revision([project.id], name):  # it never was in this project
         raise NotFound("Package")
     call.registry.catalogue.set_status(project, name, NameStatus(Status(str(status)), str(reason)))
     return answer_json("200 OK", {"name": name, "status": status, "reason": reason})
@@ -131,15 +133,10 @@ def _name(call: Call) -> NormalizedName:
 def _offered(call: Call, files: Sequence[PackageFile]) -> Sequence[PackageFile]:
     """Leave out the files of projects in which the name is quarantined."""
     quarantined = {
-        file.package.project_id: _is_quarantined(call, file)
+        file.package.project_id: is_quarantined(call, file)
         for file in {file.package.project_id: file for file in files}.values()
     }
     return [file for file in files if not quarantined[file.package.project_id]]
-
-
-def _is_quarantined(call: Call, file: PackageFile) -> bool:
-    package = file.package
-    return call.registry.catalogue.status([package.project_id], package.normalized).status is Status.QUARANTINED
 
 
 def _page(
@@ -158,7 +155,7 @@ def _page(
     page = call.registry.pages.get(key, revision, lambda: render(form), key_bytes=_ID_BYTES * len(projects))
     if page is None:
         return None
-    headers = VARY, _FRESH, ("ETag", page.etag)
+    headers = VARY, FRESH, ("ETag", page.etag)
     if unchanged(call, page.etag):
         return Answer("304 Not Modified", [*headers])
     return answer_bytes("200 OK", form.content_type, page.body, *headers)
@@ -172,4 +169,4 @@ def _elsewhere(call: Call, where: Project | Group, name: NormalizedName) -> Answ
         raise NotFound("Package")
     if not isinstance(index, Released) and call.registry.catalogue.was_published(where.root, name):
         raise NotFound("Package")
-    return answer_redirect(forward_url(index, name), VARY, _FRESH)
+    return answer_redirect(forward_url(index, name), VARY, FRESH)

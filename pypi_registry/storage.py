@@ -94,7 +94,7 @@ class Catalogue(Protocol):
         """
 
     def about(self, package: Package) -> About:
-        """Give what the last upload of a package said about it."""
+        """Give what the last upload of a package said about it; nothing if it is gone."""
 
 
 class NewBlob(Protocol):

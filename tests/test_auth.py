@@ -114,7 +114,8 @@ def test_a_protected_name_is_refused_in_gitlabs_words(manner: Manner) -> None:
 @pytest.mark.parametrize("manner", Manner)
 def test_any_other_refusal_gives_no_reason(manner: Manner) -> None:
     assert str(refusal(Somebody({READ_PROJECT}, False), CREATE, PROJECT, manner)) == "Forbidden"
-    assert str(refusal(Somebody(set(), False), CREATE, PROJECT, manner)) == "Not Found"
+    words = "Not Found" if manner is Manner.ASKING else "Project Not Found"
+    assert str(refusal(Somebody(set(), False), CREATE, PROJECT, manner)) == words
 
 
 @pytest.mark.parametrize("anonymous", [True, False])

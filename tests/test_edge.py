@@ -110,7 +110,7 @@ def test_a_header_of_a_job_counts_only_where_it_is_asked_for() -> None:
     parts = Collaborators(OpenDirectory(catalogue), gate, catalogue, MemoryBlobs(), None, 1000)
     call = Call({"REQUEST_METHOD": "GET", "HTTP_JOB_TOKEN": "t", **_basic("ada:secret")}, parts)
     call.principal()
-    call.principal(job_header=True)
+    call.principal(packages_api=True)
     assert gate.shown == [Credentials(BASIC, "secret", "ada"), Credentials(Presented.JOB_TOKEN, "t")]
 
 

@@ -94,6 +94,7 @@ class MemoryCatalogue:
         with self._lock:
             if self._packages.pop(package.id, None) is None:
                 return []
+            del self._about[package.id]
             files = [self._files[number] for number in self._files_by_package.pop(package.id)]
             for file in files:
                 self._forget(file)
@@ -138,7 +139,7 @@ class MemoryCatalogue:
                 package
                 for package in self._packages.values()
                 if package.project_id in wanted
-                and query.name.lower() in package.name.lower()
+                and _lower(query.name) in _lower(package.name)
                 and query.normalized in (None, package.normalized)
                 and query.version in ("", package.version)
             ]
@@ -201,7 +202,11 @@ class MemoryCatalogue:
 
     def about(self, package: Package) -> About:
         with self._lock:
-            return self._about[package.id]
+            return self._about.get(package.id, About())
+
+
+def _lower(text: str) -> str:
+    return text.lower() if text.isascii() else text  # names are ASCII; the Kelvin sign is no k
 
 
 _ORDERS: Mapping[str, Callable[[Package, Mapping[int, str]], object]] = {

@@ -281,7 +281,7 @@ class SQLiteCatalogue:
 
     def about(self, package: Package) -> About:
         rows = self._rows("SELECT about FROM packages WHERE id = ?", package.id)
-        return About(**json.loads(rows[0][0]))
+        return About(**json.loads(rows[0][0])) if rows else About()
 
     def _rows(self, statement: str, *values: object) -> list[Any]:
         with self._connection() as connection:
