@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from pypi_registry.auth import Auth, Open
 from pypi_registry.directory import Directory, OpenDirectory
-from pypi_registry.edge import Answer, Call, Collaborators, answer_json, status_line
+from pypi_registry.edge import VARY, Answer, Call, Collaborators, answer_json, status_line
 from pypi_registry.errors import (
     FileTooLarge,
+    Forbidden,
     InsufficientScope,
+    InvalidParameter,
+    InvalidRequest,
     InvalidToken,
-    InvalidUpload,
     MethodNotAllowed,
     NoSuchRoute,
     NotAuthenticated,
@@ -75,6 +77,7 @@ class Registry:
             answer = _answer(call)
         except RegistryError as error:
             answer = refuse(error)
+            answer.headers.append(VARY)
         except Exception:
             _log.exception("%s %r failed", call.method, call.path)
             answer = answer_json("500 Internal Server Error", {"message": "500 Internal Server Error"})
@@ -82,8 +85,14 @@ class Registry:
         return answer.send(environ, start_response)
 
 
+_SAFE = ("GET", "HEAD", "OPTIONS")
+"""Browsers keep Basic credentials, and would send them with whatever a stranger's page makes them do."""
+
+
 def _answer(call: Call) -> Answer:
     route, call.captured = find(call.path)
+    if call.method not in _SAFE and call.header("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site"):
+        raise Forbidden("a browser sent this for another site")
     if call.method == "OPTIONS":
         return Answer("204 No Content", [("Allow", ", ".join(route.allowed))])
     return endpoint(route, call.method)(call)
@@ -103,7 +112,7 @@ def refuse(error: RegistryError) -> Answer:
     message = f"{error.status} {error}"
     status = status_line(error.status, str(error))
     match error:
-        case InvalidUpload():
+        case InvalidRequest():
             return answer_json(status, {"message": message, "errors": error.faults})
         case FileTooLarge():
             return answer_json(status, {"message": message, "errors": [str(error).partition(" - ")[2]]})
@@ -118,6 +127,8 @@ def refuse(error: RegistryError) -> Answer:
             description = "The request requires higher privileges than provided by the access token."
             body = {"error": "insufficient_scope", "error_description": description, "scope": error.scope}
             return answer_json(status, body)
+        case InvalidParameter():
+            return answer_json(status, {"error": str(error)})
         case MethodNotAllowed():
             return answer_json(status, {"error": message}, ("Allow", ", ".join(error.allowed)))
         case NoSuchRoute():

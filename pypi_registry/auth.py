@@ -24,6 +24,12 @@ class Ability(Enum):
     """List and download the packages of a project, or those of a group that the principal may read."""
     CREATE_PACKAGE = "create_package"
     """Publish to a project, or under a name of it."""
+    YANK_PACKAGE = "yank_package"
+    """Yank a package, and take that back. Ours, as GitLab knows no yanking."""
+    DESTROY_PACKAGE = "destroy_package"
+    """Delete packages and files of a project, or under a name of it."""
+    ADMIN_PACKAGE = "admin_package"
+    """Archive, quarantine or deprecate a name of a project."""
 
 
 class Presented(Enum):
@@ -78,7 +84,18 @@ class Auth(Protocol):
         """
 
 
-def require(principal: Principal, ability: Ability, subject: Subject) -> None:
+class Manner(Enum):
+    """How a refusal is put, which differs between GitLab's APIs."""
+
+    ASKING = "asking"
+    """The PyPI endpoints: 401 wherever credentials could help, so that clients send them."""
+    HIDING = "hiding"
+    """The Packages API: never 401 for want of credentials; what is not to be seen is 404, the rest 403."""
+    BROWSING = "browsing"
+    """Its pages: 401 all the same, as nothing else makes a browser ask for a password."""
+
+
+def require(principal: Principal, ability: Ability, subject: Subject, manner: Manner = Manner.ASKING) -> None:
     """Let a principal pass, or refuse as GitLab does.
 
     :raises NotAuthenticated: if credentials could help.
@@ -86,19 +103,29 @@ def require(principal: Principal, ability: Ability, subject: Subject) -> None:
     :raises Forbidden: if it knows the subject, but may not do this.
     """
     if not principal.can(ability, subject):
-        raise refusal(principal, ability, subject)
+        raise refusal(principal, ability, subject, manner)
 
 
-def refusal(principal: Principal, ability: Ability, subject: Subject) -> RegistryError:
-    """Choose the answer to a principal that may not do a thing (GitLab's specification of its PyPI endpoints)."""
+def refusal(principal: Principal, ability: Ability, subject: Subject, manner: Manner) -> RegistryError:
+    """Choose the answer to a principal that may not do a thing (GitLab's specifications of its endpoints)."""
     if isinstance(subject, PackageName):
-        return Forbidden("Package protected.")
+        return Forbidden(_PROTECTED.get(ability, "Package protected."))
     to_see = Ability.READ_GROUP if isinstance(subject, Group) else Ability.READ_PROJECT
+    asking = principal.anonymous and manner is not Manner.HIDING
     if not principal.can(to_see, subject):
-        return NotAuthenticated() if principal.anonymous else NotFound()
-    if ability is Ability.CREATE_PACKAGE and principal.anonymous:
+        return NotAuthenticated() if asking else NotFound(_named(subject, manner))
+    if asking and ability is not Ability.READ_PACKAGE:
         return NotAuthenticated()
     return Forbidden()
+
+
+def _named(place: Project | Group, manner: Manner) -> str:
+    if manner is Manner.ASKING:
+        return ""
+    return "Group" if isinstance(place, Group) else "Project"
+
+
+_PROTECTED = {Ability.DESTROY_PACKAGE: "Package is deletion protected."}
 
 
 @dataclass(frozen=True, slots=True)

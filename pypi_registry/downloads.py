@@ -4,7 +4,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from pypi_registry.edge import Answer, Call, Headers, unchanged
+from pypi_registry.edge import FRESH, VARY, Answer, Call, Headers, answer_redirect, unchanged
+from pypi_registry.errors import Forbidden, NotFound
+from pypi_registry.model import PackageFile, Status
+from pypi_registry.storage import Redirect
 
 BLOCK = 256 * 1024
 """Bytes at once, where the server does not send the file itself."""
@@ -34,6 +37,38 @@ def requested_range(header: str, size: int) -> range | None:
 
 def _clipped(start: int, stop: int, size: int) -> range:
     return range(start, min(stop, size)) if start < size else range(0)
+
+
+# A file never changes; who may have it does.
+_FOR_EVER = ("Cache-Control", "private, max-age=31536000, immutable")
+
+
+def answer_package_file(call: Call, file: PackageFile) -> Answer:
+    """Answer with a file of a package.
+
+    :raises NotFound: if its bytes are missing.
+    :raises Forbidden: if its name is quarantined (PEP 792).
+    """
+    if is_quarantined(call, file):
+        raise Forbidden(f"{file.package.normalized} is quarantined")
+    stream = call.registry.blobs.open(file.key)
+    if stream is None:
+        raise NotFound
+    if isinstance(stream, Redirect):
+        return answer_redirect(stream.url, VARY, FRESH)
+    content = [
+        ("Content-Type", "application/octet-stream"),  # never guessed: for ".tar.gz" a guess adds Content-Encoding
+        ("Content-Disposition", f'attachment; filename="{file.filename}"'),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    etag = f'"{file.digests.sha256}"'
+    return answer_file(call, stream, file.size, etag, validators=[VARY, _FOR_EVER], content=content)
+
+
+def is_quarantined(call: Call, file: PackageFile) -> bool:
+    """Tell whether a file must not be offered, because of the status of its name in its project."""
+    package = file.package
+    return call.registry.catalogue.status([package.project_id], package.normalized).status is Status.QUARANTINED
 
 
 def answer_file(call: Call, stream: BinaryIO, size: int, etag: str, *, validators: Headers, content: Headers) -> Answer:

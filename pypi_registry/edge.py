@@ -8,18 +8,23 @@ import base64
 import binascii
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from html import escape
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header, parse_etags
 
-from pypi_registry.auth import Auth, Credentials, Presented
-from pypi_registry.directory import Directory
+from pypi_registry.auth import Ability, Auth, Credentials, Manner, Presented, Principal, require
+from pypi_registry.directory import Directory, parse_ref
+from pypi_registry.errors import InvalidRequest, NotFound
 from pypi_registry.forwarding import ForwardTo
+from pypi_registry.model import Group, Project
 from pypi_registry.multipart import Body
 from pypi_registry.pages import Pages
 from pypi_registry.simple import Form
@@ -32,6 +37,10 @@ Headers = list[tuple[str, str]]
 
 # Different tokens see different pages at one address, so no cache may mistake one for the other.
 VARY = ("Vary", "Accept, Authorization, PRIVATE-TOKEN, DEPLOY-TOKEN, JOB-TOKEN")
+
+
+# pip and uv honour max-age on pages, and would miss a fresh upload for as long; asking again costs a 304.
+FRESH = ("Cache-Control", "private, no-cache")
 
 
 @dataclass(frozen=True)
@@ -71,9 +80,45 @@ class Call:
             text = text.partition("//")[2].partition("/")[2]
         return "/" + text.lstrip("/").encode("latin-1", "replace").decode("utf-8", "replace")
 
-    @property
-    def credentials(self) -> Credentials | None:
-        return read_credentials(self.environ)
+    def project(self, *, packages_api: bool = False) -> Project:
+        """Find the project of the address.
+
+        :raises NotFound: if there is none; for everybody, so it comes before the credentials, as in GitLab.
+        """
+        ref = parse_ref(unquote(self.captured["project"]))  # some servers leave %2F in it
+        project = None if ref is None else self.registry.directory.project(ref)
+        if project is None:
+            raise NotFound("Project" if packages_api else "")
+        return project
+
+    def group(self, *, packages_api: bool = False) -> Group:
+        """Find the group of the address.
+
+        :raises NotFound: if there is none.
+        """
+        ref = parse_ref(unquote(self.captured["group"]))
+        group = None if ref is None else self.registry.directory.group(ref)
+        if group is None:
+            raise NotFound("Group" if packages_api else "")
+        return group
+
+    def principal(self, *, packages_api: bool = False) -> Principal:
+        """Find out who asks; the Packages API takes a ``JOB-TOKEN`` header too.
+
+        :raises InvalidToken: if a token is known to be bad.
+        :raises InsufficientScope: if the token's scope excludes the request.
+        """
+        return self.registry.auth.authenticate(read_credentials(self.environ, job_header=packages_api), self.environ)
+
+    def readable(
+        self, manner: Manner = Manner.ASKING, *, packages_api: bool = False
+    ) -> tuple[Project | Group, Principal]:
+        """Find the project or group of the address, for a caller who may read its packages."""
+        find = self.project if "project" in self.captured else self.group
+        where = find(packages_api=packages_api)
+        principal = self.principal(packages_api=packages_api)
+        require(principal, Ability.READ_PACKAGE, where, manner)
+        return where, principal
 
     @property
     def slash(self) -> bool:
@@ -103,10 +148,13 @@ _TOKEN_HEADERS = {
 }
 
 
-def read_credentials(environ: Mapping[str, object]) -> Credentials | None:
-    """Read what a request shows; malformed credentials are none at all, as in GitLab."""
+def read_credentials(environ: Mapping[str, object], *, job_header: bool = False) -> Credentials | None:
+    """Read what a request shows; malformed credentials are none at all, as in GitLab.
+
+    `job_header` tells whether a ``JOB-TOKEN`` header counts: GitLab's Packages API takes it, its PyPI endpoints do not.
+    """
     for header, presented in _TOKEN_HEADERS.items():
-        if text := environ.get(header):
+        if (text := environ.get(header)) and (job_header or presented is not Presented.JOB_TOKEN):
             return Credentials(presented, _decoded(str(text).encode("latin-1", "replace")))
     scheme, _, rest = str(environ.get("HTTP_AUTHORIZATION") or "").partition(" ")
     match scheme.lower():
@@ -134,12 +182,49 @@ def _decoded(data: bytes) -> str:
         return data.decode("latin-1")
 
 
+_MAX_JSON = 64 * 1024
+
+
+def read_json(call: Call) -> Mapping[str, object]:
+    """Read the object that a small body holds.
+
+    :raises InvalidRequest: if it holds none.
+    """
+    data = bytearray()
+    while len(data) <= _MAX_JSON and (more := call.body.read(_MAX_JSON)):
+        data += more
+    if len(data) > _MAX_JSON:
+        raise InvalidRequest([f"the body is larger than {_MAX_JSON} bytes"])
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise InvalidRequest(["the body must be a JSON object"])
+    return value
+
+
+def is_plain(text: str) -> bool:
+    r"""Tell whether a text from a program can be kept and shown: no control characters, no halves of characters.
+
+    >>> is_plain("broken on 3.11; use 1.1"), is_plain("a\0b"), is_plain("\ud800")
+    (True, False, False)
+    """
+    return not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text)
+
+
 _OFFERED = [Form.TEXT_HTML, Form.JSON, Form.HTML]  # in this order "*/*" means HTML, which hatch and people expect
 
 
 def simple_form(call: Call) -> Form:
     """Choose the form of a simple page for a client; never refuse one (PEP 691)."""
     return _negotiate(call.header("HTTP_ACCEPT"))
+
+
+def prefers_html(call: Call) -> bool:
+    """Tell whether a person with a browser is asking; a program that takes anything is not one."""
+    accepted = parse_accept_header(call.header("HTTP_ACCEPT"), MIMEAccept)
+    return accepted.best_match(["application/json", "text/html"]) == "text/html"
 
 
 @lru_cache(maxsize=256)
@@ -185,6 +270,15 @@ def answer_bytes(status: str, content_type: str, body: bytes, *headers: tuple[st
 def answer_json(status: str, body: Mapping[str, object], *headers: tuple[str, str]) -> Answer:
     """Answer a program."""
     return answer_bytes(status, "application/json", json.dumps(body).encode(), *headers)
+
+
+def answer_redirect(url: str, *headers: tuple[str, str]) -> Answer:
+    """Send a client elsewhere, this time only: CacheControl (pip, poetry) keeps a 301 for ever.
+
+    The body is HTML without an anchor: uv before 0.12 reads it as a simple page, and fails on any other type.
+    """
+    text = f"<!DOCTYPE html>\n<title>Found</title>\nThis resource has been moved temporarily to {escape(url)}.\n"
+    return answer_bytes("302 Found", "text/html; charset=utf-8", text.encode(), ("Location", url), *headers)
 
 
 _MAX_REASON = 200

@@ -3,17 +3,21 @@
     RegistryError
     ├── InvalidName             (a ValueError)
     ├── InvalidVersion          (a ValueError)
-    ├── InvalidUpload           400, every fault of one upload
-    │   └── FileTaken           400, the project has a file of that name
+    ├── InvalidRequest          400, every fault of what a request carries
+    │   └── InvalidUpload       400, of an upload
+    │       └── FileTaken       400, the project has a file of that name
+    ├── InvalidParameter        400, of a query
     ├── FileTooLarge            400, or 413 where the declared length alone tells
     ├── NotAuthenticated        401, who are you?
     ├── InvalidToken            401, a token that is known to be bad
     ├── Forbidden               403
+    ├── UploadsRefused          403, the name is archived or quarantined
     ├── InsufficientScope       403, a token that may not do this at all
     ├── NotFound                404
     ├── NoSuchRoute             404, no endpoint has this address
     ├── MethodNotAllowed        405
     ├── LengthRequired          411
+    ├── PreconditionFailed      412
     ├── StorageUnavailable      503
     └── StorageFull             507
 
@@ -65,8 +69,8 @@ class InvalidVersion(RegistryError, ValueError):
         return f"{text} is not a version from {excerpt(self.version[self.position :])} on"
 
 
-class InvalidUpload(RegistryError):
-    """Names everything that is wrong with one upload; nothing of it was stored."""
+class InvalidRequest(RegistryError):
+    """Names everything that is wrong with what a request carries; nothing of it was done."""
 
     status = 400
 
@@ -77,6 +81,24 @@ class InvalidUpload(RegistryError):
 
     def __str__(self) -> str:
         return f"Bad request - Validation failed: {', '.join(self.faults)}"
+
+
+class InvalidUpload(InvalidRequest):
+    """Names everything that is wrong with one upload; nothing of it was stored."""
+
+
+class InvalidParameter(RegistryError):
+    """Says that a parameter of an address or a query has a value that it cannot have."""
+
+    status = 400
+
+    def __init__(self, name: str, fault: str = "does not have a valid value") -> None:
+        super().__init__(name, fault)
+        self.name = name
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.fault}"
 
 
 class FileTaken(InvalidUpload):
@@ -140,6 +162,21 @@ class Forbidden(RegistryError):
         return f"Forbidden - {self.reason}" if self.reason else "Forbidden"
 
 
+class UploadsRefused(RegistryError):
+    """Says that a name takes no uploads in a project, because of its status."""
+
+    status = 403
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name = name
+        self.reason = reason
+        """``"archived"`` or ``"quarantined"``."""
+
+    def __str__(self) -> str:
+        return f"Forbidden - {self.name} is {self.reason} and takes no uploads"
+
+
 class InsufficientScope(RegistryError):
     """Says that the token's scope excludes the request, whatever its user may do."""
 
@@ -185,6 +222,15 @@ class MethodNotAllowed(RegistryError):
 
     def __str__(self) -> str:
         return f"Not Allowed - {self.advice}" if self.advice else "Not Allowed"
+
+
+class PreconditionFailed(RegistryError):
+    """Says that a thing has changed since the moment that the request named."""
+
+    status = 412
+
+    def __str__(self) -> str:
+        return "Precondition Failed"
 
 
 class LengthRequired(RegistryError):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from packaging.utils import NormalizedName
 
@@ -67,6 +68,47 @@ class Package:
     normalized: NormalizedName
     version: str
     """As first uploaded; ``1.0`` and ``1.0.0`` are one package."""
+    created_at: datetime
+    """When its first file came; aware, UTC."""
+    yanked: str | None = None
+    """Why its files should not be installed any more (PEP 592), may be empty; None if they should."""
+
+
+class Status(StrEnum):
+    """What a project of the simple index is to those who install it (PEP 792)."""
+
+    ACTIVE = "active"
+    ARCHIVED = "archived"
+    """Takes no uploads."""
+    QUARANTINED = "quarantined"
+    """Takes no uploads and offers no files."""
+    DEPRECATED = "deprecated"
+
+
+@dataclass(frozen=True, slots=True)
+class NameStatus:
+    """The status of a name in one project, or in several that agree."""
+
+    status: Status = Status.ACTIVE
+    reason: str = ""
+    """For people; may be empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageQuery:
+    """Which packages of a list are wanted, and in which order. Ties are broken by id, in the same direction."""
+
+    name: str = ""
+    """Part of a name, in any case; empty for all."""
+    normalized: NormalizedName | None = None
+    """A whole name; None for all."""
+    version: str = ""
+    """A version as uploaded; empty for all."""
+    order_by: Literal["created_at", "name", "version", "project_path"] = "created_at"
+    descending: bool = False
+    offset: int = 0
+    limit: int | None = None
+    """None for all that follow."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,28 +4,32 @@ Each takes a `Call` and gives an `Answer`. Who asks comes first: before that not
 forwarded.
 """
 
-from collections.abc import Callable
-from html import escape
-from urllib.parse import unquote
+from collections.abc import Callable, Sequence
 
 from packaging.utils import NormalizedName
 
 from pypi_registry import simple
-from pypi_registry.auth import Ability, Principal, require
-from pypi_registry.directory import parse_ref
-from pypi_registry.downloads import answer_file
-from pypi_registry.edge import VARY, Answer, Call, answer_bytes, answer_json, simple_form, unchanged
-from pypi_registry.errors import FileTooLarge, InvalidName, NotFound
+from pypi_registry.auth import Ability, require
+from pypi_registry.downloads import answer_package_file, is_quarantined
+from pypi_registry.edge import (
+    FRESH,
+    VARY,
+    Answer,
+    Call,
+    answer_bytes,
+    answer_json,
+    answer_redirect,
+    is_plain,
+    read_json,
+    simple_form,
+    unchanged,
+)
+from pypi_registry.errors import FileTooLarge, InvalidName, InvalidRequest, NotFound
 from pypi_registry.forwarding import Released, forward_url
-from pypi_registry.model import Group, PackageName, Project
+from pypi_registry.model import Group, NameStatus, PackageFile, PackageName, Project, Status
 from pypi_registry.multipart import content_type, parts
 from pypi_registry.names import normalize
-from pypi_registry.storage import Redirect
 from pypi_registry.uploads import FORM_ROOM, publish
-
-# pip and uv honour max-age on pages, and would miss a fresh upload for as long; asking again costs a 304.
-_FRESH = ("Cache-Control", "private, no-cache")
-_FOR_EVER = ("Cache-Control", "private, max-age=31536000, immutable")  # a file's digest is in its address
 
 _ID_BYTES = 40  # of a project's id in the key of a page
 
@@ -33,21 +37,16 @@ _ID_BYTES = 40  # of a project's id in the key of a page
 def file(call: Call) -> Answer:
     """``GET …/packages/pypi/files/:sha256/:filename``"""
     where, projects = _readable(call)
-    found = call.registry.catalogue.file(projects, call.captured["sha256"].lower(), call.captured["filename"])
-    if found is None:
+    sha256, filename = call.captured["sha256"].lower(), call.captured["filename"]
+    catalogue = call.registry.catalogue
+    newest = found = catalogue.file(projects, sha256, filename)
+    while found is not None and is_quarantined(call, found):  # another project of the group may offer the same file
+        closed = found.package.project_id
+        projects = tuple(project for project in projects if project != closed)
+        found = catalogue.file(projects, sha256, filename)
+    if newest is None:
         raise NotFound("Package" if isinstance(where, Project) else "")
-    stream = call.registry.blobs.open(found.key)
-    if stream is None:
-        raise NotFound
-    if isinstance(stream, Redirect):
-        return _moved(stream.url)
-    content = [
-        ("Content-Type", "application/octet-stream"),  # never guessed: for ".tar.gz" a guess adds Content-Encoding
-        ("Content-Disposition", f'attachment; filename="{found.filename}"'),
-        ("X-Content-Type-Options", "nosniff"),
-    ]
-    etag = f'"{found.digests.sha256}"'
-    return answer_file(call, stream, found.size, etag, validators=[VARY, _FOR_EVER], content=content)
+    return answer_package_file(call, found or newest)
 
 
 def index(call: Call) -> Answer:
@@ -65,22 +64,42 @@ def index(call: Call) -> Answer:
 def package(call: Call) -> Answer:
     """``GET …/packages/pypi/simple/:package_name``"""
     where, projects = _readable(call)
-    try:
-        name = normalize(call.captured["name"])
-    except InvalidName:
-        raise NotFound("Package") from None
+    name = _name(call)
+    catalogue = call.registry.catalogue
 
     def render(form: simple.Form) -> bytes | None:
-        files = call.registry.catalogue.files(projects, name)
-        return simple.render_package(name, files, form, slash=call.slash) if files else None
+        files = catalogue.files(projects, name)
+        if not files and not catalogue.has_name(projects, name):
+            return None
+        offered = _offered(call, files)
+        return simple.render_package(name, offered, form, catalogue.status(projects, name), slash=call.slash)
 
     return _page(call, projects, ("", name), render) or _elsewhere(call, where, name)
 
 
+def set_status(call: Call) -> Answer:
+    """``PATCH /projects/:id/packages/pypi/simple/:package_name``, which is ours: the project status of PEP 792."""
+    project, principal = call.project(), call.principal()
+    require(principal, Ability.ADMIN_PACKAGE, project)
+    name = _name(call)
+    wanted = read_json(call)
+    status, reason = wanted.get("status"), wanted.get("reason", "")
+    faults = [f"{key} is not known" for key in wanted if key not in ("status", "reason")]
+    if status not in [*Status]:
+        faults.append(f"status must be one of {', '.join(Status)}")
+    if not isinstance(reason, str) or not is_plain(reason):
+        faults.append("reason must be a text without control characters")
+    if faults:
+        raise InvalidRequest(faults)
+    if not call.registry.catalogue.revision([project.id], name):  # it never was in this project
+        raise NotFound("Package")
+    call.registry.catalogue.set_status(project, name, NameStatus(Status(str(status)), str(reason)))
+    return answer_json("200 OK", {"name": name, "status": status, "reason": reason})
+
+
 def upload(call: Call) -> Answer:
     """``POST /projects/:id/packages/pypi``"""
-    project = _project(call)
-    principal = _principal(call)
+    project, principal = call.project(), call.principal()
     require(principal, Ability.CREATE_PACKAGE, project)
     limit = call.registry.max_file_size
     if (call.body.length or 0) >= limit + FORM_ROOM:
@@ -96,37 +115,28 @@ def upload(call: Call) -> Answer:
     return answer_json("201 Created", {"message": "201 Created"})
 
 
-def _project(call: Call) -> Project:
-    ref = parse_ref(unquote(call.captured["project"]))  # some servers leave %2F in it
-    project = None if ref is None else call.registry.directory.project(ref)
-    if project is None:
-        raise NotFound
-    return project
-
-
-def _group(call: Call) -> Group:
-    ref = parse_ref(unquote(call.captured["group"]))
-    group = None if ref is None else call.registry.directory.group(ref)
-    if group is None:
-        raise NotFound
-    return group
-
-
-def _principal(call: Call) -> Principal:
-    return call.registry.auth.authenticate(call.credentials, call.environ)
-
-
 def _readable(call: Call) -> tuple[Project | Group, tuple[int, ...]]:
-    """Give the project or group of a request, and the ids of those of its projects that the caller may read.
-
-    An unknown id is 404 for everybody, so it comes before the credentials.
-    """
-    where = _project(call) if "project" in call.captured else _group(call)
-    principal = _principal(call)
-    require(principal, Ability.READ_PACKAGE, where)
+    """Give the project or group of a request, and the ids of those of its projects that the caller may read."""
+    where, principal = call.readable()
     if isinstance(where, Project):
         return where, (where.id,)
     return where, tuple(project.id for project in principal.readable(where))
+
+
+def _name(call: Call) -> NormalizedName:
+    try:
+        return normalize(call.captured["name"])
+    except InvalidName:
+        raise NotFound("Package") from None
+
+
+def _offered(call: Call, files: Sequence[PackageFile]) -> Sequence[PackageFile]:
+    """Leave out the files of projects in which the name is quarantined."""
+    quarantined = {
+        file.package.project_id: is_quarantined(call, file)
+        for file in {file.package.project_id: file for file in files}.values()
+    }
+    return [file for file in files if not quarantined[file.package.project_id]]
 
 
 def _page(
@@ -145,7 +155,7 @@ def _page(
     page = call.registry.pages.get(key, revision, lambda: render(form), key_bytes=_ID_BYTES * len(projects))
     if page is None:
         return None
-    headers = VARY, _FRESH, ("ETag", page.etag)
+    headers = VARY, FRESH, ("ETag", page.etag)
     if unchanged(call, page.etag):
         return Answer("304 Not Modified", [*headers])
     return answer_bytes("200 OK", form.content_type, page.body, *headers)
@@ -159,11 +169,4 @@ def _elsewhere(call: Call, where: Project | Group, name: NormalizedName) -> Answ
         raise NotFound("Package")
     if not isinstance(index, Released) and call.registry.catalogue.was_published(where.root, name):
         raise NotFound("Package")
-    return _moved(forward_url(index, name))
-
-
-def _moved(url: str) -> Answer:
-    # 302, since CacheControl (pip, poetry) keeps a 301 for ever. HTML without an anchor: uv before 0.12 reads this body
-    # as the page, and fails on any other type.
-    text = f"<!DOCTYPE html>\n<title>Found</title>\nThis resource has been moved temporarily to {escape(url)}.\n"
-    return answer_bytes("302 Found", "text/html; charset=utf-8", text.encode(), VARY, _FRESH, ("Location", url))
+    return answer_redirect(forward_url(index, name), VARY, FRESH)

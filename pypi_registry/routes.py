@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pypi_registry import pypi_api
+from pypi_registry import packages_api, pypi_api
 from pypi_registry.edge import Answer, Call
 from pypi_registry.errors import MethodNotAllowed, NoSuchRoute
 
@@ -34,13 +34,31 @@ class Route:
 ROUTES = (
     Route("/projects/:project/packages/pypi/files/:sha256/:filename", {"GET": pypi_api.file}),
     Route("/projects/:project/packages/pypi/simple", {"GET": pypi_api.index}),
-    Route("/projects/:project/packages/pypi/simple/:name", {"GET": pypi_api.package}),
+    Route("/projects/:project/packages/pypi/simple/:name", {"GET": pypi_api.package, "PATCH": pypi_api.set_status}),
     Route("/projects/:project/packages/pypi", {"POST": pypi_api.upload}),
     Route("/groups/:group/-/packages/pypi/files/:sha256/:filename", {"GET": pypi_api.file}),
     Route("/groups/:group/-/packages/pypi/simple", {"GET": pypi_api.index}),
     Route("/groups/:group/-/packages/pypi/simple/:name", {"GET": pypi_api.package}),
     # GitLab's manual sends those who authenticate for a group to this address, for publishing too.
     Route("/groups/:group/-/packages/pypi", {}, "packages are published to a project: /projects/:id/packages/pypi"),
+    Route("/projects/:project/packages", {"GET": packages_api.list_packages}),
+    Route("/groups/:group/packages", {"GET": packages_api.list_packages}),
+    Route(
+        "/projects/:project/packages/:package_id",
+        {
+            "GET": packages_api.show_package,
+            "PATCH": packages_api.change_package,
+            "DELETE": packages_api.delete_package,
+        },
+    ),
+    Route("/projects/:project/packages/:package_id/package_files", {"GET": packages_api.list_files}),
+    Route(
+        "/projects/:project/packages/:package_id/package_files/:package_file_id", {"DELETE": packages_api.delete_file}
+    ),
+    Route(
+        "/projects/:project/packages/:package_id/package_files/:package_file_id/download",
+        {"GET": packages_api.download_file},
+    ),
 )
 
 

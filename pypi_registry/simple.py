@@ -1,4 +1,4 @@
-"""The simple pages: values in, bytes out (PEP 503 and 691, with the keys of 700).
+"""The simple pages: values in, bytes out (PEP 503 and 691, with the keys of 592, 700 and 792).
 
 Links are relative, so that a page is right behind any proxy, prefix or Host header. They depend on one thing only:
 whether the address that was asked ended in a slash.
@@ -13,9 +13,10 @@ from urllib.parse import quote
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
-from pypi_registry.model import PackageFile
+from pypi_registry.model import NameStatus, PackageFile
 
 API_VERSION = "1.4"
+ACTIVE = NameStatus()
 
 
 class Form(StrEnum):
@@ -39,7 +40,9 @@ def render_index(title: str, names: Iterable[NormalizedName], form: Form, *, sla
     return _html(title, (f'<a href="{base}{name}/">{name}</a>' for name in names))
 
 
-def render_package(name: NormalizedName, files: Sequence[PackageFile], form: Form, *, slash: bool) -> bytes:
+def render_package(
+    name: NormalizedName, files: Sequence[PackageFile], form: Form, status: NameStatus = ACTIVE, *, slash: bool
+) -> bytes:
     """Render the files of a name; of several files with one file name only the last is shown."""
     base = "../../files" if slash else "../files"
     shown = list({file.filename: file for file in files}.values())
@@ -48,12 +51,13 @@ def render_package(name: NormalizedName, files: Sequence[PackageFile], form: For
         return _json(
             {
                 "name": name,
+                **({} if status == ACTIVE else {"project-status": _status(status)}),
                 "versions": [str(version) for version in sorted(versions)],
                 "files": [_entry(file, base) for file in shown],
             }
         )
     title = shown[0].package.name if shown else name
-    return _html(title, (_anchor(file, base) for file in shown))
+    return _html(title, (_anchor(file, base) for file in shown), _status_metas(status))
 
 
 def _url(file: PackageFile, base: str) -> str:
@@ -63,8 +67,10 @@ def _url(file: PackageFile, base: str) -> str:
 
 def _anchor(file: PackageFile, base: str) -> str:
     requires = f' data-requires-python="{escape(file.requires_python)}"' if file.requires_python else ""
+    # pip and pdm take no notice of an attribute without a value.
+    yanked = "" if file.package.yanked is None else f' data-yanked="{escape(file.package.yanked)}"'
     href = escape(f"{_url(file, base)}#sha256={file.digests.sha256}")
-    return f'<a href="{href}"{requires}>{escape(file.filename)}</a>'
+    return f'<a href="{href}"{requires}{yanked}>{escape(file.filename)}</a>'
 
 
 def _entry(file: PackageFile, base: str) -> dict[str, object]:
@@ -77,21 +83,34 @@ def _entry(file: PackageFile, base: str) -> dict[str, object]:
     }
     if file.requires_python:  # uv refuses a page for some nulls: a key is there or it is not
         entry["requires-python"] = file.requires_python
+    if file.package.yanked is not None:
+        entry["yanked"] = file.package.yanked or True  # an empty text counts as "no" to pip, poetry and pdm
     return entry
+
+
+def _status(status: NameStatus) -> dict[str, str]:
+    return {"status": status.status.value, **({"reason": status.reason} if status.reason else {})}
+
+
+def _status_metas(status: NameStatus) -> str:
+    if status == ACTIVE:
+        return ""
+    metas = {"pypi:project-status": status.status.value, "pypi:project-status-reason": status.reason}
+    return "".join(f'\n    <meta name="{name}" content="{escape(text)}">' for name, text in metas.items() if text)
 
 
 def _json(page: dict[str, object]) -> bytes:
     return json.dumps({"meta": {"api-version": API_VERSION}, **page}, separators=(",", ":")).encode()
 
 
-def _html(title: str, anchors: Iterable[str]) -> bytes:
+def _html(title: str, anchors: Iterable[str], metas: str = "") -> bytes:
     heading = escape(f"Links for {title}")
     lines = "<br>\n    ".join(anchors)
     return f"""<!DOCTYPE html>
 <html lang="en">
   <head>
     <meta charset="utf-8">
-    <meta name="pypi:repository-version" content="{API_VERSION}">
+    <meta name="pypi:repository-version" content="{API_VERSION}">{metas}
     <title>{heading}</title>
   </head>
   <body>

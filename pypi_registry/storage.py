@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 
 from packaging.utils import NormalizedName
 
-from pypi_registry.model import About, Package, PackageFile, Project, Upload
+from pypi_registry.model import About, NameStatus, Package, PackageFile, PackageQuery, Project, Upload
 
 
 class Catalogue(Protocol):
@@ -33,9 +33,40 @@ class Catalogue(Protocol):
         of the page and, if the project had no such name, of the index; remembers for ever that the name was published
         under the project's root group.
 
+        :raises UploadsRefused: if the name's status in the project is archived or quarantined.
         :raises FileTaken: if the project has a file of this name. The constraint is the store's own, not a look before
             the leap: of two uploads at once, one fails.
         """
+
+    def delete_file(self, file: PackageFile) -> str | None:
+        """Remove a file's row, and give the key of its bytes; None if it is gone already.
+
+        Its package stays, even with no file left. Its name is free at once.
+        """
+
+    def delete_package(self, package: Package) -> Sequence[str]:
+        """Remove a package and the rows of its files, and give the keys of their bytes; harmless if it is gone."""
+
+    def yank(self, package: Package, reason: str | None) -> Package | None:
+        """Yank a package (the reason may be empty), or with None take that back; None if it is gone."""
+
+    def set_status(self, project: Project, name: NormalizedName, status: NameStatus) -> None:
+        """Say what a name of a project is from now on."""
+
+    def status(self, projects: Sequence[int], name: NormalizedName) -> NameStatus:
+        """Give the status of a name, if all of these projects that have such a package agree; else `ACTIVE`."""
+
+    def packages(self, projects: Sequence[int], query: PackageQuery) -> tuple[Sequence[Package], int]:
+        """Give one page of the packages of these projects, and how many there are on all pages."""
+
+    def package(self, projects: Sequence[int], number: int) -> Package | None:
+        """Give the package with this id, or None."""
+
+    def package_files(self, package: Package) -> Sequence[PackageFile]:
+        """Give the files of a package, the oldest first."""
+
+    def has_name(self, projects: Sequence[int], name: NormalizedName) -> bool:
+        """Tell whether a name has a package in these projects, with files or without."""
 
     def names(self, projects: Sequence[int]) -> Sequence[NormalizedName]:
         """Give the names that have a package in these projects, each once, sorted."""
@@ -63,7 +94,7 @@ class Catalogue(Protocol):
         """
 
     def about(self, package: Package) -> About:
-        """Give what the last upload of a package said about it."""
+        """Give what the last upload of a package said about it; nothing if it is gone."""
 
 
 class NewBlob(Protocol):

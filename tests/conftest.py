@@ -1,6 +1,6 @@
 """Fixtures that more than one test module uses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -13,16 +13,38 @@ PREFIXES = ["", "/api/v4", "/deep/er/api/v4"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--slow", action="store_true", help="run the tests with real programs too")
+    parser.addoption("--slow", action="store_true", help="run the tests with real programs, and every case everywhere")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "everywhere: runs all cases below every prefix, as what they test is addresses")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--slow"):
         return
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    items[:] = [item for item in items if item not in slow]
-    if slow:
-        config.hook.pytest_deselected(items=slow)
+    repeated = _cases_repeated_below_a_prefix(items)
+    left_out = [item for item in items if item.get_closest_marker("slow") or item in repeated]
+    if left_out:
+        gone = set(left_out)
+        items[:] = [item for item in items if item not in gone]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def _cases_repeated_below_a_prefix(items: Iterable[pytest.Item]) -> set[pytest.Item]:
+    """All cases of a test run at the root; below a prefix the first of them shows that nothing depends on the place."""
+    seen: set[tuple[str, str]] = set()
+    repeated = set()
+    for item in items:
+        case = getattr(item, "callspec", None)
+        prefix = case.params.get("client_of") if case else None
+        if not prefix or item.get_closest_marker("everywhere"):
+            continue
+        test = item.nodeid.partition("[")[0], prefix
+        if test in seen:
+            repeated.add(item)
+        seen.add(test)
+    return repeated
 
 
 class Client:
@@ -50,5 +72,5 @@ def _nobody_home(environ: object, start_response: Callable[..., object]) -> list
 
 @pytest.fixture(params=PREFIXES, ids=lambda prefix: prefix or "root")
 def client_of(request: pytest.FixtureRequest) -> Callable[[Registry], Client]:
-    """Give a function that mounts a registry, at the root and below prefixes."""
+    """Give a function that mounts a registry, at the root and, for one case of a test, below each prefix."""
     return lambda registry: Client(registry, request.param)

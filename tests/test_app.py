@@ -1,5 +1,4 @@
 import base64
-import hashlib
 import io
 import json
 import logging
@@ -7,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from packaging.utils import canonicalize_name
 from werkzeug.test import create_environ, run_wsgi_app
 
 from pypi_registry import PYPI, Open, Registry, errors
@@ -18,6 +18,8 @@ from pypi_registry.errors import (
     Forbidden,
     InsufficientScope,
     InvalidName,
+    InvalidParameter,
+    InvalidRequest,
     InvalidToken,
     InvalidUpload,
     InvalidVersion,
@@ -26,9 +28,11 @@ from pypi_registry.errors import (
     NoSuchRoute,
     NotAuthenticated,
     NotFound,
+    PreconditionFailed,
     RegistryError,
     StorageFull,
     StorageUnavailable,
+    UploadsRefused,
 )
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 
@@ -256,6 +260,21 @@ REFUSALS: list[tuple[RegistryError, str, dict[str, object], list[tuple[str, str]
         },
         [],
     ),
+    (
+        InvalidRequest(["status is missing", "reason must be a text"]),
+        "400 Bad request - Validation failed: status is missing, reason must be a text",
+        {
+            "message": "400 Bad request - Validation failed: status is missing, reason must be a text",
+            "errors": ["status is missing", "reason must be a text"],
+        },
+        [],
+    ),
+    (
+        InvalidParameter("sort"),
+        "400 sort does not have a valid value",
+        {"error": "sort does not have a valid value"},
+        [],
+    ),
     (NotAuthenticated(), "401 Unauthorized", {"message": "401 Unauthorized"}, [BASIC]),
     (InvalidToken(), "401 Unauthorized", {"message": "401 Unauthorized"}, [BASIC]),
     (
@@ -275,6 +294,12 @@ REFUSALS: list[tuple[RegistryError, str, dict[str, object], list[tuple[str, str]
         Forbidden("Package protected."),
         "403 Forbidden - Package protected.",
         {"message": "403 Forbidden - Package protected."},
+        [],
+    ),
+    (
+        UploadsRefused("demo", "archived"),
+        "403 Forbidden - demo is archived and takes no uploads",
+        {"message": "403 Forbidden - demo is archived and takes no uploads"},
         [],
     ),
     (
@@ -304,6 +329,7 @@ REFUSALS: list[tuple[RegistryError, str, dict[str, object], list[tuple[str, str]
         {"message": "411 Length Required - send a Content-Length"},
         [],
     ),
+    (PreconditionFailed(), "412 Precondition Failed", {"message": "412 Precondition Failed"}, []),
     (StorageUnavailable("busy"), "503 Service Unavailable - busy", {"message": "503 Service Unavailable - busy"}, []),
     (StorageFull(), "507 Insufficient Storage", {"message": "507 Insufficient Storage"}, []),
 ]
@@ -350,34 +376,42 @@ def test_a_reason_phrase_is_short_printable_latin_1_and_the_body_says_all(fault:
 # Methods and addresses
 
 READ, PUBLISH = "GET, HEAD, OPTIONS", "POST, OPTIONS"
+STATUS, PACKAGE, FILE = "GET, PATCH, HEAD, OPTIONS", "GET, PATCH, DELETE, HEAD, OPTIONS", "DELETE, OPTIONS"
 ALLOWED = [
     ("/projects/7/packages/pypi/simple", READ),
-    ("/projects/7/packages/pypi/simple/demo/", READ),
+    ("/projects/7/packages/pypi/simple/demo/", STATUS),
     ("/projects/7/packages/pypi/files/{sha256}/demo-1.0.tar.gz", READ),
     ("/projects/7/packages/pypi", PUBLISH),
     ("/groups/acme/-/packages/pypi/simple", READ),
     ("/groups/acme/-/packages/pypi/simple/demo/", READ),
     ("/groups/acme/-/packages/pypi/files/{sha256}/demo-1.0.tar.gz", READ),
     ("/groups/acme/-/packages/pypi", "OPTIONS"),
+    ("/projects/7/packages", READ),
+    ("/groups/acme/packages", READ),
+    ("/projects/7/packages/{package}", PACKAGE),
+    ("/projects/7/packages/{package}/package_files", READ),
+    ("/projects/7/packages/{package}/package_files/{file}", FILE),
+    ("/projects/7/packages/{package}/package_files/{file}/download", READ),
 ]
 
 
 @pytest.fixture
 def filled(client_of: ClientOf) -> Any:
-    client = client_of(Registry(forward_to="https://mirror.example/simple/"))
+    catalogue = MemoryCatalogue()
+    client = client_of(
+        Registry(auth=Open(), catalogue=catalogue, blobs=MemoryBlobs(), forward_to="https://mirror.example/simple/")
+    )
     for project in ("7", "acme%2Ftools"):
         client.post(f"/projects/{project}/packages/pypi", FORM, upload_files=[SDIST], status=201)
+    (file,) = catalogue.files([7], canonicalize_name("demo"))
+    client.known = {"sha256": file.digests.sha256, "package": file.package.id, "file": file.id}
     return client
-
-
-def _address(template: str) -> str:
-    return template.format(sha256=hashlib.sha256(SDIST[2]).hexdigest())
 
 
 @pytest.mark.parametrize(
     ("address", "status"),
     [
-        *[(address, 200) for address, allowed in ALLOWED if allowed == READ],
+        *[(address, 200) for address, allowed in ALLOWED if "GET" in allowed],
         ("/projects/7/packages/pypi/simple/absent/", 302),
         ("/projects/7/packages/pypi/simple/-/", 404),
         ("/projects/a%2F%2Fb/packages/pypi/simple", 404),
@@ -387,7 +421,7 @@ def _address(template: str) -> str:
     ],
 )
 def test_head_is_a_get_without_a_body(filled: Any, address: str, status: int) -> None:
-    get, head = (method(_address(address), status=status) for method in (filled.get, filled.head))
+    get, head = (method(address.format(**filled.known), status=status) for method in (filled.get, filled.head))
     assert get.body
     assert head.body == b""
     assert head.headers == get.headers
@@ -395,15 +429,15 @@ def test_head_is_a_get_without_a_body(filled: Any, address: str, status: int) ->
 
 @pytest.mark.parametrize(("address", "allowed"), ALLOWED)
 def test_options_tells_the_methods(filled: Any, address: str, allowed: str) -> None:
-    answer = filled.app.options(filled.prefix + _address(address), status=204)
+    answer = filled.app.options(filled.prefix + address.format(**filled.known), status=204)
     assert answer.headers["Allow"] == allowed
     assert answer.body == b""
 
 
 @pytest.mark.parametrize(("address", "allowed"), ALLOWED)
 def test_another_method_is_405_and_tells_the_methods(filled: Any, address: str, allowed: str) -> None:
-    for method in ("PUT", "PATCH", "DELETE", "GET" if allowed == PUBLISH else "POST"):
-        answer = filled.app.request(filled.prefix + _address(address), method=method, status=405)
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - {*allowed.split(", ")}:
+        answer = filled.app.request(filled.prefix + address.format(**filled.known), method=method, status=405)
         assert answer.headers["Allow"] == allowed
         assert answer.json["error"].startswith("405 Not Allowed")
 
@@ -414,11 +448,13 @@ def test_another_method_is_405_and_tells_the_methods(filled: Any, address: str, 
         "/",
         "/projects",
         "/projects/7",
-        "/projects/7/packages",
+        "/projects//packages",
+        "/projects/7/packages/1/package_files/2/x",
         "/projects/7/packages/pypi/simple/a/b",
         "/projects/7/packages/pypi/files/abc",
         "/projects//packages/pypi/simple",
         "/groups/acme/packages/pypi/simple",
+        "/groups/acme/packages/1",
         "/PROJECTS/7/packages/pypi/simple",
     ],
 )

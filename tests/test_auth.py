@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 import pytest
 from packaging.utils import canonicalize_name
 
-from pypi_registry.auth import Ability, Auth, Open, Principal, Subject, refusal, require
+from pypi_registry.auth import Ability, Auth, Manner, Open, Principal, Subject, refusal, require
 from pypi_registry.directory import OpenDirectory
 from pypi_registry.errors import Forbidden, NotAuthenticated, NotFound, RegistryError
 from pypi_registry.model import Group, PackageName, Project
@@ -62,16 +62,60 @@ def test_a_refusal_tells_no_more_than_the_principal_may_know(
     with pytest.raises(RegistryError) as caught:
         require(principal, ability, subject)
     assert type(caught.value) is expected
-    assert type(refusal(principal, ability, subject)) is expected
+    assert type(refusal(principal, ability, subject, Manner.ASKING)) is expected
 
 
-def test_a_protected_name_is_refused_in_gitlabs_words() -> None:
-    assert str(refusal(Somebody(set(), False), CREATE, NAME)) == "Forbidden - Package protected."
+DESTROY, YANK, ADMIN = Ability.DESTROY_PACKAGE, Ability.YANK_PACKAGE, Ability.ADMIN_PACKAGE
 
 
-def test_any_other_refusal_gives_no_reason() -> None:
-    assert str(refusal(Somebody({READ_PROJECT}, False), CREATE, PROJECT)) == "Forbidden"
-    assert str(refusal(Somebody(set(), False), CREATE, PROJECT)) == "Not Found"
+@pytest.mark.parametrize("anonymous", [True, False], ids=["anonymous", "known"])
+@pytest.mark.parametrize(
+    ("ability", "subject", "abilities", "expected"),
+    [
+        pytest.param(READ, PROJECT, set(), NotFound, id="hidden project, read"),
+        pytest.param(READ, PROJECT, {READ_PROJECT}, Forbidden, id="visible project, read"),
+        pytest.param(READ, GROUP, set(), NotFound, id="hidden group, read"),
+        pytest.param(READ, GROUP, {READ_GROUP}, Forbidden, id="visible group, read"),
+        pytest.param(READ, GROUP, {READ_PROJECT}, NotFound, id="knowing projects is not knowing groups"),
+        *(
+            pytest.param(ability, subject, abilities, expected, id=f"{words}, {ability.value}")
+            for ability in (DESTROY, YANK, ADMIN)
+            for words, subject, abilities, expected in [
+                ("hidden project", PROJECT, set(), NotFound),
+                ("readable project", PROJECT, {READ_PROJECT, READ}, Forbidden),
+                ("protected name", NAME, set(), Forbidden),
+            ]
+        ),
+    ],
+)
+def test_a_refusal_that_hides_never_asks_for_credentials(
+    ability: Ability, subject: Subject, abilities: set[Ability], expected: type[RegistryError], anonymous: bool
+) -> None:
+    with pytest.raises(RegistryError) as caught:
+        require(Somebody(abilities, anonymous), ability, subject, Manner.HIDING)
+    assert type(caught.value) is expected
+
+
+@pytest.mark.parametrize("ability", [CREATE, DESTROY, YANK, ADMIN])
+@pytest.mark.parametrize(("anonymous", "expected"), [(True, NotAuthenticated), (False, Forbidden)])
+def test_a_refusal_that_asks_does_so_wherever_credentials_could_help(
+    ability: Ability, anonymous: bool, expected: type[RegistryError]
+) -> None:
+    principal = Somebody({READ_PROJECT, READ}, anonymous)
+    assert type(refusal(principal, ability, PROJECT, Manner.ASKING)) is expected
+
+
+@pytest.mark.parametrize("manner", Manner)
+def test_a_protected_name_is_refused_in_gitlabs_words(manner: Manner) -> None:
+    assert str(refusal(Somebody(set(), False), CREATE, NAME, manner)) == "Forbidden - Package protected."
+    assert str(refusal(Somebody(set(), False), DESTROY, NAME, manner)) == "Forbidden - Package is deletion protected."
+
+
+@pytest.mark.parametrize("manner", Manner)
+def test_any_other_refusal_gives_no_reason(manner: Manner) -> None:
+    assert str(refusal(Somebody({READ_PROJECT}, False), CREATE, PROJECT, manner)) == "Forbidden"
+    words = "Not Found" if manner is Manner.ASKING else "Project Not Found"
+    assert str(refusal(Somebody(set(), False), CREATE, PROJECT, manner)) == words
 
 
 @pytest.mark.parametrize("anonymous", [True, False])

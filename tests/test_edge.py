@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pypi_registry.auth import Credentials, Open, Presented
+from pypi_registry.auth import Credentials, Open, Presented, Principal
 from pypi_registry.directory import OpenDirectory
 from pypi_registry.edge import (
     Answer,
@@ -89,8 +89,29 @@ LONG = "x" * 10_000
 def test_credentials_are_read_and_malformed_ones_are_none(
     environ: Mapping[str, object], expected: Credentials | None
 ) -> None:
-    assert read_credentials(environ) == expected
-    assert call_with(**environ).credentials == expected
+    assert read_credentials(environ, job_header=True) == expected
+    is_job = expected is not None and expected.presented is Presented.JOB_TOKEN
+    assert read_credentials(environ) == (None if is_job else expected)
+
+
+class Gate:
+    """Notes the credentials that it is shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[Credentials | None] = []
+
+    def authenticate(self, credentials: Credentials | None, environ: Mapping[str, object]) -> Principal:
+        self.shown.append(credentials)
+        return Open().authenticate(credentials, environ)
+
+
+def test_a_header_of_a_job_counts_only_where_it_is_asked_for() -> None:
+    gate, catalogue = Gate(), MemoryCatalogue()
+    parts = Collaborators(OpenDirectory(catalogue), gate, catalogue, MemoryBlobs(), None, 1000)
+    call = Call({"REQUEST_METHOD": "GET", "HTTP_JOB_TOKEN": "t", **_basic("ada:secret")}, parts)
+    call.principal()
+    call.principal(packages_api=True)
+    assert gate.shown == [Credentials(BASIC, "secret", "ada"), Credentials(Presented.JOB_TOKEN, "t")]
 
 
 @pytest.mark.parametrize("presented", Presented)

@@ -627,6 +627,7 @@ def tools(client: Any) -> Any:
     return client
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("place", PLACES_OF_TOOLS)
 def test_every_link_of_a_page_leads_to_its_file(tools: Any, place: str) -> None:
     for slash in ("", "/"):
@@ -634,6 +635,7 @@ def test_every_link_of_a_page_leads_to_its_file(tools: Any, place: str) -> None:
             assert follow(tools, f"{place}/simple/my-pkg-demo{slash}", accept) == FILES
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("place", PLACES_OF_TOOLS)
 def test_every_link_of_an_index_leads_to_its_page(tools: Any, place: str) -> None:
     for path in (f"{place}/simple", f"{place}/simple/"):

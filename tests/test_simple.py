@@ -34,7 +34,7 @@ def file_of(
     filename: str, version: str = "1.0", *, requires_python: str = "", name: str = "My_Pkg", data: bytes = b""
 ) -> PackageFile:
     data = data or filename.encode()
-    package = Package(1, 42, name, NAME, version)
+    package = Package(1, 42, name, NAME, version, AT)
     return PackageFile(7, package, filename, len(data), Digests(sha256(data).hexdigest()), requires_python, AT, "key")
 
 

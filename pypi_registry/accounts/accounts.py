@@ -179,9 +179,9 @@ _TAKEN = {
     Presented.BEARER: {TokenKind.PERSONAL, TokenKind.JOB},
     Presented.PRIVATE_TOKEN: {TokenKind.PERSONAL},
     Presented.DEPLOY_TOKEN: {TokenKind.DEPLOY},
-    Presented.JOB_TOKEN: set[TokenKind](),  # the PyPI endpoints take a job's token by Basic authentication only
+    Presented.JOB_TOKEN: {TokenKind.JOB},
 }
-_SURE = {Presented.BEARER, Presented.PRIVATE_TOKEN}
+_SURE = {Presented.BEARER, Presented.PRIVATE_TOKEN, Presented.JOB_TOKEN}
 """Where a secret that is not found is 401, and not an anonymous request."""
 
 

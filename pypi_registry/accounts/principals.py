@@ -29,7 +29,7 @@ class Holder:
     places: Places
     anonymous: bool
     person: bool
-    """Whether a user stands behind it, and not a deploy token."""
+    """Whether a user stands behind it, and not a deploy token, which reads and publishes and changes nothing."""
     signed_in: Callable[[str], bool]
     """Whether this counts as a signed-in user at a path, which opens what is internal."""
     role: Callable[[str], Role]
@@ -40,11 +40,13 @@ class Holder:
     def can(self, ability: Ability, subject: Subject) -> bool:
         match subject:
             case PackageName():
-                return self._may_use_name(subject)
+                return self._may_use_name(ability, subject)
             case Group():
                 return ability in (Ability.READ_GROUP, Ability.READ_PACKAGE) and self._sees(subject, ability)
-            case Project() if ability is Ability.CREATE_PACKAGE:
-                return self.role(subject.path) >= Role.DEVELOPER
+            case Project() if ability in _NEEDED:
+                return self.role(subject.path) >= _NEEDED[ability] and (
+                    self.person or ability is Ability.CREATE_PACKAGE
+                )
             case Project() if ability in (Ability.READ_PROJECT, Ability.READ_PACKAGE):
                 return self._sees(subject, ability)
             case _:
@@ -63,9 +65,19 @@ class Holder:
         internal = place.visibility == Visibility.INTERNAL and self.signed_in(place.path)
         return ability is Ability.READ_GROUP and (internal or self.member_below(place.path))
 
-    def _may_use_name(self, subject: PackageName) -> bool:
+    def _may_use_name(self, ability: Ability, subject: PackageName) -> bool:
         rules = [rule for rule in self.places.entry(subject.project).protect if matches([rule.name], subject.name)]
         if rules and not self.person:
             return False  # as in GitLab, whatever the rule is about
-        role = self.role(subject.project.path)
-        return all(role >= rule.minimum_push for rule in rules if rule.minimum_push is not None)
+        deleting = ability is Ability.DESTROY_PACKAGE
+        needed = [(rule.minimum_delete if deleting else rule.minimum_push) or Role.NOBODY for rule in rules]
+        return self.role(subject.project.path) >= max(needed, default=Role.NOBODY)
+
+
+# GitLab's manual, "Roles and permissions".
+_NEEDED = {
+    Ability.CREATE_PACKAGE: Role.DEVELOPER,
+    Ability.YANK_PACKAGE: Role.DEVELOPER,
+    Ability.DESTROY_PACKAGE: Role.MAINTAINER,
+    Ability.ADMIN_PACKAGE: Role.MAINTAINER,
+}

@@ -2,16 +2,17 @@
 
 import io
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from threading import Lock
 from typing import BinaryIO
 
 from packaging.utils import NormalizedName, canonicalize_version
 
-from pypi_registry.errors import FileTaken
-from pypi_registry.model import About, Package, PackageFile, Project, Upload
+from pypi_registry.errors import FileTaken, UploadsRefused
+from pypi_registry.model import About, NameStatus, Package, PackageFile, PackageQuery, Project, Status, Upload
 
 
 class MemoryCatalogue:
@@ -19,24 +20,29 @@ class MemoryCatalogue:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._files: dict[tuple[int, NormalizedName], list[PackageFile]] = defaultdict(list)
-        self._filenames: set[tuple[int, str]] = set()
-        self._addresses: dict[tuple[str, str], list[PackageFile]] = defaultdict(list)
-        self._packages: dict[tuple[int, NormalizedName, str], Package] = {}
+        self._last_id = 0
+        self._packages: dict[int, Package] = {}
         self._about: dict[int, About] = {}
-        self._revision = 0
+        self._files: dict[int, PackageFile] = {}
+        self._packages_by_name: dict[tuple[int, NormalizedName], list[int]] = defaultdict(list)
+        self._files_by_package: dict[int, list[int]] = defaultdict(list)
+        self._files_by_digest: dict[tuple[str, str], list[int]] = defaultdict(list)
+        self._filenames: set[tuple[int, str]] = set()
+        self._statuses: dict[tuple[int, NormalizedName], NameStatus] = {}
         self._revisions: dict[tuple[int, NormalizedName | None], int] = {}
         self._published: set[tuple[str, NormalizedName]] = set()
         self._publishers: dict[int, str] = {}
 
     def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
         with self._lock:
+            status = self._statuses.get((project.id, upload.normalized), NameStatus()).status
+            if status in (Status.ARCHIVED, Status.QUARANTINED):
+                raise UploadsRefused(upload.normalized, status)
             if (project.id, upload.filename) in self._filenames:
                 raise FileTaken(upload.filename)
-            self._revision += 1
-            package = self._package(project, upload)
+            package = self._package(project, upload, at)
             file = PackageFile(
-                id=self._revision,
+                id=self._next_id(),
                 package=package,
                 filename=upload.filename,
                 size=upload.size,
@@ -45,39 +51,140 @@ class MemoryCatalogue:
                 uploaded_at=at,
                 key=key,
             )
-            self._revisions[project.id, upload.normalized] = self._revision
-            if not self._files[project.id, upload.normalized]:
-                self._revisions[project.id, None] = self._revision
-            self._files[project.id, upload.normalized].append(file)
-            self._filenames.add((project.id, upload.filename))
-            self._addresses[upload.digests.sha256, upload.filename].append(file)
+            self._files[file.id] = file
+            self._files_by_package[package.id].append(file.id)
+            self._files_by_digest[file.digests.sha256, file.filename].append(file.id)
+            self._filenames.add((project.id, file.filename))
             self._about[package.id] = upload.about
             self._published.add((project.root, upload.normalized))
             self._publishers[project.id] = project.path
+            self._revise(package)
             return file
 
-    def _package(self, project: Project, upload: Upload) -> Package:
-        identity = project.id, upload.normalized, canonicalize_version(upload.version)
-        if identity not in self._packages:
-            self._packages[identity] = Package(
-                len(self._packages) + 1, project.id, upload.name, upload.normalized, upload.version
-            )
-        return self._packages[identity]
+    def _package(self, project: Project, upload: Upload, at: datetime) -> Package:
+        version = canonicalize_version(upload.version)
+        siblings = self._packages_by_name[project.id, upload.normalized]
+        for sibling in map(self._packages.__getitem__, siblings):
+            if canonicalize_version(sibling.version) == version:
+                return sibling
+        package = Package(self._next_id(), project.id, upload.name, upload.normalized, upload.version, at)
+        if not siblings:
+            self._revisions[project.id, None] = self._next_id()
+        siblings.append(package.id)
+        self._packages[package.id] = package
+        return package
+
+    def _next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def _revise(self, package: Package) -> None:
+        self._revisions[package.project_id, package.normalized] = self._next_id()
+
+    def delete_file(self, file: PackageFile) -> str | None:
+        with self._lock:
+            if file.id not in self._files:
+                return None
+            self._forget(file)
+            self._files_by_package[file.package.id].remove(file.id)
+            self._revise(file.package)
+            return file.key
+
+    def delete_package(self, package: Package) -> Sequence[str]:
+        with self._lock:
+            if self._packages.pop(package.id, None) is None:
+                return []
+            del self._about[package.id]
+            files = [self._files[number] for number in self._files_by_package.pop(package.id)]
+            for file in files:
+                self._forget(file)
+            siblings = self._packages_by_name[package.project_id, package.normalized]
+            siblings.remove(package.id)
+            if not siblings:
+                self._revisions[package.project_id, None] = self._next_id()
+            self._revise(package)
+            return [file.key for file in files]
+
+    def _forget(self, file: PackageFile) -> None:
+        del self._files[file.id]
+        self._files_by_digest[file.digests.sha256, file.filename].remove(file.id)
+        self._filenames.remove((file.package.project_id, file.filename))
+
+    def yank(self, package: Package, reason: str | None) -> Package | None:
+        with self._lock:
+            if package.id not in self._packages:
+                return None
+            changed = self._packages[package.id] = replace(self._packages[package.id], yanked=reason)
+            self._revise(changed)
+            return changed
+
+    def set_status(self, project: Project, name: NormalizedName, status: NameStatus) -> None:
+        with self._lock:
+            self._statuses[project.id, name] = status
+            self._revisions[project.id, name] = self._next_id()
+
+    def status(self, projects: Sequence[int], name: NormalizedName) -> NameStatus:
+        with self._lock:
+            found = {
+                self._statuses.get((project, name), NameStatus())
+                for project in projects
+                if self._packages_by_name.get((project, name))
+            }
+            return found.pop() if len(found) == 1 else NameStatus()
+
+    def packages(self, projects: Sequence[int], query: PackageQuery) -> tuple[Sequence[Package], int]:
+        wanted = set(projects)
+        with self._lock:
+            found = [
+                package
+                for package in self._packages.values()
+                if package.project_id in wanted
+                and _lower(query.name) in _lower(package.name)
+                and query.normalized in (None, package.normalized)
+                and query.version in ("", package.version)
+            ]
+            paths = dict(self._publishers)
+        found.sort(key=lambda package: (_ORDERS[query.order_by](package, paths), package.id), reverse=query.descending)
+        end = None if query.limit is None else query.offset + query.limit
+        return found[query.offset : end], len(found)
+
+    def package(self, projects: Sequence[int], number: int) -> Package | None:
+        with self._lock:
+            package = self._packages.get(number)
+            return package if package is not None and package.project_id in projects else None
+
+    def package_files(self, package: Package) -> Sequence[PackageFile]:
+        with self._lock:
+            return list(self._rows(self._files_by_package.get(package.id, ())))
+
+    def has_name(self, projects: Sequence[int], name: NormalizedName) -> bool:
+        with self._lock:
+            return any(self._packages_by_name.get((project, name)) for project in projects)
 
     def names(self, projects: Sequence[int]) -> Sequence[NormalizedName]:
         wanted = set(projects)
         with self._lock:
-            return sorted({name for (project, name), files in self._files.items() if files and project in wanted})
+            return sorted(
+                {name for (project, name), there in self._packages_by_name.items() if there and project in wanted}
+            )
 
     def files(self, projects: Sequence[int], name: NormalizedName) -> Sequence[PackageFile]:
         with self._lock:
-            found = [file for project in set(projects) for file in self._files.get((project, name), ())]
+            packages = [
+                package for project in set(projects) for package in self._packages_by_name.get((project, name), ())
+            ]
+            found = [*self._rows(file for package in packages for file in self._files_by_package[package])]
         return sorted(found, key=lambda file: file.id)
 
     def file(self, projects: Sequence[int], sha256: str, filename: str) -> PackageFile | None:
         with self._lock:
-            found = self._addresses.get((sha256, filename), [])
-            return next((file for file in reversed(found) if file.package.project_id in projects), None)
+            found = self._rows(reversed(self._files_by_digest.get((sha256, filename), [])))
+            return next((file for file in found if file.package.project_id in projects), None)
+
+    def _rows(self, numbers: Iterable[int]) -> Iterator[PackageFile]:
+        for number in numbers:
+            file = self._files[number]
+            yield replace(file, package=self._packages[file.package.id])  # it may have been yanked since
 
     def revision(self, projects: Sequence[int], name: NormalizedName | None) -> int:
         with self._lock:
@@ -95,7 +202,19 @@ class MemoryCatalogue:
 
     def about(self, package: Package) -> About:
         with self._lock:
-            return self._about[package.id]
+            return self._about.get(package.id, About())
+
+
+def _lower(text: str) -> str:
+    return text.lower() if text.isascii() else text  # names are ASCII; the Kelvin sign is no k
+
+
+_ORDERS: Mapping[str, Callable[[Package, Mapping[int, str]], object]] = {
+    "created_at": lambda package, _: package.created_at,
+    "name": lambda package, _: package.name,
+    "version": lambda package, _: package.version,
+    "project_path": lambda package, paths: paths[package.project_id],
+}
 
 
 class MemoryBlobs:

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
@@ -20,8 +20,8 @@ from weakref import WeakSet
 
 from packaging.utils import NormalizedName, canonicalize_version
 
-from pypi_registry.errors import FileTaken, RegistryError, StorageFull, StorageUnavailable
-from pypi_registry.model import About, Digests, Package, PackageFile, Project, Upload
+from pypi_registry.errors import FileTaken, RegistryError, StorageFull, StorageUnavailable, UploadsRefused
+from pypi_registry.model import About, Digests, NameStatus, Package, PackageFile, PackageQuery, Project, Status, Upload
 
 SCHEMA_VERSION = 1
 """Kept in ``PRAGMA user_version``."""
@@ -35,6 +35,8 @@ CREATE TABLE packages (
     version TEXT NOT NULL,
     canonical TEXT NOT NULL,               -- 1.0 and 1.0.0 are one package
     about TEXT NOT NULL,                   -- JSON
+    created_at INTEGER NOT NULL,           -- microseconds since 1970, UTC
+    yanked TEXT,                           -- NULL: it is not
     UNIQUE (project_id, normalized, canonical)
 );
 CREATE TABLE files (
@@ -53,6 +55,13 @@ CREATE TABLE files (
 );
 CREATE INDEX files_by_package ON files (package_id);
 CREATE INDEX files_by_digest ON files (sha256);
+CREATE TABLE statuses (
+    project_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (project_id, name)
+) WITHOUT ROWID;
 CREATE TABLE revisions (
     project_id INTEGER NOT NULL,           -- -1: of all projects
     name TEXT NOT NULL,                    -- empty: of the index
@@ -75,11 +84,17 @@ _ALL_PROJECTS = -1
 _INDEX = ""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_FILE = """
-SELECT f.id, f.filename, f.size, f.sha256, f.md5, f.blake2_256, f.requires_python, f.uploaded_at, f.key,
-       p.id, p.project_id, p.name, p.normalized, p.version
+_PACKAGE = "p.id, p.project_id, p.name, p.normalized, p.version, p.created_at, p.yanked"
+_FILE = f"""
+SELECT f.id, f.filename, f.size, f.sha256, f.md5, f.blake2_256, f.requires_python, f.uploaded_at, f.key, {_PACKAGE}
 FROM files f JOIN packages p ON p.id = f.package_id
 """
+_ORDERS = {
+    "created_at": "p.created_at",
+    "name": "p.name",
+    "version": "p.version",
+    "project_path": "(SELECT path FROM publishers w WHERE w.project_id = p.project_id)",
+}
 
 
 class UnknownSchema(RegistryError):
@@ -132,11 +147,91 @@ class SQLiteCatalogue:
 
     def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
         with self._transaction() as connection:
-            package, is_new_name = _package(connection, project, upload)
+            _refuse_if_closed(connection, project, upload.normalized)
+            package, is_new_name = _package(connection, project, upload, at)
             file = _insert_file(connection, package, upload, key, at)
             _remember(connection, project, upload.normalized)
-            _raise_revisions(connection, project, [upload.normalized, _INDEX] if is_new_name else [upload.normalized])
+            _raise_revisions(connection, project.id, upload.normalized, index=is_new_name)
         return file
+
+    def delete_file(self, file: PackageFile) -> str | None:
+        with self._transaction() as connection:
+            row = connection.execute("SELECT key FROM files WHERE id = ?", (file.id,)).fetchone()
+            if row is None:
+                return None
+            connection.execute("DELETE FROM files WHERE id = ?", (file.id,))
+            _raise_revisions(connection, file.package.project_id, file.package.normalized, index=False)
+        return str(row[0])
+
+    def delete_package(self, package: Package) -> Sequence[str]:
+        with self._transaction() as connection:
+            rows = connection.execute("SELECT key FROM files WHERE package_id = ?", (package.id,)).fetchall()
+            connection.execute("DELETE FROM files WHERE package_id = ?", (package.id,))
+            if not connection.execute("DELETE FROM packages WHERE id = ?", (package.id,)).rowcount:
+                return []
+            was_last = not _has_name(connection, package.project_id, package.normalized)
+            _raise_revisions(connection, package.project_id, package.normalized, index=was_last)
+        return [key for (key,) in rows]
+
+    def yank(self, package: Package, reason: str | None) -> Package | None:
+        with self._transaction() as connection:
+            if not connection.execute("UPDATE packages SET yanked = ? WHERE id = ?", (reason, package.id)).rowcount:
+                return None
+            _raise_revisions(connection, package.project_id, package.normalized, index=False)
+        return replace(package, yanked=reason)
+
+    def set_status(self, project: Project, name: NormalizedName, status: NameStatus) -> None:
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO statuses (project_id, name, status, reason) VALUES (?, ?, ?, ?)",
+                (project.id, name, status.status, status.reason),
+            )
+            _raise_revisions(connection, project.id, name, index=False)
+
+    def status(self, projects: Sequence[int], name: NormalizedName) -> NameStatus:
+        rows = self._rows(
+            "SELECT DISTINCT s.status, s.reason FROM packages p LEFT JOIN statuses s "
+            "ON s.project_id = p.project_id AND s.name = p.normalized "
+            "WHERE p.project_id IN (SELECT value FROM json_each(?)) AND p.normalized = ?",
+            json.dumps(projects),
+            name,
+        )
+        found = {NameStatus(Status(status or Status.ACTIVE), reason or "") for status, reason in rows}
+        return found.pop() if len(found) == 1 else NameStatus()
+
+    def packages(self, projects: Sequence[int], query: PackageQuery) -> tuple[Sequence[Package], int]:
+        wanted = (
+            "FROM packages p WHERE p.project_id IN (SELECT value FROM json_each(?1)) "
+            "AND instr(lower(p.name), lower(?2)) AND ?3 IN ('', p.version) AND ifnull(?4, p.normalized) = p.normalized"
+        )
+        values = json.dumps(projects), query.name, query.version, query.normalized
+        direction = "DESC" if query.descending else "ASC"
+        rows = self._rows(
+            f"SELECT {_PACKAGE} {wanted} "
+            f"ORDER BY {_ORDERS[query.order_by]} {direction}, p.id {direction} LIMIT ?5 OFFSET ?6",
+            *values,
+            -1 if query.limit is None else query.limit,
+            query.offset,
+        )
+        [(total,)] = self._rows(f"SELECT count(*) {wanted}", *values)
+        return [_read_package(*row) for row in rows], total
+
+    def package(self, projects: Sequence[int], number: int) -> Package | None:
+        rows = self._rows(
+            f"SELECT {_PACKAGE} FROM packages p WHERE p.id = ? AND p.project_id IN (SELECT value FROM json_each(?))",
+            number,
+            json.dumps(projects),
+        )
+        return _read_package(*rows[0]) if rows else None
+
+    def package_files(self, package: Package) -> Sequence[PackageFile]:
+        return [_file(*row) for row in self._rows(f"{_FILE} WHERE p.id = ? ORDER BY f.id", package.id)]
+
+    def has_name(self, projects: Sequence[int], name: NormalizedName) -> bool:
+        statement = (
+            "SELECT 1 FROM packages WHERE normalized = ? AND project_id IN (SELECT value FROM json_each(?)) LIMIT 1"
+        )
+        return bool(self._rows(statement, name, json.dumps(projects)))
 
     def names(self, projects: Sequence[int]) -> Sequence[NormalizedName]:
         rows = self._rows(
@@ -186,7 +281,7 @@ class SQLiteCatalogue:
 
     def about(self, package: Package) -> About:
         rows = self._rows("SELECT about FROM packages WHERE id = ?", package.id)
-        return About(**json.loads(rows[0][0]))
+        return About(**json.loads(rows[0][0])) if rows else About()
 
     def _rows(self, statement: str, *values: object) -> list[Any]:
         with self._connection() as connection:
@@ -268,39 +363,53 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def _package(connection: sqlite3.Connection, project: Project, upload: Upload) -> tuple[Package, bool]:
+def _refuse_if_closed(connection: sqlite3.Connection, project: Project, name: NormalizedName) -> None:
+    row = connection.execute(
+        "SELECT status FROM statuses WHERE project_id = ? AND name = ?", (project.id, name)
+    ).fetchone()
+    if row is not None and row[0] in (Status.ARCHIVED, Status.QUARANTINED):
+        raise UploadsRefused(name, row[0])
+
+
+def _has_name(connection: sqlite3.Connection, project: int, name: NormalizedName) -> bool:
+    statement = "SELECT 1 FROM packages WHERE project_id = ? AND normalized = ? LIMIT 1"
+    return connection.execute(statement, (project, name)).fetchone() is not None
+
+
+def _package(connection: sqlite3.Connection, project: Project, upload: Upload, at: datetime) -> tuple[Package, bool]:
     """Find or make the package of an upload; tell whether the project had none of its name."""
-    identity = project.id, upload.normalized, canonicalize_version(upload.version)
     about = json.dumps(asdict(upload.about))
     row = connection.execute(
-        "SELECT id, name, version FROM packages WHERE project_id = ? AND normalized = ? AND canonical = ?", identity
+        f"SELECT {_PACKAGE} FROM packages p WHERE project_id = ? AND normalized = ? AND canonical = ?",
+        (project.id, upload.normalized, canonicalize_version(upload.version)),
     ).fetchone()
     if row is not None:
         connection.execute("UPDATE packages SET about = ? WHERE id = ?", (about, row[0]))
-        return Package(row[0], project.id, row[1], upload.normalized, row[2]), False
-    is_new_name = not connection.execute(
-        "SELECT 1 FROM packages WHERE project_id = ? AND normalized = ? LIMIT 1", identity[:2]
-    ).fetchone()
+        return _read_package(*row), False
+    is_new_name = not _has_name(connection, project.id, upload.normalized)
     number = connection.execute(
-        "INSERT INTO packages (project_id, normalized, canonical, name, version, about) VALUES (?, ?, ?, ?, ?, ?)",
-        (*identity, upload.name, upload.version, about),
+        "INSERT INTO packages (project_id, name, normalized, version, canonical, about, created_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(project.id, upload.name, upload.normalized, upload.version, canonicalize_version(upload.version)),
+            *(about, _microseconds(at)),
+        ),
     ).lastrowid
     assert number is not None
-    return Package(number, project.id, upload.name, upload.normalized, upload.version), is_new_name
+    return Package(number, project.id, upload.name, upload.normalized, upload.version, at), is_new_name
 
 
 def _insert_file(
     connection: sqlite3.Connection, package: Package, upload: Upload, key: str, at: datetime
 ) -> PackageFile:
     digests, requires_python = upload.digests, upload.requires_python
-    microseconds = (at - _EPOCH) // timedelta(microseconds=1)
     try:
         number = connection.execute(
             "INSERT INTO files (package_id, project_id, filename, size, sha256, md5, blake2_256, requires_python, "
             "uploaded_at, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(package.id, package.project_id, upload.filename, upload.size, *astuple(digests)),
-                *(requires_python, microseconds, key),
+                *(requires_python, _microseconds(at), key),
             ),
         ).lastrowid
     except sqlite3.IntegrityError as error:
@@ -322,8 +431,29 @@ def _file(
     *package: Any,
 ) -> PackageFile:
     digests = Digests(sha256, md5, blake2_256)
-    at = _EPOCH + timedelta(microseconds=microseconds)
-    return PackageFile(number, Package(*package), filename, size, digests, requires_python, at, key)
+    return PackageFile(
+        number, _read_package(*package), filename, size, digests, requires_python, _moment(microseconds), key
+    )
+
+
+def _read_package(
+    number: int,
+    project: int,
+    name: str,
+    normalized: NormalizedName,
+    version: str,
+    microseconds: int,
+    yanked: str | None,
+) -> Package:
+    return Package(number, project, name, normalized, version, _moment(microseconds), yanked)
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _moment(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def _remember(connection: sqlite3.Connection, project: Project, name: NormalizedName) -> None:
@@ -335,11 +465,12 @@ def _remember(connection: sqlite3.Connection, project: Project, name: Normalized
     )
 
 
-def _raise_revisions(connection: sqlite3.Connection, project: Project, names: Sequence[str]) -> None:
+def _raise_revisions(connection: sqlite3.Connection, project: int, name: NormalizedName, *, index: bool) -> None:
+    names = [name, _INDEX] if index else [name]
     connection.executemany(
         "INSERT INTO revisions (project_id, name, serial) VALUES (?, ?, 1) "
         "ON CONFLICT (project_id, name) DO UPDATE SET serial = serial + 1",
-        [(place, name) for place in (project.id, _ALL_PROJECTS) for name in names],
+        [(place, changed) for place in (project, _ALL_PROJECTS) for changed in names],
     )
 
 

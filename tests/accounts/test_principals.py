@@ -101,6 +101,14 @@ def abilities(principal: Principal, subject: Project) -> str:
     return " ".join(word for word, ability in words.items() if principal.can(ability, subject))
 
 
+def by_visibility(entries: dict[str, Any], allowlist: tuple[str, ...] = ()) -> dict[str, str]:
+    """What whoever has the secret may do in the project, if that has each of the visibilities."""
+    worlds = {visibility: world(visibility, entries, allowlist) for visibility in VISIBILITIES}
+    return {
+        visibility: abilities(who_has(accounts), project(accounts, SUBJECT)) for visibility, accounts in worlds.items()
+    }
+
+
 # GitLab's table of roles (section "Who gets what" of the reference), "newest": a guest reads.
 ALLOWED: dict[str, dict[str, str]] = {
     "anonymous": {"public": "see read", "internal": "", "private": ""},
@@ -119,20 +127,16 @@ COUNTS = ["acme/libs/tools", "ACME/Libs/TOOLS", "acme/libs", "acme", "Acme"]
 DOES_NOT_COUNT = ["acme/app", "acme/libs/other", "acme/libs-old", "acme/libs/deep", "elsewhere", "acm", "libs/tools"]
 
 
-@pytest.mark.parametrize("visibility", VISIBILITIES)
 @pytest.mark.parametrize("place", COUNTS)
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_holds_in_its_project_and_in_all_below_its_group(role: str, place: str, visibility: str) -> None:
-    accounts = world(visibility, personal({place: role}))
-    assert abilities(who_has(accounts), project(accounts, SUBJECT)) == ALLOWED[role][visibility]
+def test_a_role_holds_in_its_project_and_in_all_below_its_group(role: str, place: str) -> None:
+    assert by_visibility(personal({place: role})) == ALLOWED[role]
 
 
-@pytest.mark.parametrize("visibility", VISIBILITIES)
 @pytest.mark.parametrize("place", DOES_NOT_COUNT)
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_in_another_place_is_none(role: str, place: str, visibility: str) -> None:
-    accounts = world(visibility, personal({place: role}))
-    assert abilities(who_has(accounts), project(accounts, SUBJECT)) == ALLOWED["signed in"][visibility]
+def test_a_role_in_another_place_is_none(role: str, place: str) -> None:
+    assert by_visibility(personal({place: role})) == ALLOWED["signed in"]
 
 
 @pytest.mark.parametrize("visibility", VISIBILITIES)
@@ -154,7 +158,6 @@ def test_nobody_in_particular_sees_only_what_is_public(visibility: str) -> None:
     assert abilities(nobody(accounts), project(accounts, SUBJECT)) == ALLOWED["anonymous"][visibility]
 
 
-@pytest.mark.parametrize("visibility", VISIBILITIES)
 @pytest.mark.parametrize(
     ("roles", "highest"),
     [
@@ -171,15 +174,13 @@ def test_nobody_in_particular_sees_only_what_is_public(visibility: str) -> None:
     ],
     ids=lambda value: " ".join(f"{path}={role}" for path, role in value.items()) if isinstance(value, dict) else value,
 )
-def test_the_highest_role_wins(roles: dict[str, str], highest: str, visibility: str) -> None:
-    accounts = world(visibility, personal(roles))
-    assert abilities(who_has(accounts), project(accounts, SUBJECT)) == ALLOWED[highest][visibility]
+def test_the_highest_role_wins(roles: dict[str, str], highest: str) -> None:
+    assert by_visibility(personal(roles)) == ALLOWED[highest]
 
 
 READ, WRITE = "read_package_registry", "write_package_registry"
 
 
-@pytest.mark.parametrize("visibility", VISIBILITIES)
 @pytest.mark.parametrize("place", COUNTS)
 @pytest.mark.parametrize(
     ("scopes", "like"),
@@ -187,19 +188,15 @@ READ, WRITE = "read_package_registry", "write_package_registry"
     ids=["reading", "writing", "both"],
 )
 def test_a_deploy_token_reads_or_publishes_in_its_place_and_below(
-    scopes: tuple[str, ...], like: str, place: str, visibility: str
+    scopes: tuple[str, ...], like: str, place: str
 ) -> None:
-    accounts = world(visibility, deploy(place, *scopes))
-    assert abilities(who_has(accounts), project(accounts, SUBJECT)) == ALLOWED[like][visibility]
+    assert by_visibility(deploy(place, *scopes)) == ALLOWED[like]
 
 
-@pytest.mark.parametrize("visibility", VISIBILITIES)
 @pytest.mark.parametrize("place", DOES_NOT_COUNT)
 @pytest.mark.parametrize("scope", [READ, WRITE])
-def test_a_deploy_token_of_another_place_is_nobody_in_particular(scope: str, place: str, visibility: str) -> None:
-    accounts = world(visibility, deploy(place, scope))
-    expected = ALLOWED["a deploy token of another place"][visibility]
-    assert abilities(who_has(accounts), project(accounts, SUBJECT)) == expected
+def test_a_deploy_token_of_another_place_is_nobody_in_particular(scope: str, place: str) -> None:
+    assert by_visibility(deploy(place, scope)) == ALLOWED["a deploy token of another place"]
 
 
 # Where a job may not come in it is like somebody who is not even signed in: what is public is there for all.
@@ -215,15 +212,13 @@ BY_JOB = {
 }
 
 
-@pytest.mark.parametrize("visibility", VISIBILITIES)
 @pytest.mark.parametrize("role", ["signed in", *ROLES, "admin"])
 @pytest.mark.parametrize("case", BY_JOB)
-def test_a_job_acts_as_its_user_where_it_may_come_in(case: str, role: str, visibility: str) -> None:
+def test_a_job_acts_as_its_user_where_it_may_come_in(case: str, role: str) -> None:
     on, allowlist, comes_in = BY_JOB[case]
     roles = {SUBJECT: role} if role in ROLES else {}
-    accounts = world(visibility, job(on, roles, admin=role == "admin"), allowlist)
-    expected = ALLOWED[role if comes_in else "anonymous"][visibility]
-    assert abilities(who_has(accounts), project(accounts, SUBJECT)) == expected
+    entries = job(on, roles, admin=role == "admin")
+    assert by_visibility(entries, allowlist) == ALLOWED[role if comes_in else "anonymous"]
 
 
 def test_being_let_in_is_no_right_to_let_others_in() -> None:

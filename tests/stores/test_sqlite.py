@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from packaging.utils import canonicalize_name
 
-from pypi_registry.errors import FileTaken, StorageFull, StorageUnavailable
-from pypi_registry.model import About, Digests, PackageFile, Project, Upload
+from pypi_registry.errors import FileTaken, StorageFull, StorageUnavailable, UploadsRefused
+from pypi_registry.model import About, Digests, NameStatus, PackageFile, PackageQuery, Project, Status, Upload
 from pypi_registry.stores import sqlite
 from pypi_registry.stores.sqlite import SCHEMA_VERSION, SQLiteCatalogue, UnknownSchema
 
@@ -79,6 +79,30 @@ def test_everything_survives_opening_again(path: Path) -> None:
     with pytest.raises(FileTaken):
         add(second, "demo-1.0.zip")
     assert add(second, "demo-1.0.tar.gz").id > added.id
+    second.close()
+
+
+def test_what_was_changed_and_deleted_survives_opening_again(path: Path) -> None:
+    first = SQLiteCatalogue(path)
+    kept, file, gone = (first.add(TOOLS, upload(f"{version}.zip", version), version * 32, AT) for version in "123")
+    yanked = first.yank(kept.package, "broken")
+    first.set_status(TOOLS, DEMO, NameStatus(Status.ARCHIVED, "done"))
+    first.delete_file(file)
+    first.delete_package(gone.package)
+    revisions = first.revision([1], DEMO), first.revision([1, 2], DEMO)
+    first.close()
+
+    second = SQLiteCatalogue(path)
+    assert second.packages([1], PackageQuery()) == ([yanked, file.package], 2)
+    assert filenames(second) == ["1.zip"]
+    assert second.status([1], DEMO) == NameStatus(Status.ARCHIVED, "done")
+    assert (second.revision([1], DEMO), second.revision([1, 2], DEMO)) == revisions
+    with pytest.raises(UploadsRefused):
+        add(second, "3.zip")
+    second.set_status(TOOLS, DEMO, NameStatus())
+    again = second.add(TOOLS, upload("3.zip", "3"), "0" * 32, AT)
+    assert again.id > gone.id
+    assert again.package.id > gone.package.id
     second.close()
 
 
