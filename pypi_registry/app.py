@@ -19,7 +19,7 @@ from pypi_registry.errors import (
     NotAuthenticated,
     RegistryError,
 )
-from pypi_registry.forwarding import PYPI, ForwardTo
+from pypi_registry.forwarding import PYPI, ForwardTo, is_index
 from pypi_registry.routes import endpoint, find
 from pypi_registry.storage import Blobs, Catalogue
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
@@ -62,6 +62,10 @@ class Registry:
             raise TypeError("Registry() needs directory= to say which projects and groups exist, as it was given auth=")
         if (catalogue is None) != (blobs is None):
             raise TypeError("Registry() needs catalogue= and blobs= together: a row is of no use without its bytes")
+        if not (forward_to is None or callable(forward_to) or is_index(forward_to)):
+            raise TypeError(f"forward_to= must be a simple index's http(s) address, a function or None: {forward_to!r}")
+        if type(max_file_size) is not int or max_file_size <= 0:
+            raise TypeError(f"max_file_size= must be a number of bytes above 0: {max_file_size!r}")
         catalogue = MemoryCatalogue() if catalogue is None else catalogue
         if directory is None:
             directory = OpenDirectory(catalogue)
@@ -77,7 +81,7 @@ class Registry:
             answer = _answer(call)
         except RegistryError as error:
             answer = refuse(error)
-            answer.headers.append(VARY)
+            answer.headers.extend([VARY, ("Cache-Control", "no-store")])
         except Exception:
             _log.exception("%s %r failed", call.method, call.path)
             answer = answer_json("500 Internal Server Error", {"message": "500 Internal Server Error"})

@@ -1,5 +1,6 @@
 """A file on its way to a client: whole, a range of it, or nothing if the client has it (RFC 9110, 13 and 14)."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
@@ -83,14 +84,15 @@ def answer_file(call: Call, stream: BinaryIO, size: int, etag: str, *, validator
     part = requested_range(call.header("HTTP_RANGE"), size) if _may_have_part(call, etag) else None
     headers = [("Accept-Ranges", "bytes"), *validators, *content]
     if part is None:
-        return Answer("200 OK", [("Content-Length", str(size)), *headers], _whole(call, stream))
+        return Answer("200 OK", [("Content-Length", str(size)), *headers], _sent(call, stream))
     if not part:
         stream.close()
         return Answer("416 Range Not Satisfiable", [("Content-Range", f"bytes */{size}"), ("Content-Length", "0")])
-    stream.seek(part.start)
     extent = ("Content-Range", f"bytes {part.start}-{part.stop - 1}/{size}")
     return Answer(
-        "206 Partial Content", [("Content-Length", str(len(part))), extent, *headers], _Window(stream, len(part))
+        "206 Partial Content",
+        [("Content-Length", str(len(part))), extent, *headers],
+        _sent(call, _Window(stream, part)),
     )
 
 
@@ -99,29 +101,51 @@ def _may_have_part(call: Call, etag: str) -> bool:
     return call.method == "GET" and call.header("HTTP_IF_RANGE") in ("", etag)
 
 
-def _whole(call: Call, stream: BinaryIO) -> Iterable[bytes]:
-    # The wrapper must reach the server untouched: then gunicorn, uwsgi and bjoern use sendfile.
+def _sent(call: Call, stream: "BinaryIO | _Window") -> Iterable[bytes]:
+    # The wrapper must reach the server untouched. Then gunicorn, uwsgi and bjoern use sendfile for a file, and no
+    # thread of waitress waits for a client that reads slowly, be it a whole file or a part.
     wrapper = call.environ.get("wsgi.file_wrapper")
-    return wrapper(stream, BLOCK) if wrapper else _Window(stream, None)
+    return wrapper(stream, BLOCK) if wrapper else _Blocks(stream)
 
 
 class _Window:
-    """The next `size` bytes of a stream, or all that are left; closes the stream even if nobody ever iterated."""
+    """A part of a stream, as a stream. Without a ``fileno``, or a server would send more of the file than the part."""
 
-    def __init__(self, stream: BinaryIO, size: int | None) -> None:
+    def __init__(self, stream: BinaryIO, part: range) -> None:
         self._stream = stream
-        self._left = size
+        self._part = part
+        self._at = 0
+
+    def read(self, size: int = -1) -> bytes:
+        left = len(self._part) - self._at
+        self._stream.seek(self._part.start + self._at)
+        data = self._stream.read(left if size < 0 else min(size, left))
+        self._at += len(data)
+        return data
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: len(self._part)}[whence]
+        self._at = max(0, min(base + offset, len(self._part)))
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _Blocks:
+    """A stream as blocks, for a server without a wrapper; closes the stream even if nobody ever iterated."""
+
+    def __init__(self, stream: "BinaryIO | _Window") -> None:
+        self._stream = stream
 
     def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        block = self._stream.read(BLOCK if self._left is None else min(BLOCK, self._left))
-        if not block:
-            raise StopIteration
-        if self._left is not None:
-            self._left -= len(block)
-        return block
+        return iter(lambda: self._stream.read(BLOCK), b"")
 
     def close(self) -> None:
         self._stream.close()

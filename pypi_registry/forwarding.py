@@ -1,8 +1,9 @@
 """Where a name goes that is not here: to another index, or nowhere."""
 
+import re
 from collections.abc import Callable
 from typing import TypeAlias
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from packaging.utils import NormalizedName
 
@@ -23,6 +24,22 @@ class Released(str):
     """
 
     __slots__ = ()
+
+
+def is_index(text: object) -> bool:
+    """Tell whether this could be the address of a simple index, to which clients may be sent as it is.
+
+    >>> is_index("https://mirror.example/simple"), is_index("mirror.example"), is_index("https://mirror.example/?a=b")
+    (True, False, False)
+    """
+    if not isinstance(text, str) or re.fullmatch(r"[!-~]+", text) is None:
+        return False
+    try:
+        url = urlsplit(text)
+        reachable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
+    return reachable and not url.query and not url.fragment
 
 
 def forward_url(index: str, name: NormalizedName) -> str:

@@ -29,7 +29,7 @@ from pypi_registry.forwarding import Released, forward_url
 from pypi_registry.model import Group, NameStatus, PackageFile, PackageName, Project, Status
 from pypi_registry.multipart import content_type, parts
 from pypi_registry.names import normalize
-from pypi_registry.uploads import FORM_ROOM, publish
+from pypi_registry.uploads import FORM_ROOM, MAX_LENGTH, publish
 
 _ID_BYTES = 40  # of a project's id in the key of a page
 
@@ -124,8 +124,11 @@ def _readable(call: Call) -> tuple[Project | Group, tuple[int, ...]]:
 
 
 def _name(call: Call) -> NormalizedName:
+    text = call.captured["name"]
     try:
-        return normalize(call.captured["name"])
+        if len(text) > MAX_LENGTH:
+            raise InvalidName(text)
+        return normalize(text)
     except InvalidName:
         raise NotFound("Package") from None
 
@@ -161,12 +164,20 @@ def _page(
     return answer_bytes("200 OK", form.content_type, page.body, *headers)
 
 
+def _was_published(call: Call, where: Project | Group, name: NormalizedName) -> bool:
+    """Tell whether a name may be private to the root group of a place, as it is called now or was then."""
+    directory = call.registry.directory
+    root = directory.group(where.path.partition("/")[0])
+    projects = [project.id for project in directory.projects_in(root)] if root else []
+    return call.registry.catalogue.was_published(where.root, name, projects)
+
+
 def _elsewhere(call: Call, where: Project | Group, name: NormalizedName) -> Answer:
     """Forward a name that is not here, for a caller who may read the place."""
     forward_to = call.registry.forward_to
     index = forward_to(where, name) if callable(forward_to) else forward_to
     if index is None:
         raise NotFound("Package")
-    if not isinstance(index, Released) and call.registry.catalogue.was_published(where.root, name):
+    if not isinstance(index, Released) and _was_published(call, where, name):
         raise NotFound("Package")
     return answer_redirect(forward_url(index, name), VARY, FRESH)

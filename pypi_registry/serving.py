@@ -73,6 +73,7 @@ class Server:
             threads=THREADS,
             connection_limit=CONNECTIONS,
             backlog=BACKLOG,
+            outbuf_high_watermark=2**62,  # an answer waits on the disk for a client that reads slowly, not in a thread
             asyncore_use_poll=True,
             recv_bytes=256 * 1024,
             ident="pypi_registry",
@@ -128,7 +129,8 @@ class Server:
 
 def _busy(channel: Any) -> bool:
     """Tell whether a connection has a request that is arriving, at work, or being answered."""
-    return bool(channel.requests or channel.request is not None or channel.total_outbufs_len)
+    arriving = channel.request is not None and channel.request.headers_finished
+    return bool(channel.requests or arriving or channel.total_outbufs_len)
 
 
 @contextmanager

@@ -84,8 +84,11 @@ class Catalogue(Protocol):
         every request for a page. For several projects it may be that of all there are.
         """
 
-    def was_published(self, root: str, name: NormalizedName) -> bool:
-        """Tell whether the name was ever published under this root group, whatever was deleted or moved since."""
+    def was_published(self, root: str, name: NormalizedName, projects: Sequence[int] = ()) -> bool:
+        """Tell whether the name was ever published under this root group, or in one of these projects.
+
+        Whatever was deleted or moved since, and whatever the group was called then.
+        """
 
     def publishers(self, projects: Sequence[int] | None = None) -> Sequence[tuple[int, str]]:
         """Give the id and the full path of each project that ever published, as they were at its last upload.

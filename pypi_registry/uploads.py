@@ -41,7 +41,9 @@ FORM_ROOM = 64 * 1024**2
 
 _KEPT = 64 * 1024  # bytes of a field; no field has a use for more: the longest text is cut at 4,000 characters
 _KEPT_OF_DIGEST = 256
-_MAX_LENGTH = 255  # characters of a name and of a version, as in GitLab's tables
+
+MAX_LENGTH = 255
+"""How many characters a name or a version may have, as in GitLab's tables."""
 
 # Field -> characters, cut as GitLab cuts (app/models/packages/pypi/metadatum.rb).
 _CUT = {
@@ -204,8 +206,8 @@ class _Reading:
         text = self._first("name")
         if not text:
             return None
-        if len(text) > _MAX_LENGTH:
-            self._faults.append(f"Name is invalid: longer than {_MAX_LENGTH} characters")
+        if len(text) > MAX_LENGTH:
+            self._faults.append(f"Name is invalid: longer than {MAX_LENGTH} characters")
             return None
         try:
             return normalize(text)
@@ -217,8 +219,8 @@ class _Reading:
         text = self._first("version")
         if not text:
             return None
-        if len(text) > _MAX_LENGTH:
-            self._faults.append(f"Version is invalid: longer than {_MAX_LENGTH} characters")
+        if len(text) > MAX_LENGTH:
+            self._faults.append(f"Version is invalid: longer than {MAX_LENGTH} characters")
             return None
         try:
             check_version(text)

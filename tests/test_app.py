@@ -464,3 +464,22 @@ def test_an_unknown_address_is_404_with_the_key_error(client_of: ClientOf, path:
         answer = client.app.request(client.prefix + path, method=method, status=404)
         assert answer.content_type == "application/json"
         assert answer.json == {"error": "404 Not Found"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"forward_to": True},
+        {"forward_to": ""},
+        {"forward_to": "mirror.example"},
+        {"forward_to": "https://mirror.example/\r\nX-Injected: yes"},
+        {"max_file_size": 0},
+        {"max_file_size": -1},
+        {"max_file_size": "3 GiB"},
+        {"max_file_size": True},
+    ],
+    ids=str,
+)
+def test_a_setting_that_cannot_be_is_refused_at_once(options: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=next(iter(options))):
+        Registry(**options)

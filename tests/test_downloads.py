@@ -334,10 +334,20 @@ def test_the_server_gets_its_own_wrapper_around_the_very_stream(registry: Regist
     body.close()
 
 
-def test_a_wrapper_without_a_size_would_send_too_much_of_a_part(registry: Registry) -> None:
+def test_a_part_is_handed_to_the_wrapper_too_so_that_no_thread_waits_for_the_client(registry: Registry) -> None:
     status, body = call(registry, HTTP_RANGE="bytes=10-19", **{"wsgi.file_wrapper": Wrapper})
     assert status == "206 Partial Content"
-    assert not isinstance(body, Wrapper)
+    assert isinstance(body, Wrapper)
+    assert not hasattr(body.filelike, "fileno")  # with one, a server could send the file on beyond the part
+    # As waitress measures it, and reads it piece by piece.
+    assert (body.filelike.seekable(), body.filelike.tell()) == (True, 0)
+    assert body.filelike.seek(0, 2) == 10
+    assert body.filelike.seek(3) == 3
+    assert body.filelike.seek(-2, 1) == 1
+    assert body.filelike.read(4) == DATA[11:15]
+    assert body.filelike.read() == DATA[15:20]
+    assert body.filelike.read() == b""
+    body.filelike.seek(0)
     assert b"".join(body) == DATA[10:20]
     _close(body)
 

@@ -315,3 +315,9 @@ def test_the_body_of_a_head_is_closed_and_never_read() -> None:
 def test_the_body_of_a_head_may_be_a_list() -> None:
     sent, _ = _send(answer_json("200 OK", {}), "HEAD")
     assert list(sent) == []
+
+
+def test_only_the_beginning_of_an_accept_header_is_read() -> None:
+    # Werkzeug would take minutes for this one.
+    assert simple_form(call_with(HTTP_ACCEPT=f"a/b{200_000 * ' '}x")) is Form.TEXT_HTML
+    assert simple_form(call_with(HTTP_ACCEPT=f"{JSON}{200_000 * ' '}")) is Form.JSON

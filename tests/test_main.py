@@ -4,6 +4,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import tomllib
 from contextlib import closing
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from pypi_registry.__main__ import main
 from pypi_registry.accounts import Accounts
 from pypi_registry.auth import Ability, Credentials, Presented
 from pypi_registry.first_start import DataFolder
+from pypi_registry.serving import Server
 from pypi_registry.stores.sqlite import SQLiteCatalogue
 
 
@@ -26,6 +28,17 @@ def an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_server_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a start that should have been refused an error, and not a test without an end."""
+
+    def run(server: Server, ready: object) -> None:
+        raise AssertionError("it serves")
+
+    monkeypatch.setattr(Server, "run", run)
+    monkeypatch.setattr(tempfile, "tempdir", tempfile.tempdir)
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:

@@ -15,6 +15,7 @@ from packaging.utils import NormalizedName
 from werkzeug.test import create_environ, run_wsgi_app
 
 from pypi_registry import Open, Registry
+from pypi_registry.accounts import Accounts, ProjectEntry, Role, Token, User, token_digest
 from pypi_registry.auth import Ability, Credentials, Presented, Principal, Subject
 from pypi_registry.directory import OpenDirectory, Ref, number_of
 from pypi_registry.errors import InvalidToken, RegistryError, StorageFull, StorageUnavailable
@@ -842,7 +843,7 @@ def test_a_name_that_is_not_here_is_forwarded_normalized(client_of: ClientOf, pl
 
 def test_the_body_of_a_forwarding_is_a_page_without_links(client_of: ClientOf) -> None:
     # uv before 0.12 does not follow the redirect, and reads this as the page.
-    client = client_of(Registry(forward_to="https://mirror.example/?a=<b>&c="))
+    client = client_of(Registry(forward_to="https://mirror.example/a&<b>"))
     answer = client.get(f"{TOOLS}/simple/demo/", status=302)
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     assert pypi_simple.ProjectPage.from_html("demo", answer.text).packages == []
@@ -1005,3 +1006,26 @@ def test_the_principal_of_a_host_meets_the_contract() -> None:
     principal: Principal = Host().authenticate(None, {})
     assert principal.anonymous
     assert OpenDirectory(MemoryCatalogue()).projects_in(Group(1, "acme")) == []
+
+
+def test_a_name_stays_at_home_when_its_root_group_is_renamed(client_of: ClientOf) -> None:
+    tokens = [Token(sha256=token_digest("secret"), user="ada", scopes=frozenset({"api"}))]
+    ada = {"Authorization": "Basic " + base64.b64encode(b"ada:secret").decode()}
+    catalogue, blobs = MemoryCatalogue(), MemoryBlobs()
+
+    def registry(root: str) -> Registry:
+        accounts = Accounts(
+            projects=[ProjectEntry(id=1, path=f"{root}/hidden"), ProjectEntry(id=2, path=f"{root}/seen")],
+            users=[User(name="ada", roles={root: Role.OWNER})],
+            tokens=tokens,
+        )
+        return Registry(
+            directory=accounts, auth=accounts, catalogue=catalogue, blobs=blobs, forward_to="https://mirror.example/"
+        )
+
+    form = {"name": "demo", "version": "1.0"}
+    files = [("content", "demo-1.0.tar.gz", b"demo")]
+    client_of(registry("acme")).post("/projects/1/packages/pypi", form, upload_files=files, headers=ada, status=201)
+    for root in ("acme", "renamed"):
+        client_of(registry(root)).get("/projects/2/packages/pypi/simple/demo/", headers=ada, status=404)
+        client_of(registry(root)).get("/projects/2/packages/pypi/simple/other/", headers=ada, status=302)

@@ -67,7 +67,17 @@ def test_the_landing_page_takes_nothing(client: TestApp, method: str) -> None:
     assert answer.json == {"error": "405 Not Allowed"}
 
 
-@pytest.mark.parametrize("path", ["/favicon.ico", "/api", "/api/v4x/projects", "/api/v3/", "/API/V4/", "/projects/1"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/favicon.ico",
+        "/api",
+        "/api/v3/projects/1/packages/pypi/simple/",
+        "/API/V4/projects/1/packages/pypi/simple/",
+        "/api/v4projects/1/packages/pypi/simple/",
+        "/projects/1/packages/pypi/simple/",
+    ],
+)
 def test_anything_else_is_not_found(client: TestApp, path: str) -> None:
     assert client.get(path, status=404).json == {"error": "404 Not Found"}
 

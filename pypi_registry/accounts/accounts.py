@@ -58,6 +58,8 @@ class Accounts:
         reserved: Iterable[str] = (),
         forward_always: Iterable[str] = (),
     ) -> None:
+        if isinstance(reserved, str) or isinstance(forward_always, str):
+            raise TypeError("reserved= and forward_always= are lists of patterns, not one text")
         projects, groups, users, tokens = [*projects], [*groups], [*users], [*tokens]
         check(projects, groups, users, tokens)
         self.max_file_size = max_file_size
@@ -102,8 +104,9 @@ class Accounts:
         return self._projects_in.get(group.path.lower(), [])
 
     def entry(self, project: Project) -> ProjectEntry:
-        """Give what was declared of a project."""
-        return self._entries[project.id]
+        """Give what was declared of a project; no rules if it is somebody else's."""
+        known = self._projects.get(project.path.lower())
+        return self._entries[known.id] if known else ProjectEntry(id=project.id, path=project.path)
 
     def authenticate(self, credentials: Credentials | None, environ: Mapping[str, object]) -> Principal:
         token = self._token(credentials) if credentials and credentials.secret else None

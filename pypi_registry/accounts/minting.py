@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from datetime import UTC
 
 from pypi_registry.accounts.entries import Token
 
@@ -28,7 +29,7 @@ def toml_table(token: Token) -> str:
         lines.append(f"scopes = {_toml(sorted(token.scopes))}")
     lines.append(f"sha256 = {_toml(token.sha256)}")
     if token.expires is not None:
-        lines.append(f"expires = {token.expires.isoformat()}")
+        lines.append(f"expires = {token.expires.astimezone(UTC).replace(tzinfo=None).isoformat()}Z")
     if token.revoked:
         lines.append("revoked = true")
     return "\n".join(lines) + "\n"

@@ -12,7 +12,6 @@ from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pypi_registry.accounts.entries import (
     HIDDEN,
@@ -25,6 +24,7 @@ from pypi_registry.accounts.entries import (
     TokenKind,
     User,
 )
+from pypi_registry.forwarding import is_index
 from pypi_registry.model import Visibility
 
 Reader = Callable[[str, object], Any]
@@ -115,19 +115,10 @@ def _forward(key: str, value: object) -> object:
         return value
     if isinstance(value, str) and "@" in value:
         raise InvalidSetting(key, HIDDEN, "must hold no user and no password: every client would be shown them")
-    if not isinstance(value, str) or not _is_index(value):
-        shown = HIDDEN if isinstance(value, list | dict) else value
+    if not isinstance(value, str) or not is_index(value):
+        shown = value if isinstance(value, str | int | float) and "?" not in str(value) else HIDDEN
         raise InvalidSetting(key, shown, "must be true, false or the http(s) address of a simple index")
     return value
-
-
-def _is_index(text: str) -> bool:
-    try:
-        url = urlsplit(text)
-        reachable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:
-        return False
-    return reachable and not url.query and not url.fragment and re.fullmatch(r"[!-~]+", text) is not None
 
 
 def _pattern(key: str, value: object) -> object:

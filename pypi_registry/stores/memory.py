@@ -30,7 +30,7 @@ class MemoryCatalogue:
         self._filenames: set[tuple[int, str]] = set()
         self._statuses: dict[tuple[int, NormalizedName], NameStatus] = {}
         self._revisions: dict[tuple[int, NormalizedName | None], int] = {}
-        self._published: set[tuple[str, NormalizedName]] = set()
+        self._published: set[tuple[str | int, NormalizedName]] = set()
         self._publishers: dict[int, str] = {}
 
     def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
@@ -56,7 +56,7 @@ class MemoryCatalogue:
             self._files_by_digest[file.digests.sha256, file.filename].append(file.id)
             self._filenames.add((project.id, file.filename))
             self._about[package.id] = upload.about
-            self._published.add((project.root, upload.normalized))
+            self._published |= {(project.root, upload.normalized), (project.id, upload.normalized)}
             self._publishers[project.id] = project.path
             self._revise(package)
             return file
@@ -190,9 +190,9 @@ class MemoryCatalogue:
         with self._lock:
             return max((self._revisions.get((project, name), 0) for project in projects), default=0)
 
-    def was_published(self, root: str, name: NormalizedName) -> bool:
+    def was_published(self, root: str, name: NormalizedName, projects: Sequence[int] = ()) -> bool:
         with self._lock:
-            return (root, name) in self._published
+            return (root, name) in self._published or any((project, name) in self._published for project in projects)
 
     def publishers(self, projects: Sequence[int] | None = None) -> Sequence[tuple[int, str]]:
         with self._lock:

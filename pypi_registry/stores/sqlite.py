@@ -69,9 +69,10 @@ CREATE TABLE revisions (
     PRIMARY KEY (project_id, name)
 ) WITHOUT ROWID;
 CREATE TABLE published (                   -- what is written here stays, whatever is deleted or moved
-    root TEXT NOT NULL,
     name TEXT NOT NULL,
-    PRIMARY KEY (root, name)
+    root TEXT NOT NULL,
+    project_id INTEGER NOT NULL,
+    PRIMARY KEY (name, root, project_id)
 ) WITHOUT ROWID;
 CREATE TABLE publishers (
     project_id INTEGER PRIMARY KEY,
@@ -137,7 +138,8 @@ class SQLiteCatalogue:
         if is_new:
             for statement in _SCHEMA.split(";\n"):
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        # Written each time, so that a catalogue that cannot be written is found now and not by an upload.
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def close(self) -> None:
         """Close the connections that no thread is using; the catalogue opens new ones if it is used again."""
@@ -267,8 +269,12 @@ class SQLiteCatalogue:
         )
         return int(rows[0][0]) if rows else 0
 
-    def was_published(self, root: str, name: NormalizedName) -> bool:
-        return bool(self._rows("SELECT 1 FROM published WHERE root = ? AND name = ?", root, name))
+    def was_published(self, root: str, name: NormalizedName, projects: Sequence[int] = ()) -> bool:
+        statement = (
+            "SELECT 1 FROM published WHERE name = ? "
+            "AND (root = ? OR project_id IN (SELECT value FROM json_each(?))) LIMIT 1"
+        )
+        return bool(self._rows(statement, name, root, json.dumps(projects)))
 
     def publishers(self, projects: Sequence[int] | None = None) -> Sequence[tuple[int, str]]:
         if projects is None:
@@ -457,7 +463,9 @@ def _moment(microseconds: int) -> datetime:
 
 
 def _remember(connection: sqlite3.Connection, project: Project, name: NormalizedName) -> None:
-    connection.execute("INSERT OR IGNORE INTO published (root, name) VALUES (?, ?)", (project.root, name))
+    connection.execute(
+        "INSERT OR IGNORE INTO published (name, root, project_id) VALUES (?, ?, ?)", (name, project.root, project.id)
+    )
     connection.execute(
         "INSERT INTO publishers (project_id, path) VALUES (?, ?) "
         "ON CONFLICT (project_id) DO UPDATE SET path = excluded.path WHERE path != excluded.path",
@@ -480,6 +488,8 @@ def _translated(error: sqlite3.OperationalError) -> Exception:
             return StorageFull()
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return StorageUnavailable("the catalogue is busy")
+        case sqlite3.SQLITE_READONLY:
+            return StorageUnavailable("the catalogue is read-only")
         case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN:
             return StorageUnavailable("the catalogue cannot be read or written")
         case _:
