@@ -4,12 +4,12 @@ import json
 import secrets
 from datetime import UTC
 
-from pypi_registry.accounts.entries import Token
+from pypi_registry.accounts.entries import SECRET_PREFIX, Token
 
 
 def new_secret() -> str:
     """Make a secret: one word, fit for a URL and for a shell. Its plain digest gives 240 random bits away to nobody."""
-    return f"registry-{secrets.token_urlsafe(30)}"
+    return f"{SECRET_PREFIX}{secrets.token_urlsafe(30)}"
 
 
 def toml_table(token: Token) -> str:

@@ -54,7 +54,7 @@ def _table(readers: Mapping[str, Reader], required: tuple[str, ...], key: str, v
         if name not in readers:
             close = difflib.get_close_matches(name, readers, 1)
             advice = f"did you mean {close[0]}?" if close else f"the keys are {', '.join(readers)}"
-            raise InvalidSetting(f"{place}{name}", HIDDEN, f"there is no such key; {advice}")
+            raise InvalidSetting(f"{place}{_plain(name)}", HIDDEN, f"there is no such key; {advice}")
     for name in required:
         if name not in value:
             raise InvalidSetting(f"{place}{name}", None, "is missing")
@@ -69,6 +69,11 @@ def _list(read: Reader, key: str, value: object) -> tuple[Any, ...]:
     if not isinstance(value, list):
         raise InvalidSetting(key, _shown(key, value), "must be a list")
     return tuple(read(f"{key}[{number}]", item) for number, item in enumerate(value, 1))
+
+
+def _plain(name: str) -> str:
+    # A key that could be no key may be a secret in the wrong place, or hold what a terminal obeys.
+    return name if re.fullmatch(r"[A-Za-z0-9_-]{1,24}", name) else "(not shown)"
 
 
 def _shown(key: str, value: object) -> object:

@@ -18,7 +18,7 @@ from pypi_registry.accounts import (
     TokenKind,
     User,
 )
-from pypi_registry.accounts.entries import HIDDEN
+from pypi_registry.accounts.entries import HIDDEN, SECRET_PREFIX
 from pypi_registry.accounts.reading import read_settings
 from pypi_registry.model import Visibility
 
@@ -725,3 +725,18 @@ def test_an_invalid_setting_names_file_key_and_value(error: InvalidSetting, sent
 
 def test_an_invalid_setting_is_a_value_error() -> None:
     assert issubclass(InvalidSetting, ValueError)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'[[tokens]]\nkind = "personal"\nuser = "{SECRET_PREFIX}{SECRET}"\nsha256 = "{64 * "a"}"\n',
+        f'"{SECRET_PREFIX}{SECRET}" = 1\n',
+        f'"a\\nb\\u001b[31m" = "{SECRET_PREFIX}{SECRET}"\n',
+    ],
+    ids=["as a user", "as a key", "as a value"],
+)
+def test_a_secret_of_our_own_is_not_shown_wherever_it_was_put(file: Path, text: str) -> None:
+    told = everything_told(refused(file, text))
+    assert SECRET not in told
+    assert "\x1b" not in told
