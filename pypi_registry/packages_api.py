@@ -231,6 +231,12 @@ _ORDERS: Mapping[str, Literal["created_at", "name", "version", "project_path"]] 
     "version": "version",
     "type": "created_at",  # all of ours are of one type
 }
+_KNOWN = frozenset(
+    {
+        *("page", "per_page", "order_by", "sort", "package_name", "package_version", "package_type", "status"),
+        *("include_versionless", "exclude_subgroups"),
+    }
+)
 _FILE_ORDERS: Mapping[str, Callable[[PackageFile], Any]] = {
     "id": lambda file: file.id,
     "created_at": lambda file: file.uploaded_at,
@@ -239,7 +245,9 @@ _FILE_ORDERS: Mapping[str, Callable[[PackageFile], Any]] = {
 
 
 def _parameters(call: Call) -> Mapping[str, str]:
-    return dict(parse_qsl(call.header("QUERY_STRING"), keep_blank_values=True, errors="replace"))
+    # What is not known is not repeated in links, either: it may be a secret that somebody tried to pass.
+    given = parse_qsl(call.header("QUERY_STRING"), keep_blank_values=True, errors="replace")
+    return {name: value for name, value in given if name in _KNOWN}
 
 
 def _choice(parameters: Mapping[str, str], name: str, allowed: Container[str], default: str) -> str:

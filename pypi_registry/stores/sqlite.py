@@ -203,14 +203,14 @@ class SQLiteCatalogue:
 
     def packages(self, projects: Sequence[int], query: PackageQuery) -> tuple[Sequence[Package], int]:
         wanted = (
-            "FROM packages p WHERE p.project_id IN (SELECT value FROM json_each(?1)) "
-            "AND instr(lower(p.name), lower(?2)) AND ?3 IN ('', p.version) AND ifnull(?4, p.normalized) = p.normalized"
+            "FROM packages p WHERE p.project_id IN (SELECT value FROM json_each(?)) "
+            "AND instr(lower(p.name), lower(?)) AND ? IN ('', p.version) AND ifnull(?, p.normalized) = p.normalized"
         )
         values = json.dumps(projects), query.name, query.version, query.normalized
         direction = "DESC" if query.descending else "ASC"
         rows = self._rows(
             f"SELECT {_PACKAGE} {wanted} "
-            f"ORDER BY {_ORDERS[query.order_by]} {direction}, p.id {direction} LIMIT ?5 OFFSET ?6",
+            f"ORDER BY {_ORDERS[query.order_by]} {direction}, p.id {direction} LIMIT ? OFFSET ?",
             *values,
             -1 if query.limit is None else query.limit,
             query.offset,
