@@ -47,9 +47,9 @@ from pypi_registry.stores.sqlite import SQLiteCatalogue
 ClientOf = Callable[[Registry], Any]
 
 
-@pytest.fixture(params=[""], ids=["root"])
+@pytest.fixture(params=["", "/api/v4"], ids=["root", "mounted"])
 def client_of(client_of: ClientOf) -> ClientOf:
-    """The tables run at the root alone, as what they say does not depend on the place."""
+    """The tables run at the root and, all of them only with --slow, where GitLab has them."""
     return client_of
 
 
@@ -1059,6 +1059,7 @@ def test_a_page_beyond_the_last_is_empty(site: Site, page: int) -> None:
     assert "next" not in links(answer)
 
 
+@pytest.mark.parametrize("client_of", [""], ids=["root"], indirect=True)
 def test_the_links_are_right_below_a_prefix_that_is_not_ascii(site: Site) -> None:
     site.put()
     prefix = "/ü".encode().decode("latin-1")  # as WSGI hands it on
