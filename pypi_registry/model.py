@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Literal
 
 from packaging.utils import NormalizedName
@@ -151,6 +152,13 @@ class Upload:
     requires_python: str
     """A version specifier; empty means that nothing was said."""
     about: About = field(default_factory=About)
+    core_metadata: bytes | None = None
+    """What the file says of itself, as it is served beside it (PEP 658); None if it is not served."""
+
+    @property
+    def metadata_sha256(self) -> str | None:
+        """The digest of the metadata that is served, lower-case hexadecimal."""
+        return None if self.core_metadata is None else sha256(self.core_metadata).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +177,8 @@ class PackageFile:
     """When this project got the file; aware, UTC."""
     key: str
     """Under which the store of blobs holds the bytes."""
+    metadata_sha256: str | None = None
+    """Digest of the core metadata that is served beside the file, lower-case hexadecimal; None if none is."""
 
 
 def last_segment(path: str) -> str:

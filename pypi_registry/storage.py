@@ -96,6 +96,13 @@ class Catalogue(Protocol):
         Those among `projects`, or all if it is None; sorted by id.
         """
 
+    def core_metadata(self, file: PackageFile) -> bytes | None:
+        """Give the core metadata that came with a file; None if none did, or if the file is gone.
+
+        It is kept here and not beside the bytes, so that one transaction makes a file and its metadata visible: pip and
+        uv fail on a page that promises metadata which is not there.
+        """
+
     def about(self, package: Package) -> About:
         """Give what the last upload of a package said about it; nothing if it is gone."""
 

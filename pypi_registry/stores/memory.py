@@ -24,6 +24,7 @@ class MemoryCatalogue:
         self._packages: dict[int, Package] = {}
         self._about: dict[int, About] = {}
         self._files: dict[int, PackageFile] = {}
+        self._core_metadata: dict[int, bytes] = {}
         self._packages_by_name: dict[tuple[int, NormalizedName], list[int]] = defaultdict(list)
         self._files_by_package: dict[int, list[int]] = defaultdict(list)
         self._files_by_digest: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -50,8 +51,11 @@ class MemoryCatalogue:
                 requires_python=upload.requires_python,
                 uploaded_at=at,
                 key=key,
+                metadata_sha256=upload.metadata_sha256,
             )
             self._files[file.id] = file
+            if upload.core_metadata is not None:
+                self._core_metadata[file.id] = upload.core_metadata
             self._files_by_package[package.id].append(file.id)
             self._files_by_digest[file.digests.sha256, file.filename].append(file.id)
             self._filenames.add((project.id, file.filename))
@@ -107,6 +111,7 @@ class MemoryCatalogue:
 
     def _forget(self, file: PackageFile) -> None:
         del self._files[file.id]
+        self._core_metadata.pop(file.id, None)
         self._files_by_digest[file.digests.sha256, file.filename].remove(file.id)
         self._filenames.remove((file.package.project_id, file.filename))
 
@@ -199,6 +204,10 @@ class MemoryCatalogue:
             return sorted(
                 (number, path) for number, path in self._publishers.items() if projects is None or number in projects
             )
+
+    def core_metadata(self, file: PackageFile) -> bytes | None:
+        with self._lock:
+            return self._core_metadata.get(file.id)
 
     def about(self, package: Package) -> About:
         with self._lock:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from hashlib import sha256
 from itertools import count as count_from
 from pathlib import Path
 from threading import Barrier
@@ -88,6 +89,7 @@ def test_what_was_added_is_given_back_as_it_was(catalogue: Catalogue) -> None:
         digests=Digests("a" * 64, "b" * 32, "c" * 64),
         requires_python=">=3.8, <4",
         about=About(summary="é ☃ \0 ' \" %s"),
+        core_metadata=b"Name: My.Pkg\n\0\xff",
     )
     added = catalogue.add(ELSEWHERE, sent, KEY, AT)
     assert added == PackageFile(
@@ -99,12 +101,26 @@ def test_what_was_added_is_given_back_as_it_was(catalogue: Catalogue) -> None:
         requires_python=">=3.8, <4",
         uploaded_at=AT,
         key=KEY,
+        metadata_sha256=sha256(b"Name: My.Pkg\n\0\xff").hexdigest(),
     )
     assert list(catalogue.files([ELSEWHERE.id], sent.normalized)) == [added]
     assert catalogue.file([ELSEWHERE.id], "a" * 64, sent.filename) == added
     assert catalogue.about(added.package) == sent.about
+    assert catalogue.core_metadata(added) == sent.core_metadata
     (found,) = catalogue.files([ELSEWHERE.id], sent.normalized)
     assert found.uploaded_at.utcoffset() == timedelta(0)
+
+
+def test_core_metadata_is_there_for_the_file_it_came_with_and_goes_with_it(catalogue: Catalogue) -> None:
+    with_metadata = catalogue.add(TOOLS, replace(upload("demo-1.0.zip"), core_metadata=b"Name: demo\n"), KEY, AT)
+    without = add(catalogue, TOOLS, "demo-1.0.tar.gz")
+    empty = catalogue.add(TOOLS, replace(upload("demo-1.1.zip", version="1.1"), core_metadata=b""), KEY, AT)
+    assert [catalogue.core_metadata(file) for file in (with_metadata, without, empty)] == [b"Name: demo\n", None, b""]
+    assert without.metadata_sha256 is None
+    assert empty.metadata_sha256 == sha256(b"").hexdigest()
+    catalogue.delete_file(with_metadata)
+    catalogue.delete_package(empty.package)
+    assert [catalogue.core_metadata(file) for file in (with_metadata, without, empty)] == [None, None, None]
 
 
 def test_digests_that_nobody_asked_for_stay_none(catalogue: Catalogue) -> None:

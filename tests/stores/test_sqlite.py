@@ -16,8 +16,9 @@ from packaging.utils import canonicalize_name
 
 from pypi_registry.errors import FileTaken, StorageFull, StorageUnavailable, UploadsRefused
 from pypi_registry.model import About, Digests, NameStatus, PackageFile, PackageQuery, Project, Status, Upload
-from pypi_registry.stores import sqlite
-from pypi_registry.stores.sqlite import SCHEMA_VERSION, SQLiteCatalogue, UnknownSchema
+from pypi_registry.stores import sqlite_connections
+from pypi_registry.stores.sqlite import SQLiteCatalogue
+from pypi_registry.stores.sqlite_schema import SCHEMA_VERSION, UnknownSchema
 
 TOOLS = Project(1, "acme/tools")
 DEMO = canonicalize_name("demo")
@@ -130,6 +131,46 @@ def test_a_file_of_another_schema_is_refused_and_left_alone(path: Path, version:
     connection.close()
 
 
+# The tables of schema version 1, as files on disks have them, with one file in them.
+FIRST_SCHEMA = """
+CREATE TABLE packages (id INTEGER PRIMARY KEY AUTOINCREMENT, project_id INTEGER NOT NULL, name TEXT NOT NULL,
+    normalized TEXT NOT NULL, version TEXT NOT NULL, canonical TEXT NOT NULL, about TEXT NOT NULL,
+    created_at INTEGER NOT NULL, yanked TEXT, UNIQUE (project_id, normalized, canonical));
+CREATE TABLE files (id INTEGER PRIMARY KEY AUTOINCREMENT, package_id INTEGER NOT NULL REFERENCES packages,
+    project_id INTEGER NOT NULL, filename TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL, md5 TEXT,
+    blake2_256 TEXT, requires_python TEXT NOT NULL, uploaded_at INTEGER NOT NULL, key TEXT NOT NULL,
+    UNIQUE (project_id, filename));
+CREATE INDEX files_by_package ON files (package_id);
+CREATE INDEX files_by_digest ON files (sha256);
+CREATE TABLE statuses (project_id INTEGER NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (project_id, name)) WITHOUT ROWID;
+CREATE TABLE revisions (project_id INTEGER NOT NULL, name TEXT NOT NULL, serial INTEGER NOT NULL,
+    PRIMARY KEY (project_id, name)) WITHOUT ROWID;
+CREATE TABLE published (name TEXT NOT NULL, root TEXT NOT NULL, project_id INTEGER NOT NULL,
+    PRIMARY KEY (name, root, project_id)) WITHOUT ROWID;
+CREATE TABLE publishers (project_id INTEGER PRIMARY KEY, path TEXT NOT NULL);
+INSERT INTO packages VALUES (1, 1, 'demo', 'demo', '1.0', '1', '{}', 0, NULL);
+INSERT INTO files VALUES (1, 1, 1, 'demo-1.0.zip', 4, 'aa', NULL, NULL, '>=3', 0, 'key');
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_file_of_the_first_schema_goes_on_with_what_it_holds(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.executescript(FIRST_SCHEMA)
+    connection.close()
+    catalogue = SQLiteCatalogue(path)
+    [old] = catalogue.files([TOOLS.id], DEMO)
+    assert (old.filename, old.requires_python, old.metadata_sha256) == ("demo-1.0.zip", ">=3", None)
+    assert catalogue.core_metadata(old) is None
+    new = catalogue.add(TOOLS, replace(upload("demo-1.0.tar.gz"), core_metadata=b"Name: demo\n"), "0" * 32, AT)
+    assert catalogue.core_metadata(new) == b"Name: demo\n"
+    catalogue.close()
+    again = SQLiteCatalogue(path)
+    assert filenames(again) == ["demo-1.0.zip", "demo-1.0.tar.gz"]
+    again.close()
+
+
 def test_what_is_no_database_is_refused_and_left_alone(path: Path) -> None:
     path.write_bytes(b"this is a letter, and no database\n" * 100)
     with pytest.raises(sqlite3.DatabaseError):
@@ -195,7 +236,7 @@ def test_processes_that_add_at_once_lose_nothing_and_take_no_name_twice(path: Pa
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "_PATIENCE", NO_PATIENCE)
+    monkeypatch.setattr(sqlite_connections, "_PATIENCE", NO_PATIENCE)
 
 
 @pytest.fixture
@@ -453,7 +494,7 @@ def test_a_fork_in_the_middle_of_somebody_elses_upload_stops_no_child(catalogue:
     def act() -> None:
         add(catalogue, "demo-1.zip")
 
-    with catalogue._writing:  # as another thread would hold it: a child has only the thread that forked
+    with catalogue._connections._writing:  # as another thread would hold it: a child has only the thread that forked
         code = exit_code(fork(act))
     assert code == 0
     assert filenames(catalogue) == ["demo-1.zip"]

@@ -1,0 +1,129 @@
+"""Connections to one SQLite file: lent to one thread at a time, one writer at a time, and none across a fork."""
+
+import os
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
+from weakref import WeakSet
+
+from pypi_registry.errors import StorageFull, StorageUnavailable
+
+_PATIENCE = 30.0  # seconds that a writer waits for other writers, in its process and in others
+
+
+class Connections:
+    """Lends connections, and makes one when none is idle: opening one costs more than what is asked of it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._idle: deque[sqlite3.Connection] = deque()
+        # SQLite's own waiting polls: eight uploads at once take ten times as long to the slowest without this.
+        self._writing = Lock()
+        _ALL.add(self)
+
+    def close(self) -> None:
+        """Close the connections that no thread is using."""
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection for changes, which are all made or none.
+
+        :raises StorageUnavailable: if the file cannot be written now.
+        :raises StorageFull: if there is no room.
+        """
+        if not self._writing.acquire(timeout=_PATIENCE):
+            raise StorageUnavailable("the catalogue is busy")
+        try:
+            with self.reading() as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                finally:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+        finally:
+            self._writing.release()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection.
+
+        :raises StorageUnavailable: if the file cannot be read now.
+        """
+        try:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = self._connect()
+            try:
+                yield connection
+            finally:
+                self._idle.append(connection)
+        except sqlite3.OperationalError as error:
+            raise _translated(error) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            _use_write_ahead_log(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+_ALL: WeakSet[Connections] = WeakSet()
+_INHERITED: list[object] = []
+
+
+def _before_fork() -> None:
+    # A child believes that it holds the locks of the connections it inherits, and it holds none: its next connection
+    # would write without any. So there are none to inherit, unless a thread is in the middle of something.
+    for connections in [*_ALL]:
+        connections.close()
+
+
+def _after_fork_in_child() -> None:
+    for connections in [*_ALL]:
+        _INHERITED.append(connections._idle)  # what a thread gave back in between; to collect it would be to close it
+        connections._idle, connections._writing = deque(), Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:  # this statement alone does not wait while another process does the same
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _translated(error: sqlite3.OperationalError) -> Exception:
+    match error.sqlite_errorcode & 0xFF:  # the primary code
+        case sqlite3.SQLITE_FULL:
+            return StorageFull()
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return StorageUnavailable("the catalogue is busy")
+        case sqlite3.SQLITE_READONLY:
+            return StorageUnavailable("the catalogue is read-only")
+        case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN:
+            return StorageUnavailable("the catalogue cannot be read or written")
+        case _:
+            return error
