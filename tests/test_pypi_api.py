@@ -27,6 +27,7 @@ from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 from pypi_registry.stores.sqlite import SQLiteCatalogue
 from pypi_registry.uploads import FORM_ROOM
+from tests.made import distribution, name_and_version
 
 ClientOf = Callable[[Registry], Any]
 
@@ -39,12 +40,15 @@ OTHER = "/projects/acme%2Fother/packages/pypi"
 ACME = "/groups/acme/-/packages/pypi"
 
 
-def publish(client: Any, where: str, filename: str = "demo-1.0.tar.gz", data: bytes = b"demo", **fields: Any) -> Any:
-    """Upload as twine does; the name and the version come from the file name unless they are given."""
-    name, version = filename.removesuffix(".tar.gz").removesuffix("-py3-none-any.whl").rsplit("-", 1)
+DEMO = distribution("demo-1.0.tar.gz")
+
+
+def publish(client: Any, where: str, filename: str = "demo-1.0.tar.gz", data: bytes = b"", **fields: Any) -> Any:
+    """Upload as twine does; what is not given comes from the file name."""
+    name, version = name_and_version(filename)
     options = {option: fields.pop(option) for option in ("status", "headers") if option in fields}
     form = {":action": "file_upload", "protocol_version": "1", "name": name, "version": version, **fields}
-    return client.post(where, form, upload_files=[("content", filename, data)], **options)
+    return client.post(where, form, upload_files=[("content", filename, data or distribution(filename))], **options)
 
 
 # The host: two projects in groups of their own, and people
@@ -140,7 +144,11 @@ def hosts(client_of: ClientOf) -> Any:
     return client
 
 
-SHA256 = hashlib.sha256(b"demo").hexdigest()
+def sha256_of(filename: str) -> str:
+    """Give the digest of what `publish` sends."""
+    return hashlib.sha256(distribution(filename)).hexdigest()
+
+
 CALLERS: Mapping[str, dict[str, str]] = {
     "developer": basic("developer"),
     "guest": basic("guest"),
@@ -167,8 +175,9 @@ def test_reads_are_for_guests_and_up_or_for_everybody(
     hosts: Any, project: Project, statuses: Mapping[str, int], place: str, caller: str
 ) -> None:
     name = project.path.rpartition("/")[2]
+    sha256 = sha256_of(f"{name}-1.0.tar.gz")
     for address in READS:
-        path = f"{place}/{address}".format(id=project.id, group=project.root, name=name, sha256=SHA256)
+        path = f"{place}/{address}".format(id=project.id, group=project.root, name=name, sha256=sha256)
         answer = hosts.get(path, headers=CALLERS[caller], status=statuses[caller])
         challenge = answer.headers.get("WWW-Authenticate")
         if answer.status_int != 200:
@@ -224,7 +233,7 @@ def test_a_group_shows_everybody_the_projects_that_they_may_read(hosts: Any) -> 
         assert seen({}) == ["open"]
         assert seen(basic("stranger")) == ["open"]
         assert seen(basic("guest")) == ["hidden", "open"]
-    page, file = "simple/hidden/", f"files/{SHA256}/hidden-1.0.tar.gz"
+    page, file = "simple/hidden/", f"files/{sha256_of('hidden-1.0.tar.gz')}/hidden-1.0.tar.gz"
     for path in (page, file, page):
         hosts.get(f"/groups/acme/-/packages/pypi/{path}", headers=basic("guest"), status=200)
         hosts.get(f"/groups/acme/-/packages/pypi/{path}", status=404)
@@ -296,7 +305,7 @@ BOUNDARY = "boundary"
 FORM_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 
 
-def form_of(data: bytes = b"demo", filename: str = "demo-1.0.tar.gz") -> bytes:
+def form_of(data: bytes = DEMO, filename: str = "demo-1.0.tar.gz") -> bytes:
     parts = [
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"' for name in ("name", "version", "content")
     ]
@@ -407,7 +416,7 @@ def test_a_file_of_the_limit_or_more_is_400_and_nothing_is_stored(tmp_path: Path
 
 
 def test_a_file_of_one_byte_less_than_the_limit_is_taken() -> None:
-    registry, form = hosted(max_file_size=LIMIT), form_of(bytes(LIMIT - 1))
+    registry, form = hosted(max_file_size=len(DEMO) + 1), form_of()
     assert send(registry, Tape(Log(), form), len(form))[0] == "201 Created"
     assert listed(registry) == ["demo"]
 
@@ -449,7 +458,7 @@ def test_a_body_whose_end_the_server_marks_needs_no_length() -> None:
 @pytest.mark.parametrize("cut", [1, 30, 100, 200, 250, -30, -10, -3])
 @pytest.mark.parametrize("declared", ["whole", "cut"])
 def test_a_body_cut_short_stores_nothing_and_the_retry_works(tmp_path: Path, cut: int, declared: str) -> None:
-    registry, form = hosted(blobs=FileBlobs(tmp_path)), form_of(b"d" * 100)
+    registry, form = hosted(blobs=FileBlobs(tmp_path)), form_of()
     status, body = send(registry, Tape(Log(), form[:cut]), len(form if declared == "whole" else form[:cut]))
     assert status.startswith("400 ")
     assert len(body["errors"]) == 1
@@ -465,7 +474,7 @@ def test_a_connection_that_breaks_stores_nothing_and_the_retry_works(tmp_path: P
                 raise ConnectionResetError
             return super().read(size)
 
-    registry, form = hosted(blobs=FileBlobs(tmp_path)), form_of(b"d" * 100)
+    registry, form = hosted(blobs=FileBlobs(tmp_path)), form_of()
     status, body = send(registry, Breaking(Log(), form[:-50]), len(form))
     assert status == "400 Bad request - Validation failed: the request broke off before its end"
     assert body["errors"] == ["the request broke off before its end"]
@@ -512,13 +521,13 @@ def test_a_full_disk_leaves_nothing_and_the_retry_works(client_of: ClientOf, tmp
     blobs = Tight(tmp_path)
     client = client_of(Registry(auth=Open(), catalogue=MemoryCatalogue(), blobs=blobs, forward_to=None))
     blobs.full_at = step
-    answer = publish(client, TOOLS, data=b"x" * 100, status=507)
+    answer = publish(client, TOOLS, status=507)
     assert answer.json == {"message": "507 Insufficient Storage"}
     assert files_below(tmp_path) == []
     client.get(f"{TOOLS}/simple/demo/", status=404)
     blobs.full_at = ""
-    publish(client, TOOLS, data=b"x" * 100, status=201)
-    assert follow(client, f"{TOOLS}/simple/demo/") == {"demo-1.0.tar.gz": b"x" * 100}
+    publish(client, TOOLS, status=201)
+    assert follow(client, f"{TOOLS}/simple/demo/") == {"demo-1.0.tar.gz": DEMO}
 
 
 class Failing(MemoryCatalogue):
@@ -556,7 +565,7 @@ def test_a_row_that_may_be_there_keeps_its_bytes(client_of: ClientOf) -> None:
     catalogue = Failing(OSError("the connection was lost on COMMIT"), after=True)
     client = client_of(Registry(auth=Open(), catalogue=catalogue, blobs=MemoryBlobs()))
     publish(client, TOOLS, status=500)
-    assert follow(client, f"{TOOLS}/simple/demo/") == {"demo-1.0.tar.gz": b"demo"}
+    assert follow(client, f"{TOOLS}/simple/demo/") == {"demo-1.0.tar.gz": DEMO}
 
 
 # Uploads and pages
@@ -604,10 +613,13 @@ def test_an_upload_is_201_with_and_without_a_slash(client: Any, slash: str) -> N
 
 
 FILES = {
-    "My.Pkg_demo-1.0.tar.gz": b"an sdist",
-    "My.Pkg_demo-1.0-py3-none-any.whl": b"a wheel",
-    "My.Pkg_demo-1.1+local.1.tar.gz": b"a local version",
-    "My.Pkg_demo-1!2.0.tar.gz": b"an epoch",
+    filename: distribution(filename)
+    for filename in (
+        "My.Pkg_demo-1.0.tar.gz",
+        "My.Pkg_demo-1.0-py3-none-any.whl",
+        "My.Pkg_demo-1.1+local.1.tar.gz",
+        "My.Pkg_demo-1!2.0.tar.gz",
+    )
 }
 ACME_TOOLS = number_of("acme/libs/tools")
 PLACES_OF_TOOLS = [
@@ -621,10 +633,8 @@ PLACES_OF_TOOLS = [
 
 @pytest.fixture
 def tools(client: Any) -> Any:
-    for filename, data in FILES.items():
-        name, _, version = filename.partition("-")
-        version = version.removesuffix(".tar.gz").partition("-")[0]
-        publish(client, PLACES_OF_TOOLS[1], filename, data, name=name, version=version, status=201)
+    for filename in FILES:
+        publish(client, PLACES_OF_TOOLS[1], filename, status=201)
     return client
 
 
@@ -673,12 +683,13 @@ def test_a_name_may_be_asked_in_any_spelling(tools: Any, asked: str) -> None:
 def test_what_the_form_says_is_on_the_page(client: Any) -> None:
     publish(client, TOOLS, requires_python=">=3.8, <4", status=201)
     before = datetime.now(UTC)
-    publish(client, TOOLS, "demo-2.0.tar.gz", b"two", status=201)
+    larger = distribution("demo-2.0.tar.gz", size=2000)
+    publish(client, TOOLS, "demo-2.0.tar.gz", larger, status=201)
     for accept in (HTML, JSON):
         first, second = parse(client, f"{TOOLS}/simple/demo/", accept).packages
         assert (first.requires_python, second.requires_python) == (">=3.8, <4", None)
         assert not first.is_yanked
-    assert (first.size, second.size) == (4, 3)
+    assert (first.size, second.size) == (len(DEMO), len(larger))
     assert first.upload_time is not None
     assert second.upload_time is not None
     assert first.upload_time <= before <= second.upload_time <= datetime.now(UTC)
@@ -692,7 +703,7 @@ def test_what_the_form_says_is_on_the_page(client: Any) -> None:
 )
 def test_a_project_is_one_by_its_path_and_by_its_number(client: Any, uploaded: str, read: str) -> None:
     publish(client, f"/projects/{uploaded}/packages/pypi", status=201)
-    assert follow(client, f"/projects/{read}/packages/pypi/simple/demo/") == {"demo-1.0.tar.gz": b"demo"}
+    assert follow(client, f"/projects/{read}/packages/pypi/simple/demo/") == {"demo-1.0.tar.gz": DEMO}
     publish(client, f"/projects/{read}/packages/pypi", status=400)
 
 
@@ -713,31 +724,32 @@ def test_a_group_holds_what_is_in_the_groups_below_it_and_nothing_else(client: A
 
 
 def test_a_group_merges_the_files_of_a_name(client: Any) -> None:
-    publish(client, TOOLS, "demo-1.0.tar.gz", b"one", status=201)
-    publish(client, OTHER, "demo-2.0.tar.gz", b"two", status=201)
+    publish(client, TOOLS, "demo-1.0.tar.gz", status=201)
+    publish(client, OTHER, "demo-2.0.tar.gz", status=201)
     for accept in (HTML, JSON):
         merged = follow(client, f"{ACME}/simple/demo/", accept)
-        assert merged == {"demo-1.0.tar.gz": b"one", "demo-2.0.tar.gz": b"two"}
-    assert follow(client, f"{TOOLS}/simple/demo/") == {"demo-1.0.tar.gz": b"one"}
+        assert merged == {"demo-1.0.tar.gz": DEMO, "demo-2.0.tar.gz": distribution("demo-2.0.tar.gz")}
+    assert follow(client, f"{TOOLS}/simple/demo/") == {"demo-1.0.tar.gz": DEMO}
 
 
 @pytest.mark.parametrize("accept", [HTML, JSON], ids=["html", "json"])
 def test_of_files_with_one_name_in_a_group_the_newest_is_shown(client: Any, accept: dict[str, str]) -> None:
-    publish(client, TOOLS, data=b"old", status=201)
-    publish(client, OTHER, data=b"new", status=201)
+    newest = distribution("demo-1.0.tar.gz", payload=b"newest")
+    publish(client, TOOLS, status=201)
+    publish(client, OTHER, data=newest, status=201)
     assert [package.filename for package in parse(client, f"{ACME}/simple/demo/", accept).packages] == [
         "demo-1.0.tar.gz"
     ]
-    assert follow(client, f"{ACME}/simple/demo/", accept) == {"demo-1.0.tar.gz": b"new"}
+    assert follow(client, f"{ACME}/simple/demo/", accept) == {"demo-1.0.tar.gz": newest}
 
 
 def test_a_file_that_is_there_already_is_refused_in_words_that_uploaders_know(client: Any) -> None:
-    publish(client, TOOLS, data=b"first", status=201)
-    answer = publish(client, TOOLS, data=b"second", status=400)
+    publish(client, TOOLS, status=201)
+    answer = publish(client, TOOLS, data=distribution("demo-1.0.tar.gz", payload=b"second"), status=400)
     fault = "File name has already been taken (demo-1.0.tar.gz already exists)"
     assert answer.status == f"400 Bad request - Validation failed: {fault}"
     assert answer.json == {"message": answer.status, "errors": [fault]}
-    assert follow(client, f"{TOOLS}/simple/demo/") == {"demo-1.0.tar.gz": b"first"}
+    assert follow(client, f"{TOOLS}/simple/demo/") == {"demo-1.0.tar.gz": DEMO}
 
 
 def test_a_refused_duplicate_leaves_no_bytes(client_of: ClientOf, tmp_path: Path) -> None:
@@ -751,7 +763,7 @@ def test_a_refused_duplicate_leaves_no_bytes(client_of: ClientOf, tmp_path: Path
 
 def test_a_wheel_may_join_its_sdist_and_another_project_have_the_same_file(client: Any) -> None:
     publish(client, TOOLS, status=201)
-    publish(client, TOOLS, "demo-1.0-py3-none-any.whl", name="demo", version="1.0", status=201)
+    publish(client, TOOLS, "demo-1.0-py3-none-any.whl", status=201)
     publish(client, OTHER, status=201)
 
 
@@ -867,7 +879,7 @@ def test_what_is_here_is_not_forwarded_nor_merged(client: Any) -> None:
     publish(client, TOOLS, status=201)
     assert "mirror" not in client.get(f"{TOOLS}/simple/demo/", status=200)
     client.get(f"{TOOLS}/simple/", status=200)
-    client.get(f"{TOOLS}/files/{SHA256}/absent-1.0.tar.gz", status=404)
+    client.get(f"{TOOLS}/files/{sha256_of('demo-1.0.tar.gz')}/absent-1.0.tar.gz", status=404)
 
 
 @pytest.mark.parametrize("forward_to", [None, lambda where, name: None], ids=["nowhere", "nowhere says a function"])
@@ -1024,7 +1036,7 @@ def test_a_name_stays_at_home_when_its_root_group_is_renamed(client_of: ClientOf
         )
 
     form = {"name": "demo", "version": "1.0"}
-    files = [("content", "demo-1.0.tar.gz", b"demo")]
+    files = [("content", "demo-1.0.tar.gz", DEMO)]
     client_of(registry("acme")).post("/projects/1/packages/pypi", form, upload_files=files, headers=ada, status=201)
     for root in ("acme", "renamed"):
         client_of(registry(root)).get("/projects/2/packages/pypi/simple/demo/", headers=ada, status=404)
