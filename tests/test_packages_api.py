@@ -43,6 +43,7 @@ from pypi_registry.model import (
 )
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 from pypi_registry.stores.sqlite import SQLiteCatalogue
+from tests.made import distribution, name_and_version
 
 ClientOf = Callable[[Registry], Any]
 
@@ -242,9 +243,9 @@ class Site:
 
     def upload(self, filename: str, token: str = "owner", status: int = 201, project: int = 1) -> Any:
         """Publish as twine does."""
-        name, version = filename.removesuffix(".tar.gz").rsplit("-", 1)
+        name, version = name_and_version(filename)
         form = {":action": "file_upload", "protocol_version": "1", "name": name, "version": version}
-        files = [("content", filename, b"demo")]
+        files = [("content", filename, distribution(filename))]
         address = f"/projects/{project}/packages/pypi"
         return self.client.post(address, form, upload_files=files, headers=basic(token), status=status)
 
@@ -725,7 +726,7 @@ def test_an_upload_for_another_site_is_refused(site: Site, sent_for: str) -> Non
     form = {"name": "demo", "version": "1.0"}
     headers = basic("owner") | {"Sec-Fetch-Site": sent_for}
     status = 403 if sent_for.endswith("-site") else 201
-    content = [("content", "demo-1.0.tar.gz", b"demo")]
+    content = [("content", "demo-1.0.tar.gz", distribution("demo-1.0.tar.gz"))]
     site.client.post("/projects/1/packages/pypi", form, upload_files=content, headers=headers, status=status)
     site.ask("GET", "/projects/1/packages/pypi/simple/demo/", status=302 if status == 403 else 200)
 
@@ -1322,7 +1323,7 @@ def test_what_was_deleted_may_be_published_again_at_once(site: Site, delete: Any
         site.upload("demo-1.0.tar.gz")
         assert site.filenames() == ["demo-1.0.tar.gz"]
         link = f"/projects/1/packages/pypi/files/{entity['file_sha256']}/demo-1.0.tar.gz"
-        assert site.ask("GET", link).body == b"demo"
+        assert site.ask("GET", link).body == distribution("demo-1.0.tar.gz")
 
 
 @pytest.mark.parametrize("act", ["delete a package", "delete a file"])
@@ -1856,7 +1857,8 @@ def test_all_addresses_over_a_store_on_disk(client_of: ClientOf, ref: str, tmp_p
     here = f"/projects/{ref}/packages/{package['id']}"
     assert site.ask("GET", f"{here}/").json["versions"] == []
     (file,) = site.ask("GET", f"{here}/package_files").json
-    assert site.ask("GET", f"{here}/package_files/{file['id']}/download").body == b"demo"
+    download = site.ask("GET", f"{here}/package_files/{file['id']}/download")
+    assert download.body == distribution("demo-1.0.tar.gz")
     site.ask("PATCH", here, "owner", data={"yanked": True})
     simple = f"/projects/{ref}/packages/pypi/simple/demo"
     site.ask("PATCH", simple, "owner", data={"status": "archived"})

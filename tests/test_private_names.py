@@ -11,6 +11,7 @@ from pypi_registry import Registry
 from pypi_registry.accounts import Accounts, GroupEntry, ProjectEntry, Token, User, token_digest
 from pypi_registry.model import Visibility
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
+from tests.made import distribution
 
 ELSEWHERE = "https://mirror.example/simple/"
 HOMES = {"here": 1, "hidden": 2, "in another root group": 3, "nowhere": None}
@@ -85,7 +86,7 @@ def login(secret: str) -> dict[str, str]:
 def publish(app: TestApp, project: int, fate: str) -> None:
     """Publish demo in a project, and let it have its fate."""
     owner = login("owner")
-    files = [("content", "demo-1.0.tar.gz", b"demo")]
+    files = [("content", "demo-1.0.tar.gz", distribution("demo-1.0.tar.gz"))]
     form = {"name": "demo", "version": "1.0"}
     app.post(f"/projects/{project}/packages/pypi", form, upload_files=files, headers=owner, status=201)
     [package] = app.get(f"/projects/{project}/packages", headers=owner).json

@@ -8,6 +8,7 @@ from webtest import TestApp
 
 from pypi_registry import Registry
 from pypi_registry.site import AccessLog, Site
+from tests.made import distribution
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -86,10 +87,11 @@ def test_anything_else_is_not_found(client: TestApp, path: str) -> None:
 
 
 def test_the_registry_is_below_api_v4(client: TestApp) -> None:
-    form, file = {"name": "demo", "version": "1.0"}, ("content", "demo-1.0.tar.gz", b"an sdist")
-    client.post("/api/v4/projects/1/packages/pypi", form, upload_files=[file], status=201)
+    form, sdist = {"name": "demo", "version": "1.0"}, distribution("demo-1.0.tar.gz")
+    files = [("content", "demo-1.0.tar.gz", sdist)]
+    client.post("/api/v4/projects/1/packages/pypi", form, upload_files=files, status=201)
     page = client.get("/api/v4/projects/1/packages/pypi/simple/demo/", status=200)
-    assert page.click("demo-1.0.tar.gz").body == b"an sdist"
+    assert page.click("demo-1.0.tar.gz").body == sdist
     assert client.get("/api/v4", status=404).json == client.get("/api/v4/", status=404).json
 
 
