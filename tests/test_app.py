@@ -35,10 +35,11 @@ from pypi_registry.errors import (
     UploadsRefused,
 )
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
+from tests.made import distribution
 
 ClientOf = Callable[[Registry], Any]
 
-SDIST = ("content", "demo-1.0.tar.gz", b"the bytes of demo")
+SDIST = ("content", "demo-1.0.tar.gz", distribution("demo-1.0.tar.gz"))
 FORM = {"name": "demo", "version": "1.0"}
 
 
@@ -135,7 +136,7 @@ def test_an_empty_store_is_used_although_it_may_be_falsy() -> None:
 
     catalogue = Falsy()
     environ = create_environ(
-        "/projects/7/packages/pypi", method="POST", data={**FORM, "content": (io.BytesIO(b"x"), SDIST[1])}
+        "/projects/7/packages/pypi", method="POST", data={**FORM, "content": (io.BytesIO(SDIST[2]), SDIST[1])}
     )
     _, status, _ = run_wsgi_app(Registry(auth=Open(), catalogue=catalogue, blobs=MemoryBlobs()), environ)
     assert status == "201 Created"

@@ -17,6 +17,7 @@ from pypi_registry import Registry
 from pypi_registry.accounts import Accounts, GroupEntry, ProjectEntry, Protection, Role, Token, User
 from pypi_registry.model import Visibility
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
+from tests.made import distribution
 
 ClientOf = Callable[[Registry], Any]
 
@@ -95,7 +96,7 @@ def make_registry(accounts: Accounts, catalogue: Any = None) -> Registry:
     )
 
 
-SDIST = ("content", "demo-1.0.tar.gz", b"the bytes of demo")
+SDIST = ("content", "demo-1.0.tar.gz", distribution("demo-1.0.tar.gz"))
 SHA256 = hashlib.sha256(SDIST[2]).hexdigest()
 FORM = {"name": "demo", "version": "1.0"}
 
@@ -248,17 +249,18 @@ def test_a_group_shows_what_its_reader_may_read(client_of: ClientOf, name: str) 
         ],
     )
     client = client_of(make_registry(accounts))
-    for visibility, number in NUMBERS.items():
-        file = ("content", f"demo-1.{number}.tar.gz", visibility.encode())
+    for number in NUMBERS.values():
+        filename = f"demo-1.{number}.tar.gz"
+        file = ("content", filename, distribution(filename))
         form = {"name": "demo", "version": f"1.{number}"}
         address = f"/projects/{number}/packages/pypi"
         client.post(address, form, upload_files=[file], headers=caller("admin"), status=201)
     page = client.get("/groups/acme/-/packages/pypi/simple/demo/", headers=caller(name)).text
     for visibility, number in NUMBERS.items():
-        readable = PROJECT_READS[visibility][name] == 200
-        assert (f">demo-1.{number}.tar.gz<" in page) == readable
-        digest = hashlib.sha256(visibility.encode()).hexdigest()
-        address = f"/groups/acme/-/packages/pypi/files/{digest}/demo-1.{number}.tar.gz"
+        readable, filename = PROJECT_READS[visibility][name] == 200, f"demo-1.{number}.tar.gz"
+        assert (f">{filename}<" in page) == readable
+        digest = hashlib.sha256(distribution(filename)).hexdigest()
+        address = f"/groups/acme/-/packages/pypi/files/{digest}/{filename}"
         assert client.get(address, headers=caller(name), expect_errors=True).status_int == (200 if readable else 404)
 
 
@@ -311,7 +313,7 @@ def test_who_may_not_publish_is_told_so_whatever_was_sent(
 def test_a_protected_name_needs_more(client_of: ClientOf, package: str, name: str, status: int) -> None:
     catalogue = MemoryCatalogue()
     client = client_of(make_registry(make_accounts(), catalogue))
-    file = ("content", "core_x-1.0.tar.gz", b"the bytes of core-x")
+    file = ("content", "core_x-1.0.tar.gz", distribution("core_x-1.0.tar.gz"))
     form = {"name": package, "version": "1.0"}
     answer = client.post(
         "/projects/1/packages/pypi", form, upload_files=[file], headers=caller(name), expect_errors=True

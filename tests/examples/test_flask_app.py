@@ -17,6 +17,7 @@ from pypi_registry.stores.sqlite import SQLiteCatalogue
 from tests.clients.distributions import make_wheel
 from tests.clients.programs import Programs
 from tests.clients.served import PATIENCE, until
+from tests.made import distribution
 
 FOLDER = Path(__file__).parents[2] / "examples" / "flask_app"
 SECRET = "the-secret-of-the-example"
@@ -52,10 +53,10 @@ def test_the_registry_below_it_asks_who_is_there(app: Flask) -> None:
 def test_the_one_token_publishes_and_installs(app: Flask, tmp_path: Path) -> None:
     client = TestApp(app, lint=True)
     client.authorization = ("Basic", ("ada", SECRET))
-    form, file = {"name": "demo", "version": "1.0"}, ("content", "demo-1.0.tar.gz", b"an sdist")
-    client.post(PLACE, form, upload_files=[file], status=201)
+    form, sdist = {"name": "demo", "version": "1.0"}, distribution("demo-1.0.tar.gz")
+    client.post(PLACE, form, upload_files=[("content", "demo-1.0.tar.gz", sdist)], status=201)
     page = client.get("/api/v4/projects/team%2Fpackages/packages/pypi/simple/demo/")
-    assert page.click("demo-1.0.tar.gz").body == b"an sdist"
+    assert page.click("demo-1.0.tar.gz").body == sdist
     assert {path.name for path in (tmp_path / "instance").iterdir()} >= {"catalogue.sqlite3", "files"}
 
 
