@@ -105,7 +105,7 @@ def name_and_version(filename: str) -> tuple[str, str]:
         return name, version
     for ending in filter(filename.endswith, SDISTS):
         name, hyphen, version = filename.removesuffix(ending).rpartition("-")
-        if hyphen:
+        if hyphen and re.fullmatch(r"[\w.+!-]+", filename):
             return name, version
     raise ValueError(f"{filename!r} is the file name of neither a wheel nor an sdist")
 

@@ -151,7 +151,9 @@ def test_nothing_in_an_sdist_tells_when_it_was_made() -> None:
         assert [(member.mtime, member.uid, member.uname) for member in archive] == [(0, 0, "")]
 
 
-@pytest.mark.parametrize("filename", ["demo-1.0.egg", "demo.tar.gz", "demo.whl", "demo-1.0-any.whl", ""])
+@pytest.mark.parametrize(
+    "filename", ["demo-1.0.egg", "demo.tar.gz", "demo.whl", "demo-1.0-any.whl", "../demo-1.0.tar.gz", ""]
+)
 def test_what_is_the_name_of_no_distribution_is_refused(filename: str) -> None:
     with pytest.raises(ValueError, match="wheel"):
         made.distribution(filename)

@@ -24,10 +24,11 @@ from pypi_registry.model import About, PackageFile, Project, Upload
 from pypi_registry.storage import NewBlob
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 from pypi_registry.uploads import FORM_ROOM, MAX_FIELD, Part, digest_faults, publish
+from tests.made import distribution
 
 PROJECT = Project(1, "acme/tools")
 DEMO = NormalizedName("demo")
-DATA = b"the bytes of a distribution"
+DATA = distribution("demo-1.0.tar.gz")
 MEGABYTE = b"x" * 1000**2
 
 Field = tuple[str, str | bytes]
@@ -47,7 +48,15 @@ def texts(fields: Iterable[Field]) -> list[Part]:
 
 def form(*more: Field, filename: str = "demo-1.0.tar.gz", name: str = "demo", version: str = "1.0") -> list[Part]:
     """Give a form that is right but for what is asked; the fields come before the file."""
-    return [text("name", name), text("version", version), *texts(more), file(filename, DATA)]
+    return [text("name", name), text("version", version), *texts(more), file(filename, data_of(filename))]
+
+
+def data_of(filename: str) -> bytes:
+    """Give what lies under a name in a form: what the name says, and demo 1.0 if that is nothing."""
+    try:
+        return distribution(filename)
+    except ValueError:
+        return DATA
 
 
 class ObservedBlobs:
@@ -122,14 +131,15 @@ def place() -> Place:
 
 def test_a_form_is_published_as_it_was_sent(place: Place) -> None:
     before = datetime.now(UTC)
+    data = distribution("de_mo_x-1.0rc1.tar.gz")
     published = place.publish(form(name="De.mo_x", version="v1.0-RC1", filename="de_mo_x-1.0rc1.tar.gz"))
     assert published.package.project_id == PROJECT.id
     assert published.package.name == "De.mo_x"
     assert published.package.normalized == "de-mo-x"
     assert published.package.version == "v1.0-RC1"
     assert published.filename == "de_mo_x-1.0rc1.tar.gz"
-    assert published.size == len(DATA)
-    assert published.digests.sha256 == hashlib.sha256(DATA).hexdigest()
+    assert published.size == len(data)
+    assert published.digests.sha256 == hashlib.sha256(data).hexdigest()
     assert published.requires_python == ""
     assert before <= published.uploaded_at <= datetime.now(UTC)
     assert published.uploaded_at.utcoffset() == timedelta(0)
@@ -151,11 +161,12 @@ def test_every_upload_has_a_fresh_key_of_32_hexadecimal_digits(place: Place) -> 
 
 
 def test_a_file_may_come_in_many_chunks(place: Place) -> None:
-    chunks = [bytes([number]) * number for number in range(100)]
+    data = distribution("demo-1.0.tar.gz", size=4000)
+    chunks = [data[number * (number - 1) // 2 : number * (number + 1) // 2] for number in range(100)]
     published = place.publish([*form()[:2], file("demo-1.0.tar.gz", *chunks)])
-    assert published.size == sum(range(100))
-    assert published.digests.sha256 == hashlib.sha256(b"".join(chunks)).hexdigest()
-    assert place.blobs.held == [b"".join(chunks)]
+    assert published.size == len(data)
+    assert published.digests.sha256 == hashlib.sha256(data).hexdigest()
+    assert place.blobs.held == [data]
 
 
 def test_a_field_may_come_in_many_chunks(place: Place) -> None:
@@ -389,11 +400,16 @@ def test_a_form_that_breaks_off_after_its_file_leaves_nothing(place: Place) -> N
 
 # Digests
 
-DIGESTS = {
-    "sha256_digest": hashlib.sha256(DATA).hexdigest(),
-    "md5_digest": hashlib.md5(DATA).hexdigest(),
-    "blake2_256_digest": hashlib.blake2b(DATA, digest_size=32).hexdigest(),
-}
+
+def digests_of(data: bytes) -> dict[str, str]:
+    return {
+        "sha256_digest": hashlib.sha256(data).hexdigest(),
+        "md5_digest": hashlib.md5(data).hexdigest(),
+        "blake2_256_digest": hashlib.blake2b(data, digest_size=32).hexdigest(),
+    }
+
+
+DIGESTS = digests_of(DATA)
 each_digest = pytest.mark.parametrize("field", DIGESTS)
 before_and_after = pytest.mark.parametrize("after", [False, True], ids=["before the file", "after the file"])
 
@@ -481,7 +497,7 @@ def test_of_two_digests_each_is_checked(place: Place, field: str) -> None:
 
 
 def test_a_digest_is_of_all_chunks(place: Place) -> None:
-    data = b"".join(b"%d" % number for number in range(10_000))
+    data = distribution("demo-1.0.tar.gz", size=40_000)
     digests = [("sha256_digest", hashlib.sha256(data).hexdigest()), ("md5_digest", hashlib.md5(data).hexdigest())]
     chunks = [data[start : start + 999] for start in range(0, len(data), 999)]
     place.publish([*form(digests[0])[:3], file("demo-1.0.tar.gz", *chunks), text(*digests[1])])
@@ -489,7 +505,7 @@ def test_a_digest_is_of_all_chunks(place: Place) -> None:
 
 
 def test_digests_of_a_file_larger_than_one_read_are_read_back(place: Place) -> None:
-    data = bytes(range(256)) * 12_000  # three megabytes
+    data = distribution("demo-1.0.tar.gz", size=3_000_000)
     digest = hashlib.md5(data).hexdigest()
     parts = [*form()[:2], file("demo-1.0.tar.gz", data), text("md5_digest", digest)]
     assert place.publish(parts, max_file_size=10_000_000).digests.md5 == digest
@@ -728,10 +744,10 @@ def test_a_file_of_the_limit_or_more_is_refused(place: Place, size: int, chunk_s
 
 @pytest.mark.parametrize("chunk_size", [1, 3, 4, 100])
 def test_a_file_of_one_byte_less_than_the_limit_is_taken(place: Place, chunk_size: int) -> None:
-    chunks = [b"123456789"[start : start + chunk_size] for start in range(0, 9, chunk_size)]
-    published = place.publish([*form()[:2], file("demo-1.0.tar.gz", *chunks)], max_file_size=10)
-    assert published.size == 9
-    assert place.blobs.held == [b"123456789"]
+    chunks = [DATA[start : start + chunk_size] for start in range(0, len(DATA), chunk_size)]
+    published = place.publish([*form()[:2], file("demo-1.0.tar.gz", *chunks)], max_file_size=len(DATA) + 1)
+    assert published.size == len(DATA)
+    assert place.blobs.held == [DATA]
 
 
 def test_a_file_that_is_too_large_is_not_read_on(place: Place) -> None:
@@ -793,7 +809,7 @@ class RefusingCatalogue(MemoryCatalogue):
 def test_a_file_that_is_there_stays_and_the_second_leaves_nothing(place: Place) -> None:
     first = place.publish(form())
     with pytest.raises(FileTaken) as caught:
-        place.publish([*form()[:2], file("demo-1.0.tar.gz", b"other bytes")])
+        place.publish([*form()[:2], file("demo-1.0.tar.gz", distribution("demo-1.0.tar.gz", payload=b"other"))])
     assert caught.value.filename == "demo-1.0.tar.gz"
     assert place.catalogue.files([PROJECT.id], DEMO) == [first]
     assert len(place.blobs.keys) == 2
@@ -886,7 +902,7 @@ SDIST = "my_pkg_demo-1.0.0rc1+local.1.tar.gz"
 VERSION = "1.0.0rc1+local.1"
 EMAIL = "Ada Lovelace <ada@example.com>, Bob <bob@example.com>"
 README = "# My.Pkg_demo\n\nA *demo* – with Ünïcode.\n"
-SHA256, MD5, BLAKE2 = DIGESTS["sha256_digest"], DIGESTS["md5_digest"], DIGESTS["blake2_256_digest"]
+ITS_OWN = "the digest of the file that is sent"
 
 REPEATED: list[Field] = [
     ("classifiers", "Development Status :: 4 - Beta"),
@@ -916,8 +932,8 @@ TWINE: list[Field] = [
     ("requires_python", ">=3.8"),
     ("description", README),
     ("comment", "a comment"),
-    ("sha256_digest", SHA256),
-    ("blake2_256_digest", BLAKE2),
+    ("sha256_digest", ITS_OWN),
+    ("blake2_256_digest", ITS_OWN),
     ("attestations", '[{"version": 1, "verification_material": {}, "envelope": {}}]'),
     (":action", "file_upload"),
     ("protocol_version", "1"),
@@ -925,8 +941,8 @@ TWINE: list[Field] = [
 
 UV: list[Field] = [
     (":action", "file_upload"),
-    ("sha256_digest", SHA256),
-    ("blake2_256_digest", BLAKE2),
+    ("sha256_digest", ITS_OWN),
+    ("blake2_256_digest", ITS_OWN),
     ("protocol_version", "1"),
     ("metadata_version", "2.5"),
     ("name", "My.Pkg_demo"),
@@ -950,9 +966,9 @@ POETRY: list[Field] = [
     ("metadata_version", "2.4"),
     ("name", "My.Pkg_demo"),
     ("version", VERSION),
-    ("md5_digest", MD5),
-    ("sha256_digest", SHA256),
-    ("blake2_256_digest", BLAKE2),
+    ("md5_digest", ITS_OWN),
+    ("sha256_digest", ITS_OWN),
+    ("blake2_256_digest", ITS_OWN),
     ("summary", "A demo"),
     ("author_email", EMAIL),
     ("keywords", "alpha, beta gamma"),
@@ -988,8 +1004,8 @@ FLIT: list[Field] = [
     ("provides_extra", "socks"),
     ("requires_python", ">=3.8"),
     ("provides", "my_pkg_demo"),
-    ("md5_digest", MD5),
-    ("sha256_digest", SHA256),
+    ("md5_digest", ITS_OWN),
+    ("sha256_digest", ITS_OWN),
 ]
 
 HATCH: list[Field] = [
@@ -1007,9 +1023,9 @@ HATCH: list[Field] = [
     ("import_name", "my_pkg_demo"),
     ("description_content_type", "text/markdown"),
     ("description", README),
-    ("md5_digest", MD5),
-    ("sha256_digest", SHA256),
-    ("blake2_256_digest", BLAKE2),
+    ("md5_digest", ITS_OWN),
+    ("sha256_digest", ITS_OWN),
+    ("blake2_256_digest", ITS_OWN),
     (":action", "file_upload"),
     ("protocol_version", "1"),
 ]
@@ -1029,9 +1045,9 @@ PDM: list[Field] = [
     ("keywords", "alpha,beta gamma"),
     ("download_url", ""),
     ("comment", ""),
-    ("sha256_digest", SHA256),
-    ("md5_digest", MD5),
-    ("blake2_256_digest", BLAKE2),
+    ("sha256_digest", ITS_OWN),
+    ("md5_digest", ITS_OWN),
+    ("blake2_256_digest", ITS_OWN),
     ("requires_python", ">=3.8"),
     ("description_content_type", "text/markdown"),
     *REPEATED,
@@ -1066,11 +1082,14 @@ def test_what_an_uploader_sends_is_taken(
         kind: list[Field] = [("filetype", "bdist_wheel"), ("pyversion", "py3")]
     else:
         kind = [("filetype", "sdist"), *([("pyversion", pyversion)] if pyversion else [])]
-    parts = [*texts(fields), *texts(kind), file(filename, DATA), *(part() for part in after)]
+    data = distribution(filename, name="My.Pkg_demo", requires_python=str(dict(fields)["requires_python"]))
+    own = digests_of(data)
+    fields = [(field, own[field] if value == ITS_OWN else value) for field, value in fields]
+    parts = [*texts(fields), *texts(kind), file(filename, data), *(part() for part in after)]
     published = place.publish(parts)
     sent = dict(fields)
     assert place.catalogue.files([PROJECT.id], NormalizedName("my-pkg-demo")) == [published]
-    assert place.blobs.held == [DATA]
+    assert place.blobs.held == [data]
     assert published.filename == filename
     assert published.package.name == sent["name"]
     assert published.package.version == VERSION
