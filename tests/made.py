@@ -22,6 +22,9 @@ from packaging.utils import parse_wheel_filename
 WHEEL = ".whl"
 SDISTS = (".tar.gz", ".zip")
 
+LARGE = 1000**2
+"""Bytes from which on a distribution is not kept to be given out again."""
+
 Files = tuple[tuple[str, bytes], ...]
 
 
@@ -86,11 +89,12 @@ def distribution(
         module = re.sub(r"\W", "_", found_name)
         files = {f"{module}.py": f"VERSION = {found_version!r}\n"} if filename.endswith(WHEEL) else {}
     held = tuple((path, data.encode() if isinstance(data, str) else data) for path, data in files.items())
+    pack = _packed if size + len(payload) >= LARGE else _kept
     if not (payload or size):
-        return _packed(filename, metadata, held)
+        return pack(filename, metadata, held)
     place = f"{re.sub(r'[^A-Za-z0-9]', '_', found_name)}.payload"
-    least = _packed(filename, metadata, (*held, (place, payload)))
-    return _packed(filename, metadata, (*held, (place, payload + _noise(size - len(least))))) if size else least
+    least = pack(filename, metadata, (*held, (place, payload)))
+    return pack(filename, metadata, (*held, (place, payload + _noise(size - len(least))))) if size else least
 
 
 def name_and_version(filename: str) -> tuple[str, str]:
@@ -143,7 +147,6 @@ def record(files: Files, at: str) -> bytes:
     return text.getvalue().encode()
 
 
-@lru_cache(maxsize=512)
 def _packed(filename: str, metadata: bytes, files: Files) -> bytes:
     if filename.endswith(WHEEL):
         return _zip(_in_a_wheel(filename, metadata, files))
@@ -151,6 +154,9 @@ def _packed(filename: str, metadata: bytes, files: Files) -> bytes:
     folder = filename.removesuffix(ending)
     members = tuple((f"{folder}/{path}", data) for path, data in (("PKG-INFO", metadata), *files))
     return _zip(members) if ending == ".zip" else _tar_gz(members)
+
+
+_kept = lru_cache(maxsize=512)(_packed)
 
 
 def _in_a_wheel(filename: str, metadata: bytes, files: Files) -> Files:
@@ -189,7 +195,6 @@ def _tar_gz(members: Files) -> bytes:
     return gzip.compress(stream.getvalue(), compresslevel=1, mtime=0)
 
 
-@lru_cache(maxsize=16)
 def _noise(size: int) -> bytes:
     """Make bytes that cannot be compressed."""
     return random.Random(0).randbytes(max(0, size))

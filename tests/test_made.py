@@ -131,7 +131,7 @@ def test_metadata_says_what_it_is_told_to_say(filename: str) -> None:
 @pytest.mark.parametrize("filename", ["demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz", "demo-1.0.zip"])
 def test_the_same_is_made_every_time_and_a_payload_makes_the_difference(filename: str) -> None:
     first = made.distribution(filename, payload=b"one")
-    made._packed.cache_clear()
+    made._kept.cache_clear()
     assert made.distribution(filename, payload=b"one") == first
     assert len({first, made.distribution(filename), made.distribution(filename, payload=b"two")}) == 3
 

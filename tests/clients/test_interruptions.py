@@ -1,6 +1,5 @@
 """Kills, signals and clients that are slow: nothing half done is ever seen, and what was begun is ended."""
 
-import os
 import signal
 from collections.abc import Callable
 from hashlib import sha256
@@ -12,6 +11,7 @@ import pytest
 from tests.clients import wire
 from tests.clients.programs import Programs, with_login
 from tests.clients.served import Served, until
+from tests.made import distribution
 
 pytestmark = pytest.mark.slow
 
@@ -26,8 +26,8 @@ def address(server: Served) -> str:
     return f"{server.api}/projects/1/packages/pypi"
 
 
-def content(size: int) -> bytes:
-    return os.urandom(size)
+def content(size: int, filename: str = FILENAME) -> bytes:
+    return distribution(filename, size=size)
 
 
 def file_address(server: Served, data: bytes) -> str:
@@ -82,7 +82,7 @@ def test_a_client_that_goes_away_leaves_nothing_and_the_server_stays(serve: Serv
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_a_signal_lets_an_upload_and_a_download_end_whole(serve: Serve, number: signal.Signals) -> None:
-    server, old, new = serve(), content(64 * MIB), content(16 * MIB)
+    server, old, new = serve(), content(64 * MIB), content(16 * MIB, "demo-2.0.tar.gz")
     secret = server.secret
     assert wire.upload(address(server), secret, FIELDS, FILENAME, old).status == 201
     fields = {"name": "demo", "version": "2.0"}

@@ -12,6 +12,7 @@ import pytest
 from tests.clients import wire
 from tests.clients.programs import Programs, with_login
 from tests.clients.served import Served
+from tests.made import distribution
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +27,8 @@ def test_every_request_has_one_line_and_no_line_holds_a_secret(serve: Callable[.
     wire.get(f"{server.site}{place}/simple/", "wrong-secret")
     wire.request("GET", f"{server.site}{place}/simple/", {"PRIVATE-TOKEN": secret})
     fields = {"name": "demo", "version": "1.0", "comment": secret}
-    assert wire.upload(f"{server.site}{place}", secret, fields, "demo-1.0.tar.gz", b"an sdist").status == 201
+    sdist = distribution("demo-1.0.tar.gz")
+    assert wire.upload(f"{server.site}{place}", secret, fields, "demo-1.0.tar.gz", sdist).status == 201
     wire.get(f"{server.site}/%0A127.0.0.1%20%22GET%20/forged%22%20200/%1B%5B2J%C3%A9")
     found = [LINE.fullmatch(line) for line in server.err.splitlines()]
     assert all(found), server.err

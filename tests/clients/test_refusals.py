@@ -11,8 +11,11 @@ from tests.clients import wire
 from tests.clients.distributions import make_sdist, make_wheel
 from tests.clients.programs import Programs, with_login
 from tests.clients.served import Served
+from tests.made import distribution
 
 pytestmark = pytest.mark.slow
+
+SDIST = distribution("demo-1.0.tar.gz")
 
 
 @pytest.fixture
@@ -77,7 +80,7 @@ def test_a_bad_version_is_named_in_the_reason_phrase_and_in_the_body(
     server: Served, address: str, version: str, fault: str
 ) -> None:
     fields = {":action": "file_upload", "protocol_version": "1", "name": "demo", "version": version}
-    answer = wire.upload(address, server.secret, fields, "demo-1.0.tar.gz", b"an sdist")
+    answer = wire.upload(address, server.secret, fields, "demo-1.0.tar.gz", SDIST)
     assert answer.status == 400
     assert answer.reason == f"Bad request - Validation failed: {fault}"
     assert answer.headers["Content-Type"] == "application/json"
@@ -86,11 +89,11 @@ def test_a_bad_version_is_named_in_the_reason_phrase_and_in_the_body(
 
 def test_a_wrong_digest_is_refused_and_the_right_one_is_taken_after_it(server: Served, address: str) -> None:
     fields = {"name": "demo", "version": "1.0", "sha256_digest": "0" * 64}
-    answer = wire.upload(address, server.secret, fields, "demo-1.0.tar.gz", b"an sdist")
+    answer = wire.upload(address, server.secret, fields, "demo-1.0.tar.gz", SDIST)
     assert answer.status == 400
     assert "sha256_digest does not match the file" in answer.reason
-    fields["sha256_digest"] = sha256(b"an sdist").hexdigest()
-    assert wire.upload(address, server.secret, fields, "demo-1.0.tar.gz", b"an sdist").status == 201
+    fields["sha256_digest"] = sha256(SDIST).hexdigest()
+    assert wire.upload(address, server.secret, fields, "demo-1.0.tar.gz", SDIST).status == 201
 
 
 def test_a_wrong_token_is_refused_and_neither_twine_nor_pip_waits_for_a_better_one(

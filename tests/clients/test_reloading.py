@@ -10,6 +10,7 @@ import pytest
 
 from tests.clients import wire
 from tests.clients.served import Served, until
+from tests.made import distribution
 
 pytestmark = pytest.mark.slow
 
@@ -72,7 +73,8 @@ def edit(config: Path, old: str, new: str) -> None:
 
 def publish(place: str, version: str, size: int) -> wire.Answer:
     fields = {"name": "demo", "version": version}
-    return wire.upload(place, SECRET, fields, f"demo-{version}.tar.gz", size * b"x")
+    filename = f"demo-{version}.tar.gz"
+    return wire.upload(place, SECRET, fields, filename, distribution(filename, size=size))
 
 
 def test_visibility_is_taken_up(config: Path, place: str) -> None:
@@ -97,7 +99,7 @@ def test_forwarding_is_taken_up(config: Path, place: str) -> None:
 
 
 def test_the_size_of_a_file_is_taken_up_by_registry_and_server(config: Path, server: Served, place: str) -> None:
-    refused = publish(place, "1.0", 1000)
+    refused = publish(place, "1.0", 2000)
     assert refused.status == 400
     assert refused.reason == "Bad request - File is too large (it must be smaller than 1000 bytes)"
     size = 64 * 1024**2 + 5000  # more than the server lets in with the first limit, and less than with the second
@@ -154,7 +156,8 @@ def test_an_upload_that_began_before_a_change_ends_by_the_rules_it_began_with(
     config: Path, server: Served, place: str
 ) -> None:
     fields = {"name": "demo", "version": "1.0"}
-    with wire.Slow.upload(place, SECRET, fields, "demo-1.0.tar.gz", b"an sdist") as upload:
+    sdist = distribution("demo-1.0.tar.gz")
+    with wire.Slow.upload(place, SECRET, fields, "demo-1.0.tar.gz", sdist) as upload:
         upload.send(300)
         edit(config, "max_file_size = 1000", "max_file_size = 999")
         until(lambda: "taken up" in server.err, SOON)

@@ -62,7 +62,7 @@ SECRET = "glpat-of-the-well-known"
 
 @pytest.fixture(scope="module")
 def originals(request: pytest.FixtureRequest) -> Path:
-    """A folder with the distributions, fetched once from wherever pip finds packages, and kept for the next run."""
+    """A folder with the distributions: made, or fetched once from wherever pip finds packages and kept."""
     assert request.config.cache is not None
     kept = request.config.cache.mkdir("distributions")
     key = sha256("\n".join([*PLATFORM, *EVERYTHING]).encode()).hexdigest()[:16]
@@ -71,6 +71,9 @@ def originals(request: pytest.FixtureRequest) -> Path:
         with TemporaryDirectory(dir=kept) as unfinished:
             fetch(Path(unfinished) / "all")
             (Path(unfinished) / "all").rename(folder)
+    make_wheel(folder, "local-build", "1.0+local.1")
+    make_sdist(folder, "local-source", "2.0+ubuntu.1")
+    make_wheel(folder, "epochal", "1!2.0")
     return folder
 
 
@@ -84,9 +87,6 @@ def fetch(folder: Path) -> None:
     pip("install", "--no-deps", "--target", tools, *folder.glob("setuptools-*.whl"))
     options = ["--no-deps", "--no-binary", ":all:", "--no-build-isolation"]
     pip("download", *options, "--dest", folder, *SDISTS, PYTHONPATH=str(tools))
-    make_wheel(folder, "local-build", "1.0+local.1")
-    make_sdist(folder, "local-source", "2.0+ubuntu.1")
-    make_wheel(folder, "epochal", "1!2.0")
 
 
 @pytest.fixture(scope="module")
