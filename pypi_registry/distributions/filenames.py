@@ -1,4 +1,4 @@
-"""What a wheel or an sdist says of itself. So far: by its file name."""
+"""What a file name says of a wheel or an sdist, and which file names may be."""
 
 import re
 from collections.abc import Iterator
@@ -17,11 +17,13 @@ _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+!-]*")
 _MAX_LENGTH = 255  # what file systems take
 
 
-def filename_faults(filename: str, name: NormalizedName | None, version: str | None) -> Iterator[str]:
+def filename_faults(
+    filename: str, name: NormalizedName | None = None, version: str | None = None, *, whose: str = ""
+) -> Iterator[str]:
     """Name what is wrong with a file name, given the name and the version that it must speak of; None if not known.
 
-    Versions are compared as versions: ``1.0.0-RC1`` in a form agrees with ``1.0.0rc1`` in a file name. Nothing is
-    yielded for a good file name.
+    `whose` tells who said them, for the sentence. Versions are compared as versions: ``1.0.0-RC1`` in a form agrees
+    with ``1.0.0rc1`` in a file name. Nothing is yielded for a good file name.
 
     >>> list(filename_faults("demo-1.0-py3-none-any.whl", NormalizedName("demo"), "1.0.0"))
     []
@@ -34,22 +36,22 @@ def filename_faults(filename: str, name: NormalizedName | None, version: str | N
             "beginning with a letter, a digit or '_'"
         )
     elif filename.endswith(WHEEL):
-        yield from _wheel_faults(filename, name, version)
+        yield from _wheel_faults(filename, name, version, whose)
     elif filename.endswith(SDISTS):
         if name and version and not any(_sdist_readings(filename, name, Version(version))):
-            yield _disagrees(filename, name, version)
+            yield _disagrees(filename, name, version, whose)
     else:
         yield f"File name {excerpt(filename)} is neither a wheel's (.whl) nor an sdist's (.tar.gz, .zip)"
 
 
-def _wheel_faults(filename: str, name: NormalizedName | None, version: str | None) -> Iterator[str]:
+def _wheel_faults(filename: str, name: NormalizedName | None, version: str | None, whose: str) -> Iterator[str]:
     try:
         found, found_version, _, _ = parse_wheel_filename(filename)
     except (InvalidWheelFilename, InvalidVersion) as error:
         yield f"File name {excerpt(filename)} is not a wheel's: {error}"
         return
     if name and version and (found, found_version) != (name, Version(version)):
-        yield _disagrees(filename, name, version)
+        yield _disagrees(filename, name, version, whose)
 
 
 def _sdist_readings(filename: str, name: NormalizedName, version: Version) -> Iterator[bool]:
@@ -58,15 +60,21 @@ def _sdist_readings(filename: str, name: NormalizedName, version: Version) -> It
     stem = filename.removesuffix(next(filter(filename.endswith, SDISTS)))
     for hyphen in re.finditer("-", stem):
         if canonicalize_name(stem[: hyphen.start()]) == name:
-            yield _equal(stem[hyphen.end() :], version)
+            yield is_same_version(stem[hyphen.end() :], version)
 
 
-def _equal(text: str, version: Version) -> bool:
+def is_same_version(text: str, version: Version) -> bool:
+    """Tell whether a text is this version, however it is written.
+
+    >>> is_same_version("1.0.0-RC1", Version("1rc1"))
+    True
+    """
     try:
         return Version(text) == version
     except ValueError:
         return False
 
 
-def _disagrees(filename: str, name: NormalizedName, version: str) -> str:
-    return f"File name {excerpt(filename)} does not agree with the name {name} and the version {excerpt(version)}"
+def _disagrees(filename: str, name: NormalizedName, version: str, whose: str) -> str:
+    of = f" of {whose}" if whose else ""
+    return f"File name {excerpt(filename)} does not agree with the name {name} and the version {excerpt(version)}{of}"

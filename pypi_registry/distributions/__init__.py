@@ -1,0 +1,75 @@
+"""What a wheel or an sdist says of itself, and whether every reader would see the same in it.
+
+Pure, and of use without a registry: a stream and a file name in, findings out; nothing is extracted, and memory is
+bounded whatever the file claims::
+
+    with open("demo-1.0-py3-none-any.whl", "rb") as file:
+        findings = verify(file, "demo-1.0-py3-none-any.whl")
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import BinaryIO, TypeAlias
+
+from pypi_registry.distributions.faults import Unreadable, bounded
+from pypi_registry.distributions.filenames import filename_faults as filename_faults
+from pypi_registry.distributions.findings import Findings as Findings
+from pypi_registry.distributions.limits import BUDGET
+from pypi_registry.distributions.metadata import CoreMetadata as CoreMetadata
+from pypi_registry.distributions.metadata import disagreements as disagreements
+from pypi_registry.distributions.sdists import check_sdist, check_zipped_sdist
+from pypi_registry.distributions.tars import Tar
+from pypi_registry.distributions.wheels import check_wheel
+from pypi_registry.distributions.zips import Zip
+from pypi_registry.errors import InvalidName, InvalidVersion
+from pypi_registry.names import normalize
+from pypi_registry.versions import check_version
+
+Verify: TypeAlias = Callable[[BinaryIO, str], Findings]
+"""What looks into a file: its bytes as a seekable stream, from the beginning, and its name."""
+
+
+def verify(stream: BinaryIO, filename: str, *, budget: int | None = BUDGET) -> Findings:
+    """Look into a wheel or an sdist, and name everything that is wrong with it.
+
+    A gzipped tar is read once, forward only; of a zip archive mostly the directories are read.
+
+    :param stream: the whole file, at its beginning; it is neither closed nor written to.
+    :param filename: without a path. It says which kind of file this must be.
+    :param budget: bytes that may be unpacked from a zip archive to compare contents with the digests in ``RECORD``,
+        beside its metadata; None for all.
+    """
+    findings = _look_into(stream, filename, budget)
+    faults = [*filename_faults(filename), *findings.faults]
+    if findings.metadata:
+        faults += _metadata_faults(findings.metadata, filename)
+    return replace(findings, faults=bounded(faults))
+
+
+def trust(stream: BinaryIO, filename: str) -> Findings:
+    """Read the metadata if that can be done, and find no fault with anything."""
+    return replace(_look_into(stream, filename, budget=0), faults=())
+
+
+def _look_into(stream: BinaryIO, filename: str, budget: int | None) -> Findings:
+    try:
+        if filename.endswith(".whl"):
+            return check_wheel(Zip(stream), filename, budget)
+        if filename.endswith(".zip"):
+            return check_zipped_sdist(Zip(stream), budget)
+        if filename.endswith(".tar.gz"):
+            return check_sdist(Tar(stream))
+    except Unreadable as error:
+        return Findings(None, (str(error),))
+    return Findings()  # the file name is a fault of its own
+
+
+def _metadata_faults(metadata: CoreMetadata, filename: str) -> Iterator[str]:
+    """Name what is wrong with a name and a version, or in the file name if they are right."""
+    try:
+        name = normalize(metadata.name)
+        check_version(metadata.version)
+    except (InvalidName, InvalidVersion) as error:
+        yield f"the file's metadata is wrong: {error}"
+    else:
+        yield from filename_faults(filename, name, metadata.version, whose="its metadata")

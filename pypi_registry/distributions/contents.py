@@ -1,0 +1,59 @@
+"""The contents of a zip archive, read within a budget and compared with digests that are known of them."""
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping
+
+from pypi_registry.distributions.faults import Unreadable
+from pypi_registry.distributions.zips import Zip, ZipMember
+from pypi_registry.errors import excerpt
+
+
+def read_member(archive: Zip, path: str, limit: int) -> bytes:
+    """Give the contents of a small file.
+
+    :raises Unreadable: if it is not there, is not what the archive says, or has more than `limit` bytes.
+    """
+    member = next((member for member in archive.members if member.path == path), None)
+    if member is None:
+        raise Unreadable(f"the archive has no {excerpt(path)}")
+    if member.size > limit:
+        raise Unreadable(f"{excerpt(path)} has {member.size} bytes, more than {limit}")
+    return read_all(archive, member)
+
+
+def read_all(archive: Zip, member: ZipMember) -> bytes:
+    """Give the contents of a member, all of them at once.
+
+    :raises Unreadable: if they are not what the archive says.
+    """
+    return b"".join(archive.unpack(member))
+
+
+def content_faults(
+    archive: Zip, digests: Mapping[str, tuple[str, str]], budget: int | None, source: str = ""
+) -> Iterator[str]:
+    """Unpack files as long as the budget (bytes unpacked; None for all) lasts, and name those that are damaged.
+
+    `digests` has, by path, an algorithm of hashlib and what it must give, in base64 for URLs without padding; `source`
+    is where they stand.
+    """
+    left = sum(member.size for member in archive.members) if budget is None else budget
+    for member in sorted(archive.members, key=lambda member: member.at):
+        if member.size <= left:
+            left -= member.size
+            yield from _member_faults(archive, member, digests.get(member.path), source)
+
+
+def _member_faults(archive: Zip, member: ZipMember, digest: tuple[str, str] | None, source: str) -> Iterator[str]:
+    algorithm, expected = digest or ("sha256", "")
+    running = hashlib.new(algorithm)
+    try:
+        for piece in archive.unpack(member):
+            if digest:
+                running.update(piece)
+    except Unreadable as error:
+        yield str(error)
+        return
+    if digest and base64.urlsafe_b64encode(running.digest()).rstrip(b"=").decode() != expected.rstrip("="):
+        yield f"{source} has another digest of {excerpt(member.path)}"

@@ -1,0 +1,110 @@
+"""What must be in an sdist (https://packaging.python.org/specifications/source-distribution-format/).
+
+One folder with everything in it, and ``PKG-INFO`` in that. It is a gzipped tar; old ones may be a zip.
+"""
+
+import re
+from collections.abc import Callable
+from functools import partial
+
+from pypi_registry.distributions.contents import content_faults, read_all
+from pypi_registry.distributions.faults import Unreadable, some
+from pypi_registry.distributions.findings import Findings
+from pypi_registry.distributions.limits import MAX_METADATA
+from pypi_registry.distributions.metadata import CoreMetadata, read_metadata
+from pypi_registry.distributions.paths import link_fault, path_faults
+from pypi_registry.distributions.tars import Tar
+from pypi_registry.distributions.zips import Zip, ZipMember
+from pypi_registry.errors import excerpt
+
+_MAX_TARGET = 4096  # bytes of a link's target, which in a zip is the contents of a file
+
+
+class _Tree:
+    """What an sdist holds, as its members come."""
+
+    def __init__(self) -> None:
+        self.files: list[str] = []
+        self.folders: list[str] = []
+        self.links: dict[str, str] = {}
+        self.hard_links: dict[str, str] = {}
+        self.metadata: CoreMetadata | None = None
+        self.faults: list[str] = []
+
+    def add_file(self, path: str, size: int, read: Callable[[], bytes]) -> None:
+        """Take in a file; its contents are read only if they are metadata."""
+        self.files.append(path)
+        if re.fullmatch(r"[^/]+/PKG-INFO", path) is None:
+            return
+        try:
+            if size > MAX_METADATA:
+                raise Unreadable(f"{excerpt(path)} has {size} bytes, more than {MAX_METADATA}")
+            self.metadata = read_metadata(read())
+        except Unreadable as error:
+            self.faults.append(str(error))
+
+    def check(self) -> None:
+        """Look at all of it together, once it is complete."""
+        tops = sorted({path.partition("/")[0] for path in (*self.files, *self.folders, *self.links, *self.hard_links)})
+        if len(tops) != 1:
+            self.faults.append(f"an sdist has one folder at its top, and this has {some(tops) or 'none'}")
+            return
+        [top] = tops
+        if f"{top}/PKG-INFO" not in self.files:
+            self.faults.append(f"there is no PKG-INFO in the folder {excerpt(top)}")
+        links = {*self.links, *self.hard_links}
+        self.faults += filter(None, (link_fault(path, to, top, links) for path, to in self.links.items()))
+        for path, target in self.hard_links.items():
+            if target not in self.files and target not in self.hard_links:
+                self.faults.append(
+                    f"the link {excerpt(path)} leads to {excerpt(target)}, which is no file in the archive"
+                )
+
+
+def check_zipped_sdist(archive: Zip, budget: int | None) -> Findings:
+    """Look into a zip; `budget` is how many bytes may be unpacked to find damage, None for all."""
+    tree = _Tree()
+    tree.faults += archive.faults
+    for member in archive.members:
+        path = member.path.removesuffix("/")
+        if member.is_folder:
+            tree.folders.append(path)
+        elif member.is_link:
+            tree.links[path] = _link_target(archive, member)
+        else:
+            tree.add_file(path, member.size, partial(read_all, archive, member))
+    tree.check()
+    # What is not sound is refused anyway, and might be a bomb.
+    tree.faults += content_faults(archive, {}, 0 if archive.faults else budget)
+    return Findings(tree.metadata, tuple(tree.faults))
+
+
+def _link_target(archive: Zip, member: ZipMember) -> str:
+    try:
+        target = read_all(archive, member) if member.size <= _MAX_TARGET else b"\0"
+    except Unreadable:
+        target = b"\0"  # which leads nowhere
+    return target.decode("utf-8", "surrogateescape")
+
+
+def check_sdist(archive: Tar) -> Findings:
+    """Look into a gzipped tar, from its beginning to its end."""
+    tree = _Tree()
+    try:
+        for member in archive:
+            if member.is_folder:
+                tree.folders += filter(None, [member.path])  # "./" is no folder of its own
+            elif member.is_link:
+                tree.links[member.path] = member.target
+            elif member.is_hard_link:
+                tree.hard_links[member.path] = member.target
+            elif member.is_device:
+                tree.faults.append(f"the member {excerpt(member.path)} is a device or a pipe")
+            else:
+                tree.add_file(member.path, member.size, archive.read)
+    except Unreadable as error:
+        tree.faults.append(str(error))
+    else:
+        tree.check()
+    tree.faults += path_faults([*tree.files, *tree.links, *tree.hard_links], tree.folders)
+    return Findings(tree.metadata, tuple(tree.faults))

@@ -1,0 +1,246 @@
+"""A gzipped tar, read in one pass, so that every reader must see the same in it.
+
+What readers take differently is a fault: two sizes or two names for one member, an end that only some recognize. The
+format is POSIX's ("pax", with the ustar interchange format in it) with GNU's long names. The standard library's tarfile
+would read it, but takes a broken header for the end, believes one of two sizes, and keeps a header of any size in
+memory.
+"""
+
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO, NamedTuple
+
+from pypi_registry.distributions.faults import Unreadable
+from pypi_registry.distributions.limits import MAX_MEMBERS, MAX_PAX, is_bomb
+from pypi_registry.errors import excerpt
+
+_BLOCK = 512
+_PIECE = 256 * 1024  # bytes at once, packed and unpacked
+
+_FILES = (b"0", b"\0", b"7")
+_HARD_LINK, _LINK, _FOLDER = b"1", b"2", b"5"
+_DEVICES = (b"3", b"4", b"6")  # and pipes
+_PAX, _PAX_GLOBAL = b"x", b"g"
+_GNU_LONG = {b"L": "path", b"K": "linkpath"}
+_BELIEVED = ("path", "linkpath", "size")  # of what pax headers say, what changes the meaning of a member
+
+
+@dataclass(frozen=True, slots=True)
+class TarMember:
+    """A file, folder or link in a tar."""
+
+    path: str
+    """Without ``./`` at its beginning and a slash at its end; bytes that are not UTF-8 are surrogates."""
+    size: int
+    """Bytes."""
+    kind: bytes
+    target: str
+    """Where a link leads; empty for all else."""
+
+    @property
+    def is_folder(self) -> bool:
+        return self.kind == _FOLDER
+
+    @property
+    def is_link(self) -> bool:
+        """Whether this is a symbolic link, whose target is a path from here."""
+        return self.kind == _LINK
+
+    @property
+    def is_hard_link(self) -> bool:
+        """Whether this is another name of a file, whose target is a path from the top."""
+        return self.kind == _HARD_LINK
+
+    @property
+    def is_device(self) -> bool:
+        """Whether this is a device or a pipe."""
+        return self.kind in _DEVICES
+
+
+class Tar:
+    """A gzipped tar. Iterate over it once; `read` gives the contents of the member that was given last."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._gunzip = _Gunzip(stream)
+        self._size = self._left = 0
+
+    def __iter__(self) -> Iterator[TarMember]:
+        """Give the members in their order.
+
+        :raises Unreadable: if the file is no gzipped tar, is cut short, or could be read in more than one way.
+        """
+        count = 0
+        extended: dict[str, str] = {}
+        while (block := self._gunzip.read(_BLOCK)).strip(b"\0"):
+            count += 1
+            if count > MAX_MEMBERS:
+                raise Unreadable(f"the archive has more than {MAX_MEMBERS} members")
+            header = _read_header(block)
+            self._size = self._left = header.size
+            if header.kind in (_PAX, _PAX_GLOBAL, *_GNU_LONG):
+                _extend(extended, header.kind, self._read_extension())
+            else:
+                yield _member(header, extended)
+                extended.clear()
+            self._gunzip.skip(self._left + -self._size % _BLOCK)
+        if extended:
+            raise Unreadable("the archive ends after a header that belongs to a next member")
+        if len(block) % _BLOCK:
+            raise Unreadable("the archive is cut short")
+        self._gunzip.finish()
+
+    def read(self) -> bytes:
+        """Give the contents of the present member, all of them at once."""
+        size, self._left = self._left, 0
+        data = self._gunzip.read(size)
+        if len(data) < size:
+            raise Unreadable("the archive is cut short")
+        return data
+
+    def _read_extension(self) -> bytes:
+        if self._size > MAX_PAX:
+            raise Unreadable(f"the archive has an extended header of {self._size} bytes, more than {MAX_PAX}")
+        return self.read()
+
+
+class _Gunzip:
+    """What a gzip file holds, forward only. It must be one gzip stream: of several, some readers see only the first."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        self._packed = self._unpacked = 0
+        self._buffer, self._at = b"", 0
+
+    def read(self, size: int) -> bytes:
+        """Give so many bytes, and less only at the end."""
+        while len(self._buffer) - self._at < size and (piece := self._piece()):
+            self._buffer, self._at = self._buffer[self._at :] + piece, 0
+        data = self._buffer[self._at : self._at + size]
+        self._at += len(data)
+        return data
+
+    def skip(self, size: int) -> None:
+        while (size := size - (len(self._buffer) - self._at)) > 0:
+            self._buffer, self._at = self._piece(), 0
+            if not self._buffer:
+                raise Unreadable("the archive is cut short")
+        self._at = len(self._buffer) + size
+
+    def finish(self) -> None:
+        """Read on to the end, where there must be nothing but zeros, with which tars and gzip files are padded."""
+        rest = self._buffer[self._at :]
+        while not rest.strip(b"\0"):
+            rest = self._piece()
+            if not rest:
+                break
+        else:
+            raise Unreadable("the archive has data behind its end")
+        rest = self._inflater.unused_data
+        while not rest.strip(b"\0"):
+            rest = self._stream.read(_PIECE)
+            if not rest:
+                return
+        raise Unreadable("the file has data behind its gzip stream")
+
+    def _piece(self) -> bytes:
+        piece = b""
+        while not (piece or self._inflater.eof):
+            packed = self._inflater.unconsumed_tail
+            if not packed:
+                packed = self._stream.read(_PIECE)
+                self._packed += len(packed)
+            if not packed:
+                raise Unreadable("the file is cut short")
+            try:
+                piece = self._inflater.decompress(packed, _PIECE)
+            except zlib.error:
+                raise Unreadable("the file is no gzip file, or is damaged") from None
+        self._unpacked += len(piece)
+        if is_bomb(self._unpacked, self._packed):
+            raise Unreadable(f"the first {self._packed} bytes of the file unpack to {self._unpacked}: it may be a bomb")
+        return piece
+
+
+class _Header(NamedTuple):
+    path: str
+    size: int
+    kind: bytes
+    target: str
+
+
+def _read_header(block: bytes) -> _Header:
+    checksum = sum(block) - sum(block[148:156]) + 8 * ord(" ")
+    if len(block) < _BLOCK or _number(block[148:156]) != checksum:
+        raise Unreadable("the archive has a header that cannot be read, or is cut short")
+    path, kind, prefix = _text(block[:100]), block[156:157], _text(block[345:500])
+    if prefix:
+        if block[257:263] != b"ustar\0":  # tarfile takes it for the beginning of the path even here, others do not
+            raise Unreadable(f"the archive's member {excerpt(path)} has a prefix that its format does not have")
+        path = f"{prefix}/{path}"
+    return _Header(path, _number(block[124:136]), kind, _text(block[157:257]))
+
+
+def _number(field: bytes) -> int:
+    if field[0] == 0x80:  # GNU's and star's base-256
+        return int.from_bytes(field[1:], "big")
+    digits = field.strip(b" \0")
+    if re.fullmatch(rb"[0-7]*", digits) is None:
+        raise Unreadable("the archive has a header with a number that cannot be read")
+    return int(digits or b"0", 8)
+
+
+def _text(field: bytes) -> str:
+    return field.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+
+
+def _extend(extended: dict[str, str], kind: bytes, data: bytes) -> None:
+    """Take in what an extended header says of the member that follows."""
+    if kind in _GNU_LONG:
+        text, _, rest = data.partition(b"\0")
+        if rest.strip(b"\0"):
+            raise Unreadable("the archive has a long name with data behind it")
+        said = [(_GNU_LONG[kind], text.decode("utf-8", "surrogateescape"))]
+    else:
+        said = [*_pax_records(data)]
+    for key, value in said:
+        if key.startswith("GNU.sparse") or (key in _BELIEVED and (kind == _PAX_GLOBAL or key in extended)):
+            raise Unreadable(f"the archive has an extended header whose {key!r} readers take differently")
+        if key in _BELIEVED:
+            extended[key] = value
+
+
+def _pax_records(data: bytes) -> Iterator[tuple[str, str]]:
+    while data:
+        match = re.match(rb"([1-9][0-9]{0,8}) ([^=]+)=", data)
+        record = data[: int(match[1])] if match else b""
+        if match is None or len(record) != int(match[1]) or record[-1:] != b"\n" or match.end() >= len(record):
+            raise Unreadable("the archive has an extended header that cannot be read")
+        value = record[match.end() : -1]
+        yield match[2].decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")
+        data = data[len(record) :]
+
+
+def _member(header: _Header, extended: Mapping[str, str]) -> TarMember:
+    path, target = extended.get("path", header.path), extended.get("linkpath", header.target)
+    if extended.get("size", str(header.size)) != str(header.size):
+        raise Unreadable(f"the archive's member {excerpt(path)} has two sizes")
+    kind = header.kind
+    if path.endswith("/"):
+        if kind not in (b"\0", _FOLDER):
+            raise Unreadable(f"the archive's member {excerpt(path)} is named like a folder and is none")
+        kind = _FOLDER  # before POSIX, a folder had no kind of its own
+    if kind not in (*_FILES, _HARD_LINK, _LINK, _FOLDER, *_DEVICES):
+        raise Unreadable(f"the archive's member {excerpt(path)} is of the kind {kind!r}, which not every reader knows")
+    if header.size and kind not in _FILES:
+        raise Unreadable(f"the archive's member {excerpt(path)} is no file, and has contents")
+    is_link = kind in (_LINK, _HARD_LINK)
+    return TarMember(_plain(path), header.size, kind, (_plain(target) if kind == _HARD_LINK else target) * is_link)
+
+
+def _plain(path: str) -> str:
+    while path.startswith("./"):
+        path = path[2:].lstrip("/")
+    return "" if path == "." else path.removesuffix("/")

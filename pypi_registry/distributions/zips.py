@@ -1,0 +1,346 @@
+"""A zip archive, read so that every reader must see the same in it.
+
+A zip says everything twice: in the directory at its end, and before each member. Some readers believe the one, some the
+other. Here both must agree to the byte, members must follow each other without a gap, and nothing may stand before,
+between or behind them. The format is PKWARE's APPNOTE.TXT, whose sections are named below.
+"""
+
+import os
+import stat
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, NamedTuple
+
+from pypi_registry.distributions.faults import Unreadable
+from pypi_registry.distributions.limits import MAX_MEMBERS, is_bomb
+from pypi_registry.distributions.paths import path_faults
+from pypi_registry.errors import excerpt
+
+_END = struct.Struct("<4s4H2LH")  # 4.3.16
+_LOCATOR = struct.Struct("<4sLQL")  # 4.3.15
+_END64 = struct.Struct("<4sQ2H2L4Q")  # 4.3.14
+_ENTRY = struct.Struct("<4s6H3L5H2L")  # 4.3.12
+_LOCAL = struct.Struct("<4s5H3L2H")  # 4.3.7
+_FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF  # the value stands in a zip64 record
+
+_ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13
+_STREAMED = 1 << 3  # CRC and sizes stand behind the data
+_UTF8 = 1 << 11
+_EFFORT = 1 << 1 | 1 << 2  # how hard the packer tried, which nobody needs to know
+_STORED, _DEFLATED = 0, 8
+_UNIX = 3  # "version made by": external attributes hold a mode
+_ZIP64, _UNICODE_PATH = 0x0001, 0x7075  # extra fields: 4.5.3, 4.6.9
+
+_MAX_DIRECTORY = 64 * 1024**2  # bytes
+_PIECE = 256 * 1024  # bytes unpacked at once
+
+_Read = Callable[[int, int], bytes]
+
+
+class _Told(NamedTuple):
+    """What a zip says twice of each member."""
+
+    raw_path: bytes
+    flags: int
+    method: int
+    crc: int
+    size: int
+    packed: int
+
+
+_TITLES = ("name", "flags", "compression method", "CRC", "size", "compressed size")
+
+
+@dataclass(frozen=True, slots=True)
+class ZipMember:
+    """A file, folder or link, as the directory describes it."""
+
+    path: str
+    """A folder's ends in a slash."""
+    at: int
+    """Where its own header begins."""
+    mode: int
+    """As ``st_mode``; 0 if the archive was not made on Unix."""
+    told: _Told
+
+    @property
+    def size(self) -> int:
+        """Bytes when unpacked."""
+        return self.told.size
+
+    @property
+    def is_folder(self) -> bool:
+        return self.path.endswith("/")
+
+    @property
+    def is_link(self) -> bool:
+        return stat.S_ISLNK(self.mode)
+
+
+class Zip:
+    """The members of a zip archive, and what is wrong with its structure; contents are read by `unpack`.
+
+    :raises Unreadable: if the file is no zip archive, or its directory cannot be found and read for certain.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        size = stream.seek(0, os.SEEK_END)
+        self._directory_at, directory, count = _read_directory(size, self._read)
+        self.members: Sequence[ZipMember] = [*_entries(directory, count)]
+        self._data_at: dict[int, int] = {}
+        files = [member.path for member in self.members if not member.is_folder]
+        folders = [member.path.removesuffix("/") for member in self.members if member.is_folder]
+        self.faults = [*_entry_faults(self.members), *path_faults(files, folders), *self._layout_faults()]
+        unpacked = sum(member.size for member in self.members)
+        if is_bomb(unpacked, size):
+            self.faults.append(f"the archive of {size} bytes unpacks to {unpacked}: it may be a bomb")
+
+    def _read(self, at: int, size: int) -> bytes:
+        self._stream.seek(at)
+        return self._stream.read(size)
+
+    def _layout_faults(self) -> Iterator[str]:
+        """Compare what stands before and behind each member's data with the directory, in the order of the file."""
+        members = sorted(self.members, key=lambda member: member.at)
+        expected = 0
+        for member, following in zip(members, [*(other.at for other in members[1:]), self._directory_at], strict=True):
+            if member.at != expected:
+                what = "overlaps the one before it" if member.at < expected else "has other data before it"
+                yield f"entry {excerpt(member.path)} {what}"
+            local = _read_local(member.at, self._read)
+            if local is None:
+                yield f"entry {excerpt(member.path)} has no header of its own"
+                return
+            told, self._data_at[member.at] = local
+            if differing := _differing(member.told, told):
+                yield f"entry {excerpt(member.path)} has another {' and '.join(differing)} in the archive's directory"
+            expected = self._data_at[member.at] + member.told.packed
+            if told.flags & _STREAMED:
+                descriptor = self._read(expected, max(0, min(following - expected, 24)))
+                if descriptor not in _descriptors(member.told):
+                    yield f"entry {excerpt(member.path)} has a data descriptor that disagrees with the directory"
+                expected += len(descriptor)
+        if expected != self._directory_at:
+            yield "the archive holds data that belongs to no entry of its directory"
+
+    def unpack(self, member: ZipMember) -> Iterator[bytes]:
+        """Give the contents of a member piece by piece.
+
+        :raises Unreadable: if they are damaged, or are not what the directory says.
+        """
+        size = crc = 0
+        for piece in self._pieces(member):
+            size += len(piece)
+            if size > member.size:
+                break  # a bomb may go on for long
+            crc = zlib.crc32(piece, crc)
+            yield piece
+        if (size, crc) != (member.size, member.told.crc):
+            what = "size" if size != member.size else "CRC"
+            raise Unreadable(f"the contents of {excerpt(member.path)} do not have the {what} that the archive says")
+
+    def _pieces(self, member: ZipMember) -> Iterator[bytes]:
+        if member.at not in self._data_at:
+            raise Unreadable(f"the contents of {excerpt(member.path)} cannot be found")
+        at, left = self._data_at[member.at], member.told.packed
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS) if member.told.method == _DEFLATED else None
+        while left and (packed := self._read(at, min(left, _PIECE))):
+            at, left = at + len(packed), left - len(packed)
+            yield from _inflated(inflater, packed, member.path) if inflater else [packed]
+        if inflater and not (inflater.eof and not left and not inflater.unused_data):
+            raise Unreadable(f"the compressed contents of {excerpt(member.path)} do not end where they should")
+
+
+def _inflated(inflater: "zlib._Decompress", packed: bytes, path: str) -> Iterator[bytes]:
+    try:
+        piece = inflater.decompress(packed, _PIECE)
+        yield piece
+        # What fills a piece to the last byte may go on although nothing packed is left.
+        while inflater.unconsumed_tail or (len(piece) == _PIECE and not inflater.eof):
+            piece = inflater.decompress(inflater.unconsumed_tail, _PIECE)
+            yield piece
+    except zlib.error:
+        raise Unreadable(f"the contents of {excerpt(path)} cannot be inflated") from None
+
+
+def _read_directory(size: int, read: _Read) -> tuple[int, bytes, int]:
+    """Find the directory by the one end that the archive has; give its place, its bytes and how many entries it has."""
+    end_at = _find_end(size, read)
+    disk, first_disk, count_here, count, length, at = short = _END.unpack(read(end_at, _END.size))[1:7]
+    zip64 = _read_zip64_end(end_at, read)
+    if zip64 is not None:
+        full = (*(4 * [_FULL16]), _FULL32, _FULL32)
+        if any(told not in (true, beyond) for told, true, beyond in zip(short, zip64, full, strict=True)):
+            raise Unreadable("the archive's end and its zip64 end disagree")
+        disk, first_disk, count_here, count, length, at = zip64
+        end_at -= _LOCATOR.size + _END64.size
+    elif count == _FULL16 or _FULL32 in (length, at):
+        raise Unreadable("the archive's end refers to a zip64 end that is not there")
+    if disk or first_disk or count_here != count:
+        raise Unreadable("the archive is one of several disks, by its end")
+    if at + length != end_at:
+        raise Unreadable("the archive's directory is not where its end says, or has other data around it")
+    if count > MAX_MEMBERS:
+        raise Unreadable(f"the archive has {count} entries, more than {MAX_MEMBERS}")
+    if length > _MAX_DIRECTORY:
+        raise Unreadable(f"the archive's directory has {length} bytes, more than {_MAX_DIRECTORY}")
+    return at, read(at, length), count
+
+
+def _find_end(size: int, read: _Read) -> int:
+    """Find the end of central directory record, with nothing behind it but its comment."""
+    start = max(0, size - _END.size - _FULL16)
+    tail = read(start, size - start)
+    places, at = [], tail.find(b"PK\x05\x06")
+    while at >= 0:
+        places.append(at)
+        at = tail.find(b"PK\x05\x06", at + 1)
+    fitting = [at for at in places if at + _END.size + int.from_bytes(tail[at + 20 : at + 22], "little") == len(tail)]
+    if not fitting:
+        raise Unreadable("the file is no zip archive, is cut short, or has data behind its end")
+    if fitting != places[-1:]:  # some readers look for the first, some for the last, some for one that fits
+        raise Unreadable("the archive has more than one end")
+    return start + fitting[0]
+
+
+def _read_zip64_end(end_at: int, read: _Read) -> tuple[int, ...] | None:
+    """Read the zip64 end that stands directly before the end; None if there is none."""
+    locator_at = end_at - _LOCATOR.size
+    locator = read(locator_at, _LOCATOR.size) if locator_at >= 0 else b""
+    if locator[:4] != b"PK\x06\x07":
+        return None
+    _, disk, at, disks = _LOCATOR.unpack(locator)
+    record = read(at, _END64.size) if at == locator_at - _END64.size else b""
+    if record[:4] != b"PK\x06\x06" or disk or disks > 1:
+        raise Unreadable("the archive's zip64 end is not where its locator says")
+    _, length, _, _, *values = _END64.unpack(record)
+    if length != _END64.size - 12:  # of what follows this field
+        raise Unreadable("the archive's zip64 end holds more than is known of it")
+    return tuple(values)
+
+
+def _entries(directory: bytes, count: int) -> Iterator[ZipMember]:
+    at = 0
+    for _ in range(count):
+        if directory[at : at + 4] != b"PK\x01\x02" or len(directory) < at + _ENTRY.size:
+            raise Unreadable("the archive's directory has fewer entries than its end says")
+        entry = _ENTRY.unpack_from(directory, at)
+        lengths = entry[10:13]
+        at += _ENTRY.size
+        raw_path = directory[at : at + lengths[0]]
+        extra = directory[at + lengths[0] : at + lengths[0] + lengths[1]]
+        at += sum(lengths)
+        yield _entry(entry, raw_path, _extra_fields(extra, raw_path))
+    if at != len(directory):
+        raise Unreadable("the archive's directory has more entries than its end says, or is cut short")
+
+
+def _entry(entry: tuple[int, ...], raw_path: bytes, extra: Mapping[int, bytes]) -> ZipMember:
+    _, made_by, _, flags, method, _, _, crc, packed, size, *_, disk, _, attributes, at = entry
+    size, packed, at, disk = _zip64_values(
+        [(size, _FULL32), (packed, _FULL32), (at, _FULL32), (disk, _FULL16)], extra.get(_ZIP64), raw_path
+    )
+    if disk:
+        raise Unreadable(f"entry {_excerpt(raw_path)} is on another disk")
+    mode = attributes >> 16 if made_by >> 8 == _UNIX else 0
+    path = raw_path.decode("utf-8", "surrogateescape")
+    return ZipMember(path, at, mode, _Told(raw_path, flags, method, crc, size, packed))
+
+
+def _zip64_values(values: Sequence[tuple[int, int]], extra: bytes | None, raw_path: bytes) -> list[int]:
+    """Replace the values that are as large as their fields by what the zip64 field has, which holds just those."""
+    missing = sum(value == full for value, full in values)
+    extra = extra or b""
+    widths = [4 if full == _FULL16 else 8 for value, full in values if value == full]
+    if len(extra) != sum(widths) or (extra and not missing):
+        raise Unreadable(f"entry {_excerpt(raw_path)} has a zip64 field that does not fit it")
+    found = []
+    for value, full in values:
+        if value == full:
+            width = widths.pop(0)
+            value, extra = int.from_bytes(extra[:width], "little"), extra[width:]
+        found.append(value)
+    return found
+
+
+def _extra_fields(extra: bytes, raw_path: bytes) -> Mapping[int, bytes]:
+    """Split an extra field (4.5.1); zeros at its end, with which some align what follows, count as nothing."""
+    fields: dict[int, bytes] = {}
+    while extra.strip(b"\0"):
+        kind, length = int.from_bytes(extra[:2], "little"), int.from_bytes(extra[2:4], "little")
+        if len(extra) < 4 + length or kind in fields:
+            raise Unreadable(f"entry {_excerpt(raw_path)} has an extra field that cannot be read")
+        fields[kind], extra = extra[4 : 4 + length], extra[4 + length :]
+    if fields.get(_UNICODE_PATH, b"\1\0\0\0\0" + raw_path)[5:] != raw_path:
+        raise Unreadable(f"entry {_excerpt(raw_path)} has another name in its Unicode path field")
+    return fields
+
+
+def _read_local(at: int, read: _Read) -> tuple[_Told, int] | None:
+    """Read the header that stands before a member's data, and tell where the data begins; None if there is none."""
+    header = read(at, _LOCAL.size)
+    if len(header) < _LOCAL.size or header[:4] != b"PK\x03\x04":
+        return None
+    _, _, flags, method, _, _, crc, packed, size, path_length, extra_length = _LOCAL.unpack(header)
+    rest = read(at + _LOCAL.size, path_length + extra_length)
+    raw_path, extra = rest[:path_length], _extra_fields(rest[path_length:], rest[:path_length])
+    if _ZIP64 in extra:
+        # Here both sizes must be in it (4.5.3), and a packer that knew them late has filled in both places.
+        if len(extra[_ZIP64]) != 16:
+            raise Unreadable(f"entry {_excerpt(raw_path)} has a zip64 field that does not fit it")
+        long_size, long_packed = struct.unpack("<2Q", extra[_ZIP64])
+        size, packed = long_size if size == _FULL32 else size, long_packed if packed == _FULL32 else packed
+        if (long_size, long_packed) != (size, packed) and not flags & _STREAMED:
+            raise Unreadable(f"entry {_excerpt(raw_path)} has a zip64 field that disagrees with its header")
+    return _Told(raw_path, flags, method, crc, size, packed), at + len(header) + len(rest)
+
+
+def _differing(true: _Told, told: _Told) -> list[str]:
+    """Name what a member's own header says otherwise than the directory."""
+    if told.flags & _STREAMED:  # the header may have been written before anything was known
+        late = {field: getattr(true, field) for field in ("crc", "size", "packed") if getattr(told, field) == 0}
+        told = told._replace(**late)
+    true, told = (each._replace(flags=each.flags & ~_EFFORT) for each in (true, told))
+    return [title for title, one, other in zip(_TITLES, true, told, strict=True) if one != other]
+
+
+def _descriptors(told: _Told) -> set[bytes]:
+    """Give what may stand behind a member's data (4.3.9): with a signature or without, with sizes of 4 or 8 bytes."""
+    values = told.crc, told.packed, told.size
+    long = struct.pack("<L2Q", *values)
+    short = struct.pack("<3L", *(value & _FULL32 for value in values)) if max(values) <= _FULL32 else long
+    return {short, long, b"PK\x07\x08" + short, b"PK\x07\x08" + long}
+
+
+def _entry_faults(members: Sequence[ZipMember]) -> Iterator[str]:
+    for member in members:
+        named, told = f"entry {excerpt(member.path)}", member.told
+        if told.flags & _ENCRYPTED:
+            yield f"{named} is encrypted"
+        if told.method not in (_STORED, _DEFLATED):
+            yield f"{named} is compressed by method {told.method}, which not every reader knows"
+        if told.method == _STORED and told.size != told.packed:
+            yield f"{named} is not compressed and yet has two sizes"
+        if member.is_folder and told.size:
+            yield f"{named} is a folder with contents"
+        if stat.S_IFMT(member.mode) not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
+            yield f"{named} is a device or a pipe"
+        if not told.flags & _UTF8 and not member.path.isascii():
+            yield f"the name of {named} is beyond ASCII, and not marked as UTF-8"
+        elif not _is_unicode(member.path):
+            yield f"the name of {named} is not UTF-8"
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _excerpt(raw_path: bytes) -> str:
+    return excerpt(raw_path.decode("utf-8", "replace"))
