@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pypi_registry.auth import Auth, Open
 from pypi_registry.directory import Directory, OpenDirectory
+from pypi_registry.distributions import Verify, verify
 from pypi_registry.edge import VARY, Answer, Call, Collaborators, answer_json, status_line
 from pypi_registry.errors import (
     FileTooLarge,
@@ -43,6 +44,8 @@ class Registry:
     :param forward_to: the simple index to which a caller who may read is sent for a name that is not here; None for
         nowhere; or a function of the project or group and the normalized name. The public PyPI by default.
     :param max_file_size: bytes; a file must be smaller.
+    :param verify: looks into every file that is uploaded, and names its faults; it gets a stream and a file name, and
+        gives :class:`~pypi_registry.distributions.Findings`. None takes files at their word, whatever they hold.
     :raises TypeError: if a part is missing that another one needs, so that nothing is open by accident.
     """
 
@@ -55,6 +58,7 @@ class Registry:
         blobs: Blobs | None = None,
         forward_to: ForwardTo = PYPI,
         max_file_size: int = 3 * 1024**3,
+        verify: Verify | None = verify,
     ) -> None:
         if auth is None and (directory is not None or catalogue is not None or blobs is not None):
             raise TypeError("Registry() needs auth= to say who may do what; auth=Open() lets anyone do anything")
@@ -66,13 +70,16 @@ class Registry:
             raise TypeError(f"forward_to= must be a simple index's http(s) address, a function or None: {forward_to!r}")
         if type(max_file_size) is not int or max_file_size <= 0:
             raise TypeError(f"max_file_size= must be a number of bytes above 0: {max_file_size!r}")
+        if not (verify is None or callable(verify)):
+            raise TypeError(f"verify= must be a function of a stream and a file name, or None: {verify!r}")
         catalogue = MemoryCatalogue() if catalogue is None else catalogue
         if directory is None:
             directory = OpenDirectory(catalogue)
         if auth is None or isinstance(auth, Open):
             auth = (auth or Open()).over(directory)
         self._collaborators = Collaborators(
-            directory, auth, catalogue, MemoryBlobs() if blobs is None else blobs, forward_to, max_file_size
+            *(directory, auth, catalogue, MemoryBlobs() if blobs is None else blobs),
+            *(forward_to, max_file_size, verify),
         )
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:

@@ -16,6 +16,7 @@
     ├── NotFound                404
     ├── NoSuchRoute             404, no endpoint has this address
     ├── MethodNotAllowed        405
+    ├── NothingToRegister       410
     ├── LengthRequired          411
     ├── PreconditionFailed      412
     ├── StorageUnavailable      503
@@ -222,6 +223,15 @@ class MethodNotAllowed(RegistryError):
 
     def __str__(self) -> str:
         return f"Not Allowed - {self.advice}" if self.advice else "Not Allowed"
+
+
+class NothingToRegister(RegistryError):
+    """Says that names are not registered before files are uploaded, as old tools do, by ``:action=submit``."""
+
+    status = 410
+
+    def __str__(self) -> str:
+        return "Gone - a name need not be registered, upload a file instead"
 
 
 class PreconditionFailed(RegistryError):

@@ -69,8 +69,11 @@ def _anchor(file: PackageFile, base: str) -> str:
     requires = f' data-requires-python="{escape(file.requires_python)}"' if file.requires_python else ""
     # pip and pdm take no notice of an attribute without a value.
     yanked = "" if file.package.yanked is None else f' data-yanked="{escape(file.package.yanked)}"'
+    # The second is the older name, by which clients ask that do not know the first (PEP 714).
+    digest = file.metadata_sha256
+    metadata = f' data-core-metadata="sha256={digest}" data-dist-info-metadata="sha256={digest}"' if digest else ""
     href = escape(f"{_url(file, base)}#sha256={file.digests.sha256}")
-    return f'<a href="{href}"{requires}{yanked}>{escape(file.filename)}</a>'
+    return f'<a href="{href}"{requires}{metadata}{yanked}>{escape(file.filename)}</a>'
 
 
 def _entry(file: PackageFile, base: str) -> dict[str, object]:
@@ -83,6 +86,8 @@ def _entry(file: PackageFile, base: str) -> dict[str, object]:
     }
     if file.requires_python:  # uv refuses a page for some nulls: a key is there or it is not
         entry["requires-python"] = file.requires_python
+    if file.metadata_sha256:
+        entry["core-metadata"] = {"sha256": file.metadata_sha256}
     if file.package.yanked is not None:
         entry["yanked"] = file.package.yanked or True  # an empty text counts as "no" to pip, poetry and pdm
     return entry

@@ -1,10 +1,11 @@
 """A form and a stream become a checked `Upload`, and an `Upload` is published.
 
-Bytes flow once: from the form into the digests and the store, whatever their number. Everything that is wrong is
-collected and named together; until the catalogue's transaction nothing is visible.
+Bytes flow once: from the form into the digests, the store and the eyes of the verifier, whatever their number.
+Everything that is wrong is collected and named together; until the catalogue's transaction nothing is visible.
 """
 
 import hashlib
+import io
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,8 +16,17 @@ from typing import Protocol
 
 from packaging.utils import NormalizedName
 
-from pypi_registry.distributions import filename_faults
-from pypi_registry.errors import FileTooLarge, InvalidName, InvalidUpload, InvalidVersion, RegistryError, excerpt
+from pypi_registry.arriving import Arriving
+from pypi_registry.distributions import Findings, Verify, disagreements, filename_faults, is_served, trust
+from pypi_registry.errors import (
+    FileTooLarge,
+    InvalidName,
+    InvalidUpload,
+    InvalidVersion,
+    NothingToRegister,
+    RegistryError,
+    excerpt,
+)
 from pypi_registry.model import About, Digests, PackageFile, Project, Upload
 from pypi_registry.names import normalize
 from pypi_registry.storage import Blobs, Catalogue, NewBlob
@@ -70,7 +80,7 @@ _HASHES: Mapping[str, Callable[[], _Hash]] = {
 }
 
 _ABOUT = [field.name for field in fields(About)]
-_FIELDS = {"name", "version", *_CUT, *_HASHES}
+_FIELDS = {":action", "name", "version", *_CUT, *_HASHES}
 
 
 def publish(
@@ -80,20 +90,25 @@ def publish(
     catalogue: Catalogue,
     blobs: Blobs,
     max_file_size: int,
+    verify: Verify | None,
     permit: Callable[[NormalizedName], None],
 ) -> PackageFile:
     """Read a form to its end, check it, and publish its file in the project.
 
-    `permit` is asked once the name is known, and raises if the name must not be published.
+    `verify` looks into the file; None takes it at its word. `permit` is asked once the name is known, and raises if the
+    name must not be published.
 
+    :raises NothingToRegister: if the form is for registering a name, as tools did before they uploaded.
     :raises InvalidUpload: if anything is wrong with the form; all faults at once.
     :raises FileTooLarge: if the file has `max_file_size` bytes or more.
     """
     key = secrets.token_hex(16)
     with blobs.create(key) as blob:
-        reading = _Reading(blob, max_file_size)
+        reading = _Reading(blob, max_file_size, verify)
         for part in parts:
             reading.take(part)
+        if reading.registers:
+            raise NothingToRegister
         if reading.name:
             permit(reading.name)  # GitLab looks at its rules before it looks at anything else
         upload = reading.upload()
@@ -108,9 +123,11 @@ def publish(
 class _Reading:
     """What is known of a form, part by part."""
 
-    def __init__(self, blob: NewBlob, max_file_size: int) -> None:
+    def __init__(self, blob: NewBlob, max_file_size: int, verify: Verify | None) -> None:
         self._blob = blob
         self._max_file_size = max_file_size
+        self._verify = verify
+        self._findings = Findings()
         self._fields: dict[str, list[str]] = {}
         self._room = FORM_ROOM
         self._filenames: list[str] = []
@@ -132,13 +149,19 @@ class _Reading:
         # Digests cost more than all the rest of an upload: only sha256, and those that were already declared.
         wanted = {"sha256_digest", *(field for field in _HASHES if self._declared(field))}
         self._running = {field: _HASHES[field]() for field in wanted}
-        for chunk in part.chunks:
+        with Arriving(self._taken(part.chunks), self._blob.read_back) as arriving:
+            self._findings = (self._verify or trust)(io.BufferedReader(arriving), part.filename or "")
+            arriving.await_all()
+
+    def _taken(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
             self._size += len(chunk)
             if self._size >= self._max_file_size:
                 raise FileTooLarge(self._max_file_size)
             for running in self._running.values():
                 running.update(chunk)
             self._blob.write(chunk)
+            yield chunk
 
     def _take_field(self, part: Part) -> None:
         # Of most fields only the first value counts, and how many there are; of digests each, if it is short enough.
@@ -167,8 +190,12 @@ class _Reading:
         version = self._version()
         digests = self._digests()
         requires_python = self._requires_python()
+        metadata = self._findings.metadata
         if self._filenames:
-            self._faults += filename_faults(self._filenames[0], name, version)
+            wrong_name = [*filename_faults(self._filenames[0], name, version)]
+            self._faults += [*wrong_name, *self._findings.faults]
+            if metadata and self._verify and not wrong_name:  # or the same would be said once more
+                self._faults += disagreements(metadata, name, version)
         if faults := dict.fromkeys([*missing, *self._faults]):
             raise InvalidUpload([*faults])
         assert name and version
@@ -181,7 +208,13 @@ class _Reading:
             digests=digests,
             requires_python=requires_python,
             about=About(**{field: self._cut(field) for field in _ABOUT}),
+            core_metadata=metadata.data if metadata and is_served(metadata, self._filenames[0]) else None,
         )
+
+    @property
+    def registers(self) -> bool:
+        """Whether this is what ``setup.py register`` and ``twine register`` send, and no upload."""
+        return self._first(":action") == "submit"
 
     def _missing(self) -> Iterator[str]:
         if not self._filenames and "content is not a file" not in self._faults:
@@ -249,7 +282,8 @@ class _Reading:
         return running.hexdigest()
 
     def _requires_python(self) -> str:
-        text = self._cut("requires_python")
+        metadata = self._findings.metadata
+        text = (metadata.requires_python if metadata else "") or self._cut("requires_python")
         if re.search(r"[^\t\n\r -\U0010ffff]|[\x7f-\x9f]", text):
             self._faults.append("Requires python is invalid: it holds a control character")
         return " ".join(text.split())

@@ -28,6 +28,7 @@ from pypi_registry.errors import (
     NoSuchRoute,
     NotAuthenticated,
     NotFound,
+    NothingToRegister,
     PreconditionFailed,
     RegistryError,
     StorageFull,
@@ -323,6 +324,12 @@ REFUSALS: list[tuple[RegistryError, str, dict[str, object], list[tuple[str, str]
         "405 Not Allowed - go elsewhere",
         {"error": "405 Not Allowed - go elsewhere"},
         [("Allow", "POST")],
+    ),
+    (
+        NothingToRegister(),
+        "410 Gone - a name need not be registered, upload a file instead",
+        {"message": "410 Gone - a name need not be registered, upload a file instead"},
+        [],
     ),
     (
         LengthRequired(),

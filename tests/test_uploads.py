@@ -11,6 +11,7 @@ from typing import BinaryIO, NoReturn
 import pytest
 from packaging.utils import NormalizedName
 
+from pypi_registry.distributions import Verify, verify
 from pypi_registry.errors import (
     FileTaken,
     FileTooLarge,
@@ -95,6 +96,7 @@ class Place:
         parts: Iterable[Part],
         *,
         max_file_size: int = 1000**2,
+        verify: Verify | None = verify,
         permit: Callable[[NormalizedName], None] = lambda _: None,
     ) -> PackageFile:
         return publish(
@@ -103,6 +105,7 @@ class Place:
             catalogue=self.catalogue,
             blobs=self.blobs,
             max_file_size=max_file_size,
+            verify=verify,
             permit=permit,
         )
 

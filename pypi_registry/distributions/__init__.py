@@ -17,6 +17,7 @@ from pypi_registry.distributions.findings import Findings as Findings
 from pypi_registry.distributions.limits import BUDGET
 from pypi_registry.distributions.metadata import CoreMetadata as CoreMetadata
 from pypi_registry.distributions.metadata import disagreements as disagreements
+from pypi_registry.distributions.metadata import is_served as is_served
 from pypi_registry.distributions.sdists import check_sdist, check_zipped_sdist
 from pypi_registry.distributions.tars import Tar
 from pypi_registry.distributions.wheels import check_wheel

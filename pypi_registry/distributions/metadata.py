@@ -15,7 +15,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from pypi_registry.distributions.faults import Unreadable
-from pypi_registry.distributions.filenames import is_same_version
+from pypi_registry.distributions.filenames import WHEEL, is_same_version
 from pypi_registry.errors import excerpt
 
 # Empty lines as the email parser sees them, by whose rules the field names and the end of them are defined.
@@ -41,10 +41,16 @@ class CoreMetadata:
     dynamic: frozenset[str]
     """The fields, in lower case, that may be different in a wheel that is built of this sdist (PEP 643)."""
 
-    @property
-    def is_final(self) -> bool:
-        """Whether a wheel built of this sdist is sure to need the same, so that it need not be built to be known."""
-        return _numbers(self.version_of_format) >= (2, 2) and not self.dynamic & _OF_DEPENDENCIES
+
+def is_served(metadata: CoreMetadata, filename: str) -> bool:
+    """Tell whether an index may offer metadata in place of its file (PEP 658).
+
+    A wheel's always. An sdist's only if a wheel built of it is sure to need the same (PEP 643): the metadata is of 2.2
+    or newer, and no field of dependencies is dynamic.
+    """
+    return filename.endswith(WHEEL) or (
+        _numbers(metadata.version_of_format) >= (2, 2) and not metadata.dynamic & _OF_DEPENDENCIES
+    )
 
 
 def read_metadata(data: bytes) -> CoreMetadata:
