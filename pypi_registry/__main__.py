@@ -10,12 +10,13 @@ from pypi_registry import __version__
 from pypi_registry.accounts import Token, TokenKind, token_digest
 from pypi_registry.accounts.entries import SCOPES
 from pypi_registry.accounts.minting import new_secret, toml_table
+from pypi_registry.check import check as run_check
 from pypi_registry.errors import RegistryError
 from pypi_registry.first_start import USER, UnusableData
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and give its exit status: 0, or 2 if what was asked for cannot be."""
+    """Run a command and give its exit status: 0; 1 if `check` found faults; 2 if what was asked for cannot be."""
     options = _parser().parse_args(arguments)
     status: int = options.run(options)
     return status
@@ -53,6 +54,14 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--name", default="", help="for people")
     token.add_argument("--expires", type=_moment, metavar="TIME", help="such as 2027-01-01T00:00:00Z (default: never)")
     token.set_defaults(run=_token, fail=token.error)
+
+    check = commands.add_parser(
+        "check",
+        help="look into wheels and sdists",
+        description="Look into wheels and sdists as an upload would be looked into, and print a line for each fault.",
+    )
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    check.set_defaults(run=lambda options: run_check(options.files))
     return parser
 
 
