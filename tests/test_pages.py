@@ -1,5 +1,6 @@
 """Rendered pages in memory: while they are true, the latest asked for, and not too many bytes."""
 
+import gzip
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -22,6 +23,10 @@ def never() -> bytes:
 def kept(pages: Pages, key: Hashable, revision: int = 1) -> Page | None:
     """Give the page if it is kept; like any asking, this makes it the last one asked for."""
     return pages.get(key, revision, nothing)
+
+
+def opened(page: Page) -> bytes:
+    return gzip.decompress(page.body) if page.gzipped else page.body
 
 
 class Rendering:
@@ -200,6 +205,104 @@ def test_without_room_every_page_is_rendered() -> None:
     assert render.times == 2
 
 
+# Compressed
+
+
+BODY = b'<a href="../../files/0/demo-1.0.tar.gz">demo-1.0.tar.gz</a><br>' * 50
+
+
+def test_a_page_is_compressed_once_a_revision_and_only_when_asked_for() -> None:
+    pages, render = Pages(), Rendering(BODY)
+    plain = pages.get("key", 1, render)
+    first = pages.get_gzipped("key", 1, render)
+    assert plain and first
+    assert not plain.gzipped
+    assert first.gzipped
+    assert gzip.decompress(first.body) == BODY
+    assert len(first.body) < len(BODY)
+    assert pages.get_gzipped("key", 1, never) is first
+    assert pages.get("key", 1, never) is plain
+    assert render.times == 1
+
+
+def test_a_page_first_asked_for_compressed_is_rendered_once_for_both() -> None:
+    pages, render = Pages(), Rendering(BODY)
+    pages.get_gzipped("key", 1, render)
+    plain = pages.get("key", 1, never)
+    assert plain is not None
+    assert plain.body == BODY
+    assert render.times == 1
+
+
+def test_the_tag_of_a_compressed_page_is_the_digest_of_its_own_bytes() -> None:
+    pages = Pages()
+    plain, packed = pages.get("key", 1, Rendering(BODY)), pages.get_gzipped("key", 1, never)
+    assert plain and packed
+    assert packed.etag == f'"{sha256(packed.body).hexdigest()[:32]}"'
+    assert packed.etag != plain.etag
+
+
+def test_equal_pages_have_equal_bytes_whenever_they_are_compressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 1e9)
+    one = Pages().get_gzipped("a", 1, Rendering(BODY))
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    other = Pages().get_gzipped("b", 2, Rendering(BODY))
+    assert one == other
+
+
+def test_another_revision_is_compressed_again() -> None:
+    pages = Pages()
+    pages.get_gzipped("key", 1, Rendering(BODY))
+    new = pages.get_gzipped("key", 2, Rendering(BODY + b"new"))
+    assert new is not None
+    assert gzip.decompress(new.body) == BODY + b"new"
+
+
+@pytest.mark.parametrize("body", [b"", b"x", bytes(range(256))], ids=["empty", "short", "without repetition"])
+def test_a_page_that_gets_no_smaller_stays_as_it_is(body: bytes) -> None:
+    pages = Pages()
+    packed = pages.get_gzipped("key", 1, Rendering(body))
+    assert packed == pages.get("key", 1, never)
+    assert packed is not None
+    assert (packed.body, packed.gzipped) == (body, False)
+    assert pages.get_gzipped("key", 1, never) == packed
+
+
+def test_nothing_is_not_compressed() -> None:
+    assert Pages().get_gzipped("key", 1, nothing) is None
+
+
+def test_the_bytes_of_both_count() -> None:
+    packed = Pages().get_gzipped("key", 1, Rendering(BODY))
+    assert packed is not None
+    both = len(BODY) + len(packed.body)
+
+    roomy = Pages(max_bytes=both)
+    roomy.get_gzipped("key", 1, Rendering(BODY))
+    assert kept(roomy, "key")
+    assert roomy.get_gzipped("key", 1, never) == packed
+    roomy.get("other", 1, Rendering(b"x"))
+    assert kept(roomy, "key") is None  # that which was not asked for longest
+    assert roomy.get_gzipped("key", 1, never) == packed
+
+    tight = Pages(max_bytes=both - 1)
+    tight.get_gzipped("key", 1, Rendering(BODY))
+    assert kept(tight, "key") is None
+    assert tight.get_gzipped("key", 1, never) == packed
+
+
+def test_what_a_key_takes_counts_for_each_form_of_a_page() -> None:
+    packed = Pages().get_gzipped("key", 1, Rendering(BODY))
+    assert packed is not None
+    pages = Pages(max_bytes=len(BODY) + len(packed.body) + 199)
+    pages.get_gzipped("key", 1, Rendering(BODY), key_bytes=100)
+    assert kept(pages, "key") is None
+    assert pages.get_gzipped("key", 1, never, key_bytes=100) == packed
+
+
+# Threads
+
+
 def test_a_page_that_takes_long_to_render_does_not_hold_up_another() -> None:
     both_are_rendering = Barrier(2, timeout=10)
 
@@ -244,8 +347,9 @@ def test_many_threads_get_what_they_asked_for_and_the_room_is_not_overrun() -> N
         wrong = []
         for _ in range(500):
             key, revision = random.randrange(page_count), random.randrange(revisions)
-            page = pages.get(key, revision, render_of(key, revision))
-            if page is None or page.body != body(key, revision):
+            get = random.choice([pages.get, pages.get_gzipped])
+            page = get(key, revision, render_of(key, revision))
+            if page is None or opened(page) != body(key, revision):
                 wrong.append((key, revision))
         return wrong
 
