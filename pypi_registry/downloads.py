@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from pypi_registry.edge import FRESH, VARY, Answer, Call, Headers, answer_redirect, unchanged
+from pypi_registry.caching import FRESH, is_known
+from pypi_registry.edge import VARY, Answer, Call, Headers, answer_redirect
 from pypi_registry.errors import Forbidden, NotFound
 from pypi_registry.model import PackageFile, Status
 from pypi_registry.storage import Redirect
@@ -40,18 +41,11 @@ def _clipped(start: int, stop: int, size: int) -> range:
     return range(start, min(stop, size)) if start < size else range(0)
 
 
-# A file never changes; who may have it does.
-_FOR_EVER = ("Cache-Control", "private, max-age=31536000, immutable")
-
-
-def answer_package_file(call: Call, file: PackageFile) -> Answer:
-    """Answer with a file of a package.
+def answer_package_file(call: Call, file: PackageFile, policy: tuple[str, str]) -> Answer:
+    """Answer with a file of a package; `policy` says who may keep it.
 
     :raises NotFound: if its bytes are missing.
-    :raises Forbidden: if its name is quarantined (PEP 792).
     """
-    if is_quarantined(call, file):
-        raise Forbidden(f"{file.package.normalized} is quarantined")
     stream = call.registry.blobs.open(file.key)
     if stream is None:
         raise NotFound
@@ -63,13 +57,18 @@ def answer_package_file(call: Call, file: PackageFile) -> Answer:
         ("X-Content-Type-Options", "nosniff"),
     ]
     etag = f'"{file.digests.sha256}"'
-    return answer_file(call, stream, file.size, etag, validators=[VARY, _FOR_EVER], content=content)
+    return answer_file(call, stream, file.size, etag, validators=[VARY, policy], content=content)
 
 
 def is_quarantined(call: Call, file: PackageFile) -> bool:
-    """Tell whether a file must not be offered, because of the status of its name in its project."""
+    """Tell whether a file must not be offered, because of the status of its name in its project (PEP 792)."""
     package = file.package
     return call.registry.catalogue.status([package.project_id], package.normalized).status is Status.QUARANTINED
+
+
+def quarantined(file: PackageFile) -> Forbidden:
+    """Make the refusal of such a file."""
+    return Forbidden(f"{file.package.normalized} is quarantined")
 
 
 def answer_file(call: Call, stream: BinaryIO, size: int, etag: str, *, validators: Headers, content: Headers) -> Answer:
@@ -78,7 +77,7 @@ def answer_file(call: Call, stream: BinaryIO, size: int, etag: str, *, validator
     `validators` are headers of every answer that speaks of the file, `content` those that come with its bytes.
     """
     validators = [("ETag", etag), *validators]
-    if unchanged(call, etag):
+    if is_known(call, etag):
         stream.close()
         return Answer("304 Not Modified", validators)
     part = requested_range(call.header("HTTP_RANGE"), size) if _may_have_part(call, etag) else None

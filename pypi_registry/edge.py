@@ -11,23 +11,20 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from html import escape
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from werkzeug.datastructures import MIMEAccept
-from werkzeug.http import parse_accept_header, parse_etags
-
 from pypi_registry.auth import Ability, Auth, Credentials, Manner, Presented, Principal, require
 from pypi_registry.directory import Directory, parse_ref
+from pypi_registry.distributions import Verify
 from pypi_registry.errors import InvalidRequest, NotFound
 from pypi_registry.forwarding import ForwardTo
 from pypi_registry.model import Group, Project
 from pypi_registry.multipart import Body
 from pypi_registry.pages import Pages
-from pypi_registry.simple import Form
 from pypi_registry.storage import Blobs, Catalogue
 
 if TYPE_CHECKING:
@@ -36,11 +33,7 @@ if TYPE_CHECKING:
 Headers = list[tuple[str, str]]
 
 # Different tokens see different pages at one address, so no cache may mistake one for the other.
-VARY = ("Vary", "Accept, Authorization, PRIVATE-TOKEN, DEPLOY-TOKEN, JOB-TOKEN")
-
-
-# pip and uv honour max-age on pages, and would miss a fresh upload for as long; asking again costs a 304.
-FRESH = ("Cache-Control", "private, no-cache")
+VARY = ("Vary", "Accept, Accept-Encoding, Authorization, PRIVATE-TOKEN, DEPLOY-TOKEN, JOB-TOKEN")
 
 
 @dataclass(frozen=True)
@@ -53,6 +46,7 @@ class Collaborators:
     blobs: Blobs
     forward_to: ForwardTo
     max_file_size: int
+    verify: Verify | None
     pages: Pages = field(default_factory=Pages)
 
 
@@ -211,39 +205,6 @@ def is_plain(text: str) -> bool:
     (True, False, False)
     """
     return not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text)
-
-
-_OFFERED = [Form.TEXT_HTML, Form.JSON, Form.HTML]  # in this order "*/*" means HTML, which hatch and people expect
-
-
-def simple_form(call: Call) -> Form:
-    """Choose the form of a simple page for a client; never refuse one (PEP 691)."""
-    return _negotiate(_accept(call))
-
-
-def _accept(call: Call) -> str:
-    # Werkzeug takes seconds for some headers of a few kilobytes; those of clients have a hundred characters.
-    return " ".join(call.header("HTTP_ACCEPT")[:1000].split())
-
-
-def prefers_html(call: Call) -> bool:
-    """Tell whether a person with a browser is asking; a program that takes anything is not one."""
-    accepted = parse_accept_header(_accept(call), MIMEAccept)
-    return accepted.best_match(["application/json", "text/html"]) == "text/html"
-
-
-@lru_cache(maxsize=256)
-def _negotiate(accept: str) -> Form:
-    # "latest" is asked for by name and answered with the real type (PEP 691).
-    known = accept.lower().replace("application/vnd.pypi.simple.latest+", "application/vnd.pypi.simple.v1+")
-    best = parse_accept_header(known, MIMEAccept).best_match(_OFFERED)
-    return Form(best) if best else Form.TEXT_HTML
-
-
-def unchanged(call: Call, etag: str) -> bool:
-    """Tell whether the client already holds the representation with this (quoted) entity tag."""
-    known = call.header("HTTP_IF_NONE_MATCH")
-    return bool(known) and parse_etags(known).contains_weak(etag.strip('"'))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,21 +15,12 @@ from werkzeug.http import parse_date
 
 from pypi_registry import package_pages
 from pypi_registry.auth import Ability, Manner, Principal, require
-from pypi_registry.downloads import answer_package_file
-from pypi_registry.edge import (
-    FRESH,
-    VARY,
-    Answer,
-    Call,
-    answer_bytes,
-    answer_json,
-    is_plain,
-    origin,
-    prefers_html,
-    read_json,
-)
+from pypi_registry.caching import FRESH, file_policy
+from pypi_registry.downloads import answer_package_file, is_quarantined, quarantined
+from pypi_registry.edge import VARY, Answer, Call, answer_bytes, answer_json, is_plain, origin, read_json
 from pypi_registry.errors import InvalidParameter, InvalidRequest, NotFound, PreconditionFailed
 from pypi_registry.model import Group, Package, PackageFile, PackageName, PackageQuery, Project
+from pypi_registry.negotiation import prefers_html
 
 PACKAGE_TYPES = (
     *("maven", "npm", "conan", "nuget", "pypi", "composer", "generic", "golang", "debian", "rubygems", "helm"),
@@ -57,7 +48,7 @@ class Paging:
 
 def list_packages(call: Call) -> Answer:
     """``GET /projects/:id/packages`` and ``GET /groups/:id/packages``"""
-    html = prefers_html(call)
+    html = prefers_html(call.header("HTTP_ACCEPT"))
     where, principal = call.readable(_manner(html), packages_api=True)
     parameters = _parameters(call)
     projects = {project.id: project for project in _projects(where, principal, parameters)}
@@ -79,7 +70,7 @@ def list_packages(call: Call) -> Answer:
 
 def show_package(call: Call) -> Answer:
     """``GET /projects/:id/packages/:package_id``"""
-    html = prefers_html(call)
+    html = prefers_html(call.header("HTTP_ACCEPT"))
     project, principal, package = _package(call, _manner(html))
     catalogue = call.registry.catalogue
     versions, _ = catalogue.packages([project.id], PackageQuery(normalized=package.normalized, descending=True))
@@ -151,8 +142,11 @@ def delete_file(call: Call) -> Answer:
 
 def download_file(call: Call) -> Answer:
     """``GET /projects/:id/packages/:package_id/package_files/:package_file_id/download``"""
-    _, _, package = _package(call)
-    return answer_package_file(call, _file(call, package))
+    project, _, package = _package(call)
+    file = _file(call, package)
+    if is_quarantined(call, file):
+        raise quarantined(file)
+    return answer_package_file(call, file, file_policy(call, project))
 
 
 def _manner(html: bool) -> Manner:

@@ -5,30 +5,21 @@ forwarded.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from packaging.utils import NormalizedName
 
 from pypi_registry import simple
-from pypi_registry.auth import Ability, require
-from pypi_registry.downloads import answer_package_file, is_quarantined
-from pypi_registry.edge import (
-    FRESH,
-    VARY,
-    Answer,
-    Call,
-    answer_bytes,
-    answer_json,
-    answer_redirect,
-    is_plain,
-    read_json,
-    simple_form,
-    unchanged,
-)
-from pypi_registry.errors import FileTooLarge, InvalidName, InvalidRequest, NotFound
+from pypi_registry.auth import Ability, Principal, require
+from pypi_registry.caching import FRESH, file_policy, is_known, page_policy
+from pypi_registry.downloads import answer_package_file, is_quarantined, quarantined
+from pypi_registry.edge import VARY, Answer, Call, answer_bytes, answer_json, answer_redirect, is_plain, read_json
+from pypi_registry.errors import FileTooLarge, InvalidName, InvalidRequest, NotFound, RegistryError
 from pypi_registry.forwarding import Released, forward_url
 from pypi_registry.model import Group, NameStatus, PackageFile, PackageName, Project, Status
 from pypi_registry.multipart import content_type, parts
 from pypi_registry.names import normalize
+from pypi_registry.negotiation import simple_form, takes_gzip
 from pypi_registry.uploads import FORM_ROOM, MAX_LENGTH, publish
 
 _ID_BYTES = 40  # of a project's id in the key of a page
@@ -36,45 +27,54 @@ _ID_BYTES = 40  # of a project's id in the key of a page
 
 def file(call: Call) -> Answer:
     """``GET …/packages/pypi/files/:sha256/:filename``"""
-    where, projects = _readable(call)
-    sha256, filename = call.captured["sha256"].lower(), call.captured["filename"]
-    catalogue = call.registry.catalogue
-    newest = found = catalogue.file(projects, sha256, filename)
-    while found is not None and is_quarantined(call, found):  # another project of the group may offer the same file
-        closed = found.package.project_id
-        projects = tuple(project for project in projects if project != closed)
-        found = catalogue.file(projects, sha256, filename)
-    if newest is None:
-        raise NotFound("Package" if isinstance(where, Project) else "")
-    return answer_package_file(call, found or newest)
+    view = _view(call)
+    found = _file(call, view)
+    return answer_package_file(call, found, _file_policy(call, view, found))
+
+
+def core_metadata(call: Call) -> Answer:
+    """``GET …/packages/pypi/files/:sha256/:filename.metadata``, which is ours: what a file says of itself (PEP 658)."""
+    view = _view(call)
+    found = _file(call, view)
+    etag = f'"{found.metadata_sha256}"'
+    headers = VARY, _file_policy(call, view, found), ("ETag", etag), ("X-Content-Type-Options", "nosniff")
+    if found.metadata_sha256 and is_known(call, etag):
+        return Answer("304 Not Modified", [*headers])
+    data = call.registry.catalogue.core_metadata(found) if found.metadata_sha256 else None
+    if data is None:
+        raise NotFound("Metadata")
+    return answer_bytes("200 OK", "text/plain; charset=utf-8", data, *headers)
 
 
 def index(call: Call) -> Answer:
     """``GET …/packages/pypi/simple``"""
-    where, projects = _readable(call)
+    view, form = _view(call), _form(call)
 
-    def render(form: simple.Form) -> bytes:
-        return simple.render_index(where.title, call.registry.catalogue.names(projects), form, slash=call.slash)
+    def render() -> bytes:
+        names = call.registry.catalogue.names(view.ids)
+        return simple.render_index(view.where.title, names, form, slash=call.slash)
 
-    page = _page(call, projects, (where.title, None), render)
+    page = _page(call, view, (view.where.title, None), form, render)
     assert page is not None  # an empty index is a page too
     return page
 
 
 def package(call: Call) -> Answer:
     """``GET …/packages/pypi/simple/:package_name``"""
-    where, projects = _readable(call)
-    name = _name(call)
-    catalogue = call.registry.catalogue
+    view, name = _view(call), _name(call)
+    return _package_page(call, view, name, _form(call)) or _elsewhere(call, view.where, name)
 
-    def render(form: simple.Form) -> bytes | None:
-        files = catalogue.files(projects, name)
-        if not files and not catalogue.has_name(projects, name):
-            return None
-        offered = _offered(call, files)
-        return simple.render_package(name, offered, form, catalogue.status(projects, name), slash=call.slash)
 
-    return _page(call, projects, ("", name), render) or _elsewhere(call, where, name)
+def published(call: Call) -> Answer:
+    """``GET /projects/:id/packages/pypi/+simple/:package_name``, where hatch looks for what it need not publish.
+
+    As HTML, which it reads whatever it is given. Never elsewhere: what another index has is not published here.
+    """
+    view, name = _view(call), _name(call)
+    page = _package_page(call, view, name, simple.Form.TEXT_HTML)
+    if page is None:
+        raise NotFound("Package")
+    return page
 
 
 def set_status(call: Call) -> Answer:
@@ -110,17 +110,49 @@ def upload(call: Call) -> Answer:
         catalogue=call.registry.catalogue,
         blobs=call.registry.blobs,
         max_file_size=limit,
+        verify=call.registry.verify,
         permit=lambda name: require(principal, Ability.CREATE_PACKAGE, PackageName(project, name)),
     )
     return answer_json("201 Created", {"message": "201 Created"})
 
 
-def _readable(call: Call) -> tuple[Project | Group, tuple[int, ...]]:
-    """Give the project or group of a request, and the ids of those of its projects that the caller may read."""
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What a caller may read at an address."""
+
+    where: Project | Group
+    principal: Principal
+    projects: Sequence[Project]
+    """The project, or those of the group that the caller may read."""
+    ids: tuple[int, ...]
+    """Of these projects."""
+
+
+def _view(call: Call) -> _View:
     where, principal = call.readable()
-    if isinstance(where, Project):
-        return where, (where.id,)
-    return where, tuple(project.id for project in principal.readable(where))
+    projects = [where] if isinstance(where, Project) else principal.readable(where)
+    return _View(where, principal, projects, tuple(project.id for project in projects))
+
+
+def _file(call: Call, view: _View) -> PackageFile:
+    """Find the newest file of an address that is not quarantined; several projects of a group may offer the same.
+
+    :raises NotFound: if there is none.
+    :raises Forbidden: if all are quarantined.
+    """
+    sha256, filename = call.captured["sha256"].lower(), call.captured["filename"]
+    refusal: RegistryError = NotFound("Package" if isinstance(view.where, Project) else "")
+    ids = view.ids
+    while (found := call.registry.catalogue.file(ids, sha256, filename)) is not None:
+        if not is_quarantined(call, found):
+            return found
+        refusal = quarantined(found)
+        ids = tuple(number for number in ids if number != found.package.project_id)
+    raise refusal
+
+
+def _file_policy(call: Call, view: _View, file: PackageFile) -> tuple[str, str]:
+    return file_policy(call, view.where, *(it for it in view.projects if it.id == file.package.project_id))
 
 
 def _name(call: Call) -> NormalizedName:
@@ -133,35 +165,55 @@ def _name(call: Call) -> NormalizedName:
         raise NotFound("Package") from None
 
 
+def _form(call: Call) -> simple.Form:
+    return simple_form(call.header("HTTP_ACCEPT"), call.header("QUERY_STRING"))
+
+
+def _package_page(call: Call, view: _View, name: NormalizedName, form: simple.Form) -> Answer | None:
+    """Answer with the page of a name; None if it is not here."""
+    catalogue = call.registry.catalogue
+
+    def render() -> bytes | None:
+        files = catalogue.files(view.ids, name)
+        if not files and not catalogue.has_name(view.ids, name):
+            return None
+        offered = _offered(call, files)
+        return simple.render_package(name, offered, form, catalogue.status(view.ids, name), slash=call.slash)
+
+    return _page(call, view, ("", name), form, render)
+
+
 def _offered(call: Call, files: Sequence[PackageFile]) -> Sequence[PackageFile]:
     """Leave out the files of projects in which the name is quarantined."""
-    quarantined = {
+    closed = {
         file.package.project_id: is_quarantined(call, file)
         for file in {file.package.project_id: file for file in files}.values()
     }
-    return [file for file in files if not quarantined[file.package.project_id]]
+    return [file for file in files if not closed[file.package.project_id]]
 
 
 def _page(
     call: Call,
-    projects: tuple[int, ...],
+    view: _View,
     subject: tuple[str, NormalizedName | None],
-    render: Callable[[simple.Form], bytes | None],
+    form: simple.Form,
+    render: Callable[[], bytes | None],
 ) -> Answer | None:
     """Answer with a simple page, rendered once a revision; None if there is nothing to show."""
-    form = simple_form(call)
     # Read before the rows: a change in between makes the page newer than its number, and it is rendered once more.
-    revision = call.registry.catalogue.revision(projects, subject[1])
+    revision = call.registry.catalogue.revision(view.ids, subject[1])
     if not revision and subject[1]:
         return None
-    key = projects, subject, form, call.slash
-    page = call.registry.pages.get(key, revision, lambda: render(form), key_bytes=_ID_BYTES * len(projects))
+    pages = call.registry.pages
+    get = pages.get_gzipped if takes_gzip(call.header("HTTP_ACCEPT_ENCODING")) else pages.get
+    page = get((view.ids, subject, form, call.slash), revision, render, key_bytes=_ID_BYTES * len(view.ids))
     if page is None:
         return None
-    headers = VARY, FRESH, ("ETag", page.etag)
-    if unchanged(call, page.etag):
+    headers = VARY, page_policy(call, view.where, view.principal, view.projects), ("ETag", page.etag)
+    if is_known(call, page.etag):
         return Answer("304 Not Modified", [*headers])
-    return answer_bytes("200 OK", form.content_type, page.body, *headers)
+    encoding = [("Content-Encoding", "gzip")] if page.gzipped else []
+    return answer_bytes("200 OK", form.content_type, page.body, *encoding, *headers)
 
 
 def _was_published(call: Call, where: Project | Group, name: NormalizedName) -> bool:

@@ -31,16 +31,27 @@ class Route:
         return (*self.endpoints, *head, "OPTIONS")
 
 
+_TO_PROJECTS = "packages are published to a project: /projects/:id/packages/pypi"
+_TO_THE_INDEX = "packages are published here by POST, and listed at /projects/:id/packages/pypi/simple"
+
 ROUTES = (
+    # Before that of files, none of which has such an ending.
+    Route("/projects/:project/packages/pypi/files/:sha256/:filename.metadata", {"GET": pypi_api.core_metadata}),
     Route("/projects/:project/packages/pypi/files/:sha256/:filename", {"GET": pypi_api.file}),
-    Route("/projects/:project/packages/pypi/simple", {"GET": pypi_api.index}),
-    Route("/projects/:project/packages/pypi/simple/:name", {"GET": pypi_api.package, "PATCH": pypi_api.set_status}),
-    Route("/projects/:project/packages/pypi", {"POST": pypi_api.upload}),
+    Route("/projects/:project/packages/pypi/simple", {"GET": pypi_api.index}, _TO_PROJECTS),
+    Route(
+        "/projects/:project/packages/pypi/simple/:name",
+        {"GET": pypi_api.package, "PATCH": pypi_api.set_status},
+        _TO_PROJECTS,
+    ),
+    Route("/projects/:project/packages/pypi/+simple/:name", {"GET": pypi_api.published}, _TO_PROJECTS),
+    Route("/projects/:project/packages/pypi", {"POST": pypi_api.upload}, _TO_THE_INDEX),
+    Route("/groups/:group/-/packages/pypi/files/:sha256/:filename.metadata", {"GET": pypi_api.core_metadata}),
     Route("/groups/:group/-/packages/pypi/files/:sha256/:filename", {"GET": pypi_api.file}),
-    Route("/groups/:group/-/packages/pypi/simple", {"GET": pypi_api.index}),
-    Route("/groups/:group/-/packages/pypi/simple/:name", {"GET": pypi_api.package}),
+    Route("/groups/:group/-/packages/pypi/simple", {"GET": pypi_api.index}, _TO_PROJECTS),
+    Route("/groups/:group/-/packages/pypi/simple/:name", {"GET": pypi_api.package}, _TO_PROJECTS),
     # GitLab's manual sends those who authenticate for a group to this address, for publishing too.
-    Route("/groups/:group/-/packages/pypi", {}, "packages are published to a project: /projects/:id/packages/pypi"),
+    Route("/groups/:group/-/packages/pypi", {}, _TO_PROJECTS),
     Route("/projects/:project/packages", {"GET": packages_api.list_packages}),
     Route("/groups/:group/packages", {"GET": packages_api.list_packages}),
     Route(
@@ -64,7 +75,7 @@ ROUTES = (
 
 def _pattern(address: str) -> re.Pattern[str]:
     """Compile an address: an id is as long as it can be, any other part is one segment; a final slash is optional."""
-    ids = re.sub(r":(project|group)", r"(?P<\1>.+)", address)
+    ids = re.sub(r":(project|group)", r"(?P<\1>.+)", re.escape(address))
     return re.compile(re.sub(r":(\w+)", r"(?P<\1>[^/\\0]+)", ids) + "/?")
 
 

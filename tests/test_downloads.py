@@ -173,9 +173,9 @@ def test_a_file_is_never_encoded(client: Any, accepted: str) -> None:
     assert answer.body == DATA
 
 
-def test_a_file_may_be_kept_for_ever_by_the_one_who_was_let_in(client: Any) -> None:
+def test_a_file_may_be_kept_for_ever_by_whoever_may_read_it(client: Any) -> None:
     answer = client.get(ADDRESS)
-    assert answer.headers["Cache-Control"] == "private, max-age=31536000, immutable"
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
     assert {"Accept", "Authorization"} <= set(answer.headers["Vary"].split(", "))
 
 

@@ -14,20 +14,11 @@ from pypi_registry.edge import (
     answer_json,
     origin,
     read_credentials,
-    simple_form,
     status_line,
-    unchanged,
 )
-from pypi_registry.simple import Form
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 
 BASIC, BEARER = Presented.BASIC, Presented.BEARER
-
-
-def call_with(**environ: object) -> Call:
-    catalogue = MemoryCatalogue()
-    parts = Collaborators(OpenDirectory(catalogue), Open(), catalogue, MemoryBlobs(), None, 1000)
-    return Call({"REQUEST_METHOD": "GET", **environ}, parts)
 
 
 # Credentials
@@ -107,7 +98,7 @@ class Gate:
 
 def test_a_header_of_a_job_counts_only_where_it_is_asked_for() -> None:
     gate, catalogue = Gate(), MemoryCatalogue()
-    parts = Collaborators(OpenDirectory(catalogue), gate, catalogue, MemoryBlobs(), None, 1000)
+    parts = Collaborators(OpenDirectory(catalogue), gate, catalogue, MemoryBlobs(), None, 1000, None)
     call = Call({"REQUEST_METHOD": "GET", "HTTP_JOB_TOKEN": "t", **_basic("ada:secret")}, parts)
     call.principal()
     call.principal(packages_api=True)
@@ -151,85 +142,6 @@ def test_a_host_header_that_is_none_is_replaced_by_the_servers_name(host: str | 
     if host is not None:
         environ["HTTP_HOST"] = host
     assert origin(environ) == expected
-
-
-# Negotiation
-
-JSON, HTML, TEXT_HTML = Form.JSON, Form.HTML, Form.TEXT_HTML
-V1 = "application/vnd.pypi.simple.v1"
-LATEST = "application/vnd.pypi.simple.latest"
-
-
-@pytest.mark.parametrize(
-    ("accept", "form"),
-    [
-        pytest.param(f"{V1}+json, {V1}+html; q=0.1, text/html; q=0.01", JSON, id="pip, pdm"),
-        pytest.param(f"{V1}+json, {V1}+html;q=0.2, text/html;q=0.01", JSON, id="uv"),
-        pytest.param(f"{V1}+json, */*;q=0.1", JSON, id="poetry"),
-        pytest.param(f"{V1}+json, {V1}+html, text/html;q=0.01", JSON, id="pypi-simple"),
-        pytest.param("*/*", TEXT_HTML, id="hatch, curl"),
-        pytest.param("text/html", TEXT_HTML, id="old pip"),
-        pytest.param("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", TEXT_HTML, id="a browser"),
-        pytest.param(None, TEXT_HTML, id="no header"),
-        pytest.param("", TEXT_HTML, id="an empty header"),
-        pytest.param("text/*", TEXT_HTML, id="any text"),
-        pytest.param("application/*", JSON, id="any application"),
-        pytest.param(f"{V1}+json", JSON, id="JSON alone"),
-        pytest.param(f"{V1}+html", HTML, id="HTML alone"),
-        pytest.param(f"{LATEST}+json", JSON, id="latest JSON"),
-        pytest.param(f"{LATEST}+html", HTML, id="latest HTML"),
-        pytest.param(f"{LATEST}+html;q=0.9, {LATEST}+json;q=0.3", HTML, id="latest with q"),
-        pytest.param(f"{V1}+json;q=0.5, text/html", TEXT_HTML, id="q-values against JSON"),
-        pytest.param(f"text/html;q=0.9, {V1}+json", JSON, id="q-values for JSON"),
-        pytest.param(f"{V1}+json;q=0, text/html;q=0.1", TEXT_HTML, id="JSON excluded"),
-        pytest.param(f"{V1}+json;q=0, */*", TEXT_HTML, id="JSON excluded from all"),
-        pytest.param(V1.upper() + "+JSON", JSON, id="upper case"),
-        pytest.param(LATEST.upper() + "+JSON", JSON, id="latest in upper case"),
-        pytest.param(f"  {V1}+json  ,text/html ; q=0.1", JSON, id="blanks"),
-        pytest.param("application/json", TEXT_HTML, id="another JSON"),
-        pytest.param("application/vnd.pypi.simple.v2+json", TEXT_HTML, id="a version to come"),
-        pytest.param("image/png", TEXT_HTML, id="a picture"),
-        pytest.param("text/html;q=0", TEXT_HTML, id="nothing at all"),
-        pytest.param("garbage,,;;=,/,q=1", TEXT_HTML, id="garbage"),
-        pytest.param("\x00\xff", TEXT_HTML, id="worse garbage"),
-    ],
-)
-def test_a_page_has_a_form_for_everybody(accept: str | None, form: Form) -> None:
-    environ = {} if accept is None else {"HTTP_ACCEPT": accept}
-    assert simple_form(call_with(**environ)) is form
-
-
-def test_a_form_is_served_under_a_content_type_that_clients_take() -> None:
-    assert [form.content_type for form in Form] == [
-        "text/html; charset=utf-8",
-        "application/vnd.pypi.simple.v1+json",
-        "application/vnd.pypi.simple.v1+html; charset=utf-8",
-    ]
-
-
-# Entity tags
-
-
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        pytest.param(None, False, id="no header"),
-        pytest.param("", False, id="empty"),
-        pytest.param('"abc"', True, id="equal"),
-        pytest.param('W/"abc"', True, id="weakly equal, which counts here"),
-        pytest.param('"x", "abc"', True, id="one of several"),
-        pytest.param('"x",W/"abc" ,"y"', True, id="one of several, weak"),
-        pytest.param("*", True, id="any"),
-        pytest.param('"abcd"', False, id="longer"),
-        pytest.param('"ab"', False, id="shorter"),
-        pytest.param('"ABC"', False, id="another case"),
-        pytest.param('"x", "y"', False, id="none of several"),
-        pytest.param(",,;", False, id="garbage"),
-    ],
-)
-def test_a_client_holds_what_its_tags_name(header: str | None, expected: bool) -> None:
-    call = call_with(**({} if header is None else {"HTTP_IF_NONE_MATCH": header}))
-    assert unchanged(call, '"abc"') is expected
 
 
 # Answers
@@ -315,9 +227,3 @@ def test_the_body_of_a_head_is_closed_and_never_read() -> None:
 def test_the_body_of_a_head_may_be_a_list() -> None:
     sent, _ = _send(answer_json("200 OK", {}), "HEAD")
     assert list(sent) == []
-
-
-def test_only_the_beginning_of_an_accept_header_is_read() -> None:
-    # Werkzeug would take minutes for this one.
-    assert simple_form(call_with(HTTP_ACCEPT=f"a/b{200_000 * ' '}x")) is Form.TEXT_HTML
-    assert simple_form(call_with(HTTP_ACCEPT=f"{JSON}{200_000 * ' '}")) is Form.JSON

@@ -1,9 +1,11 @@
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from werkzeug.test import create_environ, run_wsgi_app
+from werkzeug.test import Client as WerkzeugClient
+from werkzeug.test import TestResponse, create_environ, run_wsgi_app
 
 from pypi_registry import Open, Registry
 from pypi_registry.directory import Ref
@@ -11,6 +13,7 @@ from pypi_registry.errors import MethodNotAllowed, NoSuchRoute
 from pypi_registry.model import Group, Project
 from pypi_registry.routes import ROUTES, endpoint, find
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
+from tests.made import distribution
 
 PROJECT, GROUP = "/projects/:project/packages/pypi", "/groups/:group/-/packages/pypi"
 
@@ -33,12 +36,37 @@ PROJECT, GROUP = "/projects/:project/packages/pypi", "/groups/:group/-/packages/
             f"{PROJECT}/files/:sha256/:filename",
             {"project": "42", "sha256": "abc", "filename": "demo-1.0+x.tar.gz"},
         ),
+        (
+            "/projects/42/packages/pypi/files/abc/demo-1.0-py3-none-any.whl.metadata",
+            f"{PROJECT}/files/:sha256/:filename.metadata",
+            {"project": "42", "sha256": "abc", "filename": "demo-1.0-py3-none-any.whl"},
+        ),
+        (
+            "/projects/42/packages/pypi/files/abc/demo-metadata",
+            f"{PROJECT}/files/:sha256/:filename",
+            {"project": "42", "sha256": "abc", "filename": "demo-metadata"},
+        ),
+        (
+            "/projects/42/packages/pypi/files/abc/.metadata",
+            f"{PROJECT}/files/:sha256/:filename",
+            {"project": "42", "sha256": "abc", "filename": ".metadata"},
+        ),
+        (
+            "/projects/acme/tools/packages/pypi/+simple/demo",
+            f"{PROJECT}/+simple/:name",
+            {"project": "acme/tools", "name": "demo"},
+        ),
         ("/groups/42/-/packages/pypi", GROUP, {"group": "42"}),
         ("/groups/acme/-/packages/pypi/simple", f"{GROUP}/simple", {"group": "acme"}),
         ("/groups/acme/libs/-/packages/pypi/simple/x", f"{GROUP}/simple/:name", {"group": "acme/libs", "name": "x"}),
         (
             "/groups/acme/-/packages/pypi/files/abc/x.whl",
             f"{GROUP}/files/:sha256/:filename",
+            {"group": "acme", "sha256": "abc", "filename": "x.whl"},
+        ),
+        (
+            "/groups/acme/-/packages/pypi/files/abc/x.whl.metadata",
+            f"{GROUP}/files/:sha256/:filename.metadata",
             {"group": "acme", "sha256": "abc", "filename": "x.whl"},
         ),
         # Packages and projects whose names are words of the addresses
@@ -84,6 +112,10 @@ def test_a_path_is_matched_on_its_tail(path: str, address: str, captured: dict[s
         "/projects/42/packages/pypi/files/abc",
         "/projects/42/packages/pypi/files/abc/x/y",
         "/projects/42/packages/pypi/simple2",
+        "/projects/42/packages/pypi/ simple/demo",
+        "/projects/42/packages/pypi/ysimple/demo",
+        "/projects/42/packages/pypi/+simple/a/b",
+        "/groups/acme/-/packages/pypi/+simple/demo",
         "/projects/42/packages/pypi/authorize",
         "/groups/acme/packages/pypi/simple",
         "/groups/-/packages/pypi/simple",
@@ -101,6 +133,120 @@ def test_any_other_path_is_no_route(path: str) -> None:
 def test_head_is_answered_as_get_and_every_allowed_method_has_an_endpoint(route: Any) -> None:
     for method in set(route.allowed) - {"OPTIONS"}:
         assert endpoint(route, method) is route.endpoints["GET" if method == "HEAD" else method]
+
+
+# Every method at every address
+
+
+READING, STATUSES = "GET, HEAD, OPTIONS", "GET, PATCH, HEAD, OPTIONS"
+PUBLISH, LISTED = (
+    "packages are published to a project: /projects/:id/packages/pypi",
+    "/projects/:id/packages/pypi/simple",
+)
+METHODS: dict[str, tuple[str, str]] = {
+    f"{PROJECT}/files/:sha256/:filename.metadata": (READING, ""),
+    f"{PROJECT}/files/:sha256/:filename": (READING, ""),
+    f"{PROJECT}/simple": (READING, PUBLISH),
+    f"{PROJECT}/simple/:name": (STATUSES, PUBLISH),
+    f"{PROJECT}/+simple/:name": (READING, PUBLISH),
+    PROJECT: ("POST, OPTIONS", f"packages are published here by POST, and listed at {LISTED}"),
+    f"{GROUP}/files/:sha256/:filename.metadata": (READING, ""),
+    f"{GROUP}/files/:sha256/:filename": (READING, ""),
+    f"{GROUP}/simple": (READING, PUBLISH),
+    f"{GROUP}/simple/:name": (READING, PUBLISH),
+    GROUP: ("OPTIONS", PUBLISH),
+    "/projects/:project/packages": (READING, ""),
+    "/groups/:group/packages": (READING, ""),
+    "/projects/:project/packages/:package_id": ("GET, PATCH, DELETE, HEAD, OPTIONS", ""),
+    "/projects/:project/packages/:package_id/package_files": (READING, ""),
+    "/projects/:project/packages/:package_id/package_files/:package_file_id": ("DELETE, OPTIONS", ""),
+    "/projects/:project/packages/:package_id/package_files/:package_file_id/download": (READING, ""),
+}
+
+
+def test_every_route_is_in_the_table() -> None:
+    assert [*METHODS] == [route.address for route in ROUTES]
+
+
+@pytest.fixture
+def filled(client_of: Callable[[Registry], Any]) -> Callable[[str, str], Any]:
+    """Give a function that asks with a method, at the address of a route in which there is something."""
+    filename = "demo-1.0-py3-none-any.whl"
+    registry = Registry(forward_to=None)
+    client = client_of(registry)
+    form, content = {"name": "demo", "version": "1.0"}, [("content", filename, distribution(filename))]
+    client.post("/projects/acme%2Ftools/packages/pypi", form, upload_files=content, status=201)
+    package = client.get("/projects/acme%2Ftools/packages").json[0]["id"]
+    file = client.get(f"/projects/acme%2Ftools/packages/{package}/package_files").json[0]
+    parts = {
+        ":project": "acme%2Ftools",
+        ":group": "acme",
+        ":sha256": file["file_sha256"],
+        ":filename": filename,
+        ":name": "demo",
+        ":package_id": str(package),
+        ":package_file_id": str(file["id"]),
+    }
+
+    def ask(address: str, method: str) -> TestResponse:
+        path = re.sub(r":\w+", lambda part: parts[part[0]], address)
+        return WerkzeugClient(client.app.app).open(client.prefix + path, method=method)
+
+    return ask
+
+
+@pytest.mark.everywhere
+@pytest.mark.parametrize("address", METHODS)
+def test_every_method_at_an_address_is_answered_or_405_with_those_that_are(
+    filled: Callable[[str, str], Any], address: str
+) -> None:
+    allowed, advice = METHODS[address]
+    sentence = f"405 Not Allowed - {advice}" if advice else "405 Not Allowed"
+    # PROPFIND stands for all that nobody thought of. Last come those that change what the others look at.
+    for method in ("OPTIONS", "HEAD", "GET", "PROPFIND", "TRACE", "PUT", "POST", "PATCH", "DELETE"):
+        answer = filled(address, method)
+        if method == "OPTIONS":
+            assert (answer.status, answer.data) == ("204 No Content", b"")
+            assert answer.headers["Allow"] == allowed
+            assert "Content-Length" not in answer.headers  # RFC 9110, 8.6
+        elif method in allowed.split(", "):
+            assert answer.status_code != 405
+            assert "Allow" not in answer.headers
+        else:
+            assert answer.status == sentence
+            assert answer.headers["Allow"] == allowed
+            assert answer.headers["Content-Type"] == "application/json"
+            if method != "HEAD":
+                assert answer.json == {"error": sentence}
+
+
+@pytest.mark.everywhere
+@pytest.mark.parametrize("address", METHODS)
+def test_head_has_the_headers_of_get_and_no_body(filled: Callable[[str, str], Any], address: str) -> None:
+    got, head = filled(address, "GET"), filled(address, "HEAD")
+    assert got.status_code == (200 if "GET" in METHODS[address][0] else 405)
+    assert head.status == got.status
+    assert head.headers == got.headers
+    assert head.data == b""
+    assert int(got.headers["Content-Length"]) == len(got.data) > 0
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_the_upload_address_says_what_it_is_for(filled: Callable[[str, str], Any], slash: str, method: str) -> None:
+    answer = filled(f"{PROJECT}{slash}", method)
+    assert answer.status == f"405 Not Allowed - packages are published here by POST, and listed at {LISTED}"
+    assert answer.headers["Allow"] == "POST, OPTIONS"
+
+
+@pytest.mark.parametrize("page", [f"{PROJECT}/simple", f"{PROJECT}/simple/:name", f"{GROUP}/simple"])
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_an_upload_to_a_simple_page_is_told_where_to_go(
+    filled: Callable[[str, str], Any], slash: str, page: str
+) -> None:
+    # uv asks for this: "are you using the simple index URL instead of the upload URL?"
+    answer = filled(f"{page}{slash}", "POST")
+    assert answer.status == f"405 Not Allowed - {PUBLISH}"
 
 
 def test_another_method_is_refused_with_the_advice_of_the_route() -> None:
@@ -271,7 +417,7 @@ def test_a_nul_is_unknown_and_reaches_no_collaborator(path_info: str) -> None:
 )
 def test_what_is_uploaded_by_an_id_is_listed_by_it(project: str, slash: str) -> None:
     registry = Registry(forward_to=None)
-    form = {"name": "demo", "version": "1.0", "content": (io.BytesIO(b"x"), "demo-1.0.zip")}
+    form = {"name": "demo", "version": "1.0", "content": (io.BytesIO(distribution("demo-1.0.zip")), "demo-1.0.zip")}
     environ = create_environ(method="POST", data=form)
     here = f"/projects/{project}/packages/pypi"
     _, status, _ = run_wsgi_app(registry, environ | {"PATH_INFO": f"{here}{slash}"})

@@ -1,0 +1,73 @@
+"""What caches may keep of an answer, for whom, and whether they hold it already (RFC 9110 and 9111)."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from io import BytesIO
+
+from pypi_registry.auth import Ability, Principal
+from pypi_registry.edge import Call
+from pypi_registry.model import Group, Project
+
+# pip and uv honour max-age on pages, and would miss a fresh upload for as long; asking again costs a 304.
+FRESH = ("Cache-Control", "private, no-cache")
+_FRESH_FOR_ALL = ("Cache-Control", "no-cache")
+
+# A file never changes; who may have it does. "public" lets a shared cache keep what it was given for a token, which it
+# otherwise must not (RFC 9111, 3.5).
+_FOR_EVER = ("Cache-Control", "private, max-age=31536000, immutable")
+_FOR_EVER_FOR_ALL = ("Cache-Control", "public, max-age=31536000, immutable")
+
+
+def page_policy(call: Call, where: Project | Group, asker: Principal, projects: Iterable[Project]) -> tuple[str, str]:
+    """Say who may keep a page of these projects: anybody, if anybody would get the same page."""
+
+    def sees_the_same(nobody: Principal) -> bool:
+        if not nobody.can(Ability.READ_PACKAGE, where):
+            return False
+        return isinstance(where, Project) or _ids(nobody.readable(where)) == _ids(projects)
+
+    # A page is asked for again each time, by whoever wants it. So one that was made for nobody in particular needs no
+    # second look.
+    return _FRESH_FOR_ALL if asker.anonymous or _is_for_all(call, sees_the_same) else FRESH
+
+
+def file_policy(call: Call, *places: Project | Group) -> tuple[str, str]:
+    """Say who may keep a file that lies in these places: anybody, if anybody may read all of them."""
+    # A file is not asked for again, so this is also asked for an anonymous caller: a host may trust its address.
+    may_read = _is_for_all(call, lambda nobody: all(nobody.can(Ability.READ_PACKAGE, place) for place in places))
+    return _FOR_EVER_FOR_ALL if may_read else _FOR_EVER
+
+
+def _ids(projects: Iterable[Project]) -> set[int]:
+    return {project.id for project in projects}
+
+
+def _is_for_all(call: Call, may: Callable[[Principal], bool]) -> bool:
+    """Ask about somebody who shows nothing of who they are."""
+    try:
+        nobody = call.registry.auth.authenticate(None, _bare(call.environ))
+        return nobody.anonymous and may(nobody)
+    except Exception:  # the caller has an answer already, which is theirs alone then
+        return False
+
+
+# What PEP 3333 demands of an environ. Of all the rest, a cookie, a query, an address, a certificate or a key of the
+# host's own may tell who asks.
+_DEMANDED = (
+    *("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "HTTP_HOST"),
+    *("wsgi.version", "wsgi.url_scheme", "wsgi.errors", "wsgi.multithread", "wsgi.multiprocess", "wsgi.run_once"),
+)
+
+
+def _bare(environ: Mapping[str, object]) -> Mapping[str, object]:
+    bare = {name: environ[name] for name in _DEMANDED if name in environ}
+    return {**bare, "QUERY_STRING": "", "wsgi.input": BytesIO()}
+
+
+def is_known(call: Call, etag: str) -> bool:
+    """Tell whether the client already holds the representation with this (strong, quoted) entity tag.
+
+    Compared weakly, as RFC 9110, 13.1.2 has it, since proxies that compress make tags weak.
+    """
+    known = call.header("HTTP_IF_NONE_MATCH")
+    return bool(known) and (etag in re.findall(r'"[^"]*"', known) or known.strip() == "*")
