@@ -24,6 +24,7 @@ autodoc_default_options = {"members": True, "undoc-members": True}
 nitpick_ignore = [
     ("py:class", "collections.abc.Callable"),
     ("py:class", "collections.abc.Iterable"),
+    ("py:class", "collections.abc.Iterator"),
     ("py:class", "collections.abc.Mapping"),
     ("py:class", "collections.abc.Sequence"),
     ("py:class", "contextlib.AbstractContextManager"),

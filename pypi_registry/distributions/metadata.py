@@ -21,6 +21,7 @@ from pypi_registry.errors import excerpt
 # Empty lines as the email parser sees them, by whose rules the field names and the end of them are defined.
 _EMPTY_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
 _SINGLE = ("Metadata-Version", "Name", "Version", "Requires-Python")
+_MAX_REQUIRES_PYTHON = 255  # characters; as many as GitLab keeps of what a form says
 _OF_DEPENDENCIES = {"requires-dist", "requires-python", "provides-extra"}
 
 
@@ -66,6 +67,8 @@ def read_metadata(data: bytes) -> CoreMetadata:
     required = [field for field in _SINGLE if field != "Requires-Python"]
     faults = [f"has no {field}" for field in required if not any(values[field])]
     faults += [f"has more than one {field}" for field in _SINGLE if len(values[field]) > 1]
+    if any(_is_unfit(value) for value in values["Requires-Python"]):
+        faults.append(f"has a Requires-Python with control characters, or of more than {_MAX_REQUIRES_PYTHON}")
     if not faults and not _numbers(values["Metadata-Version"][0]):
         faults = [f"has the Metadata-Version {excerpt(values['Metadata-Version'][0])}, which is none"]
     if faults:
@@ -84,6 +87,10 @@ def _head(data: bytes) -> Message:
 def _unfolded(value: object) -> str:
     # Bytes that are not UTF-8 come as a Header, and old files have them, in fields that matter to nobody here.
     return " ".join(str(value).split())
+
+
+def _is_unfit(requires_python: str) -> bool:
+    return len(requires_python) > _MAX_REQUIRES_PYTHON or not requires_python.isprintable()
 
 
 def _numbers(version: str) -> tuple[int, ...]:

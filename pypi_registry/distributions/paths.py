@@ -76,6 +76,8 @@ def link_fault(path: str, target: str, top: str, links: Container[str]) -> str:
     named = f"the link {excerpt(path)} leads to {excerpt(target)}"
     if target.startswith("/") or "\\" in target or re.match(r"[A-Za-z]:", target) or "\0" in target:
         return f"{named}, outside of the archive"
+    if not target:
+        return f"{named}, which is nowhere"
     here = path.split("/")[:-1]
     parts = target.split("/")
     for number, part in enumerate(parts, 1):

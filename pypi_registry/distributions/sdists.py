@@ -27,13 +27,15 @@ class _Tree:
         self.files: list[str] = []
         self.folders: list[str] = []
         self.links: dict[str, str] = {}
-        self.hard_links: dict[str, str] = {}
+        self.hard_links: list[str] = []
+        self._known: set[str] = set()  # files and hard links
         self.metadata: CoreMetadata | None = None
         self.faults: list[str] = []
 
     def add_file(self, path: str, size: int, read: Callable[[], bytes]) -> None:
         """Take in a file; its contents are read only if they are metadata."""
         self.files.append(path)
+        self._known.add(path)
         if re.fullmatch(r"[^/]+/PKG-INFO", path) is None:
             return
         try:
@@ -43,22 +45,24 @@ class _Tree:
         except Unreadable as error:
             self.faults.append(str(error))
 
+    def add_hard_link(self, path: str, target: str) -> None:
+        """Take in another name of a file, which must have come before."""
+        if target not in self._known:
+            self.faults.append(f"the link {excerpt(path)} leads to {excerpt(target)}, which is no file before it")
+        self._known.add(path)
+        self.hard_links.append(path)
+
     def check(self) -> None:
         """Look at all of it together, once it is complete."""
-        tops = sorted({path.partition("/")[0] for path in (*self.files, *self.folders, *self.links, *self.hard_links)})
+        paths = *self.files, *self.folders, *self.links, *self.hard_links
+        tops = sorted({path.partition("/")[0] for path in paths} - {""})  # of absolute paths, which are another fault
         if len(tops) != 1:
             self.faults.append(f"an sdist has one folder at its top, and this has {some(tops) or 'none'}")
             return
         [top] = tops
-        if f"{top}/PKG-INFO" not in self.files:
+        if f"{top}/PKG-INFO" not in self._known:
             self.faults.append(f"there is no PKG-INFO in the folder {excerpt(top)}")
-        links = {*self.links, *self.hard_links}
-        self.faults += filter(None, (link_fault(path, to, top, links) for path, to in self.links.items()))
-        for path, target in self.hard_links.items():
-            if target not in self.files and target not in self.hard_links:
-                self.faults.append(
-                    f"the link {excerpt(path)} leads to {excerpt(target)}, which is no file in the archive"
-                )
+        self.faults += filter(None, (link_fault(path, to, top, self.links) for path, to in self.links.items()))
 
 
 def check_zipped_sdist(archive: Zip, budget: int | None) -> Findings:
@@ -97,7 +101,7 @@ def check_sdist(archive: Tar) -> Findings:
             elif member.is_link:
                 tree.links[member.path] = member.target
             elif member.is_hard_link:
-                tree.hard_links[member.path] = member.target
+                tree.add_hard_link(member.path, member.target)
             elif member.is_device:
                 tree.faults.append(f"the member {excerpt(member.path)} is a device or a pipe")
             else:

@@ -80,6 +80,8 @@ class Tar:
             header = _read_header(block)
             self._size = self._left = header.size
             if header.kind in (_PAX, _PAX_GLOBAL, *_GNU_LONG):
+                if "size" in extended:  # some readers take it for that of this header (GHSA-3cv2-h65g-fgmm)
+                    raise Unreadable("the archive has an extended header between a member and its size")
                 _extend(extended, header.kind, self._read_extension())
             else:
                 yield _member(header, extended)

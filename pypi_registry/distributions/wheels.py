@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping
 from email.parser import BytesParser
 from email.policy import compat32
@@ -77,18 +78,22 @@ def _wheel_faults(data: bytes, filename: str) -> Iterator[str]:
     no installer reads them. So only a file name that shares no Python and ABI with them is wrong.
     """
     said = BytesParser(policy=compat32).parsebytes(data, headersonly=True)
-    version = str(said.get("Wheel-Version", "")).strip()
-    if not version.replace(".", "").isdecimal():
-        yield "WHEEL has no Wheel-Version"
+    versions = [str(text).strip() for text in said.get_all("Wheel-Version", [])]
+    version = versions[0] if len(versions) == 1 else ""
+    if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4})*", version) is None:
+        yield "WHEEL has no Wheel-Version, or more than one"
     elif int(version.partition(".")[0]) > 1:
         yield f"WHEEL has the Wheel-Version {excerpt(version)}, and installers know 1.0"
     if str(said.get("Root-Is-Purelib", "")).strip().lower() not in ("true", "false"):
         yield "WHEEL does not say whether Root-Is-Purelib"
-    told = {(tag.interpreter, tag.abi) for text in said.get_all("Tag", []) for tag in _tags(str(text).strip())}
+    tags = [str(text).strip() for text in said.get_all("Tag", [])]
+    if unread := [text for text in tags if not any(_tags(text))]:
+        yield f"WHEEL has what is no tag: {some(unread)}"
+    told = {(tag.interpreter, tag.abi) for text in tags for tag in _tags(text)}
     named = {(tag.interpreter, tag.abi) for tag in _tags("-".join(filename.removesuffix(".whl").split("-")[-3:]))}
     if told and named and not told & named:
-        tags = sorted("-".join(pair) for pair in told)
-        yield f"WHEEL has tags that the file name {excerpt(filename)} does not have: {some(tags)}"
+        pairs = sorted("-".join(pair) for pair in told)
+        yield f"WHEEL has tags that the file name {excerpt(filename)} does not have: {some(pairs)}"
 
 
 def _tags(text: str) -> Iterator[Tag]:
@@ -141,9 +146,8 @@ def _record_faults(record: Mapping[str, _Row], archive: Zip, info: str) -> Itera
         "RECORD has no digest of": [
             path for path, row in record.items() if not row.algorithm and path not in undigested
         ],
-        "RECORD has a digest of a kind that is not permitted, of": [
-            path for path, row in record.items() if row.algorithm and row.algorithm not in _HASHES
-        ],
     }.items():
         if paths:
             yield f"{what} {some(paths)}"
+    for algorithm in sorted({row.algorithm for row in record.values()} - {"", *_HASHES}):
+        yield f"RECORD has digests of {excerpt(algorithm)}, and only sha256 and better ones are permitted"

@@ -29,6 +29,7 @@ _ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13
 _STREAMED = 1 << 3  # CRC and sizes stand behind the data
 _UTF8 = 1 << 11
 _EFFORT = 1 << 1 | 1 << 2  # how hard the packer tried, which nobody needs to know
+_KNOWN_FLAGS = _ENCRYPTED | _STREAMED | _UTF8 | _EFFORT
 _STORED, _DEFLATED = 0, 8
 _UNIX = 3  # "version made by": external attributes hold a mode
 _ZIP64, _UNICODE_PATH = 0x0001, 0x7075  # extra fields: 4.5.3, 4.6.9
@@ -106,7 +107,8 @@ class Zip:
         """Compare what stands before and behind each member's data with the directory, in the order of the file."""
         members = sorted(self.members, key=lambda member: member.at)
         expected = 0
-        for member, following in zip(members, [*(other.at for other in members[1:]), self._directory_at], strict=True):
+        ends = [*(member.at for member in members), self._directory_at][1:]
+        for member, end in zip(members, ends, strict=True):
             if member.at != expected:
                 what = "overlaps the one before it" if member.at < expected else "has other data before it"
                 yield f"entry {excerpt(member.path)} {what}"
@@ -116,10 +118,10 @@ class Zip:
                 return
             told, self._data_at[member.at] = local
             if differing := _differing(member.told, told):
-                yield f"entry {excerpt(member.path)} has another {' and '.join(differing)} in the archive's directory"
+                yield f"entry {excerpt(member.path)} differs from the archive's directory: {', '.join(differing)}"
             expected = self._data_at[member.at] + member.told.packed
             if told.flags & _STREAMED:
-                descriptor = self._read(expected, max(0, min(following - expected, 24)))
+                descriptor = self._read(expected, max(0, min(end - expected, 24)))
                 if descriptor not in _descriptors(member.told):
                     yield f"entry {excerpt(member.path)} has a data descriptor that disagrees with the directory"
                 expected += len(descriptor)
@@ -320,6 +322,8 @@ def _entry_faults(members: Sequence[ZipMember]) -> Iterator[str]:
         named, told = f"entry {excerpt(member.path)}", member.told
         if told.flags & _ENCRYPTED:
             yield f"{named} is encrypted"
+        if told.flags & ~_KNOWN_FLAGS:
+            yield f"{named} has flags that not every reader knows"
         if told.method not in (_STORED, _DEFLATED):
             yield f"{named} is compressed by method {told.method}, which not every reader knows"
         if told.method == _STORED and told.size != told.packed:

@@ -41,7 +41,7 @@ _ORDERS = {
 class SQLiteCatalogue:
     """Keeps rows in an SQLite file, which is made if it is missing, with its folder.
 
-    :raises UnknownSchema: if the file was made by a newer version of this package.
+    :raises ~pypi_registry.stores.sqlite_schema.UnknownSchema: if the file was made by a newer version of this package.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
