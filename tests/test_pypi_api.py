@@ -1,6 +1,9 @@
 import base64
 import hashlib
+import io
 import json
+import re
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -836,6 +839,187 @@ def test_an_upload_elsewhere_leaves_the_tag_of_a_page(client: Any) -> None:
     publish(client, OTHER, "demo-2.0.tar.gz", status=201)
     publish(client, TOOLS, "new-1.0.tar.gz", status=201)
     client.get(f"{TOOLS}/simple/demo/", headers=known, status=304)
+
+
+# Core metadata
+
+
+WHEEL = "my_pkg-1.0+local.1-py3-none-any.whl"
+PLACES_OF_ONE = [TOOLS, f"/projects/{number_of('acme/tools')}/packages/pypi", ACME]
+
+
+def metadata_of(filename: str) -> bytes:
+    """Give what is in a wheel, as the standard library reads it."""
+    with zipfile.ZipFile(io.BytesIO(distribution(filename))) as archive:
+        return archive.read(next(path for path in archive.namelist() if path.endswith(".dist-info/METADATA")))
+
+
+@pytest.mark.everywhere
+@pytest.mark.parametrize("place", PLACES_OF_ONE)
+def test_metadata_lies_beside_its_file_and_is_what_the_page_says(client: Any, place: str) -> None:
+    publish(client, TOOLS, WHEEL, status=201)
+    path = f"{place}/simple/my-pkg/"
+    for accept in (HTML, JSON):
+        (package,) = parse(client, path, accept).packages
+        assert package.has_metadata
+        address = urlsplit(package.metadata_url).path
+        answer = client.app.get(address, status=200)
+        assert answer.body == metadata_of(WHEEL)
+        assert package.metadata_digests == {"sha256": hashlib.sha256(answer.body).hexdigest()}
+        assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["ETag"] == f'"{package.metadata_digests["sha256"]}"'
+        for other in (
+            address.replace("+", "%2B"),
+            f"{address}/",
+            address.replace(sha256_of(WHEEL), sha256_of(WHEEL).upper()),
+        ):
+            assert client.app.get(other, status=200).body == answer.body
+
+
+def test_metadata_is_whole_or_known(client: Any) -> None:
+    publish(client, TOOLS, WHEEL, status=201)
+    path = f"{TOOLS}/files/{sha256_of(WHEEL)}/{WHEEL}.metadata"
+    got = client.get(path, headers={"Range": "bytes=0-3", "Accept-Encoding": "gzip"}, status=200)
+    assert got.body == metadata_of(WHEEL)
+    assert "Content-Encoding" not in got.headers
+    head = client.head(path, status=200)
+    assert (head.body, head.headers["Content-Length"]) == (b"", str(len(got.body)))
+    for known in (got.headers["ETag"], f"W/{got.headers['ETag']}", "*"):
+        same = client.get(path, headers={"If-None-Match": known}, status=304)
+        assert same.body == b""
+        assert {name: same.headers[name] for name in ("ETag", "Vary", "Cache-Control")} == {
+            name: got.headers[name] for name in ("ETag", "Vary", "Cache-Control")
+        }
+    client.get(path, headers={"If-None-Match": f'"{sha256_of(WHEEL)}"'}, status=200)  # the tag of the wheel
+
+
+@pytest.mark.parametrize(("metadata_version", "status"), [("2.1", 404), ("2.2", 200)])
+def test_metadata_of_an_sdist_is_there_if_a_wheel_of_it_would_say_the_same(
+    client: Any, metadata_version: str, status: int
+) -> None:
+    data = distribution("demo-1.0.tar.gz", metadata_version=metadata_version)
+    publish(client, TOOLS, data=data, status=201)
+    path = f"{TOOLS}/files/{hashlib.sha256(data).hexdigest()}/demo-1.0.tar.gz"
+    client.get(path, status=200)
+    answer = client.get(f"{path}.metadata", status=status)
+    if status == 404:
+        assert answer.json == {"message": "404 Metadata Not Found"}
+        for known in ("*", '"None"', f'"{hashlib.sha256(data).hexdigest()}"'):
+            client.get(f"{path}.metadata", headers={"If-None-Match": known}, status=404)
+    for accept in (HTML, JSON):
+        (package,) = parse(client, f"{TOOLS}/simple/demo/", accept).packages
+        assert bool(package.has_metadata) is (status == 200)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"{TOOLS}/files/{64 * '0'}/{WHEEL}.metadata",
+        f"{TOOLS}/files/{sha256_of(WHEEL)}/{WHEEL}.metadata.metadata",
+        f"{TOOLS}/files/{sha256_of(WHEEL)}/{WHEEL}.METADATA",
+        f"{TOOLS}/files/{sha256_of(WHEEL)}/.metadata",
+        f"{OTHER}/files/{sha256_of(WHEEL)}/{WHEEL}.metadata",
+    ],
+    ids=["another digest", "twice", "upper case", "of nothing", "another project"],
+)
+def test_metadata_of_no_file_is_not_there(client: Any, address: str) -> None:
+    publish(client, TOOLS, WHEEL, status=201)
+    assert client.get(address, status=404).json == {"message": "404 Package Not Found"}
+
+
+@pytest.mark.parametrize("place", ["/projects/{}/packages/pypi", "/groups/{}/-/packages/pypi"])
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("project", [OPEN, CLOSED, HIDDEN], ids=["public", "private", "private in a public group"])
+def test_metadata_is_for_those_who_may_have_the_file(hosts: Any, project: Project, place: str, caller: str) -> None:
+    publish(hosts, f"/projects/{project.id}/packages/pypi", WHEEL, headers=DEVELOPING, status=201)
+    where = place.format(project.id if "projects" in place else project.root)
+    path = f"{where}/files/{sha256_of(WHEEL)}/{WHEEL}"
+    file, metadata = (hosts.get(at, headers=CALLERS[caller], status="*") for at in (path, f"{path}.metadata"))
+    assert metadata.status == file.status
+    if file.status_int != 200:
+        assert metadata.body == file.body
+        hosts.get(f"{path}.metadata", headers={**CALLERS[caller], "If-None-Match": "*"}, status=file.status_int)
+
+
+def test_metadata_is_quarantined_deleted_and_offered_by_another_project_like_the_file(client: Any) -> None:
+    publish(client, TOOLS, WHEEL, status=201)
+    publish(client, OTHER, WHEEL, status=201)
+    path = f"files/{sha256_of(WHEEL)}/{WHEEL}"
+
+    def statuses() -> list[int]:
+        return [
+            client.get(f"{place}/{path}{ending}", status="*").status_int
+            for ending in ("", ".metadata")
+            for place in (TOOLS, OTHER, ACME)
+        ]
+
+    def quarantine(project: str) -> None:
+        address = f"{client.prefix}{project}/simple/my-pkg"
+        client.app.patch_json(address, {"status": "quarantined"}, status=200)
+
+    assert statuses() == 2 * [200, 200, 200]
+    quarantine(OTHER)
+    assert statuses() == 2 * [200, 403, 200]
+    quarantine(TOOLS)
+    assert statuses() == 2 * [403, 403, 403]
+    answer = client.get(f"{ACME}/{path}.metadata", status=403)
+    assert answer.json == {"message": "403 Forbidden - my-pkg is quarantined"}
+    package = client.get("/projects/acme%2Ftools/packages").json[0]["id"]
+    client.app.delete(f"{client.prefix}/projects/acme%2Ftools/packages/{package}", status=204)
+    assert statuses() == 2 * [404, 403, 403]
+
+
+# What hatch asks before it publishes
+
+
+def existing(client: Any, path: str, **headers: str) -> list[str]:
+    """Read an answer as hatch does (``hatch/publish/index.py``)."""
+    answer = client.get(path, headers=headers, status=200)
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    return re.findall(r"<a [^>]+>([^<]+)</a>", answer.text)
+
+
+@pytest.mark.everywhere
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize("alias", ["+simple", "%2Bsimple"])
+@pytest.mark.parametrize("asked", ["my-pkg-demo", "My.Pkg_demo"])
+def test_hatch_finds_what_is_published(tools: Any, asked: str, alias: str, slash: str) -> None:
+    path = f"{PLACES_OF_TOOLS[1]}/{alias}/{asked}{slash}"
+    assert sorted(existing(tools, path)) == sorted(FILES)
+    assert follow(tools, path) == FILES
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/html", JSON["Accept"]])
+@pytest.mark.parametrize("query", ["", f"?format={quote(JSON['Accept'], safe='')}"])
+def test_hatch_gets_html_whatever_it_asks_for(tools: Any, accept: str, query: str) -> None:
+    assert len(existing(tools, f"{PLACES_OF_TOOLS[0]}/%2Bsimple/my-pkg-demo/{query}", Accept=accept)) == len(FILES)
+
+
+def test_hatch_finds_a_file_that_says_for_which_python_it_is(client: Any) -> None:
+    data = distribution("demo-1.0-py3-none-any.whl", requires_python='>=3.8, <"4"')
+    publish(client, TOOLS, "demo-1.0-py3-none-any.whl", data, requires_python=">=3.8", status=201)
+    assert existing(client, f"{TOOLS}/%2Bsimple/demo/") == ["demo-1.0-py3-none-any.whl"]
+
+
+@pytest.mark.parametrize("name", ["absent", "-", "a b", f"{1000 * 'x'}"])
+def test_hatch_is_never_sent_to_another_index_whose_files_it_would_take_for_published(client: Any, name: str) -> None:
+    publish(client, TOOLS, status=201)
+    for slash in ("", "/"):
+        answer = client.get(f"{TOOLS}/%2Bsimple/{quote(name)}{slash}", status=404)
+        assert answer.json == {"message": "404 Package Not Found"}
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("project", [OPEN, CLOSED], ids=["public", "private"])
+def test_hatch_is_let_in_where_the_page_is_read(hosts: Any, project: Project, caller: str) -> None:
+    name = project.path.rpartition("/")[2]
+    page, alias = (
+        hosts.get(f"/projects/{project.id}/packages/pypi/{at}/{name}/", headers=CALLERS[caller], status="*")
+        for at in ("simple", "%2Bsimple")
+    )
+    assert (alias.status, alias.body) == (page.status, page.body)
+    assert alias.headers.get("WWW-Authenticate") == page.headers.get("WWW-Authenticate")
 
 
 # Forwarding
