@@ -73,4 +73,4 @@ def _metadata_faults(metadata: CoreMetadata, filename: str) -> Iterator[str]:
     except (InvalidName, InvalidVersion) as error:
         yield f"the file's metadata is wrong: {error}"
     else:
-        yield from filename_faults(filename, name, metadata.version, whose="its metadata")
+        yield from filename_faults(filename, name, metadata.version)

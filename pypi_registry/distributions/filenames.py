@@ -17,13 +17,11 @@ _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+!-]*")
 _MAX_LENGTH = 255  # what file systems take
 
 
-def filename_faults(
-    filename: str, name: NormalizedName | None = None, version: str | None = None, *, whose: str = ""
-) -> Iterator[str]:
+def filename_faults(filename: str, name: NormalizedName | None = None, version: str | None = None) -> Iterator[str]:
     """Name what is wrong with a file name, given the name and the version that it must speak of; None if not known.
 
-    `whose` tells who said them, for the sentence. Versions are compared as versions: ``1.0.0-RC1`` in a form agrees
-    with ``1.0.0rc1`` in a file name. Nothing is yielded for a good file name.
+    Versions are compared as versions: ``1.0.0-RC1`` in a form agrees with ``1.0.0rc1`` in a file name. Nothing is
+    yielded for a good file name.
 
     >>> list(filename_faults("demo-1.0-py3-none-any.whl", NormalizedName("demo"), "1.0.0"))
     []
@@ -36,22 +34,22 @@ def filename_faults(
             "beginning with a letter, a digit or '_'"
         )
     elif filename.endswith(WHEEL):
-        yield from _wheel_faults(filename, name, version, whose)
+        yield from _wheel_faults(filename, name, version)
     elif filename.endswith(SDISTS):
         if name and version and not any(_sdist_readings(filename, name, Version(version))):
-            yield _disagrees(filename, name, version, whose)
+            yield _disagrees(filename, name, version)
     else:
         yield f"File name {excerpt(filename)} is neither a wheel's (.whl) nor an sdist's (.tar.gz, .zip)"
 
 
-def _wheel_faults(filename: str, name: NormalizedName | None, version: str | None, whose: str) -> Iterator[str]:
+def _wheel_faults(filename: str, name: NormalizedName | None, version: str | None) -> Iterator[str]:
     try:
         found, found_version, _, _ = parse_wheel_filename(filename)
     except (InvalidWheelFilename, InvalidVersion) as error:
         yield f"File name {excerpt(filename)} is not a wheel's: {error}"
         return
     if name and version and (found, found_version) != (name, Version(version)):
-        yield _disagrees(filename, name, version, whose)
+        yield _disagrees(filename, name, version)
 
 
 def _sdist_readings(filename: str, name: NormalizedName, version: Version) -> Iterator[bool]:
@@ -75,6 +73,5 @@ def is_same_version(text: str, version: Version) -> bool:
         return False
 
 
-def _disagrees(filename: str, name: NormalizedName, version: str, whose: str) -> str:
-    of = f" of {whose}" if whose else ""
-    return f"File name {excerpt(filename)} does not agree with the name {name} and the version {excerpt(version)}{of}"
+def _disagrees(filename: str, name: NormalizedName, version: str) -> str:
+    return f"File name {excerpt(filename)} does not agree with the name {name} and the version {excerpt(version)}"
