@@ -26,7 +26,7 @@ from pypi_registry.storage import Blobs, Catalogue
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _log = logging.getLogger("pypi_registry")
 
@@ -46,6 +46,8 @@ class Registry:
     :param max_file_size: bytes; a file must be smaller.
     :param verify: looks into every file that is uploaded, and names its faults; it gets a stream and a file name, and
         gives :class:`~pypi_registry.distributions.Findings`. None takes files at their word, whatever they hold.
+    :param fallback: the host's own WSGI application for addresses that are none of ours, so that it keeps what else it
+        has below the mount point; it gets the request untouched. None answers them with 404.
     :raises TypeError: if a part is missing that another one needs, so that nothing is open by accident.
     """
 
@@ -59,6 +61,7 @@ class Registry:
         forward_to: ForwardTo = PYPI,
         max_file_size: int = 3 * 1024**3,
         verify: Verify | None = verify,
+        fallback: "WSGIApplication | None" = None,
     ) -> None:
         if auth is None and (directory is not None or catalogue is not None or blobs is not None):
             raise TypeError("Registry() needs auth= to say who may do what; auth=Open() lets anyone do anything")
@@ -72,11 +75,14 @@ class Registry:
             raise TypeError(f"max_file_size= must be a number of bytes above 0: {max_file_size!r}")
         if not (verify is None or callable(verify)):
             raise TypeError(f"verify= must be a function of a stream and a file name, or None: {verify!r}")
+        if not (fallback is None or callable(fallback)):
+            raise TypeError(f"fallback= must be a WSGI application or None: {fallback!r}")
         catalogue = MemoryCatalogue() if catalogue is None else catalogue
         if directory is None:
             directory = OpenDirectory(catalogue)
         if auth is None or isinstance(auth, Open):
             auth = (auth or Open()).over(directory)
+        self._fallback = fallback
         self._collaborators = Collaborators(
             *(directory, auth, catalogue, MemoryBlobs() if blobs is None else blobs),
             *(forward_to, max_file_size, verify),
@@ -86,6 +92,10 @@ class Registry:
         call = Call(environ, self._collaborators)
         try:
             answer = _answer(call)
+        except NoSuchRoute as error:
+            if self._fallback is not None:
+                return self._fallback(environ, start_response)
+            answer = refuse(error)
         except RegistryError as error:
             answer = refuse(error)
             answer.headers.extend([VARY, ("Cache-Control", "no-store")])

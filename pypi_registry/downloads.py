@@ -49,13 +49,15 @@ def answer_package_file(call: Call, file: PackageFile, policy: tuple[str, str]) 
     stream = call.registry.blobs.open(file.key)
     if stream is None:
         raise NotFound
-    if isinstance(stream, Redirect):
+    if isinstance(stream, Redirect) and not stream.internal:
         return answer_redirect(stream.url, VARY, FRESH)
     content = [
         ("Content-Type", "application/octet-stream"),  # never guessed: for ".tar.gz" a guess adds Content-Encoding
         ("Content-Disposition", f'attachment; filename="{file.filename}"'),
         ("X-Content-Type-Options", "nosniff"),
     ]
+    if isinstance(stream, Redirect):  # ranges, entity tags and lengths are the business of whoever sends the bytes
+        return Answer("200 OK", [("X-Accel-Redirect", stream.url), ("Content-Length", "0"), VARY, policy, *content])
     etag = f'"{file.digests.sha256}"'
     return answer_file(call, stream, file.size, etag, validators=[VARY, policy], content=content)
 

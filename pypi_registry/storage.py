@@ -122,9 +122,12 @@ class NewBlob(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Where a client finds the bytes itself: an object store's signed URL."""
+    """Where the bytes are found instead."""
 
     url: str
+    """For the client: an object store's signed URL. For the server, if `internal`: an address of its own."""
+    internal: bool = False
+    """Whether the server in front of this one sends them, as nginx does for ``X-Accel-Redirect``."""
 
 
 class Blobs(Protocol):

@@ -219,6 +219,19 @@ def test_a_store_may_send_the_client_elsewhere(client: Any, blobs: Watched, monk
     assert "immutable" not in answer.headers["Cache-Control"]
 
 
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-1"}, {"If-None-Match": f'"{SHA256}"'}])
+def test_a_store_may_have_the_server_in_front_send_the_file(
+    client: Any, blobs: Watched, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    monkeypatch.setattr(blobs, "open", lambda key: Redirect("/blobs/ab/abc", internal=True))
+    answer = client.get(ADDRESS, headers=headers, status=200)
+    assert answer.body == b""
+    assert answer.headers["X-Accel-Redirect"] == "/blobs/ab/abc"
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert "ETag" not in answer.headers  # whoever sends the bytes says which they are
+
+
 @pytest.mark.parametrize(
     ("header", "part", "extent"),
     [

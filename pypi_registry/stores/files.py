@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pypi_registry.errors import StorageFull
+from pypi_registry.storage import Redirect
 
 _DAY = 24 * 60 * 60
 
@@ -22,9 +23,15 @@ class FileBlobs:
     """Keeps bytes as files below a folder, which is made if it is missing.
 
     What a killed process left half written is removed at the next start, if it is older than a day.
+
+    :param accel: the address at which nginx has the folder, as an ``internal`` location such as ``/blobs/``; then nginx
+        sends the files, and no thread of this process waits for slow clients. None sends them from here.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], *, accel: str | None = None) -> None:
+        if accel is not None and not (accel.startswith("/") and accel.endswith("/")):
+            raise ValueError(f"accel= must begin and end with a slash: {accel!r}")
+        self._accel = accel
         self._folder = Path(folder)
         self._incoming = self._folder / "incoming"
         self._incoming.mkdir(parents=True, exist_ok=True)
@@ -44,9 +51,12 @@ class FileBlobs:
             finally:
                 incoming.unlink(missing_ok=True)  # it is gone if it was committed
 
-    def open(self, key: str) -> BinaryIO | None:
+    def open(self, key: str) -> BinaryIO | Redirect | None:
+        place = self._place(key)
+        if self._accel is not None:
+            return Redirect(f"{self._accel}{key[:2]}/{key}", internal=True) if place.exists() else None
         try:
-            return self._place(key).open("rb", buffering=0)
+            return place.open("rb", buffering=0)
         except FileNotFoundError:
             return None
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pypi_registry.errors import StorageFull
+from pypi_registry.storage import Redirect
 from pypi_registry.stores.files import FileBlobs
 
 KEY = "0123456789abcdef" * 2
@@ -39,6 +40,7 @@ def get(blobs: FileBlobs, key: str = KEY) -> bytes | None:
     stream = blobs.open(key)
     if stream is None:
         return None
+    assert not isinstance(stream, Redirect)
     with stream:
         return stream.read()
 
@@ -50,6 +52,20 @@ def files_below(folder: Path) -> list[Path]:
 def test_a_folder_is_made_if_it_is_missing(tmp_path: Path) -> None:
     put(FileBlobs(str(tmp_path / "a" / "b")))
     assert get(FileBlobs(tmp_path / "a" / "b")) == b"bytes"
+
+
+def test_nginx_is_told_where_in_its_location_the_bytes_lie(tmp_path: Path) -> None:
+    put(FileBlobs(tmp_path))
+    served = FileBlobs(tmp_path, accel="/blobs/").open(KEY)
+    assert served == Redirect(f"/blobs/{KEY[:2]}/{KEY}", internal=True)
+    assert (tmp_path / served.url.removeprefix("/blobs/")).read_bytes() == b"bytes"
+    assert FileBlobs(tmp_path, accel="/blobs/").open("0" * 32) is None
+
+
+@pytest.mark.parametrize("accel", ["", "blobs", "/blobs", "blobs/"])
+def test_the_address_of_a_location_begins_and_ends_with_a_slash(tmp_path: Path, accel: str) -> None:
+    with pytest.raises(ValueError, match="accel= must begin and end with a slash"):
+        FileBlobs(tmp_path, accel=accel)
 
 
 def test_bytes_survive_opening_the_folder_again(tmp_path: Path) -> None:
