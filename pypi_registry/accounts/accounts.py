@@ -74,6 +74,10 @@ class Accounts:
         self._settings = {entry.path.lower(): entry for entry in groups}
         self._groups = dict(_all_groups(projects, groups))
         self._group_ids = {group.id: group for group in self._groups.values()}
+        self._nobody = Holder(
+            self, anonymous=True, person=False, signed_in=_nowhere, role=_no_role, member_below=_nowhere
+        )
+        self._holders: dict[str, Holder] = {}  # by the digest of the token, once it was used
         self._projects_in: dict[str, list[Project]] = {path: [] for path in self._groups}
         for project in self._projects.values():
             for path in paths_above(project.path.lower()):
@@ -111,11 +115,14 @@ class Accounts:
     def authenticate(self, credentials: Credentials | None, environ: Mapping[str, object]) -> Principal:
         token = self._token(credentials) if credentials and credentials.secret else None
         if token is None:
-            return Holder(self, anonymous=True, person=False, signed_in=_nowhere, role=_no_role, member_below=_nowhere)
-        reading = environ["REQUEST_METHOD"] in ("GET", "HEAD")
-        if token.kind is TokenKind.PERSONAL and "api" not in token.scopes and not reading:
+            return self._nobody
+        reads = environ["REQUEST_METHOD"] in ("GET", "HEAD")
+        if not reads and token.kind is TokenKind.PERSONAL and "api" not in token.scopes:
             raise InsufficientScope("api")
-        return self._holder(token)
+        holder = self._holders.get(token.sha256)
+        if holder is None:  # two threads may both make one, and they are the same
+            holder = self._holders[token.sha256] = self._holder(token)
+        return holder
 
     def _token(self, credentials: Credentials) -> Token | None:
         """Find the token of a request; None makes it an anonymous one.
@@ -124,7 +131,7 @@ class Accounts:
         """
         token = self._tokens.get(token_digest(credentials.secret))
         if token is not None and token.kind in _kinds_taken(credentials):
-            lapse = _lapse(token, datetime.now(UTC))
+            lapse = _lapse(token)
             if not lapse:
                 return token
             if token.kind is TokenKind.PERSONAL:
@@ -184,18 +191,20 @@ _TAKEN = {
     Presented.DEPLOY_TOKEN: {TokenKind.DEPLOY},
     Presented.JOB_TOKEN: {TokenKind.JOB},
 }
+_TAKEN_OF_JOBS = _TAKEN[Presented.BASIC] | {TokenKind.JOB}
 _SURE = {Presented.BEARER, Presented.PRIVATE_TOKEN, Presented.JOB_TOKEN}
 """Where a secret that is not found is 401, and not an anonymous request."""
 
 
 def _kinds_taken(credentials: Credentials) -> set[TokenKind]:
-    is_job = credentials.presented is Presented.BASIC and credentials.user == JOB_USER
-    return _TAKEN[credentials.presented] | ({TokenKind.JOB} if is_job else set())
+    if credentials.presented is Presented.BASIC and credentials.user == JOB_USER:
+        return _TAKEN_OF_JOBS
+    return _TAKEN[credentials.presented]
 
 
-def _lapse(token: Token, now: datetime) -> str:
+def _lapse(token: Token) -> str:
     """Say why a token is good no more; empty if it is."""
-    if token.expires is not None and token.expires <= now:
+    if token.expires is not None and token.expires <= datetime.now(UTC):
         return "expired"
     return "revoked" if token.revoked else ""
 
