@@ -36,7 +36,7 @@ from pypi_registry.errors import (
     UploadsRefused,
 )
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
-from tests.made import distribution
+from pypi_registry.testing.making import distribution
 
 ClientOf = Callable[[Registry], Any]
 

@@ -15,7 +15,7 @@ from pypi_registry.model import Digests, Project, Upload
 from pypi_registry.storage import Blobs, NewBlob, Redirect
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
-from tests.made import distribution
+from pypi_registry.testing.making import distribution
 
 ClientOf = Callable[[Registry], Any]
 

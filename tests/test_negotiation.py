@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from pypi_registry import Registry
 from pypi_registry.negotiation import prefers_html, simple_form, takes_gzip
 from pypi_registry.simple import Form
-from tests.made import distribution
+from pypi_registry.testing.making import distribution
 
 ClientOf = Callable[[Registry], Any]
 

@@ -43,7 +43,7 @@ from pypi_registry.model import (
 )
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 from pypi_registry.stores.sqlite import SQLiteCatalogue
-from tests.made import distribution, name_and_version
+from pypi_registry.testing.making import distribution, name_and_version
 
 ClientOf = Callable[[Registry], Any]
 

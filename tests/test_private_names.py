@@ -11,7 +11,7 @@ from pypi_registry import Registry
 from pypi_registry.accounts import Accounts, GroupEntry, ProjectEntry, Token, User, token_digest
 from pypi_registry.model import Visibility
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
-from tests.made import distribution
+from pypi_registry.testing.making import distribution
 
 ELSEWHERE = "https://mirror.example/simple/"
 HOMES = {"here": 1, "hidden": 2, "in another root group": 3, "nowhere": None}

@@ -29,8 +29,8 @@ from pypi_registry.storage import NewBlob
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 from pypi_registry.stores.sqlite import SQLiteCatalogue
+from pypi_registry.testing.making import distribution, name_and_version
 from pypi_registry.uploads import FORM_ROOM
-from tests.made import distribution, name_and_version
 
 ClientOf = Callable[[Registry], Any]
 

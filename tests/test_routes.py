@@ -13,7 +13,7 @@ from pypi_registry.errors import MethodNotAllowed, NoSuchRoute
 from pypi_registry.model import Group, Project
 from pypi_registry.routes import ROUTES, endpoint, find
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
-from tests.made import distribution
+from pypi_registry.testing.making import distribution
 
 PROJECT, GROUP = "/projects/:project/packages/pypi", "/groups/:group/-/packages/pypi"
 

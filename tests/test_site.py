@@ -8,7 +8,7 @@ from webtest import TestApp
 
 from pypi_registry import Registry
 from pypi_registry.site import AccessLog, Site
-from tests.made import distribution
+from pypi_registry.testing.making import distribution
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 

@@ -24,8 +24,8 @@ from pypi_registry.errors import (
 from pypi_registry.model import About, PackageFile, Project, Upload
 from pypi_registry.storage import NewBlob
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
+from pypi_registry.testing.making import distribution
 from pypi_registry.uploads import FORM_ROOM, MAX_FIELD, Part, digest_faults, publish
-from tests.made import distribution
 
 PROJECT = Project(1, "acme/tools")
 DEMO = NormalizedName("demo")

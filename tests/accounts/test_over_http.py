@@ -17,7 +17,7 @@ from pypi_registry import Registry
 from pypi_registry.accounts import Accounts, GroupEntry, ProjectEntry, Protection, Role, Token, User
 from pypi_registry.model import Visibility
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
-from tests.made import distribution
+from pypi_registry.testing.making import distribution
 
 ClientOf = Callable[[Registry], Any]
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.made import distribution, sdist, wheel_filename
+from pypi_registry.testing.making import distribution, sdist, wheel_filename
 
 SETUP = "from setuptools import setup\nsetup(name={name!r}, version={version!r}, py_modules=[{module!r}])\n"
 

@@ -8,10 +8,10 @@ from threading import Thread
 
 import pytest
 
+from pypi_registry.testing.making import distribution
 from tests.clients import wire
 from tests.clients.programs import Programs, with_login
 from tests.clients.served import Served, until
-from tests.made import distribution
 
 pytestmark = pytest.mark.slow
 

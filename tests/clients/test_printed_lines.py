@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pypi_registry.testing.making import distribution
 from tests.clients import wire
 from tests.clients.programs import Programs, with_login
 from tests.clients.served import Served
-from tests.made import distribution
 
 pytestmark = pytest.mark.slow
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from pypi_registry.testing.making import distribution
 from tests.clients import wire
 from tests.clients.distributions import make_sdist, make_wheel
 from tests.clients.programs import Programs, with_login
 from tests.clients.served import Served
-from tests.made import distribution
 
 pytestmark = pytest.mark.slow
 

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from pypi_registry.testing.making import distribution
 from tests.clients import wire
 from tests.clients.served import Served, until
-from tests.made import distribution
 
 pytestmark = pytest.mark.slow
 

@@ -14,10 +14,10 @@ from webtest import TestApp
 from examples.flask_app import app as example
 from examples.flask_app.app import create_app
 from pypi_registry.stores.sqlite import SQLiteCatalogue
+from pypi_registry.testing.making import distribution
 from tests.clients.distributions import make_wheel
 from tests.clients.programs import Programs
 from tests.clients.served import PATIENCE, until
-from tests.made import distribution
 
 FOLDER = Path(__file__).parents[2] / "examples" / "flask_app"
 SECRET = "the-secret-of-the-example"

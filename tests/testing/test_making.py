@@ -16,7 +16,7 @@ from packaging.tags import Tag
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
-from tests import made
+from pypi_registry.testing import making
 
 WHEELS = [
     "demo-1.0-py3-none-any.whl",
@@ -53,7 +53,7 @@ def installed(tmp_path: Path, data: bytes) -> Distribution:
 @pytest.mark.parametrize("filename", WHEELS)
 def test_a_wheel_is_what_its_file_name_says(tmp_path: Path, filename: str) -> None:
     name, version, build, tags = parse_wheel_filename(filename)
-    data = made.distribution(filename)
+    data = making.distribution(filename)
     read = installed(tmp_path, data)
     assert (canonicalize_name(read.name), Version(read.version)) == (name, version)
     [info] = {path.partition("/")[0] for path in unpacked(data, filename) if ".dist-info/" in path}
@@ -68,7 +68,7 @@ def test_a_wheel_is_what_its_file_name_says(tmp_path: Path, filename: str) -> No
 
 @pytest.mark.parametrize("filename", WHEELS)
 def test_a_wheels_record_has_every_file_with_its_digest_and_its_size(filename: str) -> None:
-    files = unpacked(made.distribution(filename, payload=b"more"), filename)
+    files = unpacked(making.distribution(filename, payload=b"more"), filename)
     [record] = [path for path in files if path.endswith(".dist-info/RECORD")]
     rows = list(csv.reader(io.StringIO(files[record].decode())))
     assert [path for path, _, _ in rows] == list(files)
@@ -85,7 +85,7 @@ def test_a_wheels_record_has_every_file_with_its_digest_and_its_size(filename: s
 @pytest.mark.parametrize("filename", SDISTS)
 def test_an_sdist_is_what_its_file_name_says(filename: str) -> None:
     name, version = parse_sdist_filename(filename)
-    files = unpacked(made.distribution(filename, files={"setup.py": ""}, payload=b"more"), filename)
+    files = unpacked(making.distribution(filename, files={"setup.py": ""}, payload=b"more"), filename)
     folder = filename.removesuffix(".zip").removesuffix(".tar.gz")
     assert {path.partition("/")[0] for path in files} == {folder}
     metadata = Metadata.from_email(files[f"{folder}/PKG-INFO"])
@@ -97,22 +97,22 @@ def test_an_sdist_is_what_its_file_name_says(filename: str) -> None:
 @pytest.mark.parametrize(
     ("data", "filename"),
     [
-        (made.wheel("My.Pkg-demo", "1.0"), "My_Pkg_demo-1.0-py3-none-any.whl"),
-        (made.wheel("demo", "1.0", tags="cp312-cp312-win32", build="3"), "demo-1.0-3-cp312-cp312-win32.whl"),
-        (made.sdist("My.Pkg-demo", "1.0"), "My_Pkg_demo-1.0.tar.gz"),
-        (made.sdist_zip("My.Pkg-demo", "1.0"), "My_Pkg_demo-1.0.zip"),
+        (making.wheel("My.Pkg-demo", "1.0"), "My_Pkg_demo-1.0-py3-none-any.whl"),
+        (making.wheel("demo", "1.0", tags="cp312-cp312-win32", build="3"), "demo-1.0-3-cp312-cp312-win32.whl"),
+        (making.sdist("My.Pkg-demo", "1.0"), "My_Pkg_demo-1.0.tar.gz"),
+        (making.sdist_zip("My.Pkg-demo", "1.0"), "My_Pkg_demo-1.0.zip"),
     ],
 )
 def test_what_is_made_by_name_is_that_of_a_file_name_but_for_the_name_in_full(data: bytes, filename: str) -> None:
     name = "demo" if filename.startswith("demo") else "My.Pkg-demo"
-    assert data == made.distribution(filename, name=name, version="1.0")
+    assert data == making.distribution(filename, name=name, version="1.0")
     [metadata] = [text for path, text in unpacked(data, filename).items() if path.endswith(("METADATA", "PKG-INFO"))]
     assert Metadata.from_email(metadata).name == name
 
 
 @pytest.mark.parametrize("filename", ["demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz", "demo-1.0.zip"])
 def test_metadata_says_what_it_is_told_to_say(filename: str) -> None:
-    data = made.distribution(
+    data = making.distribution(
         filename,
         version="2.0",
         metadata_version="2.2",
@@ -130,22 +130,22 @@ def test_metadata_says_what_it_is_told_to_say(filename: str) -> None:
 
 @pytest.mark.parametrize("filename", ["demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz", "demo-1.0.zip"])
 def test_the_same_is_made_every_time_and_a_payload_makes_the_difference(filename: str) -> None:
-    first = made.distribution(filename, payload=b"one")
-    made._kept.cache_clear()
-    assert made.distribution(filename, payload=b"one") == first
-    assert len({first, made.distribution(filename), made.distribution(filename, payload=b"two")}) == 3
+    first = making.distribution(filename, payload=b"one")
+    making._kept.cache_clear()
+    assert making.distribution(filename, payload=b"one") == first
+    assert len({first, making.distribution(filename), making.distribution(filename, payload=b"two")}) == 3
 
 
 @pytest.mark.parametrize("filename", ["demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz", "demo-1.0.zip"])
 @pytest.mark.parametrize("size", [5_000, 100_000, 1_000_000])
 def test_a_size_is_met_within_a_hundredth_and_fifty_bytes(filename: str, size: int) -> None:
-    data = made.distribution(filename, size=size)
+    data = making.distribution(filename, size=size)
     assert abs(len(data) - size) < size / 100 + 50
     assert sum(map(len, unpacked(data, filename).values())) > 0.8 * size
 
 
 def test_nothing_in_an_sdist_tells_when_it_was_made() -> None:
-    data = made.sdist("demo", "1.0")
+    data = making.sdist("demo", "1.0")
     assert data[4:8] == bytes(4)  # RFC 1952: MTIME
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(data))) as archive:
         assert [(member.mtime, member.uid, member.uname) for member in archive] == [(0, 0, "")]
@@ -156,4 +156,4 @@ def test_nothing_in_an_sdist_tells_when_it_was_made() -> None:
 )
 def test_what_is_the_name_of_no_distribution_is_refused(filename: str) -> None:
     with pytest.raises(ValueError, match="wheel"):
-        made.distribution(filename)
+        making.distribution(filename)
