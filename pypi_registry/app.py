@@ -92,11 +92,9 @@ class Registry:
         call = Call(environ, self._collaborators)
         try:
             answer = _answer(call)
-        except NoSuchRoute as error:
-            if self._fallback is not None:
-                return self._fallback(environ, start_response)
-            answer = refuse(error)
         except RegistryError as error:
+            if isinstance(error, NoSuchRoute) and self._fallback is not None:
+                return self._fallback(environ, start_response)
             answer = refuse(error)
             answer.headers.extend([VARY, ("Cache-Control", "no-store")])
         except Exception:

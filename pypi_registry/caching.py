@@ -51,17 +51,29 @@ def _is_for_all(call: Call, may: Callable[[Principal], bool]) -> bool:
         return False
 
 
-# What PEP 3333 demands of an environ. Of all the rest, a cookie, a query, an address, a certificate or a key of the
-# host's own may tell who asks.
-_DEMANDED = (
-    *("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "HTTP_HOST"),
-    *("wsgi.version", "wsgi.url_scheme", "wsgi.errors", "wsgi.multithread", "wsgi.multiprocess", "wsgi.run_once"),
-)
-
-
 def _bare(environ: Mapping[str, object]) -> Mapping[str, object]:
-    bare = {name: environ[name] for name in _DEMANDED if name in environ}
-    return {**bare, "QUERY_STRING": "", "wsgi.input": BytesIO()}
+    """Give what of a request says what is asked, and of whom; a cookie, an address, a certificate may tell who asks."""
+    get = environ.get
+    return {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": get("SCRIPT_NAME", ""),
+        "PATH_INFO": get("PATH_INFO", ""),
+        "QUERY_STRING": "",
+        "SERVER_NAME": get("SERVER_NAME", ""),
+        "SERVER_PORT": get("SERVER_PORT", ""),
+        "SERVER_PROTOCOL": get("SERVER_PROTOCOL", ""),
+        "HTTP_HOST": get("HTTP_HOST", ""),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": get("wsgi.url_scheme", ""),
+        "wsgi.input": _NOTHING,
+        "wsgi.errors": get("wsgi.errors"),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+
+
+_NOTHING = BytesIO()
 
 
 def is_known(call: Call, etag: str) -> bool:

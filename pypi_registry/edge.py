@@ -11,7 +11,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from html import escape
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -58,21 +57,9 @@ class Call:
         self.registry = registry
         self.captured: Mapping[str, str] = {}
         self.body = Body(environ)
-
-    @property
-    def method(self) -> str:
-        return str(self.environ["REQUEST_METHOD"])
-
-    @cached_property
-    def path(self) -> str:
-        """The path below the mount point, decoded as UTF-8, with exactly one slash at the beginning.
-
-        WSGI hands on bytes as latin-1. Some servers leave the scheme and the host of an absolute-form target in it.
-        """
-        text = str(self.environ.get("PATH_INFO", ""))
-        if text.startswith(("http://", "https://")):
-            text = text.partition("//")[2].partition("/")[2]
-        return "/" + text.lstrip("/").encode("latin-1", "replace").decode("utf-8", "replace")
+        self.method: str = environ["REQUEST_METHOD"]
+        self.path = read_path(environ)
+        """Below the mount point, decoded, with exactly one slash at the beginning."""
 
     def project(self, *, packages_api: bool = False) -> Project:
         """Find the project of the address.
@@ -122,6 +109,22 @@ class Call:
     def header(self, name: str) -> str:
         """Give a request header by its name in the environ, ``HTTP_ACCEPT``; empty if there is none."""
         return str(self.environ.get(name) or "")
+
+
+def read_path(environ: Mapping[str, object]) -> str:
+    r"""Read the path below the mount point, decoded as UTF-8, with exactly one slash at the beginning.
+
+    WSGI hands on bytes as latin-1. Some servers leave the scheme and the host of an absolute-form target in it.
+
+    >>> read_path({"PATH_INFO": "http://registry.example/caf\xc3\xa9"})
+    '/café'
+    """
+    text = str(environ.get("PATH_INFO", ""))
+    if text.startswith(("http://", "https://")):
+        text = text.partition("//")[2].partition("/")[2]
+    if not text.isascii():
+        text = text.encode("latin-1", "replace").decode("utf-8", "replace")
+    return "/" + text.lstrip("/")
 
 
 def origin(environ: Mapping[str, object]) -> str:

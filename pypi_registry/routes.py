@@ -35,15 +35,15 @@ _TO_PROJECTS = "packages are published to a project: /projects/:id/packages/pypi
 _TO_THE_INDEX = "packages are published here by POST, and listed at /projects/:id/packages/pypi/simple"
 
 ROUTES = (
-    # Before that of files, none of which has such an ending.
-    Route("/projects/:project/packages/pypi/files/:sha256/:filename.metadata", {"GET": pypi_api.core_metadata}),
-    Route("/projects/:project/packages/pypi/files/:sha256/:filename", {"GET": pypi_api.file}),
-    Route("/projects/:project/packages/pypi/simple", {"GET": pypi_api.index}, _TO_PROJECTS),
-    Route(
+    Route(  # the one that is asked most comes first
         "/projects/:project/packages/pypi/simple/:name",
         {"GET": pypi_api.package, "PATCH": pypi_api.set_status},
         _TO_PROJECTS,
     ),
+    Route("/projects/:project/packages/pypi/simple", {"GET": pypi_api.index}, _TO_PROJECTS),
+    # Before that of files, none of which has such an ending.
+    Route("/projects/:project/packages/pypi/files/:sha256/:filename.metadata", {"GET": pypi_api.core_metadata}),
+    Route("/projects/:project/packages/pypi/files/:sha256/:filename", {"GET": pypi_api.file}),
     Route("/projects/:project/packages/pypi/+simple/:name", {"GET": pypi_api.published}, _TO_PROJECTS),
     Route("/projects/:project/packages/pypi", {"POST": pypi_api.upload}, _TO_THE_INDEX),
     Route("/groups/:group/-/packages/pypi/files/:sha256/:filename.metadata", {"GET": pypi_api.core_metadata}),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
+from types import TracebackType
 from weakref import WeakSet
 
 from pypi_registry.errors import StorageFull, StorageUnavailable
@@ -52,23 +53,22 @@ class Connections:
         finally:
             self._writing.release()
 
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> "_Loan":
         """Lend a connection.
 
         :raises StorageUnavailable: if the file cannot be read now.
         """
+        return _Loan(self)
+
+    def take(self) -> sqlite3.Connection:
+        """Give a connection that nobody is using."""
         try:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                connection = self._connect()
-            try:
-                yield connection
-            finally:
-                self._idle.append(connection)
-        except sqlite3.OperationalError as error:
-            raise _translated(error) from error
+            return self._idle.pop()
+        except IndexError:
+            return self._connect()
+
+    def give_back(self, connection: sqlite3.Connection) -> None:
+        self._idle.append(connection)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
@@ -80,6 +80,27 @@ class Connections:
             connection.close()
             raise
         return connection
+
+
+class _Loan:
+    """A connection for the length of a ``with``; a generator would cost as much as half of the look-up."""
+
+    __slots__ = ("_connection", "_connections")
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def __enter__(self) -> sqlite3.Connection:
+        try:
+            self._connection = self._connections.take()
+        except sqlite3.OperationalError as error:
+            raise _translated(error) from error
+        return self._connection
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._connections.give_back(self._connection)
+        if isinstance(error, sqlite3.OperationalError):
+            raise _translated(error) from error
 
 
 _ALL: WeakSet[Connections] = WeakSet()
