@@ -1,0 +1,77 @@
+"""The matrix: which client is tested with what, and how it turns out; as Markdown, for the documentation."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.clients.bench import Bench
+
+PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
+_PLACE = re.compile(r"(?<=<!-- the matrix: written by a program -->\n).*(?=<!-- end of the matrix -->)", re.DOTALL)
+
+CELL = "cell of the matrix"
+"""The property in which a test tells its cell."""
+
+Check = Callable[[Bench, str, str], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Something that is tested with several clients."""
+
+    title: str
+    words: Mapping[str, str]
+    """By client, how it turns out. A client that cannot do such a thing is left out."""
+    check: Check
+    """Given the bench, a client and its word, fails unless it turns out so."""
+
+    def cell(self, client: str) -> str:
+        """Give the name of a cell."""
+        return f"{self.check.__name__}-{client}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows for the same clients."""
+
+    name: str
+    columns: Mapping[str, str]
+    """By client, how it is called at the head of its column."""
+    rows: Sequence[Row]
+
+    def markdown(self, word: Callable[[Row, str], str]) -> str:
+        lines = [["", *self.columns.values()], ["---"] * (len(self.columns) + 1)]
+        lines += [[row.title, *(word(row, client) for client in self.columns)] for row in self.rows]
+        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def expected(row: Row, client: str) -> str:
+    return row.words.get(client, "–")
+
+
+def markdown(tables: Sequence[Table], word: Callable[[Row, str], str] = expected) -> str:
+    return "\n" + "\n".join(table.markdown(word) for table in tables) + "\n"
+
+
+def as_it_ran(tables: Sequence[Table], passed: Mapping[str, bool]) -> str:
+    """Give the matrix as it turned out, by cell."""
+
+    def word(row: Row, client: str) -> str:
+        if client not in row.words:
+            return expected(row, client)
+        return {True: row.words[client], False: "FAILED", None: "not run"}[passed.get(row.cell(client))]
+
+    return markdown(tables, word)
+
+
+def on_the_page() -> str:
+    """Give the matrix as the documentation shows it."""
+    found = _PLACE.search(PAGE.read_text(encoding="utf-8"))
+    assert found, f"{PAGE} has no place for the matrix"
+    return found[0]
+
+
+def write_to_the_page(tables: Sequence[Table]) -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(_PLACE.sub(lambda _: markdown(tables), text), encoding="utf-8")
