@@ -1,7 +1,8 @@
 """Distributions made on the spot: valid ones, and the same bytes every time.
 
-The file name says what is in one: ``distribution("demo-1.0-py3-none-any.whl")``. Where two of one name must differ, one
-of them gets a `payload`; where the number of bytes matters, `size` says about how many.
+A file name says what is in one: ``distribution("demo-1.0-py3-none-any.whl")``; `make_wheel` and `make_sdist` give the
+file name, too. Where two of one name must differ, one of them gets a `payload`; where the number of bytes matters,
+`size` says about how many.
 """
 
 import base64
@@ -12,12 +13,16 @@ import random
 import re
 import tarfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
-from typing import TypedDict, Unpack
+from pathlib import Path
+from typing import Literal, TypedDict, Unpack
 
+from packaging.requirements import Requirement
 from packaging.utils import parse_wheel_filename
+from packaging.version import Version
 
 WHEEL = ".whl"
 SDISTS = (".tar.gz", ".zip")
@@ -25,7 +30,7 @@ SDISTS = (".tar.gz", ".zip")
 LARGE = 1000**2
 """Bytes from which on a distribution is not kept to be given out again."""
 
-Files = tuple[tuple[str, bytes], ...]
+_Files = tuple[tuple[str, bytes], ...]
 
 
 class Said(TypedDict, total=False):
@@ -33,40 +38,73 @@ class Said(TypedDict, total=False):
 
     metadata_version: str
     requires_python: str
-    requires: tuple[str, ...]
-    headers: tuple[tuple[str, str], ...]
+    requires: Iterable[str]
+    """Requirements, such as ``other>=1``."""
+    extras: Mapping[str, Iterable[str]]
+    """The requirements of each extra."""
+    headers: Iterable[tuple[str, str]]
     """Any more of them."""
 
 
-class Held(Said, total=False):
+class Contents(Said, total=False):
     """What a distribution says and holds."""
 
     files: Mapping[str, str | bytes] | None
-    """By path; an sdist's lie in its folder. A wheel has one module if nothing is said."""
+    """By path; an sdist's lie in its folder. It has one module if nothing is said."""
     payload: bytes
     """The bytes of one more file."""
     size: int
     """About how many bytes the distribution has; fewer than it needs are not to be had."""
 
 
-def wheel(name: str, version: str, *, tags: str = "py3-none-any", build: str = "", **held: Unpack[Held]) -> bytes:
-    """Make a wheel."""
-    return distribution(wheel_filename(name, version, tags=tags, build=build), name=name, version=version, **held)
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A wheel or an sdist."""
+
+    filename: str
+    data: bytes = field(repr=False)
+
+    def write_to(self, folder: Path) -> Path:
+        """Write it into a folder, which is made if it is not there, and give its path."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / self.filename
+        path.write_bytes(self.data)
+        return path
 
 
-def sdist(name: str, version: str, **held: Unpack[Held]) -> bytes:
-    """Make an sdist, a ``.tar.gz``."""
-    return distribution(f"{_escaped(name)}-{version}.tar.gz", name=name, version=version, **held)
+def make_wheel(
+    name: str, version: str, *, tags: str = "py3-none-any", build: str = "", **contents: Unpack[Contents]
+) -> Distribution:
+    """Make a wheel that pip and uv install."""
+    filename = wheel_filename(name, version, tags=tags, build=build)
+    return Distribution(filename, distribution(filename, name=name, version=version, **contents))
 
 
-def sdist_zip(name: str, version: str, **held: Unpack[Held]) -> bytes:
-    """Make an sdist as they were on Windows, a ``.zip``."""
-    return distribution(f"{_escaped(name)}-{version}.zip", name=name, version=version, **held)
+def make_sdist(
+    name: str, version: str, *, ending: Literal[".tar.gz", ".zip"] = ".tar.gz", **contents: Unpack[Contents]
+) -> Distribution:
+    """Make an sdist that pip and uv build and install, without an index.
+
+    Unless ``pyproject.toml`` or ``setup.py`` is among its files: then it is built as they say.
+    """
+    given = contents.get("files")
+    files = _module(name, version) if given is None else given
+    stem = _stem(name, version)
+    contents["files"] = files if {"pyproject.toml", "setup.py"} & files.keys() else {**_build(stem), **files}
+    filename = f"{stem}{ending}"
+    return Distribution(filename, distribution(filename, name=name, version=version, **contents))
+
+
+def _build(stem: str) -> Mapping[str, str | bytes]:
+    backend = Path(__file__).with_name("sdist_backend.py")
+    system = f'requires = []\nbuild-backend = "{backend.stem}"\nbackend-path = ["."]\n'
+    source = backend.read_text(encoding="utf-8")
+    return {"pyproject.toml": f"[build-system]\n{system}", backend.name: f'{source}\n\nSTEM = "{stem}"\n'}
 
 
 def wheel_filename(name: str, version: str, *, tags: str = "py3-none-any", build: str = "") -> str:
     """Give the file name of a wheel."""
-    return "-".join(part for part in (_escaped(name), version.replace("-", "_"), build, tags) if part) + WHEEL
+    return "-".join(part for part in (_stem(name, version), build, tags) if part) + WHEEL
 
 
 def distribution(
@@ -86,8 +124,7 @@ def distribution(
     found_name, found_version = name_and_version(filename)
     metadata = core_metadata(name or found_name, version or found_version, **said)
     if files is None:
-        module = re.sub(r"\W", "_", found_name)
-        files = {f"{module}.py": f"VERSION = {found_version!r}\n"} if filename.endswith(WHEEL) else {}
+        files = _module(found_name, found_version) if filename.endswith(WHEEL) else {}
     held = tuple((path, data.encode() if isinstance(data, str) else data) for path, data in files.items())
     pack = _packed if size + len(payload) >= LARGE else _kept
     if not (payload or size):
@@ -120,8 +157,9 @@ def core_metadata(
     *,
     metadata_version: str = "2.1",
     requires_python: str = "",
-    requires: tuple[str, ...] = (),
-    headers: tuple[tuple[str, str], ...] = (),
+    requires: Iterable[str] = (),
+    extras: Mapping[str, Iterable[str]] | None = None,
+    headers: Iterable[tuple[str, str]] = (),
 ) -> bytes:
     """Write ``METADATA`` or ``PKG-INFO``."""
     lines = [
@@ -131,12 +169,22 @@ def core_metadata(
         ("Summary", "Made for a test"),
         *([("Requires-Python", requires_python)] if requires_python else []),
         *(("Requires-Dist", requirement) for requirement in requires),
+        *(line for extra, wanted in (extras or {}).items() for line in _lines_of_an_extra(extra, wanted)),
         *headers,
     ]
     return "".join(f"{key}: {value}\n" for key, value in lines).encode()
 
 
-def record(files: Files, at: str) -> bytes:
+def _lines_of_an_extra(extra: str, requires: Iterable[str]) -> Iterator[tuple[str, str]]:
+    yield "Provides-Extra", extra
+    for text in requires:
+        requirement = Requirement(text)
+        marker = f"({requirement.marker}) and " if requirement.marker else ""
+        requirement.marker = None
+        yield "Requires-Dist", f'{requirement} ; {marker}extra == "{extra}"'
+
+
+def record(files: _Files, at: str) -> bytes:
     """Write the ``RECORD`` of files, which lies at a path; each with its digest and its size, itself with neither."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
@@ -147,7 +195,7 @@ def record(files: Files, at: str) -> bytes:
     return text.getvalue().encode()
 
 
-def _packed(filename: str, metadata: bytes, files: Files) -> bytes:
+def _packed(filename: str, metadata: bytes, files: _Files) -> bytes:
     if filename.endswith(WHEEL):
         return _zip(_in_a_wheel(filename, metadata, files))
     ending = next(filter(filename.endswith, SDISTS))
@@ -159,7 +207,7 @@ def _packed(filename: str, metadata: bytes, files: Files) -> bytes:
 _kept = lru_cache(maxsize=512)(_packed)
 
 
-def _in_a_wheel(filename: str, metadata: bytes, files: Files) -> Files:
+def _in_a_wheel(filename: str, metadata: bytes, files: _Files) -> _Files:
     name, version = name_and_version(filename)
     info = f"{name}-{version}.dist-info"
     members = (*files, (f"{info}/METADATA", metadata), (f"{info}/WHEEL", _wheel_file(filename)))
@@ -175,7 +223,7 @@ def _wheel_file(filename: str) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _zip(members: Files) -> bytes:
+def _zip(members: _Files) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for path, data in members:
@@ -185,7 +233,7 @@ def _zip(members: Files) -> bytes:
     return stream.getvalue()
 
 
-def _tar_gz(members: Files) -> bytes:
+def _tar_gz(members: _Files) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for path, data in members:
@@ -195,10 +243,15 @@ def _tar_gz(members: Files) -> bytes:
     return gzip.compress(stream.getvalue(), compresslevel=1, mtime=0)
 
 
+def _module(name: str, version: str) -> Mapping[str, str]:
+    module = re.sub(r"\W", "_", name)
+    return {f"{module}.py": f"VERSION = {version!r}\n"}
+
+
 def _noise(size: int) -> bytes:
     """Make bytes that cannot be compressed."""
     return random.Random(0).randbytes(max(0, size))  # noqa: S311  # the same every time
 
 
-def _escaped(name: str) -> str:
-    return re.sub(r"[-_.]+", "_", name)
+def _stem(name: str, version: str) -> str:
+    return re.sub(r"[-_.]+", "_", name) + f"-{Version(version)}"

@@ -2,30 +2,26 @@
 
 from pathlib import Path
 
-from pypi_registry.testing.making import distribution, sdist, wheel_filename
+from pypi_registry.testing import making
 
 SETUP = "from setuptools import setup\nsetup(name={name!r}, version={version!r}, py_modules=[{module!r}])\n"
 
 
 def make_wheel(folder: Path, name: str, version: str, *, stated: str | None = None) -> Path:
     """Make a wheel with one module, which says the version; `stated` is what the metadata says instead of it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    wheel = folder / wheel_filename(name, version)
-    wheel.write_bytes(distribution(wheel.name, name=name, version=version if stated is None else stated))
-    return wheel
+    filename = making.wheel_filename(name, version)
+    data = making.distribution(filename, name=name, version=version if stated is None else stated)
+    return making.Distribution(filename, data).write_to(folder)
 
 
 def make_sdist(folder: Path, name: str, version: str) -> Path:
     """Make an sdist with one module, which setuptools builds."""
-    folder.mkdir(parents=True, exist_ok=True)
     module = name.replace("-", "_")
     files = {
         "setup.py": SETUP.format(name=name, version=version, module=module),
         f"{module}.py": f"VERSION = {version!r}\n",
     }
-    made = folder / f"{module}-{version}.tar.gz"
-    made.write_bytes(sdist(name, version, files=files))
-    return made
+    return making.make_sdist(name, version, files=files).write_to(folder)
 
 
 # GitLab's manual, "Build a PyPI package", to the letter.

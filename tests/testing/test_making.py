@@ -4,11 +4,15 @@ import base64
 import csv
 import gzip
 import io
+import subprocess
+import sys
 import tarfile
+import tomllib
 import zipfile
 from hashlib import sha256
 from importlib.metadata import Distribution
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.metadata import Metadata
@@ -16,6 +20,7 @@ from packaging.tags import Tag
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
+from pypi_registry.distributions import verify
 from pypi_registry.testing import making
 
 WHEELS = [
@@ -95,19 +100,112 @@ def test_an_sdist_is_what_its_file_name_says(filename: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "filename"),
+    ("wheel", "filename"),
     [
-        (making.wheel("My.Pkg-demo", "1.0"), "My_Pkg_demo-1.0-py3-none-any.whl"),
-        (making.wheel("demo", "1.0", tags="cp312-cp312-win32", build="3"), "demo-1.0-3-cp312-cp312-win32.whl"),
-        (making.sdist("My.Pkg-demo", "1.0"), "My_Pkg_demo-1.0.tar.gz"),
-        (making.sdist_zip("My.Pkg-demo", "1.0"), "My_Pkg_demo-1.0.zip"),
+        (making.make_wheel("My.Pkg-demo", "1.0"), "My_Pkg_demo-1.0-py3-none-any.whl"),
+        (
+            making.make_wheel("My.Pkg-demo", "1.0", tags="cp312-cp312-win32", build="3"),
+            "My_Pkg_demo-1.0-3-cp312-cp312-win32.whl",
+        ),
+        (making.make_wheel("My.Pkg-demo", "1.0-RC1+a-b"), "My_Pkg_demo-1.0rc1+a.b-py3-none-any.whl"),
     ],
+    ids=str,
 )
-def test_what_is_made_by_name_is_that_of_a_file_name_but_for_the_name_in_full(data: bytes, filename: str) -> None:
-    name = "demo" if filename.startswith("demo") else "My.Pkg-demo"
-    assert data == making.distribution(filename, name=name, version="1.0")
-    [metadata] = [text for path, text in unpacked(data, filename).items() if path.endswith(("METADATA", "PKG-INFO"))]
-    assert Metadata.from_email(metadata).name == name
+def test_a_wheel_has_the_escaped_name_outside_and_the_name_in_full_inside(
+    wheel: making.Distribution, filename: str
+) -> None:
+    assert wheel.filename == filename
+    [metadata] = [text for path, text in unpacked(wheel.data, filename).items() if path.endswith("METADATA")]
+    assert Metadata.from_email(metadata).name == "My.Pkg-demo"
+
+
+@pytest.mark.parametrize("ending", [".tar.gz", ".zip"])
+def test_an_sdist_has_the_escaped_name_outside_and_the_name_in_full_inside(ending: Any) -> None:
+    sdist = making.make_sdist("My.Pkg-demo", "1.0", ending=ending)
+    assert sdist.filename == f"My_Pkg_demo-1.0{ending}"
+    metadata = unpacked(sdist.data, sdist.filename)["My_Pkg_demo-1.0/PKG-INFO"]
+    assert Metadata.from_email(metadata).name == "My.Pkg-demo"
+
+
+@pytest.mark.parametrize("filename", [*WHEELS, *SDISTS])
+def test_whatever_is_made_passes_the_checks_of_an_upload(filename: str) -> None:
+    assert verify(io.BytesIO(making.distribution(filename)), filename).faults == ()
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        making.make_wheel("My.Pkg-demo", "1.0", requires=["other>=1"], extras={"more": ["third"]}),
+        making.make_sdist("My.Pkg-demo", "1.0", metadata_version="2.2", extras={"more": ["third"]}),
+        making.make_sdist("My.Pkg-demo", "1.0", ending=".zip"),
+        making.make_sdist("My.Pkg-demo", "1.0", files={"setup.py": ""}),
+    ],
+    ids=str,
+)
+def test_a_distribution_passes_the_checks_of_an_upload(made: making.Distribution) -> None:
+    findings = verify(io.BytesIO(made.data), made.filename)
+    assert findings.faults == ()
+    assert findings.metadata
+    assert findings.metadata.name == "My.Pkg-demo"
+
+
+def test_a_distribution_is_written_into_a_folder_that_is_made(tmp_path: Path) -> None:
+    wheel = making.make_wheel("demo", "1.0")
+    path = wheel.write_to(tmp_path / "new" / "dist")
+    assert path == tmp_path / "new" / "dist" / "demo-1.0-py3-none-any.whl"
+    assert path.read_bytes() == wheel.data
+    assert "PK" not in repr(wheel)
+
+
+def test_an_sdist_is_built_by_what_lies_in_it(tmp_path: Path) -> None:
+    files = {"demo/__init__.py": "SAYS = 'hello'\n", "demo/data/note.txt": "a note"}
+    sdist = making.make_sdist("Demo.Pkg", "1.0-1", requires=["other"], requires_python=">=3.9", files=files)
+    with tarfile.open(fileobj=io.BytesIO(sdist.data)) as archive:
+        archive.extractall(tmp_path, filter="data")
+    folder = tmp_path / "Demo_Pkg-1.0.post1"
+    options = tomllib.loads((folder / "pyproject.toml").read_text())["build-system"]
+    assert (options["requires"], options["backend-path"]) == ([], ["."])
+    code = f"import sys, {options['build-backend']} as backend; print(backend.build_wheel(sys.argv[1]))"
+    built = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, '.'); {code}", tmp_path],
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    filename = built.stdout.strip()
+    assert filename == "Demo_Pkg-1.0.post1-py3-none-any.whl"
+    data = (tmp_path / filename).read_bytes()
+    assert verify(io.BytesIO(data), filename).faults == ()
+    inside = unpacked(data, filename)
+    assert {path for path in inside if ".dist-info/" not in path} == {*files}
+    assert inside["demo/data/note.txt"] == b"a note"
+    assert inside["Demo_Pkg-1.0.post1.dist-info/METADATA"] == (folder / "PKG-INFO").read_bytes()
+
+
+@pytest.mark.parametrize("build", ["pyproject.toml", "setup.py"])
+def test_an_sdist_that_brings_its_own_build_gets_no_other(build: str) -> None:
+    sdist = making.make_sdist("demo", "1.0", files={build: "its own", "demo.py": ""})
+    inside = unpacked(sdist.data, sdist.filename)
+    assert inside.keys() == {f"demo-1.0/{path}" for path in ("PKG-INFO", build, "demo.py")}
+    assert inside[f"demo-1.0/{build}"] == b"its own"
+
+
+def test_what_an_extra_requires_is_required_with_it_only() -> None:
+    extras = {"test": ["pytest>=8", 'old[more]; python_version < "3" or os_name == "nt"'], "none": []}
+    metadata = Metadata.from_email(making.core_metadata("demo", "1.0", requires=["other"], extras=extras))
+    assert metadata.provides_extra == ["test", "none"]
+    plain, pytest_, old = metadata.requires_dist or []
+    assert (plain.name, plain.marker) == ("other", None)
+    assert (pytest_.name, str(pytest_.specifier), str(pytest_.marker)) == ("pytest", ">=8", 'extra == "test"')
+    assert (old.name, old.extras) == ("old", {"more"})
+    assert old.marker
+    at = [
+        {"extra": extra, "python_version": python, "os_name": "posix"}
+        for extra in ("test", "")
+        for python in ("2.7", "3.11")
+    ]
+    assert [old.marker.evaluate(environment) for environment in at] == [True, False, False, False]
 
 
 @pytest.mark.parametrize("filename", ["demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz", "demo-1.0.zip"])
@@ -145,10 +243,10 @@ def test_a_size_is_met_within_a_hundredth_and_fifty_bytes(filename: str, size: i
 
 
 def test_nothing_in_an_sdist_tells_when_it_was_made() -> None:
-    data = making.sdist("demo", "1.0")
+    data = making.make_sdist("demo", "1.0").data
     assert data[4:8] == bytes(4)  # RFC 1952: MTIME
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(data))) as archive:
-        assert [(member.mtime, member.uid, member.uname) for member in archive] == [(0, 0, "")]
+        assert {(member.mtime, member.uid, member.uname) for member in archive} == {(0, 0, "")}
 
 
 @pytest.mark.parametrize(
