@@ -35,12 +35,16 @@ def content_faults(
 ) -> Iterator[str]:
     """Unpack files as long as the budget (bytes unpacked; None for all) lasts, and name those that are damaged.
 
+    Nothing of an archive whose structure has faults.
+
     `digests` has, by path, an algorithm of hashlib and what it must give, in base64 for URLs without padding; `source`
     is where they stand.
     """
+    if archive.faults:
+        return  # it is refused anyway, and might be a bomb
     left = sum(member.size for member in archive.members) if budget is None else budget
     for member in sorted(archive.members, key=lambda member: member.at):
-        if member.size <= left:
+        if member.size <= left or member.is_streamed:  # whose data some readers take to end elsewhere
             left -= member.size
             yield from _member_faults(archive, member, digests.get(member.path), source)
 

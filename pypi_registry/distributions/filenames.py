@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
+from packaging.utils import NormalizedName, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 
 from pypi_registry.errors import excerpt
 
@@ -45,7 +45,7 @@ def filename_faults(filename: str, name: NormalizedName | None = None, version: 
 def _wheel_faults(filename: str, name: NormalizedName | None, version: str | None) -> Iterator[str]:
     try:
         found, found_version, _, _ = parse_wheel_filename(filename)
-    except (InvalidWheelFilename, InvalidVersion) as error:
+    except ValueError as error:  # InvalidWheelFilename, InvalidVersion, and in newer versions of packaging InvalidTag
         yield f"File name {excerpt(filename)} is not a wheel's: {error}"
         return
     if name and version and (found, found_version) != (name, Version(version)):

@@ -5,23 +5,22 @@ only what is needed here is read, and nothing else is judged.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from email.message import Message
-from email.parser import BytesParser
-from email.policy import compat32
 
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from pypi_registry.distributions.faults import Unreadable
 from pypi_registry.distributions.filenames import WHEEL, is_same_version
+from pypi_registry.distributions.limits import MAX_HEADER_LINES
 from pypi_registry.errors import excerpt
 
-# Empty lines as the email parser sees them, by whose rules the field names and the end of them are defined.
-_EMPTY_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
+_LINE = re.compile(rb"([^\r\n]*)(?:\r\n|\r|\n|\Z)")
 _SINGLE = ("Metadata-Version", "Name", "Version", "Requires-Python")
-_MAX_REQUIRES_PYTHON = 255  # characters; as many as GitLab keeps of what a form says
+MAX_LENGTH = 255
+"""Characters of a name, of a version and of ``Requires-Python``, as in GitLab's tables."""
+
 _OF_DEPENDENCIES = {"requires-dist", "requires-python", "provides-extra"}
 
 
@@ -54,43 +53,67 @@ def is_served(metadata: CoreMetadata, filename: str) -> bool:
     )
 
 
-def read_metadata(data: bytes) -> CoreMetadata:
-    r"""Read core metadata.
+def read_metadata(data: bytes, title: str = "the metadata") -> CoreMetadata:
+    r"""Read core metadata; `title` is what it is called in a sentence about a fault.
 
     >>> read_metadata(b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n\nA description").name
     'demo'
 
     :raises Unreadable: if it lacks a field that every version requires, or has one twice that may be there once.
     """
-    head = _head(data)
-    values = {field: [_unfolded(value) for value in head.get_all(field, [])] for field in _SINGLE}
-    required = [field for field in _SINGLE if field != "Requires-Python"]
-    faults = [f"has no {field}" for field in required if not any(values[field])]
-    faults += [f"has more than one {field}" for field in _SINGLE if len(values[field]) > 1]
-    if any(_is_unfit(value) for value in values["Requires-Python"]):
-        faults.append(f"has a Requires-Python with control characters, or of more than {_MAX_REQUIRES_PYTHON}")
-    if not faults and not _numbers(values["Metadata-Version"][0]):
-        faults = [f"has the Metadata-Version {excerpt(values['Metadata-Version'][0])}, which is none"]
+    values: dict[str, list[str]] = {field.lower(): [] for field in (*_SINGLE, "Dynamic")}
+    for field, value in header_fields(data):
+        if field in values:
+            values[field].append(value)
+    faults = [*_field_faults({field: values[field.lower()] for field in _SINGLE})]
     if faults:
-        raise Unreadable(", ".join(faults))
-    dynamic = frozenset(_unfolded(value).lower() for value in head.get_all("Dynamic", []))
-    version_of_format, name, version, requires_python = ("".join(values[field]) for field in _SINGLE)
+        raise Unreadable(f"{title} {', '.join(faults)}")
+    version_of_format, name, version, requires_python = ("".join(values[field.lower()]) for field in _SINGLE)
+    dynamic = frozenset(value.lower() for value in values["dynamic"])
     return CoreMetadata(data, version_of_format, name, version, requires_python, dynamic)
 
 
-def _head(data: bytes) -> Message:
-    """Parse what stands before the first empty line; behind it there is the description, as long as a README."""
-    end = _EMPTY_LINE.search(data)
-    return BytesParser(policy=compat32).parsebytes(data[: end.start()] if end else data)
+def _field_faults(values: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for field, found in values.items():
+        if len(found) > 1:
+            yield f"has more than one {field}"
+        elif field == "Requires-Python" and not found:
+            continue
+        elif not any(found) and field != "Requires-Python":
+            yield f"has no {field}"
+        elif len(found[0]) > MAX_LENGTH or not found[0].isprintable():
+            yield f"has a {field} of more than {MAX_LENGTH} characters, or with control characters"
+        elif field == "Metadata-Version" and not _numbers(found[0]):
+            yield f"has the {field} {excerpt(found[0])}, which is none"
 
 
-def _unfolded(value: object) -> str:
-    # Bytes that are not UTF-8 come as a Header, and old files have them, in fields that matter to nobody here.
-    return " ".join(str(value).split())
+def header_fields(data: bytes) -> Iterator[tuple[str, str]]:
+    """Give the fields before the first empty line, names in lower case and values unfolded, as the email parser would.
+
+    That one keeps everything, at forty times the size.
+
+    :raises Unreadable: if there are more lines than anybody writes.
+    """
+    field, values = "", [b""]
+    for number, match in enumerate(_LINE.finditer(data)):
+        if number > MAX_HEADER_LINES:
+            raise Unreadable(f"the metadata has more than {MAX_HEADER_LINES} lines of fields")
+        line = match[1]
+        if line[:1] in (b" ", b"\t"):
+            values.append(line)
+            continue
+        if field:
+            yield field, _unfolded(values)
+        name, colon, value = line.partition(b":")
+        if not colon or re.fullmatch(rb"[!-9;-~]+", name) is None:
+            return  # an empty line, or the beginning of a text
+        field, values = name.decode("ascii").lower(), [value]
+    if field:
+        yield field, _unfolded(values)
 
 
-def _is_unfit(requires_python: str) -> bool:
-    return len(requires_python) > _MAX_REQUIRES_PYTHON or not requires_python.isprintable()
+def _unfolded(lines: Sequence[bytes]) -> str:
+    return " ".join(b" ".join(lines).decode("utf-8", "replace").split())
 
 
 def _numbers(version: str) -> tuple[int, ...]:

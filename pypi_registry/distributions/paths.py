@@ -4,11 +4,11 @@ Pure text; nothing here touches a file system.
 """
 
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator
+from itertools import pairwise
 
+from pypi_registry.distributions.limits import MAX_PATH
 from pypi_registry.errors import excerpt
-
-_MAX_LENGTH = 4096  # characters; what Linux takes for a path
 
 
 def path_fault(path: str) -> str:
@@ -17,22 +17,26 @@ def path_fault(path: str) -> str:
     >>> path_fault("demo/core.py"), path_fault("../evil.py")
     ('', "the path '../evil.py' escapes by '..'")
     """
-    named = f"the path {excerpt(path)}"
+    reason = _reason(path)
+    return f"the path {excerpt(path)} {reason}" if reason else ""
+
+
+def _reason(path: str) -> str:
     if re.search(r"[\0-\x1f\x7f]", path):
-        return f"{named} holds a control character"
+        return "holds a control character"
     if "\\" in path:
-        return f"{named} holds a backslash, which parts folders for some readers"
+        return "holds a backslash, which parts folders for some readers"
     if path.startswith("/") or re.match(r"[A-Za-z]:", path):
-        return f"{named} is absolute"
+        return "is absolute"
+    if len(path) > MAX_PATH:
+        return f"is longer than {MAX_PATH} characters"
     parts = path.removesuffix("/").split("/")
     if ".." in parts:
-        return f"{named} escapes by '..'"
-    if "" in parts or "." in parts:
-        return f"{named} has an empty part"
-    return f"{named} is longer than {_MAX_LENGTH} characters" if len(path) > _MAX_LENGTH else ""
+        return "escapes by '..'"
+    return "has an empty part" if "" in parts or "." in parts else ""
 
 
-def path_faults(files: Sequence[str], folders: Sequence[str]) -> Iterator[str]:
+def path_faults(files: Iterable[str], folders: Iterable[str]) -> Iterator[str]:
     """Name what is wrong with the paths of an archive, each alone and all together.
 
     `folders` are those that are members themselves; those that paths lie in are known from the paths.
@@ -40,29 +44,13 @@ def path_faults(files: Sequence[str], folders: Sequence[str]) -> Iterator[str]:
     >>> list(path_faults(["demo/a", "demo/a/b"], ["demo"]))
     ["the path 'demo/a' is there more than once"]
     """
-    yield from filter(None, map(path_fault, [*files, *folders]))
-    seen: set[str] = set()
-    above: set[str] = set()
-    for path in files:
-        if path in seen:
-            yield _repeated(path)
-        seen.add(path)
-        _add_parents(path, above)
-    for path in folders:
-        above.add(path)
-        _add_parents(path, above)
-    yield from map(_repeated, sorted(seen & above))
-
-
-def _repeated(path: str) -> str:
-    return f"the path {excerpt(path)} is there more than once"
-
-
-def _add_parents(path: str, above: set[str]) -> None:
-    parent = path.rpartition("/")[0]
-    while parent and parent not in above:
-        above.add(parent)
-        parent = parent.rpartition("/")[0]
+    members = [*((path, False) for path in files), *((path, True) for path in folders)]
+    yield from filter(None, (path_fault(path) for path, _ in members))
+    # With the lowest character for the slash, what lies in a folder follows it at once.
+    members.sort(key=lambda member: (member[0].replace("/", "\0"), member[1]))
+    for (path, is_folder), (following, _) in pairwise(members):
+        if not is_folder and (following == path or following.startswith(f"{path}/")):
+            yield f"the path {excerpt(path)} is there more than once"
 
 
 def link_fault(path: str, target: str, top: str, links: Container[str]) -> str:
@@ -74,10 +62,10 @@ def link_fault(path: str, target: str, top: str, links: Container[str]) -> str:
     ('', "the link 'demo/a' leads to '../../etc', outside of the archive")
     """
     named = f"the link {excerpt(path)} leads to {excerpt(target)}"
-    if target.startswith("/") or "\\" in target or re.match(r"[A-Za-z]:", target) or "\0" in target:
+    if not target or re.search(r"[\0-\x1f\x7f]", target) or len(target) > MAX_PATH:
+        return f"{named}, which is no path"
+    if target.startswith("/") or "\\" in target or re.match(r"[A-Za-z]:", target):
         return f"{named}, outside of the archive"
-    if not target:
-        return f"{named}, which is nowhere"
     here = path.split("/")[:-1]
     parts = target.split("/")
     for number, part in enumerate(parts, 1):

@@ -29,6 +29,7 @@ class _Tree:
         self.links: dict[str, str] = {}
         self.hard_links: list[str] = []
         self._known: set[str] = set()  # files and hard links
+        self._metadata_path = ""  # of the first that came
         self.metadata: CoreMetadata | None = None
         self.faults: list[str] = []
 
@@ -36,12 +37,13 @@ class _Tree:
         """Take in a file; its contents are read only if they are metadata."""
         self.files.append(path)
         self._known.add(path)
-        if re.fullmatch(r"[^/]+/PKG-INFO", path) is None:
+        if re.fullmatch(r"[^/]+/PKG-INFO", path) is None or self._metadata_path:
             return
+        self._metadata_path = path
         try:
             if size > MAX_METADATA:
                 raise Unreadable(f"{excerpt(path)} has {size} bytes, more than {MAX_METADATA}")
-            self.metadata = read_metadata(read())
+            self.metadata = read_metadata(read(), "PKG-INFO")
         except Unreadable as error:
             self.faults.append(str(error))
 
@@ -60,7 +62,7 @@ class _Tree:
             self.faults.append(f"an sdist has one folder at its top, and this has {some(tops) or 'none'}")
             return
         [top] = tops
-        if f"{top}/PKG-INFO" not in self._known:
+        if f"{top}/PKG-INFO" != self._metadata_path:
             self.faults.append(f"there is no PKG-INFO in the folder {excerpt(top)}")
         self.faults += filter(None, (link_fault(path, to, top, self.links) for path, to in self.links.items()))
 
@@ -69,7 +71,8 @@ def check_zipped_sdist(archive: Zip, budget: int | None) -> Findings:
     """Look into a zip; `budget` is how many bytes may be unpacked to find damage, None for all."""
     tree = _Tree()
     tree.faults += archive.faults
-    for member in archive.members:
+    # What has faults is refused anyway, and reading on might never end.
+    for member in archive.members if not archive.faults else ():
         path = member.path.removesuffix("/")
         if member.is_folder:
             tree.folders.append(path)
@@ -77,9 +80,9 @@ def check_zipped_sdist(archive: Zip, budget: int | None) -> Findings:
             tree.links[path] = _link_target(archive, member)
         else:
             tree.add_file(path, member.size, partial(read_all, archive, member))
-    tree.check()
-    # What is not sound is refused anyway, and might be a bomb.
-    tree.faults += content_faults(archive, {}, 0 if archive.faults else budget)
+    if not archive.faults:
+        tree.check()
+        tree.faults += content_faults(archive, {}, budget)
     return Findings(tree.metadata, tuple(tree.faults))
 
 

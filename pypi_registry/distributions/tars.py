@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
 from pypi_registry.distributions.faults import Unreadable
-from pypi_registry.distributions.limits import MAX_MEMBERS, MAX_PAX, is_bomb
+from pypi_registry.distributions.limits import MAX_DIRECTORY, MAX_MEMBERS, MAX_PATH, is_bomb
 from pypi_registry.errors import excerpt
 
 _BLOCK = 512
@@ -24,6 +24,7 @@ _HARD_LINK, _LINK, _FOLDER = b"1", b"2", b"5"
 _DEVICES = (b"3", b"4", b"6")  # and pipes
 _PAX, _PAX_GLOBAL = b"x", b"g"
 _GNU_LONG = {b"L": "path", b"K": "linkpath"}
+_MAX_EXTENSION = 1024**2  # bytes of one header: a path, a link, some times
 _BELIEVED = ("path", "linkpath", "size")  # of what pax headers say, what changes the meaning of a member
 
 
@@ -65,6 +66,7 @@ class Tar:
     def __init__(self, stream: BinaryIO) -> None:
         self._gunzip = _Gunzip(stream)
         self._size = self._left = 0
+        self._extensions = 0
 
     def __iter__(self) -> Iterator[TarMember]:
         """Give the members in their order.
@@ -102,8 +104,9 @@ class Tar:
         return data
 
     def _read_extension(self) -> bytes:
-        if self._size > MAX_PAX:
-            raise Unreadable(f"the archive has an extended header of {self._size} bytes, more than {MAX_PAX}")
+        self._extensions += self._size
+        if self._size > _MAX_EXTENSION or self._extensions > MAX_DIRECTORY:
+            raise Unreadable(f"the archive has extended headers of {self._extensions} bytes, which is too many")
         return self.read()
 
 
@@ -207,6 +210,8 @@ def _extend(extended: dict[str, str], kind: bytes, data: bytes) -> None:
         said = [(_GNU_LONG[kind], text.decode("utf-8", "surrogateescape"))]
     else:
         said = [*_pax_records(data)]
+    if any(not value or len(value) > MAX_PATH for key, value in said if key in _BELIEVED):
+        raise Unreadable("the archive has an extended header with a path that is empty or too long")
     for key, value in said:
         if key.startswith("GNU.sparse") or (key in _BELIEVED and (kind == _PAX_GLOBAL or key in extended)):
             raise Unreadable(f"the archive has an extended header whose {key!r} readers take differently")
@@ -214,15 +219,19 @@ def _extend(extended: dict[str, str], kind: bytes, data: bytes) -> None:
             extended[key] = value
 
 
+_PAX_RECORD = re.compile(rb"([1-9][0-9]{0,8}) ([^=\n]{1,200})=")
+
+
 def _pax_records(data: bytes) -> Iterator[tuple[str, str]]:
-    while data:
-        match = re.match(rb"([1-9][0-9]{0,8}) ([^=]+)=", data)
-        record = data[: int(match[1])] if match else b""
-        if match is None or len(record) != int(match[1]) or record[-1:] != b"\n" or match.end() >= len(record):
+    at = 0
+    while at < len(data):
+        match = _PAX_RECORD.match(data, at)
+        end = at + int(match[1]) if match else 0
+        if match is None or not match.end() < end <= len(data) or data[end - 1 : end] != b"\n":
             raise Unreadable("the archive has an extended header that cannot be read")
-        value = record[match.end() : -1]
+        value = data[match.end() : end - 1]
         yield match[2].decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")
-        data = data[len(record) :]
+        at = end
 
 
 def _member(header: _Header, extended: Mapping[str, str]) -> TarMember:
@@ -230,10 +239,11 @@ def _member(header: _Header, extended: Mapping[str, str]) -> TarMember:
     if extended.get("size", str(header.size)) != str(header.size):
         raise Unreadable(f"the archive's member {excerpt(path)} has two sizes")
     kind = header.kind
-    if path.endswith("/"):
-        if kind not in (b"\0", _FOLDER):
-            raise Unreadable(f"the archive's member {excerpt(path)} is named like a folder and is none")
+    slashes = [text.endswith("/") for text in (header.path, path)]
+    if kind == b"\0" and all(slashes):
         kind = _FOLDER  # before POSIX, a folder had no kind of its own
+    elif kind != _FOLDER and any(slashes):
+        raise Unreadable(f"the archive's member {excerpt(path)} is a folder for some readers only")
     if kind not in (*_FILES, _HARD_LINK, _LINK, _FOLDER, *_DEVICES):
         raise Unreadable(f"the archive's member {excerpt(path)} is of the kind {kind!r}, which not every reader knows")
     if header.size and kind not in _FILES:
@@ -243,6 +253,6 @@ def _member(header: _Header, extended: Mapping[str, str]) -> TarMember:
 
 
 def _plain(path: str) -> str:
-    while path.startswith("./"):
-        path = path[2:].lstrip("/")
-    return "" if path == "." else path.removesuffix("/")
+    """Take away what says nothing; what remains of the folder that all of it lies in is empty."""
+    plain = re.sub(r"^(\./)+", "", path)
+    return plain if plain == "/" else "" if plain == "." else plain.removesuffix("/")

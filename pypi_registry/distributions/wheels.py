@@ -4,21 +4,16 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
-from email.parser import BytesParser
-from email.policy import compat32
-from math import prod
 from typing import NamedTuple
 
-from packaging.tags import Tag, parse_tag
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from pypi_registry.distributions.contents import content_faults, read_member
 from pypi_registry.distributions.faults import Unreadable, some
 from pypi_registry.distributions.filenames import is_same_version
 from pypi_registry.distributions.findings import Findings
 from pypi_registry.distributions.limits import MAX_METADATA, MAX_RECORD, MAX_WHEEL
-from pypi_registry.distributions.metadata import read_metadata
+from pypi_registry.distributions.metadata import header_fields, read_metadata
 from pypi_registry.distributions.zips import Zip
 from pypi_registry.errors import excerpt
 
@@ -38,7 +33,7 @@ def check_wheel(archive: Zip, filename: str, budget: int | None) -> Findings:
         return Findings(None, (*faults, str(error)))
     metadata = None
     try:
-        metadata = read_metadata(read_member(archive, f"{info}/METADATA", MAX_METADATA))
+        metadata = read_metadata(read_member(archive, f"{info}/METADATA", MAX_METADATA), "METADATA")
     except Unreadable as error:
         faults.append(str(error))
     try:
@@ -46,13 +41,12 @@ def check_wheel(archive: Zip, filename: str, budget: int | None) -> Findings:
     except Unreadable as error:
         faults.append(str(error))
     try:
-        record = _read_record(read_member(archive, f"{info}/RECORD", MAX_RECORD))
+        record = _read_record(read_member(archive, f"{info}/RECORD", MAX_RECORD), len(archive.members))
     except Unreadable as error:
         return Findings(metadata, (*faults, str(error)))
     faults += _record_faults(record, archive, info)
-    # What is not sound is refused anyway, and might be a bomb.
     digests = {path: (row.algorithm, row.digest) for path, row in record.items() if row.algorithm in _HASHES}
-    faults += content_faults(archive, digests, 0 if archive.faults else budget, "RECORD")
+    faults += content_faults(archive, digests, budget, "RECORD")
     return Findings(metadata, tuple(faults))
 
 
@@ -64,7 +58,7 @@ def _info_folder(archive: Zip, filename: str) -> str:
     name, _, version = found[0].removesuffix(".dist-info").partition("-")
     try:
         named, known, _, _ = parse_wheel_filename(filename)
-    except (InvalidWheelFilename, InvalidVersion):
+    except ValueError:  # a fault of its own
         return found[0]
     if canonicalize_name(name) != named or not is_same_version(version, known):
         raise Unreadable(f"the folder {excerpt(found[0])} does not agree with the file name {excerpt(filename)}")
@@ -77,30 +71,28 @@ def _wheel_faults(data: bytes, filename: str) -> Iterator[str]:
     Its tags are a record of what was built, from which repairing tools and publishers have moved away in the platform;
     no installer reads them. So only a file name that shares no Python and ABI with them is wrong.
     """
-    said = BytesParser(policy=compat32).parsebytes(data, headersonly=True)
-    versions = [str(text).strip() for text in said.get_all("Wheel-Version", [])]
-    version = versions[0] if len(versions) == 1 else ""
-    if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4})*", version) is None:
+    said: dict[str, list[str]] = {}
+    for field, value in header_fields(data):
+        said.setdefault(field, []).append(value)
+    versions = said.get("wheel-version", [])
+    if len(versions) != 1 or re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4})+", versions[0], re.ASCII) is None:
         yield "WHEEL has no Wheel-Version, or more than one"
-    elif int(version.partition(".")[0]) > 1:
-        yield f"WHEEL has the Wheel-Version {excerpt(version)}, and installers know 1.0"
-    if str(said.get("Root-Is-Purelib", "")).strip().lower() not in ("true", "false"):
-        yield "WHEEL does not say whether Root-Is-Purelib"
-    tags = [str(text).strip() for text in said.get_all("Tag", [])]
-    if unread := [text for text in tags if not any(_tags(text))]:
+    elif int(versions[0].partition(".")[0]) > 1:
+        yield f"WHEEL has the Wheel-Version {excerpt(versions[0])}, and installers know 1.0"
+    if [value.lower() for value in said.get("root-is-purelib", [])] not in (["true"], ["false"]):
+        yield "WHEEL does not say once whether Root-Is-Purelib"
+    tags = said.get("tag", [])
+    if unread := [tag for tag in tags if re.fullmatch(r"[\w.]+-[\w.]+-[\w.]+", tag, re.ASCII) is None]:
         yield f"WHEEL has what is no tag: {some(unread)}"
-    told = {(tag.interpreter, tag.abi) for text in tags for tag in _tags(text)}
-    named = {(tag.interpreter, tag.abi) for tag in _tags("-".join(filename.removesuffix(".whl").split("-")[-3:]))}
-    if told and named and not told & named:
-        pairs = sorted("-".join(pair) for pair in told)
-        yield f"WHEEL has tags that the file name {excerpt(filename)} does not have: {some(pairs)}"
+    elif tags and not any(_shares_python_and_abi(tag, filename) for tag in tags):
+        yield f"WHEEL has tags that the file name {excerpt(filename)} does not have: {some(tags)}"
 
 
-def _tags(text: str) -> Iterator[Tag]:
-    # Compressed tags multiply: what would be more than any wheel has is none.
-    parts = text.split("-")
-    if len(parts) == 3 and prod(part.count(".") + 1 for part in parts) <= 1000:
-        yield from parse_tag(text)
+def _shares_python_and_abi(tag: str, filename: str) -> bool:
+    # Compressed tags are products ("py2.py3-none-any"), so they have a pair in common if they have both of its parts.
+    *_, python, abi, _ = filename.lower().split("-") if filename.count("-") >= 3 else ("", "", "")
+    pythons, abis, _ = tag.lower().split("-")
+    return bool({*pythons.split(".")} & {*python.split(".")} and {*abis.split(".")} & {*abi.split(".")})
 
 
 class _Row(NamedTuple):
@@ -114,13 +106,14 @@ class _Row(NamedTuple):
     """Bytes, or empty."""
 
 
-def _read_record(data: bytes) -> Mapping[str, _Row]:
+def _read_record(data: bytes, members: int) -> Mapping[str, _Row]:
     record: dict[str, _Row] = {}
     twice = []
+    lines = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline="")
     try:
-        for row in csv.reader(io.StringIO(data.decode(), newline=""), strict=True):
-            if not row:
-                continue
+        for row in filter(None, csv.reader(lines, strict=True)):
+            if len(record) > members + len(_SIGNATURES):
+                raise Unreadable("RECORD names more files than the archive has members")
             path, digest, size = row
             if path in record:
                 twice.append(path)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
 from pypi_registry.distributions.faults import Unreadable
-from pypi_registry.distributions.limits import MAX_MEMBERS, is_bomb
+from pypi_registry.distributions.limits import MAX_DIRECTORY, MAX_MEMBERS, MAX_PATH, is_bomb
 from pypi_registry.distributions.paths import path_faults
 from pypi_registry.errors import excerpt
 
@@ -31,10 +31,9 @@ _UTF8 = 1 << 11
 _EFFORT = 1 << 1 | 1 << 2  # how hard the packer tried, which nobody needs to know
 _KNOWN_FLAGS = _ENCRYPTED | _STREAMED | _UTF8 | _EFFORT
 _STORED, _DEFLATED = 0, 8
-_UNIX = 3  # "version made by": external attributes hold a mode
+_NEEDED = 45  # version 4.5 has zip64, and what came later has compression and encryption that are refused anyway
 _ZIP64, _UNICODE_PATH = 0x0001, 0x7075  # extra fields: 4.5.3, 4.6.9
 
-_MAX_DIRECTORY = 64 * 1024**2  # bytes
 _PIECE = 256 * 1024  # bytes unpacked at once
 
 _Read = Callable[[int, int], bytes]
@@ -63,7 +62,7 @@ class ZipMember:
     at: int
     """Where its own header begins."""
     mode: int
-    """As ``st_mode``; 0 if the archive was not made on Unix."""
+    """As ``st_mode``, or 0; unzip believes it whatever system the archive says it was made on."""
     told: _Told
 
     @property
@@ -74,6 +73,11 @@ class ZipMember:
     @property
     def is_folder(self) -> bool:
         return self.path.endswith("/")
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether only a reader that goes by the directory knows where the data ends without unpacking it."""
+        return bool(self.told.flags & _STREAMED)
 
     @property
     def is_link(self) -> bool:
@@ -91,6 +95,8 @@ class Zip:
         size = stream.seek(0, os.SEEK_END)
         self._directory_at, directory, count = _read_directory(size, self._read)
         self.members: Sequence[ZipMember] = [*_entries(directory, count)]
+        if any(member.at + member.told.packed > self._directory_at for member in self.members):
+            raise Unreadable("the archive's directory names an entry beyond the end of the archive")
         self._data_at: dict[int, int] = {}
         files = [member.path for member in self.members if not member.is_folder]
         folders = [member.path.removesuffix("/") for member in self.members if member.is_folder]
@@ -112,7 +118,7 @@ class Zip:
             if member.at != expected:
                 what = "overlaps the one before it" if member.at < expected else "has other data before it"
                 yield f"entry {excerpt(member.path)} {what}"
-            local = _read_local(member.at, self._read)
+            local = _read_local(member, self._read)
             if local is None:
                 yield f"entry {excerpt(member.path)} has no header of its own"
                 return
@@ -151,21 +157,22 @@ class Zip:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS) if member.told.method == _DEFLATED else None
         while left and (packed := self._read(at, min(left, _PIECE))):
             at, left = at + len(packed), left - len(packed)
-            yield from _inflated(inflater, packed, member.path) if inflater else [packed]
+            yield from _inflated(inflater, packed, member) if inflater else [packed]
         if inflater and not (inflater.eof and not left and not inflater.unused_data):
             raise Unreadable(f"the compressed contents of {excerpt(member.path)} do not end where they should")
 
 
-def _inflated(inflater: "zlib._Decompress", packed: bytes, path: str) -> Iterator[bytes]:
+def _inflated(inflater: "zlib._Decompress", packed: bytes, member: ZipMember) -> Iterator[bytes]:
+    most = min(_PIECE, member.size + 1)  # one byte more than there should be is enough to know
     try:
-        piece = inflater.decompress(packed, _PIECE)
+        piece = inflater.decompress(packed, most)
         yield piece
         # What fills a piece to the last byte may go on although nothing packed is left.
-        while inflater.unconsumed_tail or (len(piece) == _PIECE and not inflater.eof):
-            piece = inflater.decompress(inflater.unconsumed_tail, _PIECE)
+        while not inflater.eof and (inflater.unconsumed_tail or len(piece) == most):
+            piece = inflater.decompress(inflater.unconsumed_tail, most)
             yield piece
     except zlib.error:
-        raise Unreadable(f"the contents of {excerpt(path)} cannot be inflated") from None
+        raise Unreadable(f"the contents of {excerpt(member.path)} cannot be inflated") from None
 
 
 def _read_directory(size: int, read: _Read) -> tuple[int, bytes, int]:
@@ -187,8 +194,8 @@ def _read_directory(size: int, read: _Read) -> tuple[int, bytes, int]:
         raise Unreadable("the archive's directory is not where its end says, or has other data around it")
     if count > MAX_MEMBERS:
         raise Unreadable(f"the archive has {count} entries, more than {MAX_MEMBERS}")
-    if length > _MAX_DIRECTORY:
-        raise Unreadable(f"the archive's directory has {length} bytes, more than {_MAX_DIRECTORY}")
+    if length > MAX_DIRECTORY:
+        raise Unreadable(f"the archive's directory has {length} bytes, more than {MAX_DIRECTORY}")
     return at, read(at, length), count
 
 
@@ -233,6 +240,8 @@ def _entries(directory: bytes, count: int) -> Iterator[ZipMember]:
         lengths = entry[10:13]
         at += _ENTRY.size
         raw_path = directory[at : at + lengths[0]]
+        if len(raw_path) > MAX_PATH:
+            raise Unreadable(f"entry {_excerpt(raw_path)} has a name of more than {MAX_PATH} bytes")
         extra = directory[at + lengths[0] : at + lengths[0] + lengths[1]]
         at += sum(lengths)
         yield _entry(entry, raw_path, _extra_fields(extra, raw_path))
@@ -241,15 +250,16 @@ def _entries(directory: bytes, count: int) -> Iterator[ZipMember]:
 
 
 def _entry(entry: tuple[int, ...], raw_path: bytes, extra: Mapping[int, bytes]) -> ZipMember:
-    _, made_by, _, flags, method, _, _, crc, packed, size, *_, disk, _, attributes, at = entry
+    _, _, needed, flags, method, _, _, crc, packed, size, *_, disk, _, attributes, at = entry
+    if needed > _NEEDED:
+        raise Unreadable(f"entry {_excerpt(raw_path)} needs a reader of version {needed / 10} of the format")
     size, packed, at, disk = _zip64_values(
         [(size, _FULL32), (packed, _FULL32), (at, _FULL32), (disk, _FULL16)], extra.get(_ZIP64), raw_path
     )
     if disk:
         raise Unreadable(f"entry {_excerpt(raw_path)} is on another disk")
-    mode = attributes >> 16 if made_by >> 8 == _UNIX else 0
     path = raw_path.decode("utf-8", "surrogateescape")
-    return ZipMember(path, at, mode, _Told(raw_path, flags, method, crc, size, packed))
+    return ZipMember(path, at, attributes >> 16, _Told(raw_path, flags, method, crc, size, packed))
 
 
 def _zip64_values(values: Sequence[tuple[int, int]], extra: bytes | None, raw_path: bytes) -> list[int]:
@@ -271,33 +281,36 @@ def _zip64_values(values: Sequence[tuple[int, int]], extra: bytes | None, raw_pa
 def _extra_fields(extra: bytes, raw_path: bytes) -> Mapping[int, bytes]:
     """Split an extra field (4.5.1); zeros at its end, with which some align what follows, count as nothing."""
     fields: dict[int, bytes] = {}
-    while extra.strip(b"\0"):
-        kind, length = int.from_bytes(extra[:2], "little"), int.from_bytes(extra[2:4], "little")
-        if len(extra) < 4 + length or kind in fields:
+    at = 0
+    while at < len(extra):
+        kind, length = int.from_bytes(extra[at : at + 2], "little"), int.from_bytes(extra[at + 2 : at + 4], "little")
+        if not kind and not extra[at:].strip(b"\0"):
+            break
+        end = at + 4 + length
+        if end > len(extra) or kind in fields:
             raise Unreadable(f"entry {_excerpt(raw_path)} has an extra field that cannot be read")
-        fields[kind], extra = extra[4 : 4 + length], extra[4 + length :]
+        fields[kind], at = extra[at + 4 : end], end
     if fields.get(_UNICODE_PATH, b"\1\0\0\0\0" + raw_path)[5:] != raw_path:
         raise Unreadable(f"entry {_excerpt(raw_path)} has another name in its Unicode path field")
     return fields
 
 
-def _read_local(at: int, read: _Read) -> tuple[_Told, int] | None:
+def _read_local(member: ZipMember, read: _Read) -> tuple[_Told, int] | None:
     """Read the header that stands before a member's data, and tell where the data begins; None if there is none."""
-    header = read(at, _LOCAL.size)
+    header = read(member.at, _LOCAL.size)
     if len(header) < _LOCAL.size or header[:4] != b"PK\x03\x04":
         return None
     _, _, flags, method, _, _, crc, packed, size, path_length, extra_length = _LOCAL.unpack(header)
-    rest = read(at + _LOCAL.size, path_length + extra_length)
+    rest = read(member.at + _LOCAL.size, path_length + extra_length)
     raw_path, extra = rest[:path_length], _extra_fields(rest[path_length:], rest[:path_length])
     if _ZIP64 in extra:
-        # Here both sizes must be in it (4.5.3), and a packer that knew them late has filled in both places.
-        if len(extra[_ZIP64]) != 16:
+        # Here both sizes must be in it (4.5.3), if they are known by now.
+        late = [struct.pack("<2Q", 0, 0)] if flags & _STREAMED else []
+        if extra[_ZIP64] not in [struct.pack("<2Q", member.size, member.told.packed), *late]:
             raise Unreadable(f"entry {_excerpt(raw_path)} has a zip64 field that does not fit it")
         long_size, long_packed = struct.unpack("<2Q", extra[_ZIP64])
         size, packed = long_size if size == _FULL32 else size, long_packed if packed == _FULL32 else packed
-        if (long_size, long_packed) != (size, packed) and not flags & _STREAMED:
-            raise Unreadable(f"entry {_excerpt(raw_path)} has a zip64 field that disagrees with its header")
-    return _Told(raw_path, flags, method, crc, size, packed), at + len(header) + len(rest)
+    return _Told(raw_path, flags, method, crc, size, packed), member.at + len(header) + len(rest)
 
 
 def _differing(true: _Told, told: _Told) -> list[str]:
@@ -328,8 +341,12 @@ def _entry_faults(members: Sequence[ZipMember]) -> Iterator[str]:
             yield f"{named} is compressed by method {told.method}, which not every reader knows"
         if told.method == _STORED and told.size != told.packed:
             yield f"{named} is not compressed and yet has two sizes"
+        if told.method == _STORED and told.flags & _STREAMED and told.size:
+            yield f"{named} is not compressed, and only what stands behind its data says where it ends"
         if member.is_folder and told.size:
             yield f"{named} is a folder with contents"
+        if stat.S_ISDIR(member.mode) and not member.is_folder:
+            yield f"{named} is a folder for some readers only"
         if stat.S_IFMT(member.mode) not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
             yield f"{named} is a device or a pipe"
         if not told.flags & _UTF8 and not member.path.isascii():
