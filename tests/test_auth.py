@@ -1,14 +1,26 @@
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from packaging.utils import canonicalize_name
 
-from pypi_registry.auth import Ability, Auth, Manner, Open, Principal, Subject, refusal, require
+from pypi_registry.auth import (
+    Ability,
+    Auth,
+    Credentials,
+    Manner,
+    Open,
+    Presented,
+    Principal,
+    Subject,
+    refusal,
+    require,
+)
 from pypi_registry.directory import OpenDirectory
 from pypi_registry.errors import Forbidden, NotAuthenticated, NotFound, RegistryError
 from pypi_registry.model import Group, PackageName, Project
 from pypi_registry.stores.memory import MemoryCatalogue
+from pypi_registry.testing.contracts import AuthContract, Caller, KnownAuth
 
 PROJECT, GROUP = Project(1, "acme/tools"), Group(2, "acme")
 NAME = PackageName(PROJECT, canonicalize_name("demo"))
@@ -124,6 +136,19 @@ def test_who_may_is_let_through_with_one_question(ability: Ability, subject: Sub
     principal = Somebody({ability}, anonymous)
     require(principal, ability, subject)
     assert principal.asked == [(ability, subject)]
+
+
+class TestOpen(AuthContract):
+    def make_auth(self) -> KnownAuth:
+        directory = OpenDirectory(MemoryCatalogue())
+        anybody = Caller(
+            None,
+            projects=dict.fromkeys(["acme/tools", "other/place"], set(Ability) - {READ_GROUP}),
+            groups={path: {READ_GROUP, READ} for path in ("acme", "other")},
+            anonymous=True,
+        )
+        somebody = replace(anybody, credentials=Credentials(Presented.BASIC, "any secret", "ada"))
+        return KnownAuth(Open(directory), directory, {"somebody": somebody}, nobody=anybody, refused=())
 
 
 @pytest.mark.parametrize("ability", Ability)

@@ -8,6 +8,7 @@ from packaging.utils import canonicalize_name
 from pypi_registry.directory import Directory, OpenDirectory, Ref, is_path, number_of, parse_ref
 from pypi_registry.model import Digests, Group, Project, Upload, Visibility
 from pypi_registry.stores.memory import MemoryCatalogue
+from pypi_registry.testing.contracts import DirectoryContract, KnownDirectory
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,24 @@ def paths_in(directory: Directory, ref: Ref) -> list[str]:
     return sorted(project.path for project in directory.projects_in(group))
 
 
+class TestOpenDirectory(DirectoryContract):
+    def make_directory(self) -> KnownDirectory:
+        paths = ["acme/a", "Acme/libs/Tools", "acme/libs/deep/c", "acme/libs2/d", "acme2/e", "other/acme/f", "acme"]
+        return KnownDirectory(
+            open_over(*paths),
+            projects={path: number_of(path) for path in paths},
+            groups={
+                "acme": ["acme/a", "Acme/libs/Tools", "acme/libs/deep/c", "acme/libs2/d"],
+                "Acme/libs": ["Acme/libs/Tools", "acme/libs/deep/c"],
+                "acme/libs/deep": ["acme/libs/deep/c"],
+                "acme2": ["acme2/e"],
+                "other": ["other/acme/f"],
+                "other/acme": ["other/acme/f"],
+            },
+            absent=["", "acme//tools", "../acme", "acme/\0", "-acme", "acme/"],
+        )
+
+
 def test_every_path_is_a_public_project_and_a_public_group() -> None:
     directory = OpenDirectory(MemoryCatalogue())
     assert directory.project("acme/tools") == Project(
@@ -135,13 +154,6 @@ def test_every_number_is_a_project_and_a_group() -> None:
     assert group is not None
     assert (project.id, group.id) == (42, 42)
     assert project.visibility is group.visibility is Visibility.PUBLIC
-
-
-@pytest.mark.parametrize("text", ["", "acme//tools", "../acme", "acme/\0", "-acme"])
-def test_what_no_path_could_be_is_nothing(text: str) -> None:
-    directory = OpenDirectory(MemoryCatalogue())
-    assert directory.project(text) is None
-    assert directory.group(text) is None
 
 
 @pytest.mark.parametrize("known", [(), ("acme/tools",)], ids=["never seen", "published by its path"])
@@ -171,22 +183,6 @@ def test_the_root_of_a_path_has_no_case() -> None:
     directory = OpenDirectory(MemoryCatalogue())
     projects = [directory.project(path) for path in ("acme/tools", "Acme/tools", "ACME/other")]
     assert len({project.root for project in projects if project}) == 1
-
-
-@pytest.mark.parametrize("ref", ["acme", number_of("acme"), "ACME"])
-def test_a_group_holds_the_projects_below_it_that_ever_published(ref: Ref) -> None:
-    directory = open_over("acme/a", "acme/libs/b", "acme/libs/deep/c", "acme2/d", "other/acme/e", "acme")
-    assert paths_in(directory, ref) == ["acme/a", "acme/libs/b", "acme/libs/deep/c"]
-
-
-@pytest.mark.parametrize("ref", ["acme/libs", number_of("acme/libs"), "Acme/Libs"])
-def test_a_group_within_a_group_holds_its_own(ref: Ref) -> None:
-    directory = open_over("acme/a", "acme/libs/b", "acme/libs/deep/c", "acme/libs2/d")
-    assert paths_in(directory, ref) == ["acme/libs/b", "acme/libs/deep/c"]
-
-
-def test_a_group_holds_a_project_however_its_path_was_written() -> None:
-    assert paths_in(open_over("Acme/Libs/Tools"), "acme/libs") == ["Acme/Libs/Tools"]
 
 
 def test_a_project_is_no_group_of_itself() -> None:

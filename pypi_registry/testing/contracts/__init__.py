@@ -12,6 +12,7 @@ if (_pytest := sys.modules.get("pytest")) is not None:
     _NAMES = ("catalogue", "blobs", "directory", "auth", "trying")
     _pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in _NAMES))
 
+from pypi_registry.testing.contracts.auth import UNKNOWN_TOKENS as UNKNOWN_TOKENS
 from pypi_registry.testing.contracts.auth import AuthContract as AuthContract
 from pypi_registry.testing.contracts.auth import Caller as Caller
 from pypi_registry.testing.contracts.auth import KnownAuth as KnownAuth

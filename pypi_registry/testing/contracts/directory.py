@@ -146,14 +146,6 @@ class DirectoryContract(Threads):
             if (group := known.directory.group(path)) is not None:
                 assert number not in {project.id for project in known.directory.projects_in(group)}, path
 
-    def test_what_was_given_is_the_callers_own(self) -> None:
-        known = self.make_directory()
-        for path, inside in known.groups.items():
-            given = known.directory.projects_in(_group(known, path))
-            if isinstance(given, list):
-                given.clear()
-            assert len(known.directory.projects_in(_group(known, path))) == len(inside), path
-
     # What is not there
 
     def test_what_is_not_known_is_none(self) -> None:

@@ -1,0 +1,156 @@
+"""Accounts, and what is known to be in them: what the suites run over, and the mutants of accounts."""
+
+from typing import TypeVar
+
+from pypi_registry.accounts import Accounts, GroupEntry, ProjectEntry, Protection, Role, Token, TokenKind, User
+from pypi_registry.accounts import token_digest as digest
+from pypi_registry.auth import Ability, Auth, Credentials, Presented
+from pypi_registry.directory import Directory, Ref
+from pypi_registry.model import Visibility
+from pypi_registry.testing.contracts import UNKNOWN_TOKENS, Caller, KnownAuth, KnownDirectory
+
+A = TypeVar("A", bound=Accounts)
+
+READS = frozenset({Ability.READ_PROJECT, Ability.READ_PACKAGE})
+PUBLISHES = READS | {Ability.CREATE_PACKAGE}
+DEVELOPS = PUBLISHES | {Ability.YANK_PACKAGE}
+MAINTAINS = DEVELOPS | {Ability.DESTROY_PACKAGE, Ability.ADMIN_PACKAGE}
+KNOWS_GROUP = frozenset({Ability.READ_GROUP})
+READS_GROUP = KNOWS_GROUP | {Ability.READ_PACKAGE}
+NOT_READING = ("POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+PUBLIC, INTERNAL, PRIVATE = "Acme/public", "acme/libs/Internal", "acme/libs/deep/private"
+BESIDE, OTHER = "acme/libs-old/private", "other/private"
+PROJECTS = {PUBLIC: 1, INTERNAL: 2, PRIVATE: 3, BESIDE: 4, OTHER: 5}
+GROUPS = {
+    "acme": [PUBLIC, INTERNAL, PRIVATE, BESIDE],
+    "acme/libs": [INTERNAL, PRIVATE],
+    "acme/libs/deep": [PRIVATE],
+    "acme/libs-old": [BESIDE],
+    "acme/empty": [],
+    "other": [OTHER],
+}
+GUARDED = (PRIVATE, "core-x")
+ABSENT: list[Ref] = ["", "nobody", "libs", "acme/nothing", 0, 7, 10**18 - 1]
+
+
+def personal(user: str, secret: str, scope: str = "api", *, revoked: bool = False) -> Token:
+    return Token(sha256=digest(secret), user=user, scopes=frozenset({scope}), revoked=revoked)
+
+
+FOR_ALL = {"acme": READS_GROUP}
+IN_PRIVATE = FOR_ALL | dict.fromkeys(("acme/libs", "acme/libs/deep", "acme/empty"), KNOWS_GROUP)
+
+ADA = Caller(
+    Credentials(Presented.BASIC, "secret of ada", "ada"),
+    {PUBLIC: READS, INTERNAL: DEVELOPS, PRIVATE: DEVELOPS, BESIDE: READS},
+    FOR_ALL
+    | {
+        "acme/libs": READS_GROUP,
+        "acme/libs/deep": READS_GROUP,
+        "acme/libs-old": KNOWS_GROUP,
+        "acme/empty": KNOWS_GROUP,
+    },
+    kept_from={GUARDED: {Ability.CREATE_PACKAGE}},
+)
+CALLERS = {
+    "a developer": ADA,
+    "her token that reads": Caller(
+        Credentials(Presented.PRIVATE_TOKEN, "secret of ada that reads"),
+        ADA.projects,
+        ADA.groups,
+        ADA.kept_from,
+        excluded=NOT_READING,
+    ),
+    "a maintainer": Caller(
+        Credentials(Presented.BEARER, "secret of bob"),
+        {PUBLIC: READS, INTERNAL: READS, PRIVATE: MAINTAINS},
+        IN_PRIVATE,
+        kept_from={GUARDED: {Ability.DESTROY_PACKAGE}},
+    ),
+    "a stranger": Caller(
+        Credentials(Presented.BASIC, "secret of eve", "eve"),
+        {PUBLIC: READS, INTERNAL: READS},
+        FOR_ALL | {"acme/empty": KNOWS_GROUP},
+    ),
+    "an admin": Caller(
+        Credentials(Presented.BASIC, "secret of root"),
+        dict.fromkeys(PROJECTS, MAINTAINS),
+        dict.fromkeys(GROUPS, READS_GROUP),
+    ),
+    "a deploy token": Caller(
+        Credentials(Presented.DEPLOY_TOKEN, "secret that deploys"),
+        {PUBLIC: READS, INTERNAL: PUBLISHES, PRIVATE: PUBLISHES},
+        FOR_ALL | {"acme/libs": READS_GROUP, "acme/libs/deep": READS_GROUP},
+        kept_from={GUARDED: {Ability.CREATE_PACKAGE}},
+    ),
+    "a job": Caller(
+        Credentials(Presented.BASIC, "secret of a job", "gitlab-ci-token"),
+        {PUBLIC: READS, PRIVATE: MAINTAINS},
+        IN_PRIVATE,
+        kept_from={GUARDED: {Ability.DESTROY_PACKAGE}},
+    ),
+}
+
+
+def accounts(kind: type[A]) -> A:
+    return kind(
+        projects=[
+            ProjectEntry(id=1, path=PUBLIC, visibility=Visibility.PUBLIC),
+            ProjectEntry(id=2, path=INTERNAL, visibility=Visibility.INTERNAL),
+            ProjectEntry(
+                id=3,
+                path=PRIVATE,
+                protect=(Protection(name="core-*", minimum_push=Role.MAINTAINER, minimum_delete=Role.OWNER),),
+                job_token_allowlist=("ACME/public",),
+            ),
+            ProjectEntry(id=4, path=BESIDE),
+            ProjectEntry(id=5, path=OTHER),
+        ],
+        groups=[
+            GroupEntry(id=1, path="acme", visibility=Visibility.PUBLIC),
+            GroupEntry(id=9, path="acme/empty", visibility=Visibility.INTERNAL),
+        ],
+        users=[
+            User(name="ada", roles={"acme/libs": Role.DEVELOPER, BESIDE: Role.GUEST}),
+            User(name="bob", roles={PRIVATE: Role.MAINTAINER}),
+            User(name="eve"),
+            User(name="root", admin=True),
+        ],
+        tokens=[
+            personal("ada", "secret of ada"),
+            personal("ada", "secret of ada that reads", "read_api"),
+            personal("ada", "secret of ada, revoked", revoked=True),
+            personal("bob", "secret of bob"),
+            personal("eve", "secret of eve"),
+            personal("root", "secret of root"),
+            Token(
+                sha256=digest("secret that deploys"),
+                kind=TokenKind.DEPLOY,
+                on="ACME/libs",
+                scopes=frozenset({"write_package_registry"}),
+            ),
+            Token(sha256=digest("secret of a job"), kind=TokenKind.JOB, on="acme/public", user="bob"),
+        ],
+    )
+
+
+def known_directory(directory: Directory) -> KnownDirectory:
+    """Say of a directory that it holds what these accounts do."""
+    return KnownDirectory(directory, PROJECTS, GROUPS, ABSENT)
+
+
+def known_auth(auth: Auth, directory: Directory) -> KnownAuth:
+    """Say of an auth that it knows whom these accounts do."""
+    return KnownAuth(
+        auth,
+        directory,
+        CALLERS,
+        nobody=Caller(None, {PUBLIC: READS}, FOR_ALL, anonymous=True),
+        refused=[
+            *UNKNOWN_TOKENS,
+            Credentials(Presented.BASIC, "secret of ada, revoked", "ada"),
+            Credentials(Presented.BASIC, "a wrong job token", "gitlab-ci-token"),
+            Credentials(Presented.PRIVATE_TOKEN, "secret that deploys"),
+        ],
+    )
