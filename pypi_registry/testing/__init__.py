@@ -5,6 +5,10 @@ urllib3, `fixtures` needs pytest.
 """
 
 from pypi_registry.testing import faults as faults
+from pypi_registry.testing.contracts import AuthContract as AuthContract
+from pypi_registry.testing.contracts import BlobsContract as BlobsContract
+from pypi_registry.testing.contracts import CatalogueContract as CatalogueContract
+from pypi_registry.testing.contracts import DirectoryContract as DirectoryContract
 from pypi_registry.testing.fake import FakeRegistry as FakeRegistry
 from pypi_registry.testing.fake import with_login as with_login
 from pypi_registry.testing.lying import Rule as Rule
@@ -14,8 +18,3 @@ from pypi_registry.testing.making import make_wheel as make_wheel
 from pypi_registry.testing.projects import FakeProject as FakeProject
 from pypi_registry.testing.projects import PublishedFile as PublishedFile
 from pypi_registry.testing.recording import RecordedRequest as RecordedRequest
-
-from pypi_registry.testing.contracts import AuthContract as AuthContract
-from pypi_registry.testing.contracts import BlobsContract as BlobsContract
-from pypi_registry.testing.contracts import CatalogueContract as CatalogueContract
-from pypi_registry.testing.contracts import DirectoryContract as DirectoryContract

@@ -1,0 +1,127 @@
+"""All that a fake registry is between one clearing and the next: a real registry, and what stands in front of it."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from threading import Event, Lock
+from typing import TYPE_CHECKING, Any
+
+from pypi_registry.app import Registry
+from pypi_registry.directory import OpenDirectory
+from pypi_registry.distributions import Verify
+from pypi_registry.edge import Answer
+from pypi_registry.multipart import Body
+from pypi_registry.site import Site
+from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
+from pypi_registry.testing.faults import Ask, Exchange
+from pypi_registry.testing.lying import Rule
+from pypi_registry.testing.recording import RecordedRequest, read_request
+from pypi_registry.testing.serving import PATIENCE, BrokenOff, OutOfPatience
+from pypi_registry.testing.tokens import Tokens
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a `Registry` is told beside its stores."""
+
+    max_file_size: int
+    verify: Verify | None
+
+
+class State:
+    """A WSGI application that records, and misbehaves as the rules say."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.catalogue = MemoryCatalogue()
+        self.blobs = MemoryBlobs()
+        self.tokens = Tokens(OpenDirectory(self.catalogue))
+        self.rules: list[Rule] = []
+        self.requests: list[RecordedRequest] = []
+        self._honest = self._asking(self.catalogue)
+        self._lock = Lock()
+        self._over = Event()
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        request = self._record(environ)
+        ask = self._honest
+        for rule in reversed(self.rules):
+            ask = self._through(rule, request, ask)
+        answer = ask(environ)
+        Body(environ).drain()
+        self.requests[request.number - 1] = replace(request, status=int(answer.status[:3]))
+        return answer.send(environ, start_response)
+
+    def _asking(self, catalogue: MemoryCatalogue) -> Ask:
+        """Make what answers honestly, of a catalogue."""
+        registry = Registry(
+            directory=OpenDirectory(catalogue),
+            auth=self.tokens,
+            catalogue=catalogue,
+            blobs=self.blobs,
+            forward_to=None,
+            max_file_size=self.settings.max_file_size,
+            verify=self.settings.verify,
+        )
+        return _ask_of(Site(registry))
+
+    def plant(self, rule: Rule) -> Rule:
+        """Let a rule hold from now on."""
+        rule.fault = rule.fault.planted(lambda: self._asking(_copied(self.catalogue)))
+        self.rules.append(rule)
+        return rule
+
+    @contextmanager
+    def nothing_waits(self) -> Iterator[None]:
+        """End what waits, and let nothing wait until the context is left."""
+        self.end()
+        yield
+        self._over.clear()
+
+    def end(self) -> None:
+        """End what waits, and let nothing wait any more."""
+        self._over.set()
+
+    def _record(self, environ: "WSGIEnvironment") -> RecordedRequest:
+        with self._lock:
+            request = read_request(len(self.requests) + 1, environ)
+            self.requests.append(request)
+            return request
+
+    def _through(self, rule: Rule, request: RecordedRequest, ask: Ask) -> Ask:
+        return lambda environ: rule.answer(
+            Exchange(request, environ, ask, lambda seconds: self._pause(environ, seconds))
+        )
+
+    def _pause(self, environ: "WSGIEnvironment", seconds: float | None) -> None:
+        patience = environ.get(PATIENCE)
+        if patience is not None and (seconds is None or seconds > patience):
+            raise OutOfPatience("the client waits no longer")
+        if self._over.wait(seconds):
+            raise BrokenOff("the fake registry was stopped or cleared")
+
+
+def _ask_of(application: "WSGIApplication") -> Ask:
+    def ask(environ: "WSGIEnvironment") -> Answer:
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], *exc_info: object) -> Any:
+            started.append((status, headers))
+
+        body = application({**environ}, start_response)
+        return Answer(*started[0], body)
+
+    return ask
+
+
+def _copied(catalogue: MemoryCatalogue) -> MemoryCatalogue:
+    """Copy a catalogue; its lock, which cannot be copied, is a new one."""
+    copy = MemoryCatalogue()
+    with catalogue._lock:
+        rows = {name: value for name, value in vars(catalogue).items() if name != "_lock"}
+        vars(copy).update(deepcopy(rows))
+    return copy
