@@ -1,0 +1,199 @@
+"""Each hostile distribution is refused, by `verify` and over HTTP, at little cost, and leaves nothing."""
+
+import io
+import json
+import re
+import sqlite3
+import tracemalloc
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from pypi_registry import Open, Registry
+from pypi_registry.distributions import verify
+from pypi_registry.stores.files import FileBlobs
+from pypi_registry.stores.memory import MemoryCatalogue
+from pypi_registry.stores.sqlite import SQLiteCatalogue
+from tests.distributions.hostile import HOSTILE, Hostile, sdist
+
+MEGABYTE = 1024**2
+
+PEAK = 48 * MEGABYTE
+"""More memory than looking into any file may take, whatever it claims to hold."""
+UNPACKED = 128 * MEGABYTE
+"""More bytes than may be unpacked for an upload: 64 MiB for RECORD's digests, and what is always read."""
+
+# What takes seconds to make, and is large.
+LARGE = {
+    "zip: too many entries",
+    "wheel: a huge METADATA",
+    "wheel: a huge WHEEL",
+    "wheel: a huge RECORD",
+    "wheel: a RECORD of a great many rows",
+    "tar: a huge global pax header",
+    "tar: long paths in great number",
+    "tar: too many members",
+    "tar: a huge PKG-INFO",
+}
+
+
+class Counted(io.BytesIO):
+    """Knows how many bytes were read."""
+
+    count = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self.count += len(data)
+        return data
+
+    def readinto(self, buffer: Any, /) -> int:
+        size = super().readinto(buffer)
+        self.count += size
+        return size
+
+
+@dataclass
+class CountedUnpacking:
+    """Stands for zlib's inflater, and knows how many bytes all of them gave."""
+
+    make: Callable[..., Any]
+    count: int = 0
+
+    def __call__(self, *args: Any) -> Any:
+        return _Inflater(self, self.make(*args))
+
+
+class _Inflater:
+    def __init__(self, counted: CountedUnpacking, inflater: Any) -> None:
+        self._counted = counted
+        self._inflater = inflater
+
+    def decompress(self, *args: Any) -> bytes:
+        data: bytes = self._inflater.decompress(*args)
+        self._counted.count += len(data)
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inflater, name)
+
+
+@lru_cache(maxsize=len(HOSTILE))
+def _kept(hostile: Hostile) -> bytes:
+    return hostile.make()
+
+
+def bytes_of(hostile: Hostile) -> bytes:
+    """Give its bytes; what is large is made anew each time, and not kept."""
+    return hostile.make() if any(hostile is HOSTILE[row] for row in LARGE) else _kept(hostile)
+
+
+EVERY = pytest.mark.parametrize(
+    "hostile",
+    [
+        pytest.param(hostile, id=row, marks=[pytest.mark.slow] if row in LARGE else [])
+        for row, hostile in HOSTILE.items()
+    ],
+)
+
+
+@EVERY
+def test_it_is_refused_with_a_sentence_that_names_the_matter(hostile: Hostile, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Counted(bytes_of(hostile))
+    unpacking = CountedUnpacking(zlib.decompressobj)
+    monkeypatch.setattr(zlib, "decompressobj", unpacking)
+    tracemalloc.start()
+    try:
+        findings = verify(stream, hostile.filename)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [fault for fault in findings.faults if re.search(hostile.says, fault, re.IGNORECASE)], findings.faults
+    assert all(fault.isprintable() and len(fault) < 500 for fault in findings.faults)
+    assert peak < PEAK
+    assert unpacking.count < UNPACKED
+    assert stream.count <= 2 * len(stream.getvalue()) + MEGABYTE
+
+
+@EVERY
+def test_it_is_refused_where_everything_is_unpacked(hostile: Hostile) -> None:
+    assert verify(io.BytesIO(bytes_of(hostile)), hostile.filename, budget=None).faults
+
+
+@dataclass(frozen=True)
+class Place:
+    """A registry, and a way to see all that it holds."""
+
+    registry: Registry
+    held: Callable[[], object]
+
+    def publish(self, filename: str, data: bytes, name: str = "demo", version: str = "1.0") -> tuple[str, Any]:
+        """Upload as twine does; give the status and the body."""
+        form = {":action": "file_upload", "name": name, "version": version, "content": (io.BytesIO(data), filename)}
+        return self.ask("/projects/7/packages/pypi", method="POST", data=form)
+
+    def ask(self, path: str, **options: Any) -> tuple[str, Any]:
+        environ = EnvironBuilder(path, headers=[("Accept", "application/json")], **options).get_environ()
+        with environ["wsgi.input"]:
+            body, status, _ = run_wsgi_app(self.registry, environ)
+            return status, json.loads(b"".join(body))
+
+
+def in_memory(folder: Path) -> Place:
+    catalogue = MemoryCatalogue()
+    registry = Registry(auth=Open(), catalogue=catalogue, blobs=FileBlobs(folder), forward_to=None)
+    return Place(registry, lambda: ([*catalogue.names([7])], catalogue.publishers(), files_below(folder)))
+
+
+def on_the_disk(folder: Path) -> Place:
+    database = folder / "registry.db"
+    registry = Registry(
+        auth=Open(), catalogue=SQLiteCatalogue(database), blobs=FileBlobs(folder / "blobs"), forward_to=None
+    )
+    return Place(registry, lambda: (rows_of(database), files_below(folder / "blobs")))
+
+
+def files_below(folder: Path) -> Sequence[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def rows_of(database: Path) -> Sequence[str]:
+    connection = sqlite3.connect(database)
+    try:
+        return [*connection.iterdump()]
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="module", params=[in_memory, on_the_disk])
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A registry that stays empty: nothing is ever accepted."""
+    return request.param(tmp_path_factory.mktemp("place"))
+
+
+@EVERY
+def test_an_upload_is_refused_and_leaves_nothing(place: Place, hostile: Hostile) -> None:
+    data = bytes_of(hostile)
+    before = place.held()
+    status, body = place.publish(hostile.filename, data)
+    assert status.partition(" ")[0] == "400"
+    faults = verify(io.BytesIO(data), hostile.filename).faults
+    assert faults and set(faults) <= set(body["errors"])
+    assert all(fault in body["message"] for fault in faults)
+    assert place.held() == before
+    assert place.ask("/projects/7/packages/pypi/simple/demo")[0].partition(" ")[0] == "404"
+
+
+@pytest.mark.parametrize("make", [in_memory, on_the_disk])
+def test_a_good_upload_would_be_seen(make: Callable[[Path], Place], tmp_path: Path) -> None:
+    place = make(tmp_path)
+    before = place.held()
+    status, _ = place.publish("demo-1.0.tar.gz", sdist())
+    assert status.partition(" ")[0] == "201"
+    assert place.held() != before
