@@ -392,12 +392,24 @@ def sdist_metadata(bench: Bench, way: str, word: str) -> None:
     assert (filename in files) == (word != YES), str(done)
 
 
-@row(INSTALLING, "a version for another Python, which only its metadata says", dict.fromkeys(WAYS, "passed over"))
+BY_THE_PAGE = "passed over, by the page"
+BY_ITS_METADATA = "passed over, by its `.metadata`"
+
+
+@row(
+    INSTALLING,
+    "a version for another Python, which the form did not say",
+    {**dict.fromkeys(WAYS, BY_THE_PAGE), **dict.fromkeys(["uv lock", "poetry"], BY_ITS_METADATA)},
+)
 def requires_python(bench: Bench, way: str, word: str) -> None:
     bench.upload(APP_1, made.distribution(APP_1))
     bench.upload(APP_2, made.distribution(APP_2, requires_python=">=4"))
+    assert [file.get("requires-python") for file in bench.listed("app")] == [None, ">=4"]
     project = bench.installing(way, "app")
-    assert_installed(project, project.install(), "app-1.0")
+    done = project.install()
+    assert_installed(project, done, "app-1.0")
+    looked_at = [request.path for request in done.requests if APP_2 in request.path]
+    assert looked_at == ([f"/files/{APP_2}.metadata"] if word == BY_ITS_METADATA else []), str(done)
 
 
 ON = "goes on where it was"

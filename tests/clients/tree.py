@@ -29,7 +29,8 @@ def public_settings() -> dict[str, str]:
 
 
 def public_index() -> str:
-    return {**as_pip_is_configured(), **os.environ}.get("UV_DEFAULT_INDEX", PYPI)
+    outside = {**as_pip_is_configured(), **os.environ}
+    return outside.get("UV_DEFAULT_INDEX") or outside.get("UV_INDEX_URL") or PYPI
 
 
 @dataclass(frozen=True)
