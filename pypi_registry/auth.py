@@ -70,7 +70,11 @@ class Principal(Protocol):
 
 
 class Auth(Protocol):
-    """Knows tokens, and what each may do. Called once a request, from any thread."""
+    """Knows tokens, and what each may do. Called from any thread, once a request.
+
+    And at most once more, without credentials and with an environ in which nothing tells who asks, to learn what a
+    shared cache may keep; an error there means that it is private.
+    """
 
     def authenticate(self, credentials: Credentials | None, environ: Mapping[str, object]) -> Principal:
         """Tell who asks.

@@ -65,15 +65,12 @@ def _bare(environ: Mapping[str, object]) -> Mapping[str, object]:
         "HTTP_HOST": get("HTTP_HOST", ""),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": get("wsgi.url_scheme", ""),
-        "wsgi.input": _NOTHING,
+        "wsgi.input": BytesIO(),
         "wsgi.errors": get("wsgi.errors"),
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
-
-
-_NOTHING = BytesIO()
 
 
 def is_known(call: Call, etag: str) -> bool:
