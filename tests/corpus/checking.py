@@ -1,0 +1,49 @@
+"""What is found in a real distribution, and why it is right to refuse some."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pypi_registry.distributions import Findings
+
+_NO_VERSION = "its version has a letter that GitLab's rule does not allow; for pip it is not a version either (PEP 440)"
+
+EXPLAINED = {
+    **{
+        f"pytz-{version}": _NO_VERSION
+        for version in (
+            *("2006p.tar.gz", "2006p.zip", "2008i.tar.gz", "2008i.zip", "2010o.tar.gz", "2010o.zip"),
+            *("2012g.zip", "2012h.tar.gz"),
+        )
+    },
+    "html5lib-1.0-reupload.tar.gz": "its metadata says 1.0, which its name does not; pip leaves such a file out",
+}
+"""File name -> why it is refused, and what others do with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A distribution, and what was found in it."""
+
+    path: Path
+    year: int
+    """In which it was published; 0: unknown."""
+    faults: tuple[str, ...]
+    seconds: float
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size
+
+    @property
+    def kind(self) -> str:
+        return "wheel" if self.path.suffix == ".whl" else "sdist"
+
+
+def check(path: Path, verify: Callable[..., Findings]) -> tuple[str, ...]:
+    """Give the faults of a file, all of which is unpacked."""
+    with path.open("rb") as stream:
+        findings = verify(stream, path.name, budget=None)
+    if not findings.faults and findings.metadata is None:
+        return ("no metadata was found, and nobody is told",)
+    return findings.faults

@@ -1,0 +1,31 @@
+"""Thirty real distributions, of 2006 to today, from the index that pip uses."""
+
+from pathlib import Path
+
+import pytest
+
+from pypi_registry.distributions import verify
+from tests.corpus.checking import EXPLAINED, check
+from tests.corpus.fetching import Chosen, Index, pinned
+
+SAMPLE = [*pinned(Path(__file__).parents[1] / "corpus" / "sample.txt")]
+
+
+@pytest.fixture(scope="module")
+def index(request: pytest.FixtureRequest) -> Index:
+    return Index(request.config.rootpath / ".cache" / "corpus")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chosen", SAMPLE, ids=lambda chosen: chosen.filename)
+def test_a_real_distribution_is_accepted(index: Index, chosen: Chosen) -> None:
+    faults = check(index.path(chosen), verify)
+    assert bool(faults) == (chosen.filename in EXPLAINED), faults
+
+
+def test_the_sample_is_mixed() -> None:
+    names = [chosen.filename for chosen in SAMPLE]
+    assert len(names) == 30
+    assert sum(name.endswith(".whl") for name in names) >= 10
+    assert sum(name.endswith((".tar.gz", ".zip")) for name in names) >= 10
+    assert sum(chosen.year <= 2012 for chosen in SAMPLE) >= 8
