@@ -1,0 +1,1 @@
+pytest_plugins = ["pypi_registry.testing.fixtures"]
