@@ -1,110 +1,210 @@
 import re
-import shutil
-import subprocess
-import sys
+import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
 from webtest import TestApp
 
-from examples.flask_app import app as example
-from examples.flask_app.app import create_app
+import examples.flask_app as example
+from examples.flask_app import create_app, new_token
+from examples.flask_app.models import Group, Membership, Project, Token, User
+from examples.flask_app.packages import READING, WRITING, OurProjects, OurUsers
+from pypi_registry.auth import Ability, Credentials, Presented
 from pypi_registry.stores.sqlite import SQLiteCatalogue
+from pypi_registry.testing.contracts import AuthContract, Caller, DirectoryContract, KnownAuth, KnownDirectory
 from pypi_registry.testing.making import distribution
-from tests.clients.distributions import make_wheel
 from tests.clients.programs import Programs
-from tests.clients.served import PATIENCE, until
+from tests.examples.readme import Example
+from tests.servers.running import free_port, process
 
-FOLDER = Path(__file__).parents[2] / "examples" / "flask_app"
-SECRET = "the-secret-of-the-example"
-PLACE = "/api/v4/projects/1/packages/pypi"
+PLACE = "/api/v4/projects/acme%2Ftools/packages/pypi"
 
 
-@pytest.fixture(autouse=True)
-def catalogues_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An application has its catalogue for as long as it runs; a test does not run on."""
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """An application has its databases for as long as it runs; a test does not run on."""
+    monkeypatch.setenv("FLASK_SECRET_KEY", "a key for the tests")
     with ExitStack() as stack:
         monkeypatch.setattr(
             example, "SQLiteCatalogue", lambda path: stack.enter_context(closing(SQLiteCatalogue(path)))
         )
-        yield
+        app = create_app(str(tmp_path / "instance"))
+        stack.callback(sessions_of(app).kw["bind"].dispose)
+        yield app
 
 
-@pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Flask:
-    monkeypatch.setenv("FLASK_TOKEN_SHA256", sha256(SECRET.encode()).hexdigest())
-    return create_app(str(tmp_path / "instance"))
-
-
-def test_the_host_keeps_its_own_page(app: Flask) -> None:
-    assert "Our team" in TestApp(app, lint=True).get("/", status=200)
-    assert TestApp(app).get("/absent", status=404).content_type == "text/html"
-
-
-def test_the_registry_below_it_asks_who_is_there(app: Flask) -> None:
-    answer = TestApp(app, lint=True).get(f"{PLACE}/simple/", status=401)
-    assert answer.json == {"message": "401 Unauthorized"}
-
-
-def test_the_one_token_publishes_and_installs(app: Flask, tmp_path: Path) -> None:
-    client = TestApp(app, lint=True)
-    client.authorization = ("Basic", ("ada", SECRET))
-    form, sdist = {"name": "demo", "version": "1.0"}, distribution("demo-1.0.tar.gz")
-    client.post(PLACE, form, upload_files=[("content", "demo-1.0.tar.gz", sdist)], status=201)
-    page = client.get("/api/v4/projects/team%2Fpackages/packages/pypi/simple/demo/")
-    assert page.click("demo-1.0.tar.gz").body == sdist
-    assert {path.name for path in (tmp_path / "instance").iterdir()} >= {"catalogue.sqlite3", "files"}
-
-
-def test_without_a_token_nobody_may_come_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("FLASK_TOKEN_SHA256", raising=False)
-    client = TestApp(create_app(str(tmp_path)))
-    for secret in ("", SECRET):
-        client.authorization = ("Basic", ("ada", secret))
-        client.get(f"{PLACE}/simple/", status=401)
-
-
-@pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    """The application, run as its README says, but on a free port."""
-    shutil.copy(FOLDER / "app.py", tmp_path)
-    (tmp_path / "home").mkdir()
-    environment = {**Programs(tmp_path / "home").environment, "FLASK_TOKEN_SHA256": sha256(SECRET.encode()).hexdigest()}
-    command = [sys.executable, "-m", *line_of_the_readme("flask ").split(), "--port", "0"]
-    log = tmp_path / "flask.log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=stream, stderr=stream)
-    try:
-        until(lambda: "Running on" in log.read_text() or process.poll() is not None)
-        found = re.search(r"Running on http://(\S+)", log.read_text())
-        assert found, log.read_text()
-        yield found[1]
-    finally:
-        process.kill()
-        process.wait(PATIENCE)
-    assert "Traceback" not in log.read_text(), log.read_text()
-
-
-def line_of_the_readme(beginning: str) -> str:
-    lines = (FOLDER / "README.md").read_text(encoding="utf-8").splitlines()
-    [found] = [line for line in lines if line.startswith(beginning)]
+def sessions_of(app: Flask) -> sessionmaker[Session]:
+    found: sessionmaker[Session] = app.extensions["sessions"]
     return found
 
 
+@pytest.fixture
+def demo(app: Flask) -> tuple[str, str]:
+    """The password and the token that ``flask demo`` prints."""
+    printed = app.test_cli_runner().invoke(args=["demo"]).output
+    found = re.search(r"the password (\S+), .* the token (\S+)", printed)
+    assert found, printed
+    return found[1], found[2]
+
+
+def browser(app: Flask, password: str) -> TestApp:
+    client = TestApp(app, lint=True)
+    client.post("/sign-in", {"name": "ada", "password": password}, status=302)
+    return client
+
+
+def publish(client: TestApp, **options: Any) -> Any:
+    form, sdist = {"name": "demo", "version": "1.0"}, distribution("demo-1.0.tar.gz")
+    return client.post(PLACE, form, upload_files=[("content", "demo-1.0.tar.gz", sdist)], **options)
+
+
+def program(app: Flask, secret: str) -> TestApp:
+    client = TestApp(app, lint=True)
+    client.authorization = ("Basic", ("ada", secret))
+    return client
+
+
+@pytest.mark.usefixtures("demo")
+def test_the_host_keeps_its_pages_and_what_it_has_below_the_mount(app: Flask) -> None:
+    client = TestApp(app, lint=True)
+    home = client.get("/", status=200)
+    assert "acme/open" in home
+    assert "acme/tools" not in home
+    assert client.get("/api/v4/version", status=200).json == {"version": "our own"}
+    assert client.get("/api/v4/absent", status=404).content_type == "text/html"
+    assert client.get(f"{PLACE}/simple/", status=401).json == {"message": "401 Unauthorized"}
+
+
+def test_a_token_publishes_and_installs(app: Flask, demo: tuple[str, str]) -> None:
+    client = program(app, demo[1])
+    publish(client, status=201)
+    page = client.get("/api/v4/groups/acme/-/packages/pypi/simple/demo/")
+    assert page.click("demo-1.0.tar.gz").body == distribution("demo-1.0.tar.gz")
+    program(app, "a guess").get(f"{PLACE}/simple/demo/", status=401)
+
+
+def test_a_session_reads_the_pages_for_people(app: Flask, demo: tuple[str, str]) -> None:
+    publish(program(app, demo[1]))
+    client = browser(app, demo[0])
+    client.extra_environ["HTTP_ACCEPT"] = "text/html"
+    packages = client.get("/").click("acme/tools")
+    assert "demo" in packages
+    TestApp(app).get(packages.request.path, headers={"Accept": "text/html"}, status=401)
+    client.post("/sign-out")
+    client.get(packages.request.path, status=401)
+
+
+@pytest.mark.parametrize("sent", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "cross-site"}])
+def test_a_session_changes_nothing(app: Flask, demo: tuple[str, str], sent: dict[str, str]) -> None:
+    publish(program(app, demo[1]))
+    client = browser(app, demo[0])
+    publish(client, headers=sent, status=403)
+    [package] = client.get("/api/v4/projects/acme%2Ftools/packages").json
+    client.delete(f"/api/v4/projects/acme%2Ftools/packages/{package['id']}", headers=sent, status=403)
+    client.patch_json(f"{PLACE}/simple/demo", {"status": "archived"}, headers=sent, status=403)
+
+
+def test_a_page_makes_a_token_of_which_only_the_digest_is_kept(app: Flask, demo: tuple[str, str]) -> None:
+    page = browser(app, demo[0]).post("/tokens", status=200)
+    found = re.search(r"<code>(\S+)</code>", page.text)
+    assert found
+    publish(program(app, found[1]), status=201)
+    with sessions_of(app)() as database:
+        assert sha256(found[1].encode()).hexdigest() in database.scalars(select(Token.sha256)).all()
+    database_file = b"".join(path.read_bytes() for path in Path(app.instance_path).glob("host.sqlite3*"))
+    assert found[1].encode() not in database_file
+    TestApp(app).post("/tokens", status=403)
+
+
+def test_the_session_cookie_is_not_sent_from_other_sites(app: Flask, demo: tuple[str, str]) -> None:
+    client = TestApp(app)
+    cookie = client.post("/sign-in", {"name": "ada", "password": demo[0]}).headers["Set-Cookie"]
+    assert {"SameSite=Lax", "HttpOnly"} <= {part.strip() for part in cookie.split(";")}
+    client.reset()
+    client.post("/sign-in", {"name": "ada", "password": "a guess"}, status=403)
+
+
+class TestThePeopleAndProjectsOfTheHost(DirectoryContract, AuthContract):
+    PROJECTS = ("acme/tools", "acme/open", "acme/libs/core", "acme-old/tools")
+
+    @pytest.fixture(autouse=True)
+    def filled(self, app: Flask) -> None:
+        self.app, self.secrets = app, {}
+        with sessions_of(app).begin() as database:
+            groups = {path: Group(path=path) for path in ("acme", "acme/libs", "acme-old")}
+            projects = [Project(path=path, public=path == "acme/open") for path in self.PROJECTS]
+            ada, bob = User(name="ada", password_hash="-"), User(name="bob", password_hash="-")
+            database.add_all([ada, bob, *groups.values(), *projects])
+            ada.memberships.append(Membership(group=groups["acme"], publishes=True))
+            bob.memberships.append(Membership(group=groups["acme/libs"]))
+            database.flush()
+            self.numbers = {project.path: project.id for project in projects}
+            self.ids = {user.name: user.id for user in (ada, bob)}
+            self.secrets = {user.name: new_token(database, user) for user in (ada, bob)}
+
+    def make_directory(self) -> KnownDirectory:
+        return KnownDirectory(
+            OurProjects(sessions_of(self.app)),
+            self.numbers,
+            {"acme": self.PROJECTS[:3], "acme/libs": ["acme/libs/core"], "acme-old": ["acme-old/tools"]},
+            absent=["", "tools", "acme/none", 0, 999],
+        )
+
+    def make_auth(self) -> KnownAuth:
+        projects = OurProjects(sessions_of(self.app))
+        seen, all_of_it = READING - {Ability.READ_GROUP}, READING | WRITING - {Ability.READ_GROUP}
+        group = READING - {Ability.READ_PROJECT}
+        with self.app.test_client() as client:
+            with client.session_transaction() as session:
+                session["user"] = self.ids["ada"]
+            cookie = client.get_cookie("session")
+            assert cookie
+        hers = dict.fromkeys(self.PROJECTS[:3], seen)
+        return KnownAuth(
+            OurUsers(self.app, projects),
+            projects,
+            {
+                "ada's token": Caller(
+                    Credentials(Presented.BASIC, self.secrets["ada"], "any"),
+                    {path: all_of_it - {Ability.READ_GROUP} for path in hers},
+                    {"acme": group, "acme/libs": group},
+                ),
+                "ada's session": Caller(
+                    None,
+                    hers,
+                    {"acme": group, "acme/libs": group},
+                    environ={"HTTP_COOKIE": f"session={cookie.value}"},
+                ),
+                "bob's token": Caller(
+                    Credentials(Presented.BEARER, self.secrets["bob"]),
+                    {"acme/libs/core": seen, "acme/open": seen},
+                    {"acme/libs": group},
+                ),
+            },
+            nobody=Caller(None, {"acme/open": seen}, anonymous=True),
+        )
+
+
 @pytest.mark.slow
-def test_the_lines_of_the_readme_publish_and_install(address: str, tmp_path: Path) -> None:
-    programs = Programs(tmp_path / "home")
-    make_wheel(tmp_path / "dist", "mypypipackage", "0.0.1")
-    twine, pip = (
-        line_of_the_readme(beginning).replace("127.0.0.1:5000", address).replace("SECRET", SECRET)
-        for beginning in ("twine upload ", "pip install ")
-    )
-    programs.shell(twine, tmp_path)
-    programs.shell(f"PIP_TARGET={tmp_path / 'site'} {pip}", tmp_path)
-    shown = programs.run("python", "-c", "import mypypipackage; print(mypypipackage.VERSION)", cwd=tmp_path / "site")
-    assert shown == "0.0.1\n"
-    assert "already exists" in programs.shell(twine, tmp_path, status=1)
+def test_the_lines_of_the_readme_publish_and_install(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    programs, example, port = Programs(home), Example.copied("flask_app", tmp_path), free_port()
+    printed = programs.shell(example.line("flask --app flask_app demo"), tmp_path)
+    secret = printed.rpartition(" ")[2].strip()
+    key = {"FLASK_SECRET_KEY": "a key for the tests"}
+    run = [*shlex.split(example.line("flask --app flask_app run")), "--port", str(port)]
+    with process(run, tmp_path, port, environment=key):
+        example.publish_and_install(programs, f"127.0.0.1:{port}", secret, shown="127.0.0.1:5000")
+        version = programs.shell(example.line("curl ").replace("5000", str(port)))
+        assert '"our own"' in version
+    gunicorn = [*shlex.split(example.line("gunicorn ")), "--bind", f"127.0.0.1:{port}"]
+    with process(gunicorn, tmp_path, port, environment=key):
+        assert '"our own"' in programs.shell(example.line("curl ").replace("5000", str(port)))
