@@ -35,7 +35,6 @@ class Row:
 class Table:
     """Rows for the same clients."""
 
-    name: str
     columns: Mapping[str, str]
     """By client, how it is called at the head of its column."""
     rows: Sequence[Row]

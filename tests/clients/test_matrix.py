@@ -40,9 +40,8 @@ from tests.clients.ways import PUBLISHERS, READER, WAYS
 PUBLISHING: list[Row] = []
 INSTALLING: list[Row] = []
 TABLES = [
-    Table("publishing", {client: CLIENTS[client].title for client in PUBLISHERS}, PUBLISHING),
+    Table({client: CLIENTS[client].title for client in PUBLISHERS}, PUBLISHING),
     Table(
-        "installing",
         {title: f"{way.name} {CLIENTS[way.client].version}" for title, way in WAYS.items()}
         | {READER: CLIENTS[READER].title},
         INSTALLING,
@@ -239,7 +238,7 @@ def installs_from(bench: Bench, way: str, bare_index: str) -> None:
 
 @row(
     INSTALLING,
-    "a wheel, its sdist, its wheel, from a project's index",
+    "a wheel that needs an sdist that needs a wheel, from a project's index",
     {**dict.fromkeys(WAYS, INSTALLS), READER: READS},
 )
 def from_a_project(bench: Bench, way: str, word: str) -> None:
@@ -501,7 +500,7 @@ def publish_the_tree(bench: Bench) -> Tree:
     f"resolves a tree of {len(VERSIONS)} packages, here and from PyPI",
     dict.fromkeys(["uv pip", "uv lock"], "the same files"),
 )
-def tree(bench: Bench, way: str, word: str) -> None:
+def resolves_a_tree(bench: Bench, way: str, word: str) -> None:
     publish_the_tree(bench)
     ours = bench.installing(way, ROOT)
     theirs = bench.installing(way, ROOT, bare_index=public_index(), login=False, settings=public_settings())
@@ -526,7 +525,7 @@ def facts(file: Mapping[str, Any]) -> tuple[object, ...]:
     f"reads pages, files and `.metadata` of {len(VERSIONS)} packages, here and from PyPI",
     {READER: "the same"},
 )
-def said(bench: Bench, way: str, word: str) -> None:
+def tells_a_tree(bench: Bench, way: str, word: str) -> None:
     tree = publish_the_tree(bench)
     done, folder = bench.read(bench.team.bare_index, *VERSIONS)
     assert done.status == 0, str(done)
