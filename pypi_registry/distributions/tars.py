@@ -239,11 +239,11 @@ def _member(header: _Header, extended: Mapping[str, str]) -> TarMember:
     if extended.get("size", str(header.size)) != str(header.size):
         raise Unreadable(f"the archive's member {excerpt(path)} has two sizes")
     kind = header.kind
-    slashes = [text.endswith("/") for text in (header.path, path)]
-    if kind == b"\0" and all(slashes):
-        kind = _FOLDER  # before POSIX, a folder had no kind of its own
-    elif kind != _FOLDER and any(slashes):
+    # Before POSIX, a folder had no kind of its own but a slash; tarfile looks for it in the header's own, short path.
+    is_old_folder = kind == b"\0" and header.path.endswith("/")
+    if path.endswith("/") and not (is_old_folder or kind == _FOLDER) or is_old_folder and not path.endswith("/"):
         raise Unreadable(f"the archive's member {excerpt(path)} is a folder for some readers only")
+    kind = _FOLDER if is_old_folder else kind
     if kind not in (*_FILES, _HARD_LINK, _LINK, _FOLDER, *_DEVICES):
         raise Unreadable(f"the archive's member {excerpt(path)} is of the kind {kind!r}, which not every reader knows")
     if header.size and kind not in _FILES:
