@@ -241,7 +241,7 @@ def _member(header: _Header, extended: Mapping[str, str]) -> TarMember:
     kind = header.kind
     # Before POSIX, a folder had no kind of its own but a slash; tarfile looks for it in the header's own, short path.
     is_old_folder = kind == b"\0" and header.path.endswith("/")
-    if path.endswith("/") and not (is_old_folder or kind == _FOLDER) or is_old_folder and not path.endswith("/"):
+    if (path.endswith("/") and not (is_old_folder or kind == _FOLDER)) or (is_old_folder and not path.endswith("/")):
         raise Unreadable(f"the archive's member {excerpt(path)} is a folder for some readers only")
     kind = _FOLDER if is_old_folder else kind
     if kind not in (*_FILES, _HARD_LINK, _LINK, _FOLDER, *_DEVICES):
