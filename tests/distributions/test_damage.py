@@ -80,7 +80,9 @@ def members_of(filename: str, data: bytes) -> Mapping[str, tuple[object, ...]]:
                 for it in tar.getmembers()
             }
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return {it.filename: (it.external_attr >> 28, archive.read(it)) for it in archive.infolist()}
+        return {
+            it.filename: (it.is_dir(), it.external_attr >> 28 == 0xA, archive.read(it)) for it in archive.infolist()
+        }
 
 
 def _contents(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
