@@ -302,6 +302,8 @@ SDISTS: Mapping[str, Callable[[], bytes]] = {
     "pax times and owners": lambda: sdist_before(
         pax((b"mtime", b"1.5"), (b"uid", b"4000000000"), (b"uname", b"J\xf6rg"))),
     "a pax path": lambda: sdist(pax((b"path", TOP + "größe".encode())), Member(name=b"short")),
+    "a pax path, and a name of its own that was cut at a slash, as of numpy 2.5.5": lambda: sdist(
+        pax((b"path", TOP + b"a" * 90 + b"/file.txt")), Member(name=TOP + b"a" * 90 + b"/", data=b"content")),
     "a pax size that the header says, too": lambda: sdist_before(pax((b"size", b"%d" % len(SETUP.data)))),
     "a GNU name": lambda: sdist(long_name(TOP + b"long/" * 60 + b"x"), Member(name=b"short", magic=tars.GNU_MAGIC)),
     "a GNU link": lambda: sdist(
