@@ -97,6 +97,7 @@ class BlobsContract(Threads):
         blobs = self.make_blobs()
         with blobs.create(KEY) as blob:
             blob.write(b"one, and much longer than the other")
+        assert _fails_with(ValueError("bad form"), blobs, b"one more")
         put(blobs, KEY, b"other")
         assert self._get(blobs) == b"other"
 

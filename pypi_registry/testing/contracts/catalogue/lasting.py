@@ -54,10 +54,20 @@ class Lasting(CatalogueHooks):
         second = self.reopen(first)
         for projects in ([TOOLS.id], [TOOLS.id, LIBS.id]):
             seen = [first.revision(projects, DEMO)]
+            assert second.revision(projects, DEMO) == seen[0]
             for number in range(6):
                 add((first, second)[number % 2], TOOLS, f"demo-{len(projects)}-{number}.zip")
-                seen.append((second, first)[number % 2].revision(projects, DEMO))
+                seen.append(first.revision(projects, DEMO))
+                assert second.revision(projects, DEMO) == seen[-1]
             assert seen == sorted(set(seen))
+
+    def test_two_instances_use_no_id_twice(self) -> None:
+        first = self.make_catalogue()
+        second = self.reopen(first)
+        files = [
+            add((first, second)[number % 2], TOOLS, upload(f"{number}.zip", version=str(number))) for number in range(8)
+        ]
+        assert len({file.id for file in files}) == len({file.package.id for file in files}) == 8
 
     def test_an_id_that_was_deleted_is_not_used_again_after_a_restart(self) -> None:
         catalogue = self.make_catalogue()
