@@ -24,7 +24,9 @@ DRAINED = 10 * 1000**2
 """How many bytes of a refused body are read, so that a client that is still sending comes to see the answer."""
 
 MAX_PARTS = 20_000
-_MAX_HEAD = 64 * 1024  # characters of one part's headers: the decoder takes half a second for a megabyte of them
+# Characters of the headers of one part, and of all: the decoder takes half a second for a megabyte of them.
+_MAX_HEAD = 64 * 1024
+_MAX_HEADS = 4 * 1024**2
 
 
 class Body:
@@ -119,11 +121,14 @@ def _pieces(body: Body) -> Iterator[bytes]:
 
 def _events(body: Body, decoder: MultipartDecoder) -> Iterator[Event]:
     pieces = _pieces(body)
+    heads = 0
     try:
         while True:
             event = decoder.next_event()
             if isinstance(event, Field | File):
-                _check_head(event)
+                heads += _head_size(event)
+                if heads > _MAX_HEADS:
+                    raise InvalidUpload([f"the parts of the form have more than {_MAX_HEADS} characters of headers"])
             if event is not NEED_DATA:
                 yield event
             elif decoder.state is State.EPILOGUE:
@@ -138,9 +143,11 @@ def _events(body: Body, decoder: MultipartDecoder) -> Iterator[Event]:
         raise InvalidUpload([f"the form cannot be read: {error}"]) from error
 
 
-def _check_head(part: Field | File) -> None:
-    if sum(len(name) + len(value) for name, value in part.headers) > _MAX_HEAD:
+def _head_size(part: Field | File) -> int:
+    size = sum(len(name) + len(value) for name, value in part.headers)
+    if size > _MAX_HEAD:
         raise InvalidUpload([f"a part of the form has more than {_MAX_HEAD} characters of headers"])
+    return size
 
 
 def content_type(environ: Mapping[str, object]) -> str:

@@ -130,7 +130,8 @@ class _Reading:
         self._findings = Findings()
         self._fields: dict[str, list[str]] = {}
         self._room = FORM_ROOM
-        self._filenames: list[str] = []
+        self._filenames: list[str] = []  # none, or that of the first file
+        self._more_files = False
         self._size = 0
         self._running: dict[str, _Hash] = {}
         self._faults: list[str] = []
@@ -139,7 +140,7 @@ class _Reading:
         if part.name != "content" or part.filename is None:
             self._take_field(part)
         elif self._filenames:
-            self._filenames.append(part.filename)
+            self._more_files = True
             self._take_field(part)
         else:
             self._filenames.append(part.filename)
@@ -219,7 +220,7 @@ class _Reading:
     def _missing(self) -> Iterator[str]:
         if not self._filenames and "content is not a file" not in self._faults:
             yield "content is missing"
-        if len(self._filenames) > 1:
+        if self._more_files:
             yield "content is there more than once"
         for field in ("name", "version"):
             if len(self._fields.get(field, [])) > 1:

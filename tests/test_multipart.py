@@ -395,6 +395,15 @@ def test_what_stands_before_a_part_has_an_end(beginning: bytes, piece: bytes) ->
     assert stream.served < 4 * 1024**2
 
 
+def test_headers_of_all_parts_together_are_bounded() -> None:
+    """With 20,000 parts, each with as much as one may have, the decoder would be busy for minutes."""
+    few, many = (count * part("n" * 60_000, b"x") + END for count in (60, 80))
+    assert len(read_bytes(few)) == 60
+    assert refusal(limited(Stream(iter([many]), length=len(many)), len(many))) == (
+        "the parts of the form have more than 4194304 characters of headers"
+    )
+
+
 def test_headers_of_one_part_are_bounded() -> None:
     head = 'Content-Disposition: form-data; name="a"'
     large = form_with(f"{head}\r\nX-Header: {64 * 1024 * 'x'}")
