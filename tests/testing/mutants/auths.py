@@ -193,9 +193,10 @@ def _hashes_72_bytes(self: Accounts, credentials: Credentials | None, environ: E
 _SECRETS = ("secret of ada", "secret of bob", "secret of eve", "secret of root")
 
 
-def _by_secrets(
-    matches: Callable[[Credentials, str], bool], presented: Collection[Presented] = tuple(Presented)
-) -> Accounts:
+_ALL_WAYS = tuple(Presented)
+
+
+def _by_secrets(matches: Callable[[Credentials, str], bool], ways: Collection[Presented] = _ALL_WAYS) -> Accounts:
     """Make an auth that takes a secret for another one."""
 
     def authenticate(self: Accounts, credentials: Credentials | None, environ: Environ) -> Principal:
