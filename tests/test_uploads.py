@@ -1,22 +1,25 @@
 """A form becomes a published file, or nothing at all."""
 
 import hashlib
+import os
 import re
 import tracemalloc
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import BinaryIO, NoReturn
 
 import pytest
 from packaging.utils import NormalizedName
 
-from pypi_registry.distributions import Verify, verify
+from pypi_registry.distributions import CoreMetadata, Findings, Verify, verify
 from pypi_registry.errors import (
     FileTaken,
     FileTooLarge,
     Forbidden,
     InvalidUpload,
+    NothingToRegister,
     RegistryError,
     StorageFull,
     StorageUnavailable,
@@ -24,8 +27,9 @@ from pypi_registry.errors import (
 from pypi_registry.model import About, PackageFile, Project, Upload
 from pypi_registry.storage import NewBlob
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
-from pypi_registry.testing.making import distribution
+from pypi_registry.testing.making import core_metadata, distribution
 from pypi_registry.uploads import FORM_ROOM, MAX_FIELD, Part, digest_faults, publish
+from tests.distributions.measuring import Counted
 
 PROJECT = Project(1, "acme/tools")
 DEMO = NormalizedName("demo")
@@ -896,6 +900,254 @@ def test_the_row_is_written_after_the_bytes() -> None:
 
     watched = Place(WatchingCatalogue())
     assert watched.publish(form()).size == len(DATA)
+
+
+# What the file says of itself
+
+
+def wheel_form(*more: Field, data: bytes = b"", filename: str = "demo-1.0-py3-none-any.whl") -> list[Part]:
+    return [*form()[:2], *texts(more), file(filename, data or distribution(filename))]
+
+
+@pytest.mark.parametrize(
+    ("said", "declared", "kept"),
+    [
+        pytest.param(">=3.8", ">=3.9", ">=3.8", id="both, the file counts"),
+        pytest.param(">=3.8", "", ">=3.8", id="the file alone"),
+        pytest.param("", ">=3.9", ">=3.9", id="the form alone"),
+        pytest.param("", "", "", id="neither"),
+    ],
+)
+@pytest.mark.parametrize("filename", ["demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz", "demo-1.0.zip"])
+@pytest.mark.parametrize("trusting", [False, True])
+def test_requires_python_is_the_files_and_the_forms_if_the_file_says_nothing(
+    place: Place, filename: str, said: str, declared: str, kept: str, trusting: bool
+) -> None:
+    data = distribution(filename, requires_python=said)
+    parts = wheel_form(("requires_python", declared), data=data, filename=filename)
+    assert place.publish(parts, verify=None if trusting else verify).requires_python == kept
+
+
+FORMATS = ["1.0", "1.1", "1.2", "2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "3.0", "9.9"]
+DEPENDENCIES = ["Requires-Dist", "requires-python", "PROVIDES-EXTRA"]
+
+
+@pytest.mark.parametrize("metadata_version", FORMATS)
+@pytest.mark.parametrize("dynamic", ["", "Classifier", *DEPENDENCIES])
+@pytest.mark.parametrize("filename", ["demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz", "demo-1.0.zip"])
+def test_metadata_is_kept_if_it_may_be_offered_in_the_files_place(
+    place: Place, filename: str, metadata_version: str, dynamic: str
+) -> None:
+    headers = (("Dynamic", dynamic),) if dynamic else ()
+    data = distribution(filename, metadata_version=metadata_version, headers=headers)
+    published = place.publish(wheel_form(data=data, filename=filename))
+    final = metadata_version in FORMATS[FORMATS.index("2.2") :] and dynamic not in DEPENDENCIES
+    kept = place.catalogue.core_metadata(published)
+    if filename.endswith(".whl") or final:
+        assert kept == core_metadata("demo", "1.0", metadata_version=metadata_version, headers=headers)
+        assert published.metadata_sha256 == hashlib.sha256(kept).hexdigest()
+    else:
+        assert (kept, published.metadata_sha256) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "faults"),
+    [
+        pytest.param({"name": "other"}, ["name other"], id="another name in the form"),
+        pytest.param({"version": "2.0"}, ["version '2.0'"], id="another version in the form"),
+    ],
+)
+def test_a_form_for_another_project_is_one_fault(place: Place, fields: dict[str, str], faults: list[str]) -> None:
+    found = place.refuse(form(filename="demo-1.0-py3-none-any.whl", **fields))
+    assert [words for words, fault in zip(faults, found, strict=True) if words not in fault] == []
+
+
+def test_faults_of_the_file_the_form_and_the_digests_come_together(place: Place) -> None:
+    data = distribution("demo-1.0-py3-none-any.whl", headers=(("Name", "another"),))
+    parts = [text("name", "-demo"), text("md5_digest", "x"), file("demo-1.0-py3-none-any.whl", data)]
+    assert [fault.split()[0] for fault in place.refuse(parts)] == ["version", "Name", "md5_digest", "METADATA"]
+
+
+@pytest.mark.parametrize("filename", ["demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz", "demo-1.0.zip"])
+def test_junk_is_refused_and_taken_by_who_trusts(place: Place, filename: str) -> None:
+    parts = [*form()[:2], file(filename, b"junk", b"junk")]
+    assert len(place.refuse(parts)) == 1
+    published = place.publish([*form()[:2], file(filename, b"junk", b"junk")], verify=None)
+    assert place.blobs.held == [b"junkjunk"]
+    assert (published.metadata_sha256, place.catalogue.core_metadata(published)) == (None, None)
+
+
+def test_who_trusts_serves_the_metadata_that_can_be_read_and_still_checks_names_and_digests(place: Place) -> None:
+    published = place.publish(wheel_form(), verify=None)
+    assert place.catalogue.core_metadata(published) == core_metadata("demo", "1.0")
+    for parts in (form(filename="demo-2.0.tar.gz"), form(("md5_digest", "0" * 32), filename="demo-1.0.zip")):
+        with pytest.raises(InvalidUpload):
+            place.publish(parts, verify=None)
+
+
+# Others who look into files
+
+
+def nothing(stream: BinaryIO, filename: str) -> Findings:
+    return Findings()
+
+
+def with_zipfile(stream: BinaryIO, filename: str) -> Findings:
+    with zipfile.ZipFile(stream) as archive:
+        assert archive.testzip() is None
+    return Findings()
+
+
+def closing(stream: BinaryIO, filename: str) -> Findings:
+    stream.read(10)
+    stream.close()
+    return Findings()
+
+
+def moving(stream: BinaryIO, filename: str) -> Findings:
+    size = stream.seek(0, os.SEEK_END)
+    ends = [stream.seek(place) or stream.read(4) for place in (0, size // 2, 1, 0)]
+    assert (size, ends[-1]) == (len(ZIPPED), ZIPPED[:4])
+    return Findings()
+
+
+ZIPPED = distribution("demo-1.0.zip", files={"a.txt": "a" * 5000})
+LOOKERS = pytest.mark.parametrize("look", [nothing, with_zipfile, closing, moving], ids=lambda look: look.__name__)
+
+
+@LOOKERS
+def test_a_file_is_whole_whatever_was_read_of_it(place: Place, look: Verify) -> None:
+    chunks = [ZIPPED[start : start + 100] for start in range(0, len(ZIPPED), 100)]
+    parts = [*form(("md5_digest", hashlib.md5(ZIPPED).hexdigest()))[:3], file("demo-1.0.zip", *chunks)]
+    published = place.publish(parts, verify=look)
+    assert published.size == len(ZIPPED)
+    assert published.digests.sha256 == hashlib.sha256(ZIPPED).hexdigest()
+    assert place.blobs.held == [ZIPPED]
+    assert published.metadata_sha256 is None
+
+
+@LOOKERS
+def test_a_file_that_is_too_large_is_refused_whatever_was_read_of_it(place: Place, look: Verify) -> None:
+    def swallowing(stream: BinaryIO, filename: str) -> Findings:
+        with suppress(Exception):
+            look(stream, filename)
+        return Findings()
+
+    chunks = [ZIPPED[start : start + 100] for start in range(0, len(ZIPPED), 100)]
+    with pytest.raises(FileTooLarge):
+        place.publish([*form()[:2], file("demo-1.0.zip", *chunks)], verify=swallowing, max_file_size=len(ZIPPED))
+    place.assert_empty()
+
+
+def test_what_a_looker_finds_is_named_and_what_it_read_is_believed(place: Place) -> None:
+    asked = []
+
+    def strict(stream: BinaryIO, filename: str) -> Findings:
+        asked.append(filename)
+        return Findings(None, ("only wheels are published here", "and none on Sundays"))
+
+    with pytest.raises(InvalidUpload) as caught:
+        place.publish(form(), verify=strict)
+    assert caught.value.faults == ("only wheels are published here", "and none on Sundays")
+    assert asked == ["demo-1.0.tar.gz"]
+    place.assert_empty()
+    said = CoreMetadata(b"bytes", "2.2", "Demo", "1.0.0", ">=3.8", frozenset())
+    published = place.publish(form(), verify=lambda stream, filename: Findings(said))
+    assert (published.requires_python, place.catalogue.core_metadata(published)) == (">=3.8", b"bytes")
+
+
+def test_metadata_that_a_looker_read_must_agree_with_the_form(place: Place) -> None:
+    said = CoreMetadata(b"bytes", "2.2", "other", "2.0", "", frozenset())
+    with pytest.raises(InvalidUpload) as caught:
+        place.publish(form(), verify=lambda stream, filename: Findings(said))
+    assert [fault.split()[0] for fault in caught.value.faults] == ["Name", "Version"]
+    place.assert_empty()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("?"), KeyboardInterrupt(), Forbidden("not today")], ids=repr)
+def test_a_looker_that_fails_leaves_nothing(place: Place, error: BaseException) -> None:
+    def failing(stream: BinaryIO, filename: str) -> Findings:
+        stream.read(5)
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        place.publish(form(), verify=failing)
+    assert caught.value is error
+    place.assert_empty()
+
+
+# What looking costs
+
+
+class CountingBlobs(ObservedBlobs):
+    """Counts how often a blob is read back, and how many bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: list[Counted] = []
+
+    @contextmanager
+    def create(self, key: str) -> Iterator[NewBlob]:
+        with super().create(key) as blob:
+            yield CountingBlob(blob, self.opened)
+
+
+class CountingBlob:
+    def __init__(self, blob: NewBlob, opened: list[Counted]) -> None:
+        self.write, self.commit = blob.write, blob.commit
+        self._blob = blob
+        self._opened = opened
+
+    def read_back(self) -> BinaryIO:
+        self._opened.append(Counted(self._blob.read_back().read()))
+        return self._opened[-1]
+
+
+def test_a_gzipped_tar_is_looked_into_while_it_arrives(place: Place) -> None:
+    place.blobs = blobs = CountingBlobs()
+    data = distribution("demo-1.0.tar.gz", size=2_000_000)
+    chunks = [data[start : start + 65536] for start in range(0, len(data), 65536)]
+    place.publish([*form()[:2], file("demo-1.0.tar.gz", *chunks)], max_file_size=10**7)
+    assert blobs.opened == []
+
+
+def test_of_a_large_zip_little_is_read_back_and_its_stream_is_closed(place: Place) -> None:
+    place.blobs = blobs = CountingBlobs()
+    data = distribution("demo-1.0-py3-none-any.whl", size=5_000_000)
+
+    def frugal(stream: BinaryIO, filename: str) -> Findings:
+        return verify(stream, filename, budget=1_000_000)
+
+    parts = wheel_form(data=data)
+    place.publish(parts, verify=frugal, max_file_size=10**7)
+    [opened] = blobs.opened
+    assert opened.given < 300_000
+    assert opened.closed
+
+
+# Registering, as tools did before they uploaded
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param(lambda: [text(":action", "submit"), text("name", "demo")], id="as it was sent"),
+        pytest.param(lambda: [text("name", "demo"), text(":action", "submit")], id="last"),
+        pytest.param(lambda: [text(":action", "submit")], id="alone"),
+        pytest.param(lambda: [text(":action", "submit"), *form()], id="with a file"),
+        pytest.param(lambda: [text(":action", "submit"), *form(name="-", version="?", filename="x")], id="with faults"),
+    ],
+)
+def test_a_name_is_not_registered(place: Place, parts: Callable[[], list[Part]]) -> None:
+    with pytest.raises(NothingToRegister) as caught:
+        place.publish(parts(), permit=refuse_leave)
+    assert caught.value.status == 410
+    place.assert_empty()
+
+
+@pytest.mark.parametrize("action", ["", "file_upload", "Submit", "submit "])
+def test_any_other_action_is_an_upload(place: Place, action: str) -> None:
+    assert place.publish(form((":action", action))).filename == "demo-1.0.tar.gz"
 
 
 # The uploaders: their fields, in their order, for one distribution. Repeated fields are repeated.
