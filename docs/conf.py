@@ -19,9 +19,12 @@ html_title = "pypi_registry"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "undoc-members": True}
 
-# These are described by Python and by packaging. A link would need their inventories from the network, and the build
+# These are described by Python and by others. A link would need their inventories from the network, and the build
 # does without one.
 nitpick_ignore = [
+    ("py:class", "HTTPAdapter"),
+    ("py:class", "WSGIApplication"),
+    ("py:class", "WSGIEnvironment"),
     ("py:class", "collections.abc.Callable"),
     ("py:class", "collections.abc.Iterable"),
     ("py:class", "collections.abc.Iterator"),
@@ -31,6 +34,10 @@ nitpick_ignore = [
     ("py:class", "datetime.datetime"),
     ("py:class", "os.PathLike"),
     ("py:class", "packaging.utils.NormalizedName"),
+    ("py:class", "pathlib.Path"),
+    ("py:class", "urllib3.PoolManager"),
+    ("py:class", "urllib3.poolmanager.PoolManager"),
+    ("py:class", "werkzeug.datastructures.headers.Headers"),
 ]
 
 

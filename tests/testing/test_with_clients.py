@@ -1,0 +1,186 @@
+"""pip and uv meet each fault, and print what the documentation says."""
+
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pypi_registry.testing import FakeRegistry, faults, make_sdist, make_wheel, with_login
+from pypi_registry.testing.faults import Fault
+from pypi_registry.testing.lying import Where
+from tests.clients.programs import Programs
+from tests.clients.toolbox import CLIENTS, Tool, Toolbox
+
+PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
+WITHOUT_RETRIES = {
+    "PIP_RETRIES": "0",
+    "PIP_RESUME_RETRIES": "0",
+    "PIP_TIMEOUT": "1",
+    "UV_HTTP_RETRIES": "0",
+    "UV_HTTP_TIMEOUT": "1",
+}
+DATES = {"pip": ["--uploaded-prior-to", "2100-01-01"], "uv": ["--exclude-newer", "2100-01-01"]}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table: what is planted, and what each client prints."""
+
+    where: Where
+    what: Fault
+    more: str
+    """What is said behind what is planted."""
+    printed: dict[str, str]
+
+    def __str__(self) -> str:
+        return f"{self.where} {self.what}{self.more}"
+
+
+def read_rows(page: str) -> Iterator[Row]:
+    for planted, more, *printed in re.findall(
+        r"^\| `(\"[^`]+)`([^|]*) \| `+([^|]+?)`+ \| `+([^|]+?)`+ \|$", page, re.M
+    ):
+        where, what = eval(f"({planted})", vars(faults).copy())
+        yield Row(where, what, more, dict(zip(("pip", "uv"), printed, strict=True)))
+
+
+ROWS = [*read_rows(PAGE)]
+
+
+def said_in(sentence: str, text: str) -> bool:
+    """Tell whether a client prints a sentence, in which an ellipsis stands for what changes."""
+    pattern = ".*?".join(re.escape(part) for part in sentence.split("…"))
+    return re.search(pattern, " ".join(text.split())) is not None
+
+
+def test_the_table_has_a_row_for_each_of_its_lines() -> None:
+    table = PAGE.partition("| planted | pip | uv |")[2].partition("\n\n")[0]
+    assert len(ROWS) == len(table.strip().splitlines()) - 1
+    assert len(ROWS) > 15
+
+
+def test_the_page_names_the_versions_and_the_settings() -> None:
+    text = " ".join(PAGE.split())
+    assert f"{CLIENTS['pip'].title} and {CLIENTS['uv'].title} without retries" in text
+    assert [f"`{name}={value}`" for name, value in WITHOUT_RETRIES.items() if f"`{name}={value}`" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("sentence", "text", "said"),
+    [
+        ("0 bytes (…)", "error: 0 bytes (a lot)", True),
+        ("0 bytes (…)", "error:\n0   bytes\n(a lot)", True),
+        ("0 bytes (…)", "error: 1 byte", False),
+        ("a.b", "a-b", False),
+    ],
+)
+def test_a_sentence_is_found(sentence: str, text: str, said: bool) -> None:
+    assert said_in(sentence, text) == said
+
+
+@pytest.fixture
+def registry() -> Iterator[FakeRegistry]:
+    with FakeRegistry() as registry:
+        yield registry
+
+
+@pytest.fixture(scope="session")
+def toolbox(request: pytest.FixtureRequest) -> Toolbox:
+    assert request.config.cache is not None
+    return Toolbox.fill(request.config.cache.mkdir("clients"))
+
+
+Install = Callable[..., str]
+
+
+@pytest.fixture
+def install(toolbox: Toolbox, tmp_path: Path) -> Install:
+    """Give a function that lets a client install from an index, and gives what it prints."""
+
+    def install(client: str, index: str, *arguments: str, fails: bool = False, settings: dict[str, str]) -> str:
+        tool = Tool(tmp_path, toolbox.scripts(client), settings)
+        target = ["--target", str(tmp_path / "site")]
+        line = {
+            "pip": ["pip", "install", *target, "--index-url", index, *arguments],
+            "uv": ["uv", "pip", "install", "--python", sys.executable, *target, "--default-index", index, *arguments],
+        }
+        return tool.shell(("! " if fails else "") + shlex.join(line[client]))
+
+    return install
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("client", ["pip", "uv"])
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_a_client_prints_what_the_page_says(row: Row, client: str, registry: FakeRegistry, install: Install) -> None:
+    registry.add("demo", "1.0")
+    rule = registry.fault(row.where, row.what)
+    arguments = DATES[client] if "a date" in row.more else []
+    wanted = "demo"
+    if "2.0 is asked for" in row.more:
+        registry.add("demo", "2.0")
+        wanted = "demo==2.0"
+    printed = install(client, registry.index_url, *arguments, wanted, fails=True, settings=WITHOUT_RETRIES)
+    assert rule.met
+    assert said_in(row.printed[client], printed), printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("client", ["pip", "uv"])
+def test_without_a_fault_a_client_installs(
+    client: str, registry: FakeRegistry, install: Install, tmp_path: Path
+) -> None:
+    registry.add("demo", "1.0", requires=["built", "other[more]"], files={"demo.py": "SAYS = 'demo'"})
+    registry.add("built", "1.0", wheel=False, sdist=True, files={"built.py": "SAYS = 'built'"})
+    registry.add("other", "1.0", extras={"more": ["third"]})
+    registry.project("fake/deep/one").add("third", "1.0")
+    registry.tokens(read="secret")
+    index = with_login(registry.group_index_url, "secret")
+    install(client, index, *DATES[client], "demo", settings=WITHOUT_RETRIES)
+    site = tmp_path / "site"
+    assert {path.name.partition("-")[0] for path in site.glob("*.dist-info")} == {"demo", "built", "other", "third"}
+    assert (site / "built.py").read_text() == "SAYS = 'built'"
+    assert {request.headers.get("Authorization") for request in registry.requests} == {"Basic ***"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("client", "more", "said"), [("pip", 5, "five"), ("uv", 3, "three")])
+@pytest.mark.parametrize("what", [faults.Status(503), faults.Status(429), faults.Disconnect()], ids=str)
+def test_a_client_asks_as_often_as_the_page_says(
+    client: str, more: int, said: str, what: Fault, registry: FakeRegistry, install: Install
+) -> None:
+    registry.add("demo", "1.0")
+    what = faults.Status(what.status, {"Retry-After": "0"}) if isinstance(what, faults.Status) else what
+    rule = registry.fault("demo", what)
+    install(client, registry.index_url, "demo", fails=True, settings={})
+    assert len(rule.met) == 1 + more
+    assert f"{client} asks {said} times more" in " ".join(PAGE.split())
+
+
+@pytest.mark.slow
+def test_twine_and_uv_publish(registry: FakeRegistry, tmp_path: Path) -> None:
+    registry.tokens(write="secret")
+    wheel, sdist = make_wheel("demo", "1.0"), make_sdist("demo", "1.0", size=3_000_000)
+    programs = Programs(tmp_path)
+    programs.twine_upload(registry.upload_url, "secret", wheel.write_to(tmp_path / "dist"))
+    url = ["--publish-url", registry.upload_url, "--username", "any", "--password", "secret"]
+    programs.run("uv", "publish", *url, sdist.write_to(tmp_path / "dist"))
+    files = registry.packages["demo"]["1.0"]
+    assert [(file.filename, file.data) for file in files] == [(made.filename, made.data) for made in (wheel, sdist)]
+    registry.fault("POST *", faults.Status(507, message="no room here"))
+    printed = programs.twine_upload(registry.upload_url, "secret", wheel.write_to(tmp_path / "dist"), status=1)
+    assert "no room here" in printed
+
+
+@pytest.mark.slow
+def test_uv_publish_survives_an_index_that_fails_in_the_middle(registry: FakeRegistry, tmp_path: Path) -> None:
+    registry.fault("POST *", faults.Disconnect(), times=1)
+    made = make_sdist("demo", "1.0").write_to(tmp_path / "dist")
+    Programs(tmp_path).run(
+        *("uv", "publish", "--publish-url", registry.upload_url, "--username", "any", "--password", "any", made)
+    )
+    assert [request.status for request in registry.requests] == [None, 201]
