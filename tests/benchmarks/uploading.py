@@ -1,0 +1,140 @@
+"""Rows about uploads, each of them durable when it is answered."""
+
+import re
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+from tests.benchmarks import forms, loads
+from tests.benchmarks.bench import Bench, Measured, alternate
+from tests.benchmarks.servers import PYPIRON_LOGIN, Server
+
+MIB = 1024**2
+_started = count(0, 100_000)
+_projects = count(2)
+
+
+def _small(port: int, number: int, clients: int) -> loads.Sent:
+    requests = [*forms.small_uploads(number, next(_started))]
+    return loads.send(port, requests, clients)
+
+
+def small(clients: int) -> Callable[[Bench], Measured]:
+    def measure(bench: Bench) -> Measured:
+        ours, number = bench.ours(bench.small).port, bench.plan.small_uploads
+        with bench.servers.gunicorn("sink", folder=str(bench.servers.new_folder() / "sink")) as sink:
+            _small(ours, 20, clients), _small(sink.port, 20, clients)
+            return alternate(
+                bench.plan.rounds,
+                lambda: _small(ours, number, clients).rate,
+                lambda: _small(sink.port, number, clients).rate,
+                "a second",
+            )
+
+    return measure
+
+
+def slowest(bench: Bench) -> Measured:
+    """Give the milliseconds below which 99 of 100 uploads of 8 clients stay."""
+    port, number = bench.ours(bench.small).port, bench.plan.small_uploads
+    sent = [_small(port, number, 8) for _ in range(bench.plan.rounds)]
+    return Measured(
+        tuple(one.percentile(0.99) * 1e3 for one in sent), f"{sent[0].percentile(0.5) * 1e3:.1f} the median"
+    )
+
+
+def among_many(bench: Bench) -> Measured:
+    large, few, number = bench.ours(bench.large).port, bench.ours(bench.small).port, bench.plan.small_uploads
+    _small(large, 20, 1), _small(few, 20, 1)
+    return alternate(
+        bench.plan.rounds, lambda: _small(large, number, 1).rate, lambda: _small(few, number, 1).rate, "a second"
+    )
+
+
+def _big(bench: Bench, port: int, declared: dict[str, str]) -> float:
+    """Give MB/s. Each upload goes to another project, which has no such file yet."""
+    said = forms.big_upload(bench.wheel, next(_projects), declared)
+    seconds = loads.send_file(port, said.head, bench.wheel, said.tail)
+    _forget(bench)
+    return bench.wheel.stat().st_size / seconds / 1e6
+
+
+def _forget(bench: Bench) -> None:
+    """Free the disk: what was measured is not needed any more."""
+    sizes = {path: path.stat().st_size for path in bench.folder.rglob("*") if path.is_file() and path != bench.wheel}
+    for path, size in sizes.items():
+        if size >= bench.plan.big_upload and size != bench.plan.large_file:
+            path.unlink()
+
+
+def big(*digests: str) -> Callable[[Bench], Measured]:
+    """Compare with the sink, with only these digests declared."""
+
+    def measure(bench: Bench) -> Measured:
+        ours = bench.ours(bench.small).port
+        declared = {name: value for name, value in forms.digests_of(bench.wheel).items() if name in digests}
+        with bench.servers.gunicorn("sink", folder=str(bench.servers.new_folder() / "sink")) as sink:
+            _big(bench, ours, declared), _big(bench, sink.port, declared)
+            return alternate(
+                bench.plan.rounds,
+                lambda: _big(bench, ours, declared),
+                lambda: _big(bench, sink.port, declared),
+                "MB/s",
+            )
+
+    return measure
+
+
+def growth(bench: Bench) -> Measured:
+    """Give by how many MiB the worker's resident memory peaks above what it is after small uploads."""
+    declared, values = forms.digests_of(bench.wheel), []
+    for _ in range(min(3, bench.plan.rounds)):
+        with bench.servers.gunicorn("ours", folder=str(bench.small)) as server:
+            _small(server.port, 20, 1)
+            before = _status(server.worker, "VmRSS")
+            Path(f"/proc/{server.worker}/clear_refs").write_text("5", encoding="ascii")  # forget the peak
+            _big(bench, server.port, declared)
+            values.append((_status(server.worker, "VmHWM") - before) / MIB)
+    return Measured(tuple(values), f"from {before / MIB:.1f}")
+
+
+def _status(pid: int, name: str) -> int:
+    text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    found = re.search(rf"^{name}:\s+(\d+) kB$", text, re.MULTILINE)
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+def resident(server: Server) -> float:
+    """Give the MiB that a server's worker holds."""
+    return _status(server.worker, "VmRSS") / MIB
+
+
+# pypiron, which syncs nothing
+
+
+def small_against_pypiron(bench: Bench) -> Measured:
+    ours, number = bench.ours(bench.small).port, bench.plan.small_uploads
+    login = forms.basic(*PYPIRON_LOGIN)
+    with bench.servers.pypiron() as server:
+
+        def theirs() -> float:
+            requests = [*forms.small_uploads(number, next(_started), path="/legacy/", login=login)]
+            return loads.send(server.port, requests, 1, status=200).rate
+
+        _small(ours, 20, 1), theirs()
+        return alternate(bench.plan.rounds, lambda: _small(ours, number, 1).rate, theirs, "a second")
+
+
+def big_against_pypiron(bench: Bench) -> Measured:
+    ours, declared = bench.ours(bench.small).port, forms.digests_of(bench.wheel)
+    said = forms.big_upload(bench.wheel, 1, declared, path="/legacy/", login=forms.basic(*PYPIRON_LOGIN))
+
+    def theirs() -> float:
+        with bench.servers.pypiron() as server:  # an empty one each time, or the file would be there already
+            seconds = loads.send_file(server.port, said.head, bench.wheel, said.tail)
+        _forget(bench)
+        return bench.wheel.stat().st_size / seconds / 1e6
+
+    _big(bench, ours, declared)
+    return alternate(bench.plan.rounds, lambda: _big(bench, ours, declared), theirs, "MB/s")
