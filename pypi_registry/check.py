@@ -23,13 +23,18 @@ def check(paths: Sequence[Path]) -> int:
             with _opened(path) as stream:
                 faults = verify(stream, path.name, budget=None).faults
         except OSError as error:
-            print(f"pypi_registry: {path}: {error.strerror}", file=sys.stderr)
+            print(f"pypi_registry: {_shown(path)}: {error.strerror or error}", file=sys.stderr)
             status = 2
             continue
         for fault in faults:
-            print(f"{path}: {fault}")
+            print(f"{_shown(path)}: {fault}")
         status = max(status, 1 if faults else 0)
     return status
+
+
+def _shown(path: Path) -> str:
+    """Give a path on one line, in characters that any terminal takes; names of files may hold what they like."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(path))
 
 
 @contextmanager
@@ -45,7 +50,7 @@ class _Watched(io.FileIO):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._title = path.name
+        self._title = _shown(Path(path.name))
         self._size = os.fstat(self.fileno()).st_size
         self._read = 0  # bytes, some of a zip's more than once
         self._drawn_at = time.monotonic()

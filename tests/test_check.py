@@ -196,3 +196,14 @@ def test_on_a_pipe_there_is_no_bar(
     monkeypatch.setattr(command, "_OFTEN", -1)
     assert main(["check", *(written(tmp_path, name) for name in GOOD)]) == 0
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_name_that_is_no_text_and_no_line_is_shown_escaped_on_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "\udcff\n\x1b[2J-1.0.whl"
+    path.write_bytes(b"junk")
+    assert command.check([path]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) >= 1
+    assert all(line.isprintable() and r"\udcff\n\x1b[2J-1.0.whl: " in line for line in lines)
