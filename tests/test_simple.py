@@ -38,6 +38,13 @@ def file_of(
     return PackageFile(7, package, filename, len(data), Digests(sha256(data).hexdigest()), requires_python, AT, "key")
 
 
+METADATA_SHA256 = sha256(b"Metadata-Version: 2.2\n").hexdigest()
+
+
+def changed(file: PackageFile, *, metadata: str | None = None, yanked: str | None = None) -> PackageFile:
+    return replace(file, metadata_sha256=metadata, package=replace(file.package, yanked=yanked))
+
+
 FILES = [
     file_of("My_Pkg-1.0.tar.gz", "1.0", requires_python=">=3.8"),
     file_of("my_pkg-1.0-py3-none-any.whl", "1.0", requires_python=">=3.8, <4"),
@@ -427,3 +434,70 @@ def test_pypi_simple_reads_the_files_of_both_forms() -> None:
     assert body.project == "my-pkg"
     assert body.versions == ["1.0", "1.10rc1", "1!2.0+cu121"]
     assert [(package.size, package.upload_time) for package in body.packages] == [(file.size, AT) for file in FILES]
+
+
+# Metadata and yanking, in both forms
+
+MANY_SORTS = [
+    *FILES,
+    changed(file_of("my_pkg-2.0-py3-none-any.whl", "2.0"), metadata=METADATA_SHA256),
+    changed(file_of("my_pkg-2.1-py3-none-any.whl", "2.1", requires_python=">=3"), metadata=METADATA_SHA256, yanked=""),
+    changed(file_of("my_pkg-2.2.tar.gz", "2.2"), yanked='broke <&> "all"'),
+]
+
+
+def test_metadata_is_offered_by_its_digest_under_both_names() -> None:
+    [plain, (offered, _)] = page_of([FILES[0], MANY_SORTS[4]]).anchors
+    assert offered.keys() - plain[0].keys() == {"data-core-metadata", "data-dist-info-metadata"}
+    assert offered["data-core-metadata"] == offered["data-dist-info-metadata"] == f"sha256={METADATA_SHA256}"
+    assert [entry.get("core-metadata", "absent") for entry in entries_of([FILES[0], MANY_SORTS[4]])] == [
+        "absent",
+        {"sha256": METADATA_SHA256},
+    ]
+
+
+def test_json_offers_metadata_under_one_name() -> None:
+    assert b"dist-info-metadata" not in render_package(NAME, MANY_SORTS, Form.JSON, slash=True)
+
+
+@slashes
+@roots
+@both_htmls
+def test_html_and_json_agree_on_metadata_and_yanking(form: Form, root: str, slash: bool) -> None:
+    address = f"{root}simple/my-pkg/" if slash else f"{root}simple/my-pkg"
+    html = ProjectPage.from_html("my-pkg", render_package(NAME, MANY_SORTS, form, slash=slash), address)
+    body = ProjectPage.from_json_data(json_of(MANY_SORTS, slash=slash), address)
+    for page in (html, body):
+        assert [bool(package.has_metadata) for package in page.packages] == [
+            file.metadata_sha256 is not None for file in MANY_SORTS
+        ]
+        assert [package.metadata_digests or {} for package in page.packages] == [
+            {"sha256": file.metadata_sha256} if file.metadata_sha256 else {} for file in MANY_SORTS
+        ]
+        assert [package.is_yanked for package in page.packages] == [
+            file.package.yanked is not None for file in MANY_SORTS
+        ]
+        assert [package.requires_python or "" for package in page.packages] == [
+            file.requires_python for file in MANY_SORTS
+        ]
+        assert [package.metadata_url for package in page.packages if package.has_metadata] == [
+            f"{package.url}.metadata" for package in page.packages if package.has_metadata
+        ]
+        assert [package.yanked_reason for package in page.packages][-1] == MANY_SORTS[-1].package.yanked
+    assert [(package.filename, package.url, package.digests) for package in html.packages] == [
+        (package.filename, package.url, package.digests) for package in body.packages
+    ]
+
+
+def test_only_json_says_how_large_files_are_and_when_they_came() -> None:
+    address = f"{ROOTS[0]}simple/my-pkg/"
+    html = ProjectPage.from_html("my-pkg", render_package(NAME, MANY_SORTS, Form.HTML, slash=True), address)
+    body = ProjectPage.from_json_data(json_of(MANY_SORTS), address)
+    assert {(package.size, package.upload_time) for package in html.packages} == {(None, None)}
+    assert [(package.size, package.upload_time) for package in body.packages] == [
+        (file.size, file.uploaded_at) for file in MANY_SORTS
+    ]
+
+
+def test_the_json_of_files_of_many_sorts_holds_no_null() -> None:
+    assert b"null" not in render_package(NAME, MANY_SORTS, Form.JSON, slash=True)
