@@ -26,6 +26,7 @@ nitpick_ignore = [
     ("py:class", "WSGIApplication"),
     ("py:class", "WSGIEnvironment"),
     ("py:class", "collections.abc.Callable"),
+    ("py:class", "collections.abc.Collection"),
     ("py:class", "collections.abc.Iterable"),
     ("py:class", "collections.abc.Iterator"),
     ("py:class", "collections.abc.Mapping"),
