@@ -38,6 +38,7 @@ class Connections:
 
         :raises StorageUnavailable: if the file cannot be written now.
         :raises StorageFull: if there is no room.
+        :raises OSError: if nobody knows whether the changes were made.
         """
         if not self._writing.acquire(timeout=_PATIENCE):
             raise StorageUnavailable("the catalogue is busy")
@@ -46,7 +47,7 @@ class Connections:
                 connection.execute("BEGIN IMMEDIATE")
                 try:
                     yield connection
-                    connection.execute("COMMIT")
+                    _commit(connection)
                 finally:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
@@ -122,6 +123,16 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
+
+
+def _commit(connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_IOERR:
+            raise
+        # All of it may stand in the log, of which only the flush failed; then it is done after the next start.
+        raise OSError(f"whether the catalogue holds the change is not known: {error}") from error
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:

@@ -234,6 +234,28 @@ def test_processes_that_add_at_once_lose_nothing_and_take_no_name_twice(path: Pa
     assert len({file.package.id for file in files}) == 1
 
 
+class FailingFlush(sqlite3.Connection):
+    """Stands for a disk that takes a transaction and then fails to say so."""
+
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        if statement == "COMMIT":
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+            raise error
+        return super().execute(statement, *values)
+
+
+def test_a_commit_that_may_be_found_done_later_is_no_refusal(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    SQLiteCatalogue(path).close()
+    catalogue = SQLiteCatalogue(path)
+    catalogue.close()
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *given, **options: connect(*given, factory=FailingFlush, **options))
+    with pytest.raises(OSError, match="whether the catalogue holds the change is not known: disk I/O error"):
+        add(catalogue, "demo-1.0.zip")
+    catalogue.close()
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_connections, "_PATIENCE", NO_PATIENCE)
