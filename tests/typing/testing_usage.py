@@ -1,0 +1,128 @@
+"""The public names of `pypi_registry.testing`, used as a stranger uses them: read by type checkers, run by nobody."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, assert_type
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from pypi_registry.edge import Answer
+from pypi_registry.testing import (
+    Distribution,
+    FakeProject,
+    FakeRegistry,
+    PublishedFile,
+    RecordedRequest,
+    Rule,
+    faults,
+    make_sdist,
+    make_wheel,
+    with_login,
+)
+from pypi_registry.testing.transports import pool_manager, requests_adapter
+
+
+def a_registry() -> None:
+    with FakeRegistry() as registry:
+        assert_type(registry, FakeRegistry)
+        assert_type([registry.url, registry.api_url, registry.upload_url], list[str])
+        assert_type(registry.index_url + registry.group_index_url, str)
+    registry = FakeRegistry("acme/tools", max_file_size=1000, verify=None).start()
+    registry.stop()
+    registry.clear()
+    assert_type(registry.project("acme/website"), FakeProject)
+    assert_type(with_login(registry.index_url, "secret", user="ada"), str)
+
+
+def what_is_in_it(registry: FakeRegistry, folder: Path) -> None:
+    files = registry.add(
+        "demo",
+        "1.2",
+        sdist=True,
+        requires=["other>=2"],
+        requires_python=">=3.9",
+        extras={"test": ["pytest"]},
+        files={"demo.py": "", "demo/data": b""},
+        yanked="broken",
+        uploaded=datetime(2024, 5, 1, tzinfo=UTC),
+        tags="cp312-abi3-win32",
+        build="1",
+        metadata_version="2.4",
+        headers=[("License-Expression", "MIT")],
+        payload=b"more",
+        size=1000,
+    )
+    assert_type(files, Sequence[PublishedFile])
+    registry.project("acme/tools").add("demo")
+    assert_type(registry.publish(make_wheel("demo", "2.0")), PublishedFile)
+    registry.publish(folder / "demo-3.0.tar.gz", yanked="", uploaded=datetime.now(UTC))
+    assert_type(make_wheel("demo", "1.0", tags="py3-none-any", requires=("other",)), Distribution)
+    assert_type(make_sdist("demo", "1.0", ending=".zip").write_to(folder), Path)
+    file = registry.packages["demo"]["1.2"][0]
+    assert_type((file.filename, file.url, file.sha256, file.data), tuple[str, str, str, bytes])
+    assert_type((file.uploaded, file.yanked), tuple[datetime, str | None])
+
+
+def who_is_let_in(registry: FakeRegistry) -> None:
+    registry.tokens(read="r", write=["w1", "w2"], expired={"x"})
+    registry.tokens()
+
+
+def what_was_asked(registry: FakeRegistry) -> None:
+    assert_type(registry.requests, Sequence[RecordedRequest])
+    request = registry.requests[0]
+    assert_type((request.number, request.method, request.path, request.status), tuple[int, str, str, int | None])
+    assert_type(request.headers.get("Range"), str | None)
+    assert request.kind == "page" and request.package == "demo"
+
+
+def what_it_does_wrong(registry: FakeRegistry) -> None:
+    rule = registry.fault("demo", faults.Status(503, {"Retry-After": "1"}), times=2, after=1)
+    assert_type(rule, Rule)
+    assert_type(rule.met, list[RecordedRequest])
+    rule.lift()
+    registry.fault(3, faults.Hang())
+    registry.fault(lambda request: request.user == "ada", faults.Drip(size=10, seconds=0.5))
+    lies: list[faults.Fault] = [
+        faults.Cut(),
+        faults.Disconnect(),
+        faults.ExpiredToken(),
+        faults.HtmlOnly(),
+        faults.MissingMetadata(),
+        faults.NoUploadTime(),
+        faults.RedirectLoop(),
+        faults.SlowStart(1.5),
+        faults.StalePage(),
+        faults.WrongContentType("text/plain"),
+        faults.WrongHash(),
+        faults.WrongMetadata("2.0"),
+    ]
+    for lie in lies:
+        registry.fault("*", lie)
+
+
+@dataclass(frozen=True)
+class WrongSize(faults.PageFault):
+    size: int
+
+    def change_file(self, file: dict[str, Any]) -> None:
+        file["size"] = self.size
+
+
+@dataclass(frozen=True)
+class Teapot(faults.Fault):
+    def answer(self, exchange: faults.Exchange) -> Answer:
+        exchange.pause(0.1)
+        answer = exchange.ask(exchange.environ)
+        return Answer("418 I'm a teapot", answer.headers, answer.body)
+
+
+def without_a_socket(registry: FakeRegistry) -> None:
+    adapter = requests_adapter(registry, max_retries=3)
+    assert_type(adapter, HTTPAdapter)
+    requests.Session().mount(registry.url, adapter)
+    assert_type(pool_manager(registry, num_pools=1), urllib3.PoolManager)
