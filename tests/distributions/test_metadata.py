@@ -11,7 +11,7 @@ from packaging.utils import NormalizedName
 
 from pypi_registry.distributions import CoreMetadata, disagreements, is_served
 from pypi_registry.distributions.faults import Unreadable
-from pypi_registry.distributions.limits import MAX_METADATA
+from pypi_registry.distributions.limits import MAX_HEADER_LINES, MAX_METADATA
 from pypi_registry.distributions.metadata import read_metadata
 
 HEAD = b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
@@ -206,6 +206,14 @@ def test_packaging_takes_neither(data: bytes) -> None:
     assert fault_of(data)
     with pytest.raises(ExceptionGroup):
         Metadata.from_email(data)
+
+
+def test_the_lines_of_fields_have_a_limit_and_those_of_a_description_none() -> None:
+    more = MAX_HEADER_LINES - HEAD.count(b"\n")
+    for lines in (b"A: b\n" * more, b"A:\n" + b" b\n" * (more - 1)):
+        assert said(HEAD + lines) == said(HEAD)
+        assert f"more than {MAX_HEADER_LINES} lines" in fault_of(HEAD + lines + b" b\n")
+    assert said(HEAD + b"\n" + b"A: b\n" * (more + 1)) == said(HEAD)
 
 
 def test_a_long_description_costs_no_more_than_itself() -> None:

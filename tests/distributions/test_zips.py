@@ -288,6 +288,19 @@ def test_a_member_may_not_be_a_device(kind: int) -> None:
     assert fault == "entry 'demo/a.txt' is a device or a pipe"
 
 
+def test_a_folder_for_some_readers_is_no_file_for_others() -> None:
+    [fault] = faults_of(replace(A, attributes=(stat.S_IFDIR | 0o755) << 16))
+    assert fault == "entry 'demo/a.txt' is a folder for some readers only"
+
+
+@pytest.mark.parametrize("needed", [46, 62, 255])
+def test_a_member_needs_no_newer_reader_than_zip64_does(needed: int) -> None:
+    assert faults_of(replace(A, central={"version": 45})) == []
+    assert "'demo/a.txt' needs a reader of version" in why_unreadable(
+        archive([replace(A, central={"version": needed})])
+    )
+
+
 def test_a_name_that_is_not_utf_8_is_named_once_and_can_be_printed() -> None:
     for flags in (0, UTF8):
         [fault] = faults_of(Entry(name=b"demo/\xff", flags=flags))
