@@ -18,6 +18,7 @@ from packaging.utils import NormalizedName
 
 from pypi_registry.arriving import Arriving
 from pypi_registry.distributions import Findings, Verify, disagreements, filename_faults, is_served, trust
+from pypi_registry.distributions.faults import bounded
 from pypi_registry.errors import (
     FileTooLarge,
     InvalidName,
@@ -197,8 +198,8 @@ class _Reading:
             self._faults += [*wrong_name, *self._findings.faults]
             if metadata and self._verify and not wrong_name:  # or the same would be said once more
                 self._faults += disagreements(metadata, name, version)
-        if faults := dict.fromkeys([*missing, *self._faults]):
-            raise InvalidUpload([*faults])
+        if faults := bounded([*missing, *self._faults]):
+            raise InvalidUpload(faults)
         assert name and version
         return Upload(
             name=self._fields["name"][0],

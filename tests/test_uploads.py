@@ -23,6 +23,7 @@ from pypi_registry.errors import (
     RegistryError,
     StorageFull,
     StorageUnavailable,
+    UploadsRefused,
 )
 from pypi_registry.model import About, PackageFile, Project, Upload
 from pypi_registry.storage import NewBlob
@@ -314,6 +315,13 @@ NO_FILENAME = "File name '' is invalid: at most 255 letters, digits and '._+!-',
 def test_a_fault_is_named_and_nothing_is_stored(place: Place, parts: Callable[[], list[Part]], fault: str) -> None:
     [found] = place.refuse(parts())
     assert found.startswith(fault)
+
+
+def test_of_thousands_of_faults_the_first_are_named(place: Place) -> None:
+    faults = place.refuse(form(*(("md5_digest", f"{number:x}") for number in range(2, 3000))))
+    assert len(faults) == 21
+    assert faults[0] == "md5_digest is invalid: '2' is not 32 hexadecimal digits"
+    assert re.fullmatch(r"and 29\d\d faults more", faults[-1])
 
 
 def test_an_empty_form_misses_three_things(place: Place) -> None:
@@ -830,7 +838,11 @@ def test_a_file_name_that_another_version_spells_the_same_is_there(place: Place)
     assert place.blobs.held == [DATA]
 
 
-@pytest.mark.parametrize("error", [FileTaken("demo-1.0.tar.gz"), StorageUnavailable("busy"), StorageFull()], ids=repr)
+@pytest.mark.parametrize(
+    "error",
+    [FileTaken("demo-1.0.tar.gz"), UploadsRefused("demo", "archived"), StorageUnavailable("busy"), StorageFull()],
+    ids=repr,
+)
 def test_the_bytes_go_when_the_catalogue_says_that_it_holds_nothing(error: RegistryError) -> None:
     place = Place(RefusingCatalogue(error))
     with pytest.raises(type(error)) as caught:
