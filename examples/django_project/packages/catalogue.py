@@ -98,9 +98,7 @@ class DjangoCatalogue:
     def status(self, projects: Sequence[int], name: NormalizedName) -> NameStatus:
         there = Package.objects.filter(project__in=projects, normalized=name).values("project")
         found = {*Name.objects.filter(name=name, project__in=there).values_list("status", "reason")}
-        if len(found) != 1:
-            return NameStatus()
-        [(status, reason)] = found
+        [(status, reason)] = found if len(found) == 1 else {(Status.ACTIVE, "")}
         return NameStatus(Status(status), reason)
 
     def packages(self, projects: Sequence[int], query: PackageQuery) -> tuple[Sequence[model.Package], int]:

@@ -1,0 +1,35 @@
+import shlex
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from tests.clients.programs import Programs
+from tests.clients.wire import get
+from tests.examples.readme import Example
+from tests.servers.running import free_port, process
+
+pytest.importorskip("a2wsgi")
+pytestmark = pytest.mark.slow
+
+SECRET = "the-secret-of-the-example"
+
+
+def test_the_lines_of_the_readme_publish_and_install(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    programs, example, port = Programs(tmp_path / "home"), Example.copied("fastapi_app", tmp_path), free_port()
+    command = [*shlex.split(example.line("uvicorn ")), "--port", str(port)]
+    environment = {"TOKEN_SHA256": sha256(SECRET.encode()).hexdigest()}
+    with process(command, example.folder, port, environment=environment):
+        assert get(f"http://127.0.0.1:{port}/").body == b'{"team":"ours"}'
+        assert get(f"http://127.0.0.1:{port}/api/v4/projects/1/packages/pypi/simple/").status == 401
+        example.publish_and_install(programs, f"127.0.0.1:{port}", SECRET, shown="127.0.0.1:8000", says_why=False)
+    assert (example.folder / "data" / "catalogue.sqlite3").is_file()
+
+
+def test_without_a_token_nobody_may_come_in(tmp_path: Path) -> None:
+    example, port = Example.copied("fastapi_app", tmp_path), free_port()
+    command = [*shlex.split(example.line("uvicorn ")), "--port", str(port)]
+    with process(command, example.folder, port):
+        for secret in ("", SECRET):
+            assert get(f"http://127.0.0.1:{port}/api/v4/projects/1/packages/pypi/simple/", secret).status == 401

@@ -1,0 +1,124 @@
+"""The registry alone: gunicorn, uwsgi and nginx run with the example's own files, ports and folders put in."""
+
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.clients.programs import Programs
+from tests.clients.wire import get, login, request
+from tests.examples.readme import EXAMPLES, Example
+from tests.servers.running import free_port, nginx, process
+
+pytestmark = pytest.mark.slow
+
+PLACE = "/api/v4/projects/acme%2Ftools/packages/pypi"
+NEEDS_NGINX = pytest.mark.skipif(shutil.which("nginx") is None, reason="there is no nginx")
+
+
+class Standalone:
+    """A copy of the example that a stranger has set up."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "home").mkdir()
+        self.programs = Programs(folder / "home")
+        self.example = Example.copied("standalone", folder)
+        self.folder = self.example.folder
+        printed = self.programs.shell(self.example.line("python3 -m pypi_registry token"), self.folder)
+        self.secret, _, table = printed.partition("[[tokens]]")
+        self.secret = next(word for word in self.secret.split() if word.startswith("registry-"))
+        with (self.folder / "registry.toml").open("a") as config:
+            config.write(f"[[tokens]]{table}")
+
+    @contextmanager
+    def served(self, server: str, **environment: str) -> Iterator[int]:
+        port = free_port()
+        for name in ("gunicorn.conf.py", "uwsgi.ini"):
+            path = self.folder / name
+            path.write_text(re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", path.read_text()))
+        with process(shlex.split(self.example.line(server)), self.folder, port, environment=environment):
+            yield port
+
+    @contextmanager
+    def behind_nginx(self, configuration: str, upstream: int) -> Iterator[int]:
+        port, text = free_port(), (self.folder / configuration).read_text()
+        for example, here in {
+            "listen 80;": f"listen 127.0.0.1:{port};",
+            "127.0.0.1:8000": f"127.0.0.1:{upstream}",
+            "/srv/registry/": f"{self.folder}/",
+        }.items():
+            text = text.replace(example, here)
+        with nginx(text, self.folder, port):
+            yield port
+
+    def publish_and_install(self, port: int) -> None:
+        self.example.publish_and_install(self.programs, f"127.0.0.1:{port}", self.secret, shown="127.0.0.1:8000")
+
+    def file(self, port: int) -> str:
+        """Give the address of the file that was published."""
+        host = f"http://127.0.0.1:{port}"
+        accept = {"Accept": "application/vnd.pypi.simple.v1+json", **login(self.secret)}
+        [file] = json.loads(request("GET", f"{host}{PLACE}/simple/mypypipackage/", accept).body)["files"]
+        return f"{host}{PLACE}/files/{file['url'].partition('/files/')[2].partition('#')[0]}"
+
+
+@pytest.fixture
+def standalone(tmp_path: Path) -> Standalone:
+    return Standalone(tmp_path)
+
+
+@pytest.mark.parametrize("server", ["gunicorn --config", "uwsgi --ini"])
+def test_a_server_with_the_files_of_the_example_alone(standalone: Standalone, server: str) -> None:
+    if shutil.which(server.split()[0], path=standalone.programs.environment["PATH"]) is None:
+        pytest.skip(f"there is no {server.split()[0]}")
+    with standalone.served(server) as port:
+        standalone.publish_and_install(port)
+
+
+@NEEDS_NGINX
+@pytest.mark.parametrize("server", ["gunicorn --config", "uwsgi --ini"])
+def test_behind_nginx(standalone: Standalone, server: str) -> None:
+    with standalone.served(server) as upstream, standalone.behind_nginx("nginx-plain.conf", upstream) as port:
+        standalone.publish_and_install(port)
+        whole = get(standalone.file(port), standalone.secret)
+        part = request("GET", standalone.file(port), {**login(standalone.secret), "Range": "bytes=-10"})
+        assert (part.status, part.body) == (206, whole.body[-10:])
+
+
+@NEEDS_NGINX
+def test_nginx_sends_the_files_itself_and_to_nobody_who_may_not_have_them(standalone: Standalone) -> None:
+    with ExitStack() as stack:
+        upstream = stack.enter_context(standalone.served("gunicorn --config", REGISTRY_ACCEL="/blobs/"))
+        port = stack.enter_context(standalone.behind_nginx("nginx-accel.conf", upstream))
+        standalone.publish_and_install(port)
+        behind = get(standalone.file(port).replace(str(port), str(upstream)), standalone.secret)
+        assert behind.body == b""  # what is sent does not come from there
+        address = behind.headers["X-Accel-Redirect"]
+        [blob] = (standalone.folder / "data" / "files").glob("??/*")
+        assert address == f"/blobs/{blob.parent.name}/{blob.name}"
+        whole = get(standalone.file(port), standalone.secret)
+        assert (whole.status, whole.body) == (200, blob.read_bytes())
+        kept = {
+            "Content-Type": "application/octet-stream",
+            "Content-Disposition": behind.headers["Content-Disposition"],
+            "Cache-Control": behind.headers["Cache-Control"],
+            "X-Content-Type-Options": "nosniff",
+            "X-Accel-Redirect": None,
+        }
+        assert {name: whole.headers[name] for name in kept} == kept
+        assert len(whole.headers.get_all("X-Content-Type-Options", [])) == 1
+        part = request("GET", standalone.file(port), {**login(standalone.secret), "Range": "bytes=-10"})
+        assert (part.status, part.body) == (206, whole.body[-10:])
+        assert get(standalone.file(port)).status == 401
+        assert get(f"http://127.0.0.1:{port}{address}", standalone.secret).status == 404
+
+
+def test_the_unit_runs_gunicorn_as_the_readme_does() -> None:
+    unit = (EXAMPLES / "standalone" / "registry.service").read_text()
+    [command] = re.findall(r"^ExecStart=/srv/registry/venv/bin/(.*)$", unit, re.MULTILINE)
+    assert command in (EXAMPLES / "standalone" / "README.md").read_text().splitlines()
