@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from http.client import HTTPConnection, IncompleteRead
@@ -28,9 +28,8 @@ PLACE = "/api/v4/projects/fake%2Fpackages/packages/pypi"
 
 
 @pytest.fixture
-def registry() -> Iterator[FakeRegistry]:
-    with FakeRegistry() as registry:
-        yield registry
+def registry(fake_registry: FakeRegistry) -> FakeRegistry:
+    return fake_registry
 
 
 def page_of(registry: FakeRegistry, name: str, place: str = PLACE) -> dict[str, object]:
@@ -89,11 +88,17 @@ def test_a_login_is_put_into_an_address_whatever_it_holds() -> None:
 # Starting and stopping
 
 
-def threads() -> set[threading.Thread]:
-    return {thread for thread in threading.enumerate() if "fake registry" in thread.name}
+@pytest.fixture
+def threads() -> Callable[[], set[threading.Thread]]:
+    """Give a function that gives the threads of registries that were started since."""
+    before = {*threading.enumerate()}
+    return lambda: {thread for thread in threading.enumerate() if "fake registry" in thread.name} - before
 
 
-def test_nothing_is_left_of_a_registry_that_was_stopped() -> None:
+Threads = Callable[[], set[threading.Thread]]
+
+
+def test_nothing_is_left_of_a_registry_that_was_stopped(threads: Threads) -> None:
     with FakeRegistry() as registry:
         port = urlsplit(registry.url).port
         connection = HTTPConnection("127.0.0.1", port or 0)
@@ -107,7 +112,7 @@ def test_nothing_is_left_of_a_registry_that_was_stopped() -> None:
     gc.collect()  # a socket that nobody closed would warn, and a warning is an error
 
 
-def test_a_registry_is_started_and_stopped_without_a_block_again_and_again() -> None:
+def test_a_registry_is_started_and_stopped_without_a_block_again_and_again(threads: Threads) -> None:
     registry = FakeRegistry()
     registry.stop()
     for _ in range(3):
@@ -155,7 +160,7 @@ def asked_and_not_answered(registry: FakeRegistry) -> threading.Thread:
 
 
 @pytest.mark.parametrize("what", [faults.Hang(), faults.SlowStart(1000), faults.Drip(1, 1000)], ids=str)
-def test_what_takes_for_ever_does_not_keep_a_registry_from_stopping(what: faults.Fault) -> None:
+def test_what_takes_for_ever_does_not_keep_a_registry_from_stopping(what: faults.Fault, threads: Threads) -> None:
     with FakeRegistry() as registry:
         registry.fault("*", what)
         client = asked_and_not_answered(registry)
@@ -196,7 +201,7 @@ def test_clearing_leaves_nothing_but_the_addresses(registry: FakeRegistry) -> No
     assert [*project.packages] == ["demo"]
 
 
-def test_without_a_socket_it_is_an_application_of_wsgi() -> None:
+def test_without_a_socket_it_is_an_application_of_wsgi(threads: Threads) -> None:
     registry = FakeRegistry()
     [file] = registry.add("demo")
     client = TestApp(registry.app, lint=True)

@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel
 from packaging.version import Version
 
 from pypi_registry.distributions import verify
-from pypi_registry.testing import making
+from pypi_registry.testing import making, sdist_backend
 
 WHEELS = [
     "demo-1.0-py3-none-any.whl",
@@ -181,6 +181,20 @@ def test_an_sdist_is_built_by_what_lies_in_it(tmp_path: Path) -> None:
     assert {path for path in inside if ".dist-info/" not in path} == {*files}
     assert inside["demo/data/note.txt"] == b"a note"
     assert inside["Demo_Pkg-1.0.post1.dist-info/METADATA"] == (folder / "PKG-INFO").read_bytes()
+
+
+def test_what_builds_an_sdist_leaves_out_what_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in ("PKG-INFO", "pyproject.toml", "sdist_backend.py", "demo.py", "__pycache__/demo.pyc"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(path)
+    monkeypatch.setattr(sdist_backend, "_FOLDER", tmp_path)
+    monkeypatch.setattr(sdist_backend, "STEM", "demo-1.0")
+    built = tmp_path / "built"
+    built.mkdir()
+    filename = sdist_backend.build_wheel(str(built))
+    inside = unpacked((built / filename).read_bytes(), filename)
+    info = "demo-1.0.dist-info"
+    assert inside.keys() == {"demo.py", f"{info}/METADATA", f"{info}/WHEEL", f"{info}/RECORD"}
 
 
 @pytest.mark.parametrize("build", ["pyproject.toml", "setup.py"])

@@ -82,12 +82,6 @@ def test_a_sentence_is_found(sentence: str, text: str, said: bool) -> None:
     assert said_in(sentence, text) == said
 
 
-@pytest.fixture
-def registry() -> Iterator[FakeRegistry]:
-    with FakeRegistry() as registry:
-        yield registry
-
-
 @pytest.fixture(scope="session")
 def toolbox(request: pytest.FixtureRequest) -> Toolbox:
     assert request.config.cache is not None
@@ -116,15 +110,17 @@ def install(toolbox: Toolbox, tmp_path: Path) -> Install:
 @pytest.mark.slow
 @pytest.mark.parametrize("client", ["pip", "uv"])
 @pytest.mark.parametrize("row", ROWS, ids=str)
-def test_a_client_prints_what_the_page_says(row: Row, client: str, registry: FakeRegistry, install: Install) -> None:
-    registry.add("demo", "1.0")
-    rule = registry.fault(row.where, row.what)
+def test_a_client_prints_what_the_page_says(
+    row: Row, client: str, fake_registry: FakeRegistry, install: Install
+) -> None:
+    fake_registry.add("demo", "1.0")
+    rule = fake_registry.fault(row.where, row.what)
     arguments = DATES[client] if "a date" in row.more else []
     wanted = "demo"
     if "2.0 is asked for" in row.more:
-        registry.add("demo", "2.0")
+        fake_registry.add("demo", "2.0")
         wanted = "demo==2.0"
-    printed = install(client, registry.index_url, *arguments, wanted, fails=True, settings=WITHOUT_RETRIES)
+    printed = install(client, fake_registry.index_url, *arguments, wanted, fails=True, settings=WITHOUT_RETRIES)
     assert rule.met
     assert said_in(row.printed[client], printed), printed
 
@@ -132,55 +128,55 @@ def test_a_client_prints_what_the_page_says(row: Row, client: str, registry: Fak
 @pytest.mark.slow
 @pytest.mark.parametrize("client", ["pip", "uv"])
 def test_without_a_fault_a_client_installs(
-    client: str, registry: FakeRegistry, install: Install, tmp_path: Path
+    client: str, fake_registry: FakeRegistry, install: Install, tmp_path: Path
 ) -> None:
-    registry.add("demo", "1.0", requires=["built", "other[more]"], files={"demo.py": "SAYS = 'demo'"})
-    registry.add("built", "1.0", wheel=False, sdist=True, files={"built.py": "SAYS = 'built'"})
-    registry.add("other", "1.0", extras={"more": ["third"]})
-    registry.project("fake/deep/one").add("third", "1.0")
-    registry.tokens(read="secret")
-    index = with_login(registry.group_index_url, "secret")
+    fake_registry.add("demo", "1.0", requires=["built", "other[more]"], files={"demo.py": "SAYS = 'demo'"})
+    fake_registry.add("built", "1.0", wheel=False, sdist=True, files={"built.py": "SAYS = 'built'"})
+    fake_registry.add("other", "1.0", extras={"more": ["third"]})
+    fake_registry.project("fake/deep/one").add("third", "1.0")
+    fake_registry.tokens(read="secret")
+    index = with_login(fake_registry.group_index_url, "secret")
     install(client, index, *DATES[client], "demo", settings=WITHOUT_RETRIES)
     site = tmp_path / "site"
     assert {path.name.partition("-")[0] for path in site.glob("*.dist-info")} == {"demo", "built", "other", "third"}
     assert (site / "built.py").read_text() == "SAYS = 'built'"
-    assert {request.headers.get("Authorization") for request in registry.requests} == {"Basic ***"}
+    assert {request.headers.get("Authorization") for request in fake_registry.requests} == {"Basic ***"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("client", "more", "said"), [("pip", 5, "five"), ("uv", 3, "three")])
 @pytest.mark.parametrize("what", [faults.Status(503), faults.Status(429), faults.Disconnect()], ids=str)
 def test_a_client_asks_as_often_as_the_page_says(
-    client: str, more: int, said: str, what: Fault, registry: FakeRegistry, install: Install
+    client: str, more: int, said: str, what: Fault, fake_registry: FakeRegistry, install: Install
 ) -> None:
-    registry.add("demo", "1.0")
+    fake_registry.add("demo", "1.0")
     what = faults.Status(what.status, {"Retry-After": "0"}) if isinstance(what, faults.Status) else what
-    rule = registry.fault("demo", what)
-    install(client, registry.index_url, "demo", fails=True, settings={})
+    rule = fake_registry.fault("demo", what)
+    install(client, fake_registry.index_url, "demo", fails=True, settings={})
     assert len(rule.met) == 1 + more
     assert f"{client} asks {said} times more" in " ".join(PAGE.split())
 
 
 @pytest.mark.slow
-def test_twine_and_uv_publish(registry: FakeRegistry, tmp_path: Path) -> None:
-    registry.tokens(write="secret")
+def test_twine_and_uv_publish(fake_registry: FakeRegistry, tmp_path: Path) -> None:
+    fake_registry.tokens(write="secret")
     wheel, sdist = make_wheel("demo", "1.0"), make_sdist("demo", "1.0", size=3_000_000)
     programs = Programs(tmp_path)
-    programs.twine_upload(registry.upload_url, "secret", wheel.write_to(tmp_path / "dist"))
-    url = ["--publish-url", registry.upload_url, "--username", "any", "--password", "secret"]
+    programs.twine_upload(fake_registry.upload_url, "secret", wheel.write_to(tmp_path / "dist"))
+    url = ["--publish-url", fake_registry.upload_url, "--username", "any", "--password", "secret"]
     programs.run("uv", "publish", *url, sdist.write_to(tmp_path / "dist"))
-    files = registry.packages["demo"]["1.0"]
+    files = fake_registry.packages["demo"]["1.0"]
     assert [(file.filename, file.data) for file in files] == [(made.filename, made.data) for made in (wheel, sdist)]
-    registry.fault("POST *", faults.Status(507, message="no room here"))
-    printed = programs.twine_upload(registry.upload_url, "secret", wheel.write_to(tmp_path / "dist"), status=1)
+    fake_registry.fault("POST *", faults.Status(507, message="no room here"))
+    printed = programs.twine_upload(fake_registry.upload_url, "secret", wheel.write_to(tmp_path / "dist"), status=1)
     assert "no room here" in printed
 
 
 @pytest.mark.slow
-def test_uv_publish_survives_an_index_that_fails_in_the_middle(registry: FakeRegistry, tmp_path: Path) -> None:
-    registry.fault("POST *", faults.Disconnect(), times=1)
+def test_uv_publish_survives_an_index_that_fails_in_the_middle(fake_registry: FakeRegistry, tmp_path: Path) -> None:
+    fake_registry.fault("POST *", faults.Disconnect(), times=1)
     made = make_sdist("demo", "1.0").write_to(tmp_path / "dist")
     Programs(tmp_path).run(
-        *("uv", "publish", "--publish-url", registry.upload_url, "--username", "any", "--password", "any", made)
+        *("uv", "publish", "--publish-url", fake_registry.upload_url, "--username", "any", "--password", "any", made)
     )
-    assert [request.status for request in registry.requests] == [None, 201]
+    assert [request.status for request in fake_registry.requests] == [None, 201]
