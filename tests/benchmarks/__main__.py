@@ -37,7 +37,8 @@ def main() -> int:
     print(f"{plan.rounds} rounds of {plan.seconds} s a side; {pin_load()}; ", end="")
     print(f"load by {'wrk' if loads.WRK else 'Python'}; load average before: {os.getloadavg()[0]:.1f}", flush=True)
     if plan.big_upload != Plan.big_upload:
-        print(f"big uploads have {plan.big_upload // 10**6} MB instead of {Plan.big_upload // 10**6}")
+        sizes = plan.large_file, Plan.large_file, plan.big_upload, Plan.big_upload
+        print("files have {} MB instead of {}, big uploads {} instead of {}".format(*(size // 10**6 for size in sizes)))
     print()
     started, missed = time.monotonic(), 0
     show = _markdown if wanted.markdown else _plain

@@ -32,7 +32,7 @@ class Plan:
     small_uploads: int = 400
 
 
-QUICK = Plan(rounds=3, seconds=1, big_upload=150_000_000, small_uploads=150)
+QUICK = Plan(rounds=2, seconds=1, large_file=100_000_000, big_upload=60_000_000, small_uploads=100)
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,8 @@ class Bench:
         """Compare the rate of a request at one of our servers with that at another."""
         with theirs as other:
             wanted, seconds = their_ask or ask, self.plan.seconds
-            loads.rate(ask, port, 1, clients)
-            loads.rate(wanted, other.port, 1, clients)
+            loads.send(port, [ask.to(port)] * 200, clients, status=ask.status)  # to warm up
+            loads.send(other.port, [wanted.to(other.port)] * 200, clients, status=wanted.status)
             return alternate(
                 self.plan.rounds,
                 lambda: loads.rate(ask, port, seconds, clients),
