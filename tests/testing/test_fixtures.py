@@ -50,6 +50,7 @@ def test_each_test_finds_the_same_server_and_nothing_in_it(tmp_path: Path) -> No
     assert len({*(tmp_path / "seen.txt").read_text().splitlines()}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("xdist") is None, reason="pytest-xdist is not installed")
 def test_each_worker_of_xdist_has_a_server_of_its_own(tmp_path: Path) -> None:
     assert "7 passed" in run(tmp_path, "-n", "2")
@@ -57,10 +58,12 @@ def test_each_worker_of_xdist_has_a_server_of_its_own(tmp_path: Path) -> None:
     assert len(seen) == len({*seen.values()}) == 2
 
 
+@pytest.mark.slow
 def test_without_opting_in_there_is_no_fixture(tmp_path: Path) -> None:
     assert re.search(r"fixture 'fake_registry(_session)?' not found", run(tmp_path, conftest=""))
 
 
+@pytest.mark.slow
 def test_the_configuration_is_overridden(tmp_path: Path) -> None:
     conftest = f"""
 import pytest
