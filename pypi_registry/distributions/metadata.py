@@ -105,11 +105,9 @@ def header_fields(data: bytes) -> Iterator[tuple[str, str]]:
         if field:
             yield field, _unfolded(values)
         name, colon, value = line.partition(b":")
-        if not colon or re.fullmatch(rb"[!-9;-~]+", name) is None:
-            return  # an empty line, or the beginning of a text
+        if not colon or re.fullmatch(rb"[!-9;-~]*", name) is None:  # a field without a name is passed over
+            return  # an empty line, as at the very end, or the beginning of a text
         field, values = name.decode("ascii").lower(), [value]
-    if field:
-        yield field, _unfolded(values)
 
 
 def _unfolded(lines: Sequence[bytes]) -> str:

@@ -12,10 +12,12 @@ from pypi_registry.distributions.contents import content_faults, read_member
 from pypi_registry.distributions.faults import Unreadable, some
 from pypi_registry.distributions.filenames import is_same_version
 from pypi_registry.distributions.findings import Findings
-from pypi_registry.distributions.limits import MAX_METADATA, MAX_RECORD, MAX_WHEEL
+from pypi_registry.distributions.limits import MAX_METADATA, MAX_PATH, MAX_RECORD, MAX_WHEEL
 from pypi_registry.distributions.metadata import header_fields, read_metadata
 from pypi_registry.distributions.zips import Zip
 from pypi_registry.errors import excerpt
+
+_MAX_ROW = 2 * MAX_PATH  # characters: a path, perhaps quoted, a digest and a size
 
 # Signatures of RECORD, which cannot be named in it with a digest.
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
@@ -109,10 +111,9 @@ class _Row(NamedTuple):
 def _read_record(data: bytes, members: int) -> Mapping[str, _Row]:
     record: dict[str, _Row] = {}
     twice = []
-    lines = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline="")
     try:
-        for row in filter(None, csv.reader(lines, strict=True)):
-            if len(record) > members + len(_SIGNATURES):
+        for number, row in enumerate(filter(None, csv.reader(_lines(data), strict=True))):
+            if number > members + len(_SIGNATURES):
                 raise Unreadable("RECORD names more files than the archive has members")
             path, digest, size = row
             if path in record:
@@ -124,6 +125,13 @@ def _read_record(data: bytes, members: int) -> Mapping[str, _Row]:
     if twice:
         raise Unreadable(f"RECORD names more than once {some(twice)}")
     return record
+
+
+def _lines(data: bytes) -> Iterator[str]:
+    for line in io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline=""):
+        if len(line) > _MAX_ROW:
+            raise Unreadable(f"RECORD has a line of more than {_MAX_ROW} characters")
+        yield line
 
 
 def _record_faults(record: Mapping[str, _Row], archive: Zip, info: str) -> Iterator[str]:

@@ -68,6 +68,8 @@ class Status(Fault):
 
     def answer(self, exchange: Exchange) -> Answer:
         line = status_line(self.status, self.message)
+        if self.status in (204, 304):  # which end with their head
+            return Answer(line, [*self.headers.items()])
         return answer_json(line, {"message": line}, *self.headers.items())
 
 

@@ -305,3 +305,8 @@ def test_what_is_no_version_is_another_version(version: str) -> None:
     assert fault.startswith("Version is '1.0', and '")
     assert fault.isprintable()
     assert len(fault) < 200
+
+
+def test_a_field_without_a_name_hides_none_after_it() -> None:
+    found = read_metadata(b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n:\nRequires-Python: >=99\n")
+    assert found.requires_python == ">=99"

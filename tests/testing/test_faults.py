@@ -165,6 +165,12 @@ def test_a_status_without_a_message_says_its_own_phrase(registry: FakeRegistry) 
     assert client(registry).get(PAGE, status=503).json == {"message": "503 Service Unavailable"}
 
 
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_status_that_has_no_body_has_none(status: int, registry: FakeRegistry) -> None:
+    registry.fault("*", faults.Status(status))
+    assert client(registry).get(PAGE, status=status).body == b""
+
+
 def test_an_expired_token_is_refused_as_the_registry_does_it(registry: FakeRegistry) -> None:
     registry.tokens(expired="x")
     honest = client(registry).get(PAGE, headers={"PRIVATE-TOKEN": "x"}, status=401)
