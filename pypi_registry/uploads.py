@@ -198,8 +198,8 @@ class _Reading:
             self._faults += [*wrong_name, *self._findings.faults]
             if metadata and self._verify and not wrong_name:  # or the same would be said once more
                 self._faults += disagreements(metadata, name, version)
-        if faults := bounded([*missing, *self._faults]):
-            raise InvalidUpload(faults)
+        if faults := dict.fromkeys([*missing, *self._faults]):
+            raise InvalidUpload([*faults])
         assert name and version
         return Upload(
             name=self._fields["name"][0],
@@ -271,7 +271,7 @@ class _Reading:
             declared = self._declared(field)
             if declared or field in self._running:
                 computed[field] = self._digest(field)
-            self._faults += digest_faults(field, declared, computed.get(field, ""))
+            self._faults += bounded(digest_faults(field, declared, computed.get(field, "")))
         return Digests(computed.get("sha256_digest", ""), computed.get("md5_digest"), computed.get("blake2_256_digest"))
 
     def _digest(self, field: str) -> str:
