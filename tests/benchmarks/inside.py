@@ -3,8 +3,8 @@
 import io
 import sys
 import time
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, TYPE_CHECKING
 
 from tests.benchmarks.registry import Ask
 
@@ -37,7 +37,19 @@ def environ_of(ask: Ask) -> "WSGIEnvironment":
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
         "wsgi.input_terminated": True,
+        "wsgi.file_wrapper": _Sent,
     }
+
+
+class _Sent:
+    """A file that the server sends by itself: the application's part is over."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self._file = file
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._file.close()
+        return iter(())
 
 
 def answer(application: "WSGIApplication", environ: "WSGIEnvironment") -> tuple[str, bytes]:
