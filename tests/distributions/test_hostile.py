@@ -6,7 +6,7 @@ import re
 import sqlite3
 import tracemalloc
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -153,10 +153,20 @@ def in_memory(folder: Path) -> Place:
 
 def on_the_disk(folder: Path) -> Place:
     database = folder / "registry.db"
-    registry = Registry(
-        auth=Open(), catalogue=SQLiteCatalogue(database), blobs=FileBlobs(folder / "blobs"), forward_to=None
-    )
+    catalogue = SQLiteCatalogue(database)
+    _OPENED.append(catalogue)
+    registry = Registry(auth=Open(), catalogue=catalogue, blobs=FileBlobs(folder / "blobs"), forward_to=None)
     return Place(registry, lambda: (rows_of(database), files_below(folder / "blobs")))
+
+
+_OPENED: list[SQLiteCatalogue] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def catalogues_are_closed() -> Iterator[None]:
+    yield
+    for catalogue in _OPENED:
+        catalogue.close()
 
 
 def files_below(folder: Path) -> Sequence[Path]:
