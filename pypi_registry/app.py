@@ -24,6 +24,7 @@ from pypi_registry.forwarding import PYPI, ForwardTo, is_index
 from pypi_registry.routes import endpoint, find
 from pypi_registry.storage import Blobs, Catalogue
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
+from pypi_registry.uploads import FORM_ROOM
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -100,7 +101,7 @@ class Registry:
         except Exception:
             _log.exception("%s %r failed", call.method, call.path)
             answer = answer_json("500 Internal Server Error", {"message": "500 Internal Server Error"})
-        call.body.drain()
+        call.body.drain(longest=self._collaborators.max_file_size + FORM_ROOM)
         return answer.send(environ, start_response)
 
 

@@ -21,7 +21,7 @@ READ_SIZE = 1024**2
 """Bytes. gunicorn copies what it holds at every read: with reads of 64 KiB an upload takes twice the time."""
 
 DRAINED = 10 * 1000**2
-"""How many bytes of a refused body are read, so that a client that is still sending comes to see the answer."""
+"""How many bytes are read of a refused body that is too large, or whose length nobody knows."""
 
 MAX_PARTS = 20_000
 # Characters of the headers of one part, and of all: the decoder takes half a second for a megabyte of them.
@@ -68,10 +68,15 @@ class Body:
             raise LengthRequired
         return LimitedStream(stream, self.length)  # type: ignore[return-value]  # it reads, which is all that is asked
 
-    def drain(self) -> None:
-        """Read on for a bounded while, for a client that sends before it listens."""
+    def drain(self, longest: int) -> None:
+        """Read on for a bounded while, for a client that sends before it listens.
+
+        A body that is declared shorter than `longest` bytes is read to its end: nginx gives an answer of its own, 502,
+        if a server closes while it is sending, and twine sends a file again on any 5xx.
+        """
         with suppress(Exception):  # whatever the server raises, the answer is made, and nobody may be there to hear it
-            left = DRAINED if self.expected else 0
+            known = self.length is not None and self.length < longest
+            left = self.length or 0 if known else DRAINED if self.expected else 0
             while left > 0 and (data := self.read(min(left, READ_SIZE))):
                 left -= len(data)
 

@@ -556,7 +556,7 @@ def test_a_body_is_expected_where_one_may_come(environ: dict[str, object], expec
 
 def test_a_small_body_is_drained_to_its_end() -> None:
     stream = Stream(chunked(FORM, 50), length=len(FORM))
-    limited(stream, len(FORM)).drain()
+    limited(stream, len(FORM)).drain(longest=0)
     assert stream.served == len(FORM)
 
 
@@ -564,9 +564,9 @@ def test_what_is_left_of_a_body_is_drained() -> None:
     stream = Stream(iter([b"0123456789"]), length=10)
     body = limited(stream, 10)
     body.read(3)
-    body.drain()
+    body.drain(longest=0)
     assert stream.served == 10
-    body.drain()
+    body.drain(longest=0)
     assert stream.served == 10
 
 
@@ -584,9 +584,19 @@ def test_a_large_body_is_drained_for_ten_megabytes_and_no_further(first: int, pi
     assert DRAINED == 10_000_000
     for body_of in (terminated, lambda stream: limited(stream, 10**12)):
         stream = Stream(chain([b"x" * first], repeat(b"x" * piece)))
-        body_of(stream).drain()
+        body_of(stream).drain(longest=10**12)
         assert stream.served == DRAINED
         assert stream.largest <= READ_SIZE
+
+
+@pytest.mark.parametrize("terminating", [False, True], ids=["limited", "terminated"])
+def test_a_large_body_that_is_declared_and_short_enough_is_drained_to_its_end(terminating: bool) -> None:
+    length = 3 * DRAINED
+    environ = {"CONTENT_LENGTH": str(length), "wsgi.input_terminated": terminating}
+    for longest, read in ((length + 1, length), (length, DRAINED)):
+        stream = Stream(repeat(b"x" * 65536, length // 65536 + 1), length=length)
+        Body({**environ, "wsgi.input": stream}).drain(longest=longest)
+        assert stream.served == read
 
 
 @pytest.mark.parametrize(
@@ -600,21 +610,21 @@ def test_a_large_body_is_drained_for_ten_megabytes_and_no_further(first: int, pi
     ],
 )
 def test_a_body_that_is_not_there_is_not_drained(environ: dict[str, object]) -> None:
-    Body({"wsgi.input": Unreadable(), **environ}).drain()
+    Body({"wsgi.input": Unreadable(), **environ}).drain(longest=100)
 
 
 @pytest.mark.parametrize("kind", ["limited", "terminated"])
 def test_a_client_that_went_away_is_not_drained(kind: str) -> None:
     stream = Broken(iter([b"x" * 10]), ConnectionResetError())
     body = limited(stream, 100) if kind == "limited" else terminated(stream)
-    body.drain()
+    body.drain(longest=0)
     assert stream.served == 10
 
 
 def test_draining_after_a_refusal_does_not_fail() -> None:
     body = limited(Stream(iter([FORM[:100]])), len(FORM))
     refusal(body)
-    body.drain()
+    body.drain(longest=0)
 
 
 @pytest.mark.parametrize(

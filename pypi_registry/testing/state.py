@@ -52,7 +52,7 @@ class State:
         for rule in reversed(self.rules):
             ask = self._through(rule, request, ask)
         answer = ask(environ)
-        Body(environ).drain()
+        Body(environ).drain(longest=self.settings.max_file_size)
         self.requests[request.number - 1] = replace(request, status=int(answer.status[:3]))
         return answer.send(environ, start_response)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from pypi_registry.uploads import FORM_ROOM
 from tests.clients.programs import SCRIPTS
 from tests.clients.served import PATIENCE, until
 
@@ -132,7 +133,8 @@ def running(server: Server, folder: Path) -> Iterator[str]:
         stack.enter_context(process([*program, *arguments], folder, port))
         if server.nginx:
             directives, port = server.nginx.replace("{port}", str(port)), free_port()
-            stack.enter_context(nginx(_SERVER.format(port=port, directives=directives), folder, port))
+            site = _SERVER.format(port=port, directives=directives, longest=MAX_FILE_SIZE + FORM_ROOM)
+            stack.enter_context(nginx(site, folder, port))
         yield f"http://127.0.0.1:{port}"
 
 
@@ -176,7 +178,7 @@ def _listens(port: int) -> bool:
 _SERVER = """
 server {{
     listen 127.0.0.1:{port};
-    client_max_body_size 0;
+    client_max_body_size {longest};
     location / {{ {directives} }}
 }}
 """
