@@ -14,6 +14,7 @@ from weakref import WeakSet
 from pypi_registry.errors import StorageFull, StorageUnavailable
 
 _PATIENCE = 30.0  # seconds that a writer waits for other writers, in its process and in others
+_FORK_PATIENCE = 5.0  # seconds that a fork waits for what other threads are in the middle of
 
 
 class Connections:
@@ -21,16 +22,19 @@ class Connections:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._open: set[sqlite3.Connection] = set()
         self._idle: deque[sqlite3.Connection] = deque()
         # SQLite's own waiting polls: eight uploads at once take ten times as long to the slowest without this.
         self._writing = Lock()
+        self._opening = Lock()
+        self._forking = False
         _ALL.add(self)
 
     def close(self) -> None:
         """Close the connections that no thread is using."""
         with suppress(IndexError):
             while True:
-                self._idle.pop().close()
+                self._close(self._idle.pop())
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -66,10 +70,45 @@ class Connections:
         try:
             return self._idle.pop()
         except IndexError:
-            return self._connect()
+            with self._opening:
+                connection = self._connect()
+                self._open.add(connection)
+            return connection
 
     def give_back(self, connection: sqlite3.Connection) -> None:
-        self._idle.append(connection)
+        if self._forking:
+            self._close(connection)
+        else:
+            self._idle.append(connection)
+
+    def _close(self, connection: sqlite3.Connection) -> None:
+        connection.close()
+        self._open.discard(connection)
+
+    def before_fork(self, deadline: float) -> list[Lock]:
+        """Close every connection, and let none be opened until the locks that are given back are released.
+
+        A child believes that it holds the locks of the connections it inherits, and it holds none: its next connection
+        would write without any, or wait for a thread that the child does not have.
+        """
+        locks = [self._writing, self._opening]
+        taken = [lock for lock in locks if lock.acquire(timeout=max(0, deadline - time.monotonic()))]
+        self._forking = True
+        self.close()
+        while self._open and time.monotonic() < deadline:
+            time.sleep(0.001)
+            self.close()  # one that was given back while the first were closed
+        return taken
+
+    def after_fork(self) -> None:
+        """Go on, in the parent."""
+        self._forking = False
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew: of the other threads, which may have been in the middle of something, there is none."""
+        _INHERITED.append((self._open, self._idle))  # to collect them would be to close them
+        self._open, self._idle = set(), deque()
+        self._writing, self._opening, self._forking = Lock(), Lock(), False
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
@@ -106,23 +145,35 @@ class _Loan:
 
 _ALL: WeakSet[Connections] = WeakSet()
 _INHERITED: list[object] = []
+_HELD: list[Lock] = []
+_fork = Lock()
 
 
 def _before_fork() -> None:
-    # A child believes that it holds the locks of the connections it inherits, and it holds none: its next connection
-    # would write without any. So there are none to inherit, unless a thread is in the middle of something.
+    _fork.acquire()
+    deadline = time.monotonic() + _FORK_PATIENCE
     for connections in [*_ALL]:
-        connections.close()
+        _HELD.extend(connections.before_fork(deadline))
+
+
+def _after_fork_in_parent() -> None:
+    for connections in [*_ALL]:
+        connections.after_fork()
+    while _HELD:
+        _HELD.pop().release()
+    _fork.release()
 
 
 def _after_fork_in_child() -> None:
+    global _fork
     for connections in [*_ALL]:
-        _INHERITED.append(connections._idle)  # what a thread gave back in between; to collect it would be to close it
-        connections._idle, connections._writing = deque(), Lock()
+        connections.after_fork_in_child()
+    _HELD.clear()
+    _fork = Lock()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 
 def _commit(connection: sqlite3.Connection) -> None:

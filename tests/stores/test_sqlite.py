@@ -3,12 +3,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
@@ -512,11 +514,59 @@ def test_a_parent_that_closes_takes_nothing_from_its_child(path: Path, used: boo
 
 
 @forks
-def test_a_fork_in_the_middle_of_somebody_elses_upload_stops_no_child(catalogue: SQLiteCatalogue) -> None:
-    def act() -> None:
-        add(catalogue, "demo-1.zip")
+def test_a_fork_waits_for_the_upload_that_another_thread_is_in_the_middle_of(catalogue: SQLiteCatalogue) -> None:
+    begun = Event()
 
-    with catalogue._connections._writing:  # as another thread would hold it: a child has only the thread that forked
-        code = exit_code(fork(act))
+    def change() -> None:
+        with catalogue._connections.transaction() as connection:
+            connection.execute("UPDATE packages SET name = name")
+            begun.set()
+            time.sleep(0.2)
+
+    with ThreadPoolExecutor(1) as thread:
+        changing = thread.submit(change)
+        begun.wait()
+        child = fork(lambda: add_one(catalogue, "demo-1.zip"))
+        changing.result()
+    add(catalogue, "demo-2.zip")
+    assert exit_code(child) == 0
+    assert sorted(filenames(catalogue)) == ["demo-1.zip", "demo-2.zip"]
+
+
+@forks
+def test_forks_while_others_read_and_write_leave_children_that_do_both(catalogue: SQLiteCatalogue) -> None:
+    over = Event()
+
+    def work(number: int) -> int:
+        count = 0
+        while not over.is_set():
+            add(catalogue, f"demo-{number}.{count}.zip")
+            assert filenames(catalogue)
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(3) as threads:
+        working = [threads.submit(work, number) for number in range(3)]
+        children = [fork(partial(add_one, catalogue, f"child-{number}.zip")) for number in range(5)]
+        codes = [exit_code(child) for child in children]
+        over.set()
+        done = sum(worker.result() for worker in working)
+    assert codes == [0] * 5
+    assert len(filenames(catalogue)) == done + 5
+
+
+@forks
+@pytest.mark.parametrize("held", ["_writing", "_opening"])
+def test_a_fork_in_the_middle_of_ones_own_work_waits_for_a_while_and_stops_no_child(
+    catalogue: SQLiteCatalogue, held: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_connections, "_FORK_PATIENCE", 0.05)
+    with getattr(catalogue._connections, held):
+        code = exit_code(fork(lambda: add_one(catalogue, "demo-1.zip")))
     assert code == 0
     assert filenames(catalogue) == ["demo-1.zip"]
+    assert exit_code(fork(lambda: add_one(catalogue, "demo-2.zip"))) == 0
+
+
+def add_one(catalogue: SQLiteCatalogue, filename: str) -> None:
+    add(catalogue, filename)
