@@ -4,10 +4,11 @@ import io
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
 from threading import Lock
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from packaging.utils import NormalizedName, canonicalize_version
 
@@ -33,6 +34,14 @@ class MemoryCatalogue:
         self._revisions: dict[tuple[int, NormalizedName | None], int] = {}
         self._published: set[tuple[str | int, NormalizedName]] = set()
         self._publishers: dict[int, str] = {}
+
+    def copy(self) -> Self:
+        """Give a catalogue with the same rows, which goes its own way from here."""
+        other = type(self)()
+        with self._lock:
+            rows = {name: value for name, value in vars(self).items() if name != "_lock"}
+            vars(other).update(deepcopy(rows))
+        return other
 
     def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
         with self._lock:

@@ -8,7 +8,8 @@ from urllib.parse import quote
 from pypi_registry.distributions import Verify, verify
 from pypi_registry.site import MOUNT
 from pypi_registry.testing.faults import Fault
-from pypi_registry.testing.lying import Rule, Where
+from pypi_registry.testing.lying import Rule, Where, check_where
+from pypi_registry.testing.making import each
 from pypi_registry.testing.projects import FakeProject
 from pypi_registry.testing.recording import RecordedRequest
 from pypi_registry.testing.serving import Server
@@ -100,9 +101,7 @@ class FakeRegistry(FakeProject):
         :param expired: who is told that their token has expired.
         """
         secrets: dict[Right, str | Iterable[str]] = {"read": read, "write": write, "expired": expired}
-        self._state.tokens.rights = {
-            secret: right for right, some in secrets.items() for secret in ([some] if isinstance(some, str) else some)
-        }
+        self._state.tokens.rights = {secret: right for right, some in secrets.items() for secret in each(some)}
 
     def fault(self, where: Where, what: Fault, *, times: int | None = None, after: int = 0) -> Rule:
         """Misbehave from now on.
@@ -114,6 +113,7 @@ class FakeRegistry(FakeProject):
         :param times: how many of these requests meet it; None for all.
         :param after: how many of them come through before.
         """
+        check_where(where)
         if not isinstance(what, Fault):
             raise TypeError(f"what= must be a fault, such as faults.Status(503): {what!r}")
         return self._state.plant(Rule(where, what, times, after))

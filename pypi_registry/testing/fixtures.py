@@ -24,5 +24,5 @@ def fake_registry_session(fake_registry_configuration: FakeRegistry) -> Iterator
 def fake_registry(fake_registry_session: FakeRegistry) -> Iterator[FakeRegistry]:
     """Give the started registry with nothing in it: no package, request, token or fault of another test."""
     fake_registry_session.clear()
-    yield fake_registry_session
+    yield fake_registry_session.start()  # a test may have stopped it, to be without an index
     fake_registry_session.clear()

@@ -1,10 +1,12 @@
 """Where faults are planted: between a client and the honest answer."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from threading import Lock
 from typing import TypeAlias
+from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 
@@ -15,9 +17,21 @@ from pypi_registry.testing.recording import RecordedRequest
 Where: TypeAlias = str | int | Callable[[RecordedRequest], bool]
 """Which requests: a text, a number, or a function that tells.
 
-A text, in which ``*`` stands for anything, is the name of a package or of a file, the path of a project, the path of an
-address, or a method and a path. A number is that of the request, counted from 1.
+A text, in which ``*`` stands for anything, is the name of a package or of a file, the path of a project, an address or
+the path of one, or a method and one of these. A number is that of the request, counted from 1.
 """
+
+
+def check_where(where: object) -> None:
+    """Refuse what no request could ever be, which else would be a fault that nobody meets.
+
+    :raises TypeError: if it is neither a text nor a number nor a function.
+    :raises ValueError: if it is a number below 1.
+    """
+    if not (isinstance(where, str | int) or callable(where)):
+        raise TypeError(f"where= must be a text, the number of a request, or a function: {where!r}")
+    if isinstance(where, int) and where < 1:
+        raise ValueError(f"where= counts requests from 1: {where!r}")
 
 
 def is_there(where: Where, request: RecordedRequest) -> bool:
@@ -28,8 +42,14 @@ def is_there(where: Where, request: RecordedRequest) -> bool:
         return request.number == where
     if request.package and request.package == canonicalize_name(where):
         return True
+    where = _as_path(where)
     texts = (request.package, request.filename, request.project, request.path, str(request))
     return any(fnmatchcase(text, where) for text in texts if text)
+
+
+def _as_path(where: str) -> str:
+    """Write an address as a request has its path: without scheme, host and login, and unquoted."""
+    return unquote(re.sub(r"^([A-Z]+ )?https?://[^/]*", r"\1", where))
 
 
 @dataclass(eq=False)

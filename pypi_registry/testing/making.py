@@ -38,9 +38,9 @@ class Said(TypedDict, total=False):
 
     metadata_version: str
     requires_python: str
-    requires: Iterable[str]
-    """Requirements, such as ``other>=1``."""
-    extras: Mapping[str, Iterable[str]]
+    requires: str | Iterable[str]
+    """Requirements, such as ``other>=1``, or one of them."""
+    extras: Mapping[str, str | Iterable[str]]
     """The requirements of each extra."""
     headers: Iterable[tuple[str, str]]
     """Any more of them."""
@@ -157,8 +157,8 @@ def core_metadata(
     *,
     metadata_version: str = "2.1",
     requires_python: str = "",
-    requires: Iterable[str] = (),
-    extras: Mapping[str, Iterable[str]] | None = None,
+    requires: str | Iterable[str] = (),
+    extras: Mapping[str, str | Iterable[str]] | None = None,
     headers: Iterable[tuple[str, str]] = (),
 ) -> bytes:
     """Write ``METADATA`` or ``PKG-INFO``."""
@@ -168,16 +168,21 @@ def core_metadata(
         ("Version", version),
         ("Summary", "Made for a test"),
         *([("Requires-Python", requires_python)] if requires_python else []),
-        *(("Requires-Dist", requirement) for requirement in requires),
+        *(("Requires-Dist", requirement) for requirement in each(requires)),
         *(line for extra, wanted in (extras or {}).items() for line in _lines_of_an_extra(extra, wanted)),
         *headers,
     ]
     return "".join(f"{key}: {value}\n" for key, value in lines).encode()
 
 
-def _lines_of_an_extra(extra: str, requires: Iterable[str]) -> Iterator[tuple[str, str]]:
+def each(texts: str | Iterable[str]) -> Iterable[str]:
+    """Give texts one by one, or a single one, which would else be taken for its letters."""
+    return [texts] if isinstance(texts, str) else texts
+
+
+def _lines_of_an_extra(extra: str, requires: str | Iterable[str]) -> Iterator[tuple[str, str]]:
     yield "Provides-Extra", extra
-    for text in requires:
+    for text in each(requires):
         requirement = Requirement(text)
         marker = f"({requirement.marker}) and " if requirement.marker else ""
         requirement.marker = None

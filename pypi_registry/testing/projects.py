@@ -49,6 +49,9 @@ class FakeProject:
         self._get_origin = origin
         self._get_state = state
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.path!r} at {self._get_origin()}>"
+
     @property
     def upload_url(self) -> str:
         """Where twine and uv publish."""

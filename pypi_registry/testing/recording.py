@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
+from urllib.parse import unquote_plus
 
 from packaging.utils import NormalizedName, canonicalize_name
 from werkzeug.datastructures import Headers
@@ -70,10 +71,8 @@ def read_request(number: int, environ: "WSGIEnvironment") -> RecordedRequest:
     return RecordedRequest(
         number=number,
         method=method,
-        path=path,
-        query=re.sub(
-            r"((?:^|&)[^=&]*token[^=&]*=)[^&]*", r"\1***", environ.get("QUERY_STRING", ""), flags=re.IGNORECASE
-        ),
+        path=_without_login(path),
+        query="&".join(map(_masked_part, environ.get("QUERY_STRING", "").split("&"))),
         headers=_headers(environ),
         user=credentials.user if credentials else "",
         kind=kind,
@@ -106,7 +105,17 @@ def _package(name: str, filename: str) -> NormalizedName | Literal[""]:
     return canonicalize_name(name) if name else ""
 
 
-_SECRET = re.compile("token|cookie|authorization", re.IGNORECASE)
+_SECRET = re.compile("token|secret|password|key|signature|credential|cookie|authorization", re.IGNORECASE)
+
+
+def _masked_part(part: str) -> str:
+    name, equals, _ = part.partition("=")
+    return f"{name}=***" if equals and _SECRET.search(unquote_plus(name)) else _without_login(part)
+
+
+def _without_login(text: str) -> str:
+    """Mask the user and the password of any address in a text."""
+    return re.sub(r"://[^/\s]*@", "://***@", text)
 
 
 def _headers(environ: "WSGIEnvironment") -> Headers:
@@ -114,7 +123,8 @@ def _headers(environ: "WSGIEnvironment") -> Headers:
     for key, value in environ.items():
         if key.startswith("HTTP_") or key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             name = key.removeprefix("HTTP_").replace("_", "-").title()
-            headers.add(name, _masked(name, str(value)) if _SECRET.search(name) else str(value))
+            value = _without_login(str(value))
+            headers.add(name, _masked(name, value) if _SECRET.search(name) else value)
     return headers
 
 

@@ -52,6 +52,18 @@ def add(catalogue: Catalogue, filename: str, name: str = "demo") -> PackageFile:
     return catalogue.add(TOOLS, upload, "0" * 32, datetime(2026, 1, 2, tzinfo=UTC))
 
 
+def test_a_copy_of_a_catalogue_in_memory_goes_its_own_way() -> None:
+    catalogue = MemoryCatalogue()
+    file = add(catalogue, "demo-1.0.zip")
+    copy = catalogue.copy()
+    catalogue.yank(file.package, "broken")
+    catalogue.delete_file(file)
+    assert list(copy.files([TOOLS.id], DEMO)) == [file]
+    copy.delete_package(file.package)
+    assert list(catalogue.names([TOOLS.id])) == ["demo"]
+    assert copy.revision([TOOLS.id], None) > catalogue.revision([TOOLS.id], None)
+
+
 def test_ids_only_rise(catalogue: Catalogue) -> None:
     files: list[PackageFile] = []
     for count in range(6):

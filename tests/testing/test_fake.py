@@ -85,6 +85,12 @@ def test_a_login_is_put_into_an_address_whatever_it_holds() -> None:
     assert (place.username, place.password) == ("%C3%A4", "p%40ss%3Aw%2Frd")
 
 
+def test_a_registry_and_a_project_say_where_they_are() -> None:
+    registry = FakeRegistry()
+    assert repr(registry) == "<FakeRegistry 'fake/packages' at http://registry.invalid>"
+    assert repr(registry.project("acme/tools")) == "<FakeProject 'acme/tools' at http://registry.invalid>"
+
+
 # Starting and stopping
 
 

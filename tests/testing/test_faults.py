@@ -66,6 +66,11 @@ def statuses(registry: FakeRegistry, *paths: str) -> list[int]:
         ("*/simple/demo/", ["page"]),
         ("*/simple/*", ["index", "page"]),
         ("/api/v4/projects/fake/packages/packages/pypi/simple/demo/", ["page"]),
+        ("http://registry.invalid/*", ["index", "page", "metadata", "file", "upload"]),
+        (f"http://registry.invalid{PAGE}", ["page"]),
+        (f"http://any:s%2Fcret@127.0.0.1:80{PLACE}/simple/*", ["index", "page"]),
+        (f"GET http://registry.invalid{PLACE}*", ["index", "page", "metadata", "file"]),
+        (f"{PLACE}/files/*.whl", ["file"]),
         ("POST *", ["upload"]),
         ("GET */simple/*", ["index", "page"]),
         ("*", ["index", "page", "metadata", "file", "upload"]),
@@ -142,6 +147,17 @@ def test_a_fault_that_was_lifted_is_over(registry: FakeRegistry) -> None:
 def test_what_is_no_fault_is_refused(what: Any, registry: FakeRegistry) -> None:
     with pytest.raises(TypeError, match="what= must be a fault"):
         registry.fault("*", what)
+
+
+@pytest.mark.parametrize("where", [None, b"demo", ["demo"], re.compile("demo"), 1.5], ids=repr)
+def test_what_is_no_place_is_refused(where: Any, registry: FakeRegistry) -> None:
+    with pytest.raises(TypeError, match="where= must be a text, the number of a request, or a function"):
+        registry.fault(where, faults.Status(503))
+
+
+def test_a_request_has_no_number_below_1(registry: FakeRegistry) -> None:
+    with pytest.raises(ValueError, match="counts requests from 1: 0"):
+        registry.fault(0, faults.Status(503))
 
 
 def test_faults_are_values() -> None:

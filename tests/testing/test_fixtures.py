@@ -31,6 +31,11 @@ def test_nothing_is_left_of_another_test(fake_registry, number):
     with SEEN.open("a") as file:
         file.write(f"{os.getpid()} {fake_registry.url}\\n")
 
+@pytest.mark.parametrize("number", range(2))
+def test_a_registry_that_another_test_stopped_is_there_again(fake_registry, number):
+    urlopen(fake_registry.index_url).close()
+    fake_registry.stop()
+
 def test_the_session_has_one_server(fake_registry_session, fake_registry):
     assert fake_registry_session is fake_registry
     assert fake_registry.path == "fake/packages"
@@ -46,14 +51,14 @@ def run(folder: Path, *options: str, conftest: str = OPTED_IN, tests: str = TEST
 
 
 def test_each_test_finds_the_same_server_and_nothing_in_it(tmp_path: Path) -> None:
-    assert "7 passed" in run(tmp_path)
+    assert "9 passed" in run(tmp_path)
     assert len({*(tmp_path / "seen.txt").read_text().splitlines()}) == 1
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("xdist") is None, reason="pytest-xdist is not installed")
 def test_each_worker_of_xdist_has_a_server_of_its_own(tmp_path: Path) -> None:
-    assert "7 passed" in run(tmp_path, "-n", "2")
+    assert "9 passed" in run(tmp_path, "-n", "2")
     seen = dict(line.split() for line in (tmp_path / "seen.txt").read_text().splitlines())
     assert len(seen) == len({*seen.values()}) == 2
 

@@ -205,6 +205,11 @@ def test_an_sdist_that_brings_its_own_build_gets_no_other(build: str) -> None:
     assert inside[f"demo-1.0/{build}"] == b"its own"
 
 
+def test_one_requirement_alone_is_not_taken_for_its_letters() -> None:
+    alone = making.core_metadata("demo", "1.0", requires="other>=2", extras={"more": "third"})
+    assert alone == making.core_metadata("demo", "1.0", requires=["other>=2"], extras={"more": ["third"]})
+
+
 def test_what_an_extra_requires_is_required_with_it_only() -> None:
     extras = {"test": ["pytest>=8", 'old[more]; python_version < "3" or os_name == "nt"'], "none": []}
     metadata = Metadata.from_email(making.core_metadata("demo", "1.0", requires=["other"], extras=extras))

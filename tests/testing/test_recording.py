@@ -68,6 +68,9 @@ def test_the_text_of_a_request_is_its_method_and_its_path_however_it_was_quoted(
         ("JOB-TOKEN", "secret with blanks", "***"),
         ("Cookie", "session=secret; other=YW55OnNlY3JldA==", "***"),
         ("Proxy-Authorization", "Basic YW55OnNlY3JldA==", "Basic ***"),
+        ("X-Api-Key", "secret", "***"),
+        ("Referer", "https://ada:secret@host.example/?page=1", "https://***@host.example/?page=1"),
+        ("Referer", "https://secret@with:secret@host.example/", "https://***@host.example/"),
     ],
 )
 def test_a_secret_is_masked(header: str, value: str, shown: str) -> None:
@@ -83,10 +86,21 @@ def test_a_secret_is_masked(header: str, value: str, shown: str) -> None:
         ("private_token=secret", "private_token=***"),
         ("page=2&job_token=secret&format=x", "page=2&job_token=***&format=x"),
         ("page=2", "page=2"),
+        ("", ""),
+        ("Password=secret&client_secret=secret&api_key=secret", "Password=***&client_secret=***&api_key=***"),
+        ("private%5Ftoken=secret&pass%77ord=secret", "private%5Ftoken=***&pass%77ord=***"),
+        ("next=https://ada:secret@host.example/", "next=https://***@host.example/"),
     ],
 )
 def test_a_secret_in_the_query_is_masked_too(query: str, shown: str) -> None:
     assert recorded("GET", f"/?{query}").query == shown
+
+
+def test_a_login_in_an_address_that_is_asked_for_as_from_a_proxy_is_masked() -> None:
+    environ = EnvironBuilder("/").get_environ() | {"PATH_INFO": "http://ada:secret@host.example/simple/"}
+    request = read_request(1, environ)
+    assert str(request) == "GET http://***@host.example/simple/"
+    assert "secret" not in repr(request)
 
 
 def test_the_rest_of_the_headers_is_there_by_name_in_any_case() -> None:
