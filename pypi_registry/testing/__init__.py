@@ -1,7 +1,7 @@
 """For the tests of those who use a registry: public, documented, and kept as the rest is.
 
 It needs nothing that the registry does not need. What needs more is imported by its own name: `transports` needs
-urllib3, `fixtures` needs pytest.
+urllib3, `httpx_transport` needs httpx, `fixtures` needs pytest.
 """
 
 from pypi_registry.testing import faults as faults

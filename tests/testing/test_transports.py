@@ -1,7 +1,9 @@
 """Without a socket: requests, urllib3, httpx and WebTest meet the same registry, and the same faults."""
 
+import asyncio
 import json
 import socket
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -13,6 +15,7 @@ from urllib3.exceptions import MaxRetryError
 
 from pypi_registry.simple import Form
 from pypi_registry.testing import FakeRegistry, faults, make_sdist
+from pypi_registry.testing.httpx_transport import HttpxTransport
 from pypi_registry.testing.serving import BrokenOff
 from pypi_registry.testing.transports import pool_manager, requests_adapter
 
@@ -159,6 +162,73 @@ def test_httpx_takes_the_application_as_it_is(registry: FakeRegistry) -> None:
         registry.fault("*", faults.Cut())
         with pytest.raises(BrokenOff):
             client.get(file.url)
+
+
+Ask = Callable[..., list[httpx.Response]]
+
+
+@pytest.fixture
+def ask(registry: FakeRegistry) -> Iterator[Ask]:
+    """Give a function that asks as httpx does, by a client that waits and by one that does not; they must agree."""
+    transport = HttpxTransport(registry)
+
+    async def ask_without_waiting(method: str, url: str, **options: Any) -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport) as client:
+            return await client.request(method, url, **options)
+
+    with httpx.Client(transport=transport) as client:
+
+        def ask(method: str, url: str, **options: Any) -> list[httpx.Response]:
+            return [client.request(method, url, **options), asyncio.run(ask_without_waiting(method, url, **options))]
+
+        yield ask
+
+
+def test_httpx_reads_pages_and_files(registry: FakeRegistry, ask: Ask) -> None:
+    [file] = registry.add("demo", size=100_000)
+    for page in ask("GET", f"{registry.index_url}/demo/", headers={"Accept": Form.JSON.value}):
+        assert page.json()["name"] == "demo"
+        assert page.headers["Content-Encoding"] == "gzip"
+    assert [answer.content for answer in ask("GET", file.url)] == [file.data] * 2
+    assert [answer.headers["Content-Length"] for answer in ask("HEAD", file.url)] == [str(len(file.data))] * 2
+    assert [answer.status_code for answer in ask("GET", f"{registry.index_url}/absent/")] == [404, 404]
+
+
+def test_httpx_publishes(registry: FakeRegistry, ask: Ask) -> None:
+    sdist = make_sdist("demo", "1.0")
+    form = {"data": {"name": "demo", "version": "1.0"}, "files": {"content": (sdist.filename, sdist.data)}}
+    assert [answer.status_code for answer in ask("POST", registry.upload_url, **form)] == [201, 400]
+    assert registry.packages["demo"]["1.0"][0].data == sdist.data
+
+
+@pytest.mark.parametrize("clients", ["waits", "does not wait"])
+@pytest.mark.parametrize(
+    ("what", "error"),
+    [
+        (faults.Cut(), httpx.RemoteProtocolError),
+        (faults.Disconnect(), httpx.RemoteProtocolError),
+        (faults.Hang(), httpx.ReadTimeout),
+        (faults.SlowStart(FOREVER + 1), httpx.ReadTimeout),
+        (faults.Drip(100, FOREVER + 1), httpx.ReadTimeout),
+    ],
+    ids=str,
+)
+def test_httpx_takes_a_fault_as_it_would_on_a_network(
+    what: faults.Fault, error: type[Exception], clients: str, registry: FakeRegistry, ask: Ask
+) -> None:
+    [file] = registry.add("demo")
+    registry.fault("demo", what, after=0 if clients == "waits" else 1, times=1)
+    with pytest.raises(error):
+        ask("GET", file.url, timeout=FOREVER)
+    assert [answer.content for answer in ask("GET", file.url)] == [file.data] * 2
+
+
+def test_httpx_waits_as_long_as_its_timeout(registry: FakeRegistry, ask: Ask) -> None:
+    [file] = registry.add("demo")
+    registry.fault("demo", faults.SlowStart(0.001))
+    registry.fault("demo", faults.Drip(500, 0.001))
+    for timeout in (FOREVER, None):
+        assert [answer.content for answer in ask("GET", file.url, timeout=timeout)] == [file.data] * 2
 
 
 def test_adapters_take_the_options_of_their_own_kind(registry: FakeRegistry) -> None:
