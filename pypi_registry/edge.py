@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from pypi_registry.auth import Ability, Auth, Credentials, Manner, Presented, Principal, require
+from pypi_registry.body import Body
 from pypi_registry.directory import Directory, parse_ref
 from pypi_registry.distributions import Verify
 from pypi_registry.errors import InvalidRequest, NotFound
 from pypi_registry.forwarding import ForwardTo
 from pypi_registry.model import Group, Project
-from pypi_registry.multipart import Body
 from pypi_registry.pages import Pages
 from pypi_registry.storage import Blobs, Catalogue
 

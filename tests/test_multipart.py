@@ -7,9 +7,11 @@ from itertools import chain, cycle, islice, repeat
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from urllib3 import encode_multipart_formdata
 
+from pypi_registry.body import DRAINED, READ_SIZE, Body
 from pypi_registry.errors import InvalidUpload, LengthRequired
-from pypi_registry.multipart import DRAINED, MAX_PARTS, READ_SIZE, Body, content_type, parts
+from pypi_registry.multipart import MAX_PARTS, content_type, parts
 
 TYPE = "multipart/form-data; boundary=B0und"
 MEBIBYTE = b"x" * 1024**2
@@ -170,6 +172,25 @@ def test_the_bytes_of_a_part_arrive_as_they_are(contents: list[bytes], sizes: li
 
     expected = [(str(number), "f", data) for number, data in enumerate(contents)]
     assert read(limited(Stream(pieces(), length=len(form)), len(form))) == expected
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text(st.characters(codec="utf-8", exclude_characters='"\\%', exclude_categories=["C", "Z"]), max_size=9),
+            st.none() | st.text("abc-_.+!;=", min_size=1, max_size=9),
+            st.binary(max_size=40),
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    st.integers(1, 300),
+)
+@settings(max_examples=100, deadline=None)
+def test_the_forms_that_urllib3_makes_are_read_as_they_were_meant(parts: Parsed, size: int) -> None:
+    fields = [(name, (filename, data) if filename else data) for name, filename, data in parts]
+    form, form_type = encode_multipart_formdata(fields)
+    assert read(terminated(Stream(chunked(form, size))), form_type) == parts
 
 
 @pytest.mark.parametrize("letters", [b"xxxx", b"----", b"\r\n\r\n", b"\r\n--"], ids=repr)
@@ -379,20 +400,48 @@ def endless(beginning: bytes, piece: bytes) -> Stream:
 
 
 @pytest.mark.parametrize(
-    ("beginning", "piece"),
+    ("beginning", "piece", "fault"),
     [
-        pytest.param(b"", b"x" * 65536, id="before the first part"),
-        pytest.param(b"", b"--B0un\r\n" * 8192, id="before the first part, nearly boundaries"),
-        pytest.param(b"--B0und\r\n", b"x" * 65536, id="a header"),
-        pytest.param(b"--B0und\r\n", b"X-Header: x\r\n" * 5000, id="headers"),
-        pytest.param(b"--B0und\r\n", b" folded\r\n" * 5000, id="a folded header"),
-        pytest.param(FORM[: -len(END)] + b"--B0und\r\n", b"X-Header: x\r\n" * 5000, id="headers of a later part"),
+        pytest.param(b"", b"x" * 65536, "has no end", id="before the first part"),
+        pytest.param(b"", b"--B0un\r\n" * 8192, "has no end", id="before the first part, nearly boundaries"),
+        pytest.param(b"--B0undx", b"x" * 65536, "has no end", id="before the first part, with its boundary"),
+        pytest.param(b"--B0und", b" " * 65536, "has no end", id="a boundary and blanks"),
+        pytest.param(b"--B0und\r\n", b"x" * 65536, "of headers", id="a header"),
+        pytest.param(b"--B0und\r\n", b"X-Header: x\r\n" * 5000, "of headers", id="headers"),
+        pytest.param(b"--B0und\r\n", b" folded\r\n" * 5000, "of headers", id="a folded header"),
+        pytest.param(
+            FORM[: -len(END)] + b"--B0und\r\n", b"X-Header: x\r\n" * 5000, "of headers", id="headers of a later part"
+        ),
     ],
 )
-def test_what_stands_before_a_part_has_an_end(beginning: bytes, piece: bytes) -> None:
+def test_what_stands_before_a_part_has_an_end(beginning: bytes, piece: bytes, fault: str) -> None:
     stream = endless(beginning, piece)
-    assert "has no end" in refusal(terminated(stream))
+    assert fault in refusal(terminated(stream))
     assert stream.served < 4 * 1024**2
+
+
+@pytest.mark.parametrize("beginning", [b"--B0undx", b"--B0und" + b" " * 200, b"--B0und-\r\n"], ids=repr)
+def test_a_file_that_begins_nearly_with_a_boundary_arrives_while_it_is_sent(beginning: bytes) -> None:
+    head = part("content", b"", "f")[: -len(b"\r\n")]
+    stream = Stream(iter([head, beginning, *[MEBIBYTE] * 10, b"\r\n", END]))
+    [content] = islice(parts(terminated(stream), TYPE), 1)
+    data = next(content.chunks)
+    assert stream.served < 3 * len(MEBIBYTE)
+    assert data + b"".join(content.chunks) == beginning + MEBIBYTE * 10
+
+
+def test_a_part_may_end_with_its_headers() -> None:
+    """RFC 2046 lets a part be without a body, and without the line break before one."""
+    form = b'--B0und\r\nContent-Disposition: form-data; name="a"\r\n\r\n--B0und--\r\n'
+    for size in range(1, len(form) + 1):
+        assert read(terminated(Stream(chunked(form, size)))) == [("a", None, b"")]
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_lines_may_end_as_those_of_old_tools_do(size: int) -> None:
+    """`distutils` of Python 3.2 ended its lines without a carriage return."""
+    form = b'--B0und\nContent-Disposition: form-data; name="a"; filename="f"\n\nx\r\ny\r\n\n--B0und--\n'
+    assert read(terminated(Stream(chunked(form, size)))) == [("a", "f", b"x\r\ny\r\n")]
 
 
 def test_headers_of_all_parts_together_are_bounded() -> None:
@@ -400,7 +449,7 @@ def test_headers_of_all_parts_together_are_bounded() -> None:
     few, many = (count * part("n" * 60_000, b"x") + END for count in (60, 80))
     assert len(read_bytes(few)) == 60
     assert refusal(limited(Stream(iter([many]), length=len(many)), len(many))) == (
-        "the parts of the form have more than 4194304 characters of headers"
+        "the parts of the form have more than 4194304 bytes of headers"
     )
 
 
@@ -408,7 +457,7 @@ def test_headers_of_one_part_are_bounded() -> None:
     head = 'Content-Disposition: form-data; name="a"'
     large = form_with(f"{head}\r\nX-Header: {64 * 1024 * 'x'}")
     assert refusal(limited(Stream(iter([large]), length=len(large)), len(large))) == (
-        "a part of the form has more than 65536 characters of headers"
+        "a part of the form has more than 65536 bytes of headers"
     )
     small = form_with(f"{head}\r\nX-Header: {32 * 1024 * 'x'}")
     assert read(limited(Stream(iter([small]), length=len(small)), len(small))) == [("a", None, b"x")]
@@ -420,7 +469,7 @@ def form_with(head: str) -> bytes:
 
 def test_headers_of_three_mebibytes_are_refused_though_they_end() -> None:
     form = part("a", b"x", headers=b"X-Header: x\r\n" * 250_000) + END
-    assert "has no end" in refusal(terminated(Stream(iter([form]))))
+    assert "more than 65536 bytes of headers" in refusal(terminated(Stream(iter([form]))))
 
 
 def test_the_headers_of_a_part_may_have_some_kilobytes() -> None:

@@ -20,11 +20,11 @@ from werkzeug.test import create_environ, run_wsgi_app
 from pypi_registry import Open, Registry
 from pypi_registry.accounts import Accounts, ProjectEntry, Role, Token, User, token_digest
 from pypi_registry.auth import Ability, Credentials, Presented, Principal, Subject
+from pypi_registry.body import DRAINED
 from pypi_registry.directory import OpenDirectory, Ref, number_of
 from pypi_registry.errors import InvalidToken, RegistryError, StorageFull, StorageUnavailable
 from pypi_registry.forwarding import Released
 from pypi_registry.model import Group, PackageFile, PackageName, Project, Upload, Visibility, is_below
-from pypi_registry.multipart import DRAINED
 from pypi_registry.storage import NewBlob
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue

@@ -8,10 +8,10 @@ from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
 from pypi_registry.app import Registry
+from pypi_registry.body import Body
 from pypi_registry.directory import OpenDirectory
 from pypi_registry.distributions import Verify
 from pypi_registry.edge import Answer
-from pypi_registry.multipart import Body
 from pypi_registry.site import Site
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 from pypi_registry.testing.faults import Ask, Exchange

@@ -1,5 +1,6 @@
 """The suite of a store of bytes."""
 
+import hashlib
 import io
 import secrets
 from unittest import SkipTest
@@ -48,7 +49,7 @@ class BlobsContract(Threads):
             put(blobs, f"{number:032x}", *chunks)
         for number, chunks in enumerate(_CHUNKS):
             for _ in range(2):
-                assert self._get(blobs, f"{number:032x}") == b"".join(chunks), number
+                assert _shown(self._get(blobs, f"{number:032x}")) == _shown(b"".join(chunks)), number
 
     def test_before_the_commit_nobody_sees_anything(self) -> None:
         blobs = self.make_blobs()
@@ -65,7 +66,7 @@ class BlobsContract(Threads):
     def test_whoever_reads_beside_a_commit_gets_all_or_nothing(self) -> None:
         blobs = self.make_blobs()
         data = secrets.token_bytes(300_001)
-        seen: set[bytes | None] = set()
+        seen: set[object] = set()
 
         def write() -> None:
             with blobs.create(KEY) as blob:
@@ -73,9 +74,8 @@ class BlobsContract(Threads):
                     blob.write(data[start : start + 100_000])
                 blob.commit()
 
-        self._beside(write, lambda: seen.add(self._get(blobs)))
-        assert {found and len(found) for found in seen} <= {None, len(data)}
-        assert seen - {None} == {data}
+        self._beside(write, lambda: seen.add(_shown(self._get(blobs))))
+        assert seen - {None} == {_shown(data)}
 
     # What was not committed
 
@@ -125,9 +125,9 @@ class BlobsContract(Threads):
             blob.write(b"three")
             assert _read_back(blob) == _read_back(blob) == b"onetwothree"
             blob.write(b"x" * 1_000_000)
-            assert _read_back(blob) == b"onetwothree" + b"x" * 1_000_000
+            assert _shown(_read_back(blob)) == _shown(b"onetwothree" + b"x" * 1_000_000)
             blob.commit()
-        assert self._get(blobs) == b"onetwothree" + b"x" * 1_000_000
+        assert _shown(self._get(blobs)) == _shown(b"onetwothree" + b"x" * 1_000_000)
 
     def test_a_stream_can_be_sought_and_is_nobody_elses(self) -> None:
         blobs = self.make_blobs()
@@ -246,6 +246,13 @@ def put(blobs: Blobs, key: str, *chunks: bytes) -> None:
         for chunk in chunks:
             blob.write(chunk)
         blob.commit()
+
+
+def _shown(data: bytes | None) -> object:
+    """Give what pytest may show of bytes: where ``CI`` is set, it compares megabytes line by line, for hours."""
+    if data is None or len(data) < 100:
+        return data
+    return f"{len(data)} bytes, {data[:20]!r}…, SHA-256 {hashlib.sha256(data).hexdigest()}"
 
 
 def _read_back(blob: NewBlob) -> bytes:
