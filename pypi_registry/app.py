@@ -21,7 +21,7 @@ from pypi_registry.errors import (
     RegistryError,
 )
 from pypi_registry.forwarding import PYPI, ForwardTo, is_index
-from pypi_registry.routes import endpoint, find
+from pypi_registry.routes import Route, endpoint, find
 from pypi_registry.storage import Blobs, Catalogue
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 from pypi_registry.uploads import FORM_ROOM
@@ -48,7 +48,8 @@ class Registry:
     :param verify: looks into every file that is uploaded, and names its faults; it gets a stream and a file name, and
         gives :class:`~pypi_registry.distributions.Findings`. None takes files at their word, whatever they hold.
     :param fallback: the host's own WSGI application for addresses that are none of ours, so that it keeps what else it
-        has below the mount point; it gets the request untouched. None answers them with 404.
+        has below the mount point; it gets the request untouched. An address with a path in place of an id is ours if
+        the directory knows that project or group. None answers all others with 404.
     :raises TypeError: if a part is missing that another one needs, so that nothing is open by accident.
     """
 
@@ -92,7 +93,10 @@ class Registry:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         call = Call(environ, self._collaborators)
         try:
-            answer = _answer(call)
+            route, call.captured = find(call.path)
+            if self._fallback is not None and _is_the_hosts(call):
+                raise NoSuchRoute
+            answer = _answer(call, route)
         except RegistryError as error:
             if isinstance(error, NoSuchRoute) and self._fallback is not None:
                 return self._fallback(environ, start_response)
@@ -109,8 +113,19 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 """Browsers keep Basic credentials, and would send them with whatever a stranger's page makes them do."""
 
 
-def _answer(call: Call) -> Answer:
-    route, call.captured = find(call.path)
+def _is_the_hosts(call: Call) -> bool:
+    """Tell whether an address that has the form of one of ours cannot be one.
+
+    Servers decode the slashes of an id, so ``/projects/1/repository/branches/packages`` may be asked of a project
+    ``1/repository/branches``: it is if there is such a project. What has no number is no package.
+    """
+    parts = call.captured
+    if not all(parts.get(number, "0").isdecimal() for number in ("package_id", "package_file_id")):
+        return True
+    return "/" in (parts.get("project") or parts["group"]) and call.place() is None
+
+
+def _answer(call: Call, route: Route) -> Answer:
     if call.method not in _SAFE and call.header("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site"):
         raise Forbidden("a browser sent this for another site")
     if call.method == "OPTIONS":

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[str, str]]
 
-# Different tokens see different pages at one address, so no cache may mistake one for the other.
-VARY = ("Vary", "Accept, Accept-Encoding, Authorization, PRIVATE-TOKEN, DEPLOY-TOKEN, JOB-TOKEN")
+# Different callers see different pages at one address, so no cache may mistake one for the other. A host may know its
+# callers by a cookie.
+VARY = ("Vary", "Accept, Accept-Encoding, Authorization, Cookie, PRIVATE-TOKEN, DEPLOY-TOKEN, JOB-TOKEN")
 
 
 @dataclass(frozen=True)
@@ -60,28 +61,36 @@ class Call:
         self.method: str = environ["REQUEST_METHOD"]
         self.path = read_path(environ)
         """Below the mount point, decoded, with exactly one slash at the beginning."""
+        self._place: Project | Group | None = None
+
+    def place(self) -> Project | Group | None:
+        """Give the project or group of the address, looked up once; None if there is none."""
+        if self._place is None:
+            directory = self.registry.directory
+            kind, find = ("project", directory.project) if "project" in self.captured else ("group", directory.group)
+            ref = parse_ref(unquote(self.captured[kind]))  # some servers leave %2F in it
+            self._place = None if ref is None else find(ref)
+        return self._place
 
     def project(self, *, packages_api: bool = False) -> Project:
         """Find the project of the address.
 
         :raises NotFound: if there is none; for everybody, so it comes before the credentials, as in GitLab.
         """
-        ref = parse_ref(unquote(self.captured["project"]))  # some servers leave %2F in it
-        project = None if ref is None else self.registry.directory.project(ref)
-        if project is None:
+        place = self.place()
+        if not isinstance(place, Project):
             raise NotFound("Project" if packages_api else "")
-        return project
+        return place
 
     def group(self, *, packages_api: bool = False) -> Group:
         """Find the group of the address.
 
         :raises NotFound: if there is none.
         """
-        ref = parse_ref(unquote(self.captured["group"]))
-        group = None if ref is None else self.registry.directory.group(ref)
-        if group is None:
+        place = self.place()
+        if not isinstance(place, Group):
             raise NotFound("Group" if packages_api else "")
-        return group
+        return place
 
     def principal(self, *, packages_api: bool = False) -> Principal:
         """Find out who asks; the Packages API takes a ``JOB-TOKEN`` header too.

@@ -450,22 +450,6 @@ def test_another_method_is_405_and_tells_the_methods(filled: Any, address: str, 
         assert answer.json["error"].startswith("405 Not Allowed")
 
 
-def test_what_is_none_of_our_addresses_is_the_hosts_own_untouched(client_of: ClientOf) -> None:
-    seen = []
-
-    def host(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        seen.append((environ["SCRIPT_NAME"], environ["PATH_INFO"], environ["wsgi.input"].read(3)))
-        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "4")])
-        return [b"host"]
-
-    client = client_of(Registry(fallback=host))
-    assert client.post("/projects/7/issues%2F1", b"abc", status=200).body == b"host"
-    assert seen == [(client.prefix, "/projects/7/issues/1", b"abc")]
-    for ours in ("/projects/7/packages/pypi/simple/", "/projects/7/packages/pypi"):
-        client.get(ours, status="*")
-    assert len(seen) == 1
-
-
 @pytest.mark.parametrize(
     "path",
     [

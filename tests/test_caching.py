@@ -29,7 +29,7 @@ ClientOf = Callable[[Registry], Any]
 
 PAGE, PRIVATE_PAGE = "no-cache", "private, no-cache"
 FILE, PRIVATE_FILE = "public, max-age=31536000, immutable", "private, max-age=31536000, immutable"
-CALLER = ["Authorization", "PRIVATE-TOKEN", "DEPLOY-TOKEN", "JOB-TOKEN"]
+CALLER = ["Authorization", "Cookie", "PRIVATE-TOKEN", "DEPLOY-TOKEN", "JOB-TOKEN"]
 
 # A host: three groups that all may see, and one that only its members do
 
