@@ -1076,6 +1076,17 @@ def test_metadata_that_a_looker_read_must_agree_with_the_form(place: Place) -> N
     place.assert_empty()
 
 
+@pytest.mark.parametrize("filename", ["demo-1.0.tar.gz", "demo-1.0-py3-none-any.whl"])
+def test_a_name_and_a_version_that_cannot_be_are_told_once_each(place: Place, filename: str) -> None:
+    data = distribution(filename, name="-demo", version="latest")
+    with pytest.raises(InvalidUpload) as caught:
+        place.publish([*form()[:2], file(filename, data)], verify=verify)
+    assert [fault[:45] for fault in caught.value.faults] == [
+        "the file's metadata is wrong: '-demo' is not ",
+        "the file's metadata is wrong: 'latest' does n",
+    ]
+
+
 @pytest.mark.parametrize("error", [RuntimeError("?"), KeyboardInterrupt(), Forbidden("not today")], ids=repr)
 def test_a_looker_that_fails_leaves_nothing(place: Place, error: BaseException) -> None:
     def failing(stream: BinaryIO, filename: str) -> Findings:

@@ -22,9 +22,7 @@ from pypi_registry.distributions.sdists import check_sdist, check_zipped_sdist
 from pypi_registry.distributions.tars import Tar
 from pypi_registry.distributions.wheels import check_wheel
 from pypi_registry.distributions.zips import Zip
-from pypi_registry.errors import InvalidName, InvalidVersion
 from pypi_registry.names import normalize
-from pypi_registry.versions import check_version
 
 Verify: TypeAlias = Callable[[BinaryIO, str], Findings]
 """What looks into a file: its bytes as a seekable stream, from the beginning, and its name."""
@@ -67,10 +65,5 @@ def _look_into(stream: BinaryIO, filename: str, budget: int | None) -> Findings:
 
 def _metadata_faults(metadata: CoreMetadata, filename: str) -> Iterator[str]:
     """Name what is wrong with a name and a version, or in the file name if they are right."""
-    try:
-        name = normalize(metadata.name)
-        check_version(metadata.version)
-    except (InvalidName, InvalidVersion) as error:
-        yield f"the file's metadata is wrong: {error}"
-    else:
-        yield from filename_faults(filename, name, metadata.version)
+    wrong = [*disagreements(metadata)]
+    yield from wrong or filename_faults(filename, normalize(metadata.name), metadata.version)

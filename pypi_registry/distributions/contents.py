@@ -35,17 +35,23 @@ def content_faults(
 ) -> Iterator[str]:
     """Unpack files as long as the budget (bytes unpacked; None for all) lasts, and name those that are damaged.
 
-    Nothing of an archive whose structure has faults.
+    Those that are streamed are all unpacked, and use the budget up first: some readers find the end of their data in no
+    other way. What they cost is bounded by `is_bomb` alone, as in a gzipped tar.
+
+    Nothing is unpacked of an archive whose structure has faults.
 
     `digests` has, by path, an algorithm of hashlib and what it must give, in base64 for URLs without padding; `source`
     is where they stand.
     """
     if archive.faults:
         return  # it is refused anyway, and might be a bomb
-    left = sum(member.size for member in archive.members) if budget is None else budget
-    for member in sorted(archive.members, key=lambda member: member.at):
-        if member.size <= left or member.is_streamed:  # whose data some readers take to end elsewhere
-            left -= member.size
+    members = sorted(archive.members, key=lambda member: member.at)
+    left = sum(member.size for member in members if not member.is_streamed)
+    if budget is not None:
+        left = budget - sum(member.size for member in members if member.is_streamed)
+    for member in members:
+        if member.is_streamed or member.size <= left:
+            left -= 0 if member.is_streamed else member.size
             yield from _member_faults(archive, member, digests.get(member.path), source)
 
 

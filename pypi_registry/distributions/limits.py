@@ -22,7 +22,10 @@ MAX_RECORD = 16 * 1024**2
 """Bytes of ``RECORD``, which has a line a file. Seen: 2 MB."""
 
 BUDGET = 64 * 1024**2
-"""Bytes that an upload may have unpacked to compare contents with ``RECORD``; more would double what it costs."""
+"""Bytes that an upload may have unpacked to compare contents with ``RECORD``; more would double what it costs.
+
+Members of which only their own data says where it ends are unpacked whatever they have; `is_bomb` bounds them.
+"""
 
 _ALWAYS_UNPACKED = 64 * 1024**2
 _MAX_RATIO = 50

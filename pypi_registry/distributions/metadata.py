@@ -8,13 +8,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from pypi_registry.distributions.faults import Unreadable
 from pypi_registry.distributions.filenames import WHEEL, is_same_version
 from pypi_registry.distributions.limits import MAX_HEADER_LINES
-from pypi_registry.errors import excerpt
+from pypi_registry.errors import InvalidName, InvalidVersion, excerpt
+from pypi_registry.names import normalize
+from pypi_registry.versions import check_version
 
 _LINE = re.compile(rb"([^\r\n]*)(?:\r\n|\r|\n|\Z)")
 _SINGLE = ("Metadata-Version", "Name", "Version", "Requires-Python")
@@ -122,13 +124,25 @@ def _numbers(version: str) -> tuple[int, ...]:
 def disagreements(
     metadata: CoreMetadata, name: NormalizedName | None = None, version: str | None = None
 ) -> Iterator[str]:
-    r"""Name what metadata says otherwise than somebody else who says a name and a version; None if not known.
+    r"""Name what metadata says that cannot be, or otherwise than somebody else who says a name and a version.
+
+    None is not known.
 
     >>> found = read_metadata(b"Metadata-Version: 2.1\nName: a\nVersion: 1")
     >>> list(disagreements(found, NormalizedName("b"), "1.0"))
     ["Name is b, and 'a' in the file's metadata"]
     """
-    if name and canonicalize_name(metadata.name) != name:
-        yield f"Name is {name}, and {excerpt(metadata.name)} in the file's metadata"
-    if version and not is_same_version(metadata.version, Version(version)):
-        yield f"Version is {excerpt(version)}, and {excerpt(metadata.version)} in the file's metadata"
+    try:
+        found = normalize(metadata.name)
+    except InvalidName as error:
+        yield f"the file's metadata is wrong: {error}"
+    else:
+        if name and found != name:
+            yield f"Name is {name}, and {excerpt(metadata.name)} in the file's metadata"
+    try:
+        check_version(metadata.version)
+    except InvalidVersion as error:
+        yield f"the file's metadata is wrong: {error}"
+    else:
+        if version and not is_same_version(metadata.version, Version(version)):
+            yield f"Version is {excerpt(version)}, and {excerpt(metadata.version)} in the file's metadata"

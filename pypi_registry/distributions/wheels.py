@@ -3,14 +3,14 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name
 
 from pypi_registry.distributions.contents import content_faults, read_member
 from pypi_registry.distributions.faults import Unreadable, some
-from pypi_registry.distributions.filenames import is_same_version
+from pypi_registry.distributions.filenames import is_same_version, read_wheel_filename
 from pypi_registry.distributions.findings import Findings
 from pypi_registry.distributions.limits import MAX_METADATA, MAX_PATH, MAX_RECORD, MAX_WHEEL
 from pypi_registry.distributions.metadata import header_fields, read_metadata
@@ -43,9 +43,11 @@ def check_wheel(archive: Zip, filename: str, budget: int | None) -> Findings:
     except Unreadable as error:
         faults.append(str(error))
     try:
-        record = _read_record(read_member(archive, f"{info}/RECORD", MAX_RECORD), len(archive.members))
+        record, repeated = _read_record(read_member(archive, f"{info}/RECORD", MAX_RECORD), len(archive.members))
     except Unreadable as error:
         return Findings(metadata, (*faults, str(error)))
+    if repeated:
+        faults.append(f"RECORD names more than once {some(repeated)}")
     faults += _record_faults(record, archive, info)
     digests = {path: (row.algorithm, row.digest) for path, row in record.items() if row.algorithm in _HASHES}
     faults += content_faults(archive, digests, budget, "RECORD")
@@ -58,11 +60,8 @@ def _info_folder(archive: Zip, filename: str) -> str:
     if len(found) != 1:
         raise Unreadable(f"a wheel has one .dist-info folder at its top, and this has {some(found) or 'none'}")
     name, _, version = found[0].removesuffix(".dist-info").partition("-")
-    try:
-        named, known, _, _ = parse_wheel_filename(filename)
-    except ValueError:  # a fault of its own
-        return found[0]
-    if canonicalize_name(name) != named or not is_same_version(version, known):
+    named = read_wheel_filename(filename)  # if it is none, that is a fault of its own
+    if named and not (canonicalize_name(name) == named[0] and is_same_version(version, named[1])):
         raise Unreadable(f"the folder {excerpt(found[0])} does not agree with the file name {excerpt(filename)}")
     return found[0]
 
@@ -86,13 +85,13 @@ def _wheel_faults(data: bytes, filename: str) -> Iterator[str]:
     tags = said.get("tag", [])
     if unread := [tag for tag in tags if re.fullmatch(r"[\w.]+-[\w.]+-[\w.]+", tag, re.ASCII) is None]:
         yield f"WHEEL has what is no tag: {some(unread)}"
-    elif tags and not any(_shares_python_and_abi(tag, filename) for tag in tags):
+    elif tags and read_wheel_filename(filename) and not any(_shares_python_and_abi(tag, filename) for tag in tags):
         yield f"WHEEL has tags that the file name {excerpt(filename)} does not have: {some(tags)}"
 
 
 def _shares_python_and_abi(tag: str, filename: str) -> bool:
     # Compressed tags are products ("py2.py3-none-any"), so they have a pair in common if they have both of its parts.
-    *_, python, abi, _ = filename.lower().split("-") if filename.count("-") >= 3 else ("", "", "")
+    *_, python, abi, _ = filename.lower().split("-")
     pythons, abis, _ = tag.lower().split("-")
     return bool({*pythons.split(".")} & {*python.split(".")} and {*abis.split(".")} & {*abi.split(".")})
 
@@ -108,23 +107,23 @@ class _Row(NamedTuple):
     """Bytes, or empty."""
 
 
-def _read_record(data: bytes, members: int) -> Mapping[str, _Row]:
+def _read_record(data: bytes, members: int) -> tuple[Mapping[str, _Row], Sequence[str]]:
+    """Give the first row of each path, and the paths that have more than one."""
     record: dict[str, _Row] = {}
-    twice = []
+    repeated: dict[str, None] = {}
     try:
         for number, row in enumerate(filter(None, csv.reader(_lines(data), strict=True))):
             if number > members + len(_SIGNATURES):
                 raise Unreadable("RECORD names more files than the archive has members")
             path, digest, size = row
-            if path in record:
-                twice.append(path)
             algorithm, _, value = digest.partition("=")
-            record[path] = _Row(algorithm, value, size)
+            if path in record:
+                repeated[path] = None
+            else:
+                record[path] = _Row(algorithm, value, size)
     except (ValueError, csv.Error):  # a row of another length is a ValueError too, and so is what is not UTF-8
         raise Unreadable("RECORD is not a table of path, digest and size in UTF-8") from None
-    if twice:
-        raise Unreadable(f"RECORD names more than once {some(twice)}")
-    return record
+    return record, [*repeated]
 
 
 def _lines(data: bytes) -> Iterator[str]:

@@ -217,6 +217,16 @@ def test_record_names_a_path_once() -> None:
     assert faults == ("RECORD names more than once 'demo/__init__.py'",)
 
 
+def test_what_else_is_wrong_with_record_is_named_beside_a_row_that_stands_there_again() -> None:
+    lines = changed(DATA, size=b"7")
+    files = {**FILES, b"demo/extra.py": b"x", b"demo/more.py": b""}
+    assert look(recorded([*lines, *2 * lines[:1]], files)).faults == (
+        "RECORD names more than once 'demo/__init__.py'",
+        "RECORD does not name 'demo/extra.py', 'demo/more.py'",
+        "RECORD has another size of 'demo/data.txt'",
+    )
+
+
 def test_record_names_no_more_files_than_there_are() -> None:
     lines = [*rows(FILES), *((b"demo/%06d" % number, digest_of(b""), b"0") for number in range(2000))]
     assert look(recorded(lines)).faults == ("RECORD names more files than the archive has members",)
@@ -252,6 +262,17 @@ def test_digests_are_compared_as_long_as_the_budget_lasts(budget: int | None, na
     made = archive([*entries, Entry(name=RECORD, data=record(lines))])
     faults = look(made, budget=budget).faults
     assert faults == tuple(f"RECORD has another digest of 'demo/{name}'" for name in named)
+
+
+def test_what_is_streamed_is_unpacked_first_and_uses_the_budget_up() -> None:
+    right = {b"demo/a": b"a" * 100, b"demo/b": b"b" * 50, b"demo/c": b"c" * 10}
+    lines = [*rows({path: data.swapcase() for path, data in right.items()})[:-1], *rows(FILES)]
+    last = Entry(name=b"demo/c", data=right[b"demo/c"], method=DEFLATED)
+    entries = [*(Entry(name=path, data=right[path]) for path in (b"demo/a", b"demo/b")), *listed()[:-1]]
+    made = archive([*entries, Entry(name=RECORD, data=record(lines)), streamed(last)])
+    for budget, named in [(0, "c"), (59, "c"), (60, "bc"), (110, "ac"), (159, "ac"), (160, "abc"), (None, "abc")]:
+        faults = look(made, budget=budget).faults
+        assert faults == tuple(f"RECORD has another digest of 'demo/{name}'" for name in named), budget
 
 
 def test_little_is_read_of_a_large_wheel() -> None:
@@ -477,6 +498,20 @@ def test_a_file_name_that_is_none_is_named_once_and_the_metadata_read() -> None:
     assert found.metadata is not None
     assert found.metadata.data == METADATA
     assert len([fault for fault in found.faults if "is not a wheel's" in fault]) == 1
+
+
+def test_a_file_name_that_is_none_has_no_tags_to_compare() -> None:
+    for filename in ("demo.whl", "demo-1.0-py2-none.whl", "de mo-1.0-py2-none-any.whl"):
+        [fault] = look(archive(listed()), filename).faults
+        assert fault.startswith(f"File name {filename!r} is ")
+
+
+def test_tags_of_a_file_name_that_multiply_are_not_multiplied() -> None:
+    many = ".".join(f"a{number}" for number in range(80))
+    with peak() as held:
+        faults = look(archive(listed()), f"demo-1.0-{many}-{many}-{many}.whl").faults
+    assert [fault[:9] for fault in faults] == ["File name"]
+    assert held.bytes < 4_000_000
 
 
 def test_faults_of_the_structure_come_first_and_nothing_is_unpacked_for_digests() -> None:
