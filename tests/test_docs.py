@@ -48,9 +48,8 @@ RUN = [name for name, page in PAGES.items() if blocks(page, "python")]
 
 @pytest.fixture
 def registry_toml(tmp_path: Path) -> Path:
-    """The example of serve.md, in a folder of its own, with a folder for data beside it."""
+    """The example of serve.md, in a folder of its own."""
     [example] = blocks(PAGES["serve.md"], "toml")
-    (tmp_path / "data").mkdir()
     path = tmp_path / "registry.toml"
     path.write_text(example, encoding="utf-8")
     return path
