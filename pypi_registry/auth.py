@@ -63,27 +63,35 @@ class Principal(Protocol):
         """Whether nobody is known to be asking, so that credentials could help."""
 
     def can(self, ability: Ability, subject: Subject) -> bool:
-        """Answer for a project or a group; a `PackageName` asks whether a protection rule leaves the ability intact."""
+        """Answer for a project or a group; a `PackageName` asks whether a protection rule leaves the ability intact.
+
+        It is the same answer however the place was found. Who may do anything to a place may know that it exists. Say
+        no to an ability that you do not know: a later version may ask for one more.
+        """
 
     def readable(self, group: Group) -> Sequence[Project]:
-        """Give the projects of the group, and of all groups below it, whose packages this principal may read."""
+        """Give the projects of the group, and of all groups below it, whose packages this principal may read.
+
+        Each once, and all of them if it may read the group.
+        """
 
 
 class Auth(Protocol):
     """Knows tokens, and what each may do. Called from any thread, once a request.
 
     And at most once more, without credentials and with an environ in which nothing tells who asks, to learn what a
-    shared cache may keep; an error there means that it is private.
+    shared cache may keep; an error there means that it is private. No secret stands in a repr or in an error.
     """
 
     def authenticate(self, credentials: Credentials | None, environ: Mapping[str, object]) -> Principal:
         """Tell who asks.
 
-        `credentials` is None if the request shows none. `environ` is the WSGI environ, to be read only, for hosts with
-        sessions. Basic credentials that are not known are an anonymous principal's, as in GitLab.
+        `credentials` is None if the request shows none. `environ` is the WSGI environ, for hosts with sessions; leave
+        it as it is, and the body unread. Basic credentials that are not known are an anonymous principal's, as in
+        GitLab, and so is an unknown ``DEPLOY-TOKEN``.
 
-        :raises InvalidToken: if GitLab answers 401 even for a public project: an expired or a revoked token, a wrong
-            job token, an unknown token in a header of its own.
+        :raises InvalidToken: if GitLab answers 401 even for a public project: an expired or a revoked personal token, a
+            wrong job token, an unknown ``PRIVATE-TOKEN`` or Bearer token.
         :raises InsufficientScope: if the token's scope excludes this request, whatever its user may do.
         """
 

@@ -22,17 +22,22 @@ class Directory(Protocol):
     """Knows which projects and groups exist.
 
     Called from any thread, once or twice a request; it must not block for long. What it does not know it answers with
-    None. It says nothing about who may see a project: that is `Auth`'s.
+    None, whatever characters it holds. It says nothing about who may see a project: that is `Auth`'s.
+
+    A number has at most `MAX_DIGITS` digits, and belongs to one project or one group, whatever its path becomes.
     """
 
     def project(self, ref: Ref) -> Project | None:
-        """Give the project with this number or full path, or None. GitLab looks paths up without regard to case."""
+        """Give the project with this number or full path, or None.
+
+        It is the same by either. GitLab looks paths up without regard to case; nothing else may be like a path.
+        """
 
     def group(self, ref: Ref) -> Group | None:
-        """Give the group with this number or full path, or None."""
+        """Give the group with this number or full path, or None; as for a project."""
 
     def projects_in(self, group: Group) -> Sequence[Project]:
-        """Give the projects of the group and of all groups below it."""
+        """Give the projects of the group and of all groups below it, each once; none if it is gone."""
 
 
 def parse_ref(text: str) -> Ref | None:

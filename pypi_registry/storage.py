@@ -18,9 +18,10 @@ from pypi_registry.model import About, NameStatus, Package, PackageFile, Package
 class Catalogue(Protocol):
     """Keeps packages and files as rows.
 
-    Each method is one transaction. What a method that changes something has returned from is durable. Ids are never
-    used twice. `projects` is a sequence of project ids, so that a project's page and a group's are the same code; an
-    empty one holds nothing.
+    Each method is one transaction. What a method that changes something has returned from is durable; where it raises,
+    nothing was changed. Ids are never used twice. `projects` is a sequence of project ids, in any order and perhaps
+    thousands, so that a project's page and a group's are the same code; an empty one holds nothing. A sequence that is
+    given back is the caller's own. Texts may hold any character.
 
     Every method raises `StorageUnavailable` if the store cannot answer now, and `StorageFull` if it has no room.
     """
@@ -29,19 +30,19 @@ class Catalogue(Protocol):
         """Publish a file, whose bytes lie under `key`, at the time `at` (aware, UTC).
 
         Its package is the project's one of this normalized name and of an equal version (``1.0`` and ``1.0.0`` are
-        equal), or a new one. What the upload says about the package replaces what was said before. Raises the revisions
-        of the page and, if the project had no such name, of the index; remembers for ever that the name was published
-        under the project's root group.
+        equal), or a new one, and stays yanked if it is. What the upload says about the package replaces what was said
+        before. Remembers for ever that the name was published under the project's root group, and where the project is.
 
-        :raises UploadsRefused: if the name's status in the project is archived or quarantined.
-        :raises FileTaken: if the project has a file of this name. The constraint is the store's own, not a look before
-            the leap: of two uploads at once, one fails.
+        :raises UploadsRefused: if the name's status in the project is archived or quarantined; this is asked first.
+        :raises FileTaken: if the project has a file of this name, whose case counts. The constraint is the store's own,
+            not a look before the leap: of two uploads at once, one fails.
         """
 
     def delete_file(self, file: PackageFile) -> str | None:
         """Remove a file's row, and give the key of its bytes; None if it is gone already.
 
-        Its package stays, even with no file left. Its name is free at once.
+        Of two who delete at once, one gets the key. Its package stays, even with no file left. Its name is free at
+        once.
         """
 
     def delete_package(self, package: Package) -> Sequence[str]:
@@ -51,7 +52,7 @@ class Catalogue(Protocol):
         """Yank a package (the reason may be empty), or with None take that back; None if it is gone."""
 
     def set_status(self, project: Project, name: NormalizedName, status: NameStatus) -> None:
-        """Say what a name of a project is from now on."""
+        """Say what a name of a project is from now on, also if it has no package, or loses its last."""
 
     def status(self, projects: Sequence[int], name: NormalizedName) -> NameStatus:
         """Give the status of a name, if all of these projects that have such a package agree; else `ACTIVE`."""
@@ -80,12 +81,16 @@ class Catalogue(Protocol):
     def revision(self, projects: Sequence[int], name: NormalizedName | None) -> int:
         """Give a number that is raised whenever the page of a name changes, or the index, for which `name` is None.
 
+        What raises it is a file that comes or goes, a package that goes or is yanked or not any more, and a status; for
+        the index, a name that gets its first package or loses its last. In one project nothing else does. For several
+        projects it may be that of all there are. Whoever sees a number sees what raised it.
+
         0 if no project ever had such a name (had anything at all, for the index). It must be cheap: it is asked on
-        every request for a page. For several projects it may be that of all there are.
+        every request for a page.
         """
 
     def was_published(self, root: str, name: NormalizedName, projects: Sequence[int] = ()) -> bool:
-        """Tell whether the name was ever published under this root group, or in one of these projects.
+        """Tell whether the name was ever published under this root group (lower case), or in one of these projects.
 
         Whatever was deleted or moved since, and whatever the group was called then.
         """
@@ -131,10 +136,16 @@ class Redirect:
 
 
 class Blobs(Protocol):
-    """Keeps bytes under keys, which are 32 lower-case hexadecimal digits, fresh for every upload."""
+    """Keeps bytes under keys, which are 32 lower-case hexadecimal digits, fresh for every upload.
+
+    An instance that begins disturbs no upload of another over the same data.
+    """
 
     def create(self, key: str) -> AbstractContextManager[NewBlob]:
-        """Begin a blob. Leaving the context without a commit leaves nothing, whatever happened.
+        """Begin a blob, which nobody else sees before its commit, and everybody whole from then on.
+
+        Leaving the context without a commit leaves nothing, whatever happened, and the key may be used again; after a
+        commit the bytes stay. An exception passes through.
 
         :raises StorageFull: if there is no room, here or on writing and committing.
         """

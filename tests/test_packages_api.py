@@ -84,6 +84,15 @@ GROUP_OF = {"public": 10, "internal": 20, "private": 30}
 
 LEVELS = {"guest": 10, "reporter": 20, "developer": 30, "maintainer": 40, "owner": 50, "admin": 60, "stranger": 0}
 """Who shows their own name as token; a role is held in the three groups."""
+NEEDED = {
+    Ability.READ_PROJECT: LEVELS["guest"],
+    Ability.READ_GROUP: LEVELS["guest"],
+    Ability.READ_PACKAGE: LEVELS["guest"],
+    Ability.CREATE_PACKAGE: LEVELS["developer"],
+    Ability.YANK_PACKAGE: LEVELS["developer"],
+    Ability.DESTROY_PACKAGE: LEVELS["maintainer"],
+    Ability.ADMIN_PACKAGE: LEVELS["maintainer"],
+}
 
 
 class Host:
@@ -120,13 +129,11 @@ class Somebody:
 
     def can(self, ability: Ability, subject: Subject) -> bool:
         if isinstance(subject, PackageName):
-            return not subject.name.startswith("core-") or self._level_in(subject.project) >= LEVELS["owner"]
-        needed = {
-            Ability.CREATE_PACKAGE: LEVELS["developer"],
-            Ability.YANK_PACKAGE: LEVELS["developer"],
-            Ability.DESTROY_PACKAGE: LEVELS["maintainer"],
-            Ability.ADMIN_PACKAGE: LEVELS["maintainer"],
-        }.get(ability, LEVELS["guest"])
+            free = not subject.name.startswith("core-") or self._level_in(subject.project) >= LEVELS["owner"]
+            return free and ability in (Ability.CREATE_PACKAGE, Ability.DESTROY_PACKAGE)
+        needed = NEEDED.get(ability)
+        if needed is None:
+            return False
         if self._level_in(subject) >= needed or needed > LEVELS["guest"]:
             return self._level_in(subject) >= needed
         internal = subject.visibility is Visibility.INTERNAL and not self.anonymous

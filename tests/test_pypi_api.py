@@ -107,12 +107,14 @@ class Somebody:
 
     def can(self, ability: Ability, subject: Subject) -> bool:
         if isinstance(subject, PackageName):
-            return not subject.name.startswith("core-")
+            return ability is Ability.CREATE_PACKAGE and not subject.name.startswith("core-")
         held = self.roles or {}
         role = max((level for path, level in held.items() if is_below(f"{subject.path}/", path)), default=0)
+        if ability in (Ability.CREATE_PACKAGE, Ability.ADMIN_PACKAGE):
+            return role >= DEVELOPER
         inside = ability is Ability.READ_GROUP and any(is_below(path, subject.path) for path in held)
         seen = subject.visibility is Visibility.PUBLIC or role >= GUEST or inside
-        return role >= DEVELOPER if ability is Ability.CREATE_PACKAGE else seen
+        return seen and ability in (Ability.READ_PROJECT, Ability.READ_GROUP, Ability.READ_PACKAGE)
 
     def readable(self, group: Group) -> Sequence[Project]:
         return [project for project in self.host.projects_in(group) if self.can(Ability.READ_PACKAGE, project)]

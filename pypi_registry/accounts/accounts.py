@@ -78,10 +78,11 @@ class Accounts:
             self, anonymous=True, person=False, signed_in=_nowhere, role=_no_role, member_below=_nowhere
         )
         self._holders: dict[str, Holder] = {}  # by the digest of the token, once it was used
-        self._projects_in: dict[str, list[Project]] = {path: [] for path in self._groups}
+        inside: dict[str, list[Project]] = {path: [] for path in self._groups}
         for project in self._projects.values():
             for path in paths_above(project.path.lower()):
-                self._projects_in[path].append(project)
+                inside[path].append(project)
+        self._projects_in = {path: tuple(found) for path, found in inside.items()}
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:
@@ -105,7 +106,7 @@ class Accounts:
         return self._groups.get(ref.lower()) if isinstance(ref, str) else self._group_ids.get(ref)
 
     def projects_in(self, group: Group) -> Sequence[Project]:
-        return self._projects_in.get(group.path.lower(), [])
+        return self._projects_in.get(group.path.lower(), ())
 
     def entry(self, project: Project) -> ProjectEntry:
         """Give what was declared of a project; no rules if it is somebody else's."""

@@ -137,6 +137,10 @@ def test_a_group_may_be_asked_for_in_any_case() -> None:
     assert len(DIRECTORY.projects_in(Group(0, "ACME/Libs"))) == 2
 
 
+def test_nobody_can_change_what_a_group_holds() -> None:
+    assert isinstance(DIRECTORY.projects_in(Group(0, "acme/libs")), tuple)
+
+
 @pytest.mark.parametrize("order", [1, -1], ids=["as declared", "backwards"])
 def test_all_places_below_a_root_group_agree_on_it_whatever_their_case(order: int) -> None:
     # What was published anywhere below a root group is not forwarded from anywhere below it, so they must agree.
