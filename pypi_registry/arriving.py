@@ -3,7 +3,26 @@
 import io
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain
 from typing import BinaryIO
+
+
+@contextmanager
+def arriving(chunks: Iterator[bytes], read_back: Callable[[], BinaryIO]) -> Iterator[BinaryIO]:
+    """Give a file as a stream while it arrives, and wait for the rest of it in the end.
+
+    One that came in a single chunk, as most do, is all there: it is read in memory, and not opened where it is kept.
+    """
+    first, second = next(chunks, b""), next(chunks, None)
+    if second is None:
+        yield io.BytesIO(first)
+        return
+    rest = Arriving(chain((first, second), chunks), read_back)
+    del first, second  # or they would be in memory as long as the file arrives
+    with rest:
+        yield io.BufferedReader(rest)
+        rest.await_all()
 
 
 class Arriving(io.RawIOBase):

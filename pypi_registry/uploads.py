@@ -5,7 +5,6 @@ Everything that is wrong is collected and named together; until the catalogue's 
 """
 
 import hashlib
-import io
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,7 +15,7 @@ from typing import Protocol
 
 from packaging.utils import NormalizedName
 
-from pypi_registry.arriving import Arriving
+from pypi_registry.arriving import arriving
 from pypi_registry.distributions import Findings, Verify, disagreements, filename_faults, is_served, trust
 from pypi_registry.distributions.faults import bounded
 from pypi_registry.errors import (
@@ -151,9 +150,8 @@ class _Reading:
         # Digests cost more than all the rest of an upload: only sha256, and those that were already declared.
         wanted = {"sha256_digest", *(field for field in _HASHES if self._declared(field))}
         self._running = {field: _HASHES[field]() for field in wanted}
-        with Arriving(self._taken(part.chunks), self._blob.read_back) as arriving:
-            self._findings = (self._verify or trust)(io.BufferedReader(arriving), part.filename or "")
-            arriving.await_all()
+        with arriving(self._taken(part.chunks), self._blob.read_back) as stream:
+            self._findings = (self._verify or trust)(stream, part.filename or "")
 
     def _taken(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:

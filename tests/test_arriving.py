@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pypi_registry.arriving import Arriving
+from pypi_registry.arriving import Arriving, arriving
 from pypi_registry.testing.making import distribution
 
 
@@ -228,3 +228,42 @@ def test_what_was_closed_can_be_awaited_still() -> None:
     assert stream.closed
     stream.await_all()
     assert sent.kept == b"onetwo"
+
+
+# One that came at once
+
+
+@pytest.mark.parametrize(
+    ("chunks", "read_backs"),
+    [
+        pytest.param([], 0, id="nothing"),
+        pytest.param([b"0123456789"], 0, id="at once"),
+        pytest.param([b"01234", b"56789"], 1, id="in two pieces"),
+        pytest.param([b"01234", b"", b"5678", b"9"], 1, id="in several"),
+    ],
+)
+def test_only_what_came_in_pieces_is_read_where_it_is_kept(chunks: list[bytes], read_backs: int) -> None:
+    sent = Sent(chunks)
+    with arriving(iter(sent), sent.read_back) as stream:
+        assert stream.seek(0, os.SEEK_END) == len(b"".join(chunks))
+        stream.seek(0)
+        assert stream.read() == b"".join(chunks)
+    assert len(sent.read_backs) == read_backs
+    assert all(kept.closed for kept in sent.read_backs)
+
+
+def test_whoever_reads_nothing_lets_all_of_it_come() -> None:
+    sent = Sent([b"0", b"1", b"2"])
+    with arriving(iter(sent), sent.read_back):
+        pass
+    assert sent.kept == b"012"
+
+
+def test_what_ends_it_early_is_raised_although_the_reader_took_no_notice() -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"0"
+        yield b"1"
+        raise OSError("the client went away")
+
+    with pytest.raises(OSError, match="went away"), arriving(chunks(), Sent([]).read_back) as stream:
+        stream.read(1)

@@ -1129,8 +1129,17 @@ class CountingBlob:
 def test_a_gzipped_tar_is_looked_into_while_it_arrives(place: Place) -> None:
     place.blobs = blobs = CountingBlobs()
     data = distribution("demo-1.0.tar.gz", size=2_000_000)
-    chunks = [data[start : start + 65536] for start in range(0, len(data), 65536)]
-    place.publish([*form()[:2], file("demo-1.0.tar.gz", *chunks)], max_file_size=10**7)
+    place.publish([*form()[:2], file("demo-1.0.tar.gz", *pieces(data))], max_file_size=10**7)
+    assert blobs.opened == []
+
+
+def pieces(data: bytes) -> list[bytes]:
+    return [data[start : start + 65536] for start in range(0, len(data), 65536)]
+
+
+def test_a_zip_that_came_at_once_is_looked_into_where_it_is(place: Place) -> None:
+    place.blobs = blobs = CountingBlobs()
+    place.publish(wheel_form())
     assert blobs.opened == []
 
 
@@ -1141,7 +1150,7 @@ def test_of_a_large_zip_little_is_read_back_and_its_stream_is_closed(place: Plac
     def frugal(stream: BinaryIO, filename: str) -> Findings:
         return verify(stream, filename, budget=1_000_000)
 
-    parts = wheel_form(data=data)
+    parts = [*form()[:2], file("demo-1.0-py3-none-any.whl", *pieces(data))]
     place.publish(parts, verify=frugal, max_file_size=10**7)
     [opened] = blobs.opened
     assert opened.given < 300_000

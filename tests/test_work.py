@@ -459,7 +459,7 @@ def test_an_upload_is_one_transaction_and_two_flushes_beside_it(
         "COMMIT",
     ]
     assert len(flushes) == 2  # of the file, and of its folder
-    assert len(opened) == 3  # to write, to look into the wheel, and the folder to flush it
+    assert len(opened) == 2  # to write, and the folder to flush it; the wheel is looked into in memory
 
 
 def test_an_upload_that_is_refused_flushes_nothing(
