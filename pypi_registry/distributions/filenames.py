@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from packaging.utils import NormalizedName, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
@@ -52,17 +53,23 @@ def read_wheel_filename(filename: str) -> tuple[NormalizedName, Version] | None:
     """
     if not filename.endswith(WHEEL) or any(filename_faults(filename)):
         return None
-    return parse_wheel_filename(filename)[:2]
+    return _parsed(filename)
 
 
 def _wheel_faults(filename: str, name: NormalizedName | None, version: str | None) -> Iterator[str]:
     try:
-        found, found_version, _, _ = parse_wheel_filename(filename)
+        found = _parsed(filename)
     except ValueError as error:  # InvalidWheelFilename, InvalidVersion, and in newer versions of packaging InvalidTag
         yield f"File name {excerpt(filename)} is not a wheel's: {error}"
         return
-    if name and version and (found, found_version) != (name, Version(version)):
+    if name and version and found != (name, Version(version)):
         yield _disagrees(filename, name, version)
+
+
+@lru_cache(maxsize=64)
+def _parsed(filename: str) -> tuple[NormalizedName, Version]:
+    # Each who looks at an upload asks for the same name, and packaging makes all tags of it each time.
+    return parse_wheel_filename(filename)[:2]
 
 
 def _sdist_readings(filename: str, name: NormalizedName, version: Version) -> Iterator[bool]:

@@ -332,27 +332,31 @@ def _descriptors(told: _Told) -> set[bytes]:
 
 def _entry_faults(members: Sequence[ZipMember]) -> Iterator[str]:
     for member in members:
-        named, told = f"entry {excerpt(member.path)}", member.told
-        if told.flags & _ENCRYPTED:
-            yield f"{named} is encrypted"
-        if told.flags & ~_KNOWN_FLAGS:
-            yield f"{named} has flags that not every reader knows"
-        if told.method not in (_STORED, _DEFLATED):
-            yield f"{named} is compressed by method {told.method}, which not every reader knows"
-        if told.method == _STORED and told.size != told.packed:
-            yield f"{named} is not compressed and yet has two sizes"
-        if told.method == _STORED and told.flags & _STREAMED and told.size:
-            yield f"{named} is not compressed, and only what stands behind its data says where it ends"
-        if member.is_folder and told.size:
-            yield f"{named} is a folder with contents"
-        if stat.S_ISDIR(member.mode) and not member.is_folder:
-            yield f"{named} is a folder for some readers only"
-        if stat.S_IFMT(member.mode) not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
-            yield f"{named} is a device or a pipe"
-        if not told.flags & _UTF8 and not member.path.isascii():
-            yield f"the name of {named} is beyond ASCII, and not marked as UTF-8"
-        elif not _is_unicode(member.path):
-            yield f"the name of {named} is not UTF-8"
+        for fault in _member_faults(member, member.told):
+            yield f"entry {excerpt(member.path)} {fault}"
+
+
+def _member_faults(member: ZipMember, told: _Told) -> Iterator[str]:
+    if told.flags & _ENCRYPTED:
+        yield "is encrypted"
+    if told.flags & ~_KNOWN_FLAGS:
+        yield "has flags that not every reader knows"
+    if told.method not in (_STORED, _DEFLATED):
+        yield f"is compressed by method {told.method}, which not every reader knows"
+    if told.method == _STORED and told.size != told.packed:
+        yield "is not compressed and yet has two sizes"
+    if told.method == _STORED and told.flags & _STREAMED and told.size:
+        yield "is not compressed, and only what stands behind its data says where it ends"
+    if member.is_folder and told.size:
+        yield "is a folder with contents"
+    if stat.S_ISDIR(member.mode) and not member.is_folder:
+        yield "is a folder for some readers only"
+    if stat.S_IFMT(member.mode) not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
+        yield "is a device or a pipe"
+    if not told.flags & _UTF8 and not member.path.isascii():
+        yield "has a name beyond ASCII that is not marked as UTF-8"
+    elif not _is_unicode(member.path):
+        yield "has a name that is not UTF-8"
 
 
 def _is_unicode(text: str) -> bool:

@@ -8,7 +8,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ SELECT f.id, f.filename, f.size, f.sha256, f.md5, f.blake2_256, f.requires_pytho
     f.metadata_sha256, {_PACKAGE}
 FROM files f JOIN packages p ON p.id = f.package_id
 """
+_ABOUT = [field.name for field in fields(About)]
 _ORDERS = {
     "created_at": "p.created_at",
     "name": "p.name",
@@ -120,14 +121,17 @@ class SQLiteCatalogue:
         )
         values = json.dumps(projects), query.name, query.version, query.normalized
         direction = "DESC" if query.descending else "ASC"
-        rows = self._rows(
-            f"SELECT {_PACKAGE} {wanted} "
-            f"ORDER BY {_ORDERS[query.order_by]} {direction}, p.id {direction} LIMIT ? OFFSET ?",
-            *values,
-            -1 if query.limit is None else query.limit,
-            query.offset,
-        )
-        [(total,)] = self._rows(f"SELECT count(*) {wanted}", *values)
+        with self._connections.reading() as connection:
+            connection.execute("BEGIN")  # so that the page and the total are of one moment
+            try:
+                rows = connection.execute(
+                    f"SELECT {_PACKAGE} {wanted} "
+                    f"ORDER BY {_ORDERS[query.order_by]} {direction}, p.id {direction} LIMIT ? OFFSET ?",
+                    (*values, -1 if query.limit is None else query.limit, query.offset),
+                ).fetchall()
+                [total] = connection.execute(f"SELECT count(*) {wanted}", values).fetchone()
+            finally:
+                connection.execute("ROLLBACK")
         return [_read_package(*row) for row in rows], total
 
     def package(self, projects: Sequence[int], number: int) -> Package | None:
@@ -225,10 +229,11 @@ def _has_name(connection: sqlite3.Connection, project: int, name: NormalizedName
 
 def _package(connection: sqlite3.Connection, project: Project, upload: Upload, at: datetime) -> tuple[Package, bool]:
     """Find or make the package of an upload; tell whether the project had none of its name."""
-    about = json.dumps(asdict(upload.about))
+    about = json.dumps({field: getattr(upload.about, field) for field in _ABOUT})
+    canonical = canonicalize_version(upload.version)
     row = connection.execute(
         f"SELECT {_PACKAGE} FROM packages p WHERE project_id = ? AND normalized = ? AND canonical = ?",
-        (project.id, upload.normalized, canonicalize_version(upload.version)),
+        (project.id, upload.normalized, canonical),
     ).fetchone()
     if row is not None:
         connection.execute("UPDATE packages SET about = ? WHERE id = ?", (about, row[0]))
@@ -238,7 +243,7 @@ def _package(connection: sqlite3.Connection, project: Project, upload: Upload, a
         "INSERT INTO packages (project_id, name, normalized, version, canonical, about, created_at) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
-            *(project.id, upload.name, upload.normalized, upload.version, canonicalize_version(upload.version)),
+            *(project.id, upload.name, upload.normalized, upload.version, canonical),
             *(about, _microseconds(at)),
         ),
     ).lastrowid
@@ -250,14 +255,15 @@ def _insert_file(
     connection: sqlite3.Connection, package: Package, upload: Upload, key: str, at: datetime
 ) -> PackageFile:
     digests, requires_python = upload.digests, upload.requires_python
+    values = (
+        *(package.id, package.project_id, upload.filename, upload.size, digests.sha256, digests.md5),
+        *(digests.blake2_256, requires_python, _microseconds(at), key, upload.metadata_sha256),
+    )
     try:
         number = connection.execute(
             "INSERT INTO files (package_id, project_id, filename, size, sha256, md5, blake2_256, requires_python, "
             "uploaded_at, key, metadata_sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *(package.id, package.project_id, upload.filename, upload.size, *astuple(digests)),
-                *(requires_python, _microseconds(at), key, upload.metadata_sha256),
-            ),
+            values,
         ).lastrowid
     except sqlite3.IntegrityError as error:
         raise FileTaken(upload.filename) from error

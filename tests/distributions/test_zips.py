@@ -303,7 +303,7 @@ def test_a_member_needs_no_newer_reader_than_zip64_does(needed: int) -> None:
 
 def test_a_name_beyond_ascii_is_marked_as_utf_8() -> None:
     [fault] = faults_of(Entry(name="demo/é".encode()))
-    assert fault == "the name of entry 'demo/é' is beyond ASCII, and not marked as UTF-8"
+    assert fault == "entry 'demo/é' has a name beyond ASCII that is not marked as UTF-8"
 
 
 def test_a_name_that_is_not_utf_8_is_named_once_and_can_be_printed() -> None:
