@@ -1,12 +1,16 @@
-"""The registry alone: gunicorn, uwsgi and nginx run with the example's own files, ports and folders put in."""
+"""The registry alone: gunicorn, uwsgi, nginx and Apache run with the example's own files, ports and folders put in."""
 
+import getpass
 import json
 import re
 import shlex
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -18,6 +22,21 @@ from tests.servers.running import free_port, nginx, process
 pytestmark = pytest.mark.slow
 
 PLACE = "/api/v4/projects/acme%2Ftools/packages/pypi"
+MOD_WSGI = Path("/usr/lib/apache2/modules/mod_wsgi.so")
+APACHE = """
+ServerName localhost
+PidFile {folder}/apache.pid
+ErrorLog /dev/stderr
+LoadModule mpm_event_module {modules}/mod_mpm_event.so
+LoadModule authz_core_module {modules}/mod_authz_core.so
+LoadModule wsgi_module {module}
+WSGISocketPrefix {folder}/wsgi
+Listen 127.0.0.1:{port}
+User www-data
+Group www-data
+Include {folder}/apache.conf
+"""
+
 NEEDS_NGINX = pytest.mark.skipif(shutil.which("nginx") is None, reason="there is no nginx")
 
 
@@ -54,6 +73,32 @@ class Standalone:
         }.items():
             text = text.replace(example, here)
         with nginx(text, self.folder, port):
+            yield port
+
+    @contextmanager
+    def in_apache(self) -> Iterator[int]:
+        """Run Apache with the virtual host; mod_wsgi has a Python of its own, and is given what the registry needs."""
+        port, path, library = free_port(), self.folder / "apache.conf", self.folder / "library"
+        for name in ("pypi_registry", "werkzeug", "packaging", "markupsafe"):
+            shutil.copytree(Path(str(import_module(name).__file__)).parent, library / name)
+        (self.folder / "data").mkdir()
+        user = getpass.getuser()
+        if user == "root":  # as whom nothing runs in Apache
+            user = "www-data"
+            shutil.chown(self.folder / "data", user)
+        text = path.read_text()
+        for example, here in {
+            "*:80": f"127.0.0.1:{port}",
+            "user=registry group=registry": f"user={user}",
+            "python-home=/srv/registry/venv python-path=": f"python-path={library}:",
+            "/srv/registry": f"{self.folder}",
+        }.items():
+            assert example in text
+            text = text.replace(example, here)
+        path.write_text(text)
+        main = self.folder / "main.conf"
+        main.write_text(APACHE.format(folder=self.folder, port=port, module=MOD_WSGI, modules=MOD_WSGI.parent))
+        with process(["apache2", "-f", str(main), "-DFOREGROUND"], self.folder, port):
             yield port
 
     def publish_and_install(self, port: int) -> None:
@@ -116,6 +161,39 @@ def test_nginx_sends_the_files_itself_and_to_nobody_who_may_not_have_them(standa
         assert (part.status, part.body) == (206, whole.body[-10:])
         assert get(standalone.file(port)).status == 401
         assert get(f"http://127.0.0.1:{port}{address}", standalone.secret).status == 404
+
+
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    """A folder into which Apache's own user can look."""
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.mark.skipif(not (shutil.which("apache2") and MOD_WSGI.exists()), reason="there is no Apache with mod_wsgi")
+def test_in_apache(open_to_all: Path) -> None:
+    standalone = Standalone(open_to_all)
+    with standalone.in_apache() as port:
+        assert get(f"http://127.0.0.1:{port}{PLACE}/simple/").status == 401
+        standalone.publish_and_install(port)
+        whole = get(standalone.file(port), standalone.secret)
+        part = request("GET", standalone.file(port), {**login(standalone.secret), "Range": "bytes=-10"})
+        assert (part.status, part.body) == (206, whole.body[-10:])
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd")
+def test_systemd_has_nothing_against_the_unit(tmp_path: Path) -> None:
+    unit = tmp_path / "registry.service"
+    gunicorn = tmp_path / "venv" / "bin" / "gunicorn"
+    gunicorn.parent.mkdir(parents=True)
+    gunicorn.touch(0o755)
+    text = (EXAMPLES / "standalone" / "registry.service").read_text()
+    unit.write_text(text.replace("/srv/registry/", f"{tmp_path}/"))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", unit], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
+    )
+    assert (done.returncode, [line for line in done.stdout.splitlines() if "registry.service" in line]) == (0, [])
 
 
 def test_the_unit_runs_gunicorn_as_the_readme_does() -> None:
