@@ -20,9 +20,13 @@ from pypi_registry.model import Group, NameStatus, PackageFile, PackageName, Pro
 from pypi_registry.multipart import content_type, parts
 from pypi_registry.names import normalize
 from pypi_registry.negotiation import simple_form, takes_gzip
+from pypi_registry.pages import Pages
 from pypi_registry.uploads import FORM_ROOM, MAX_LENGTH, publish
 
-_ID_BYTES = 40  # of a project's id in the key of a page
+_ID_BYTES, _LETTER_BYTES = 40, 4  # at most, of a project's id and of a text in the key of a page
+
+# An open registry has an empty index for whatever is asked for; to keep those would cost more than to make them.
+_KEPT_NOWHERE = Pages(max_bytes=0)
 
 
 def file(call: Call) -> Answer:
@@ -204,9 +208,10 @@ def _page(
     revision = call.registry.catalogue.revision(view.ids, subject[1])
     if not revision and subject[1]:
         return None
-    pages = call.registry.pages
+    pages = call.registry.pages if revision else _KEPT_NOWHERE
     get = pages.get_gzipped if takes_gzip(call.header("HTTP_ACCEPT_ENCODING")) else pages.get
-    page = get((view.ids, subject, form, call.slash), revision, render, key_bytes=_ID_BYTES * len(view.ids))
+    key_bytes = _ID_BYTES * len(view.ids) + _LETTER_BYTES * (len(subject[0]) + len(subject[1] or ""))
+    page = get((view.ids, subject, form, call.slash), revision, render, key_bytes=key_bytes)
     if page is None:
         return None
     headers = VARY, page_policy(call, view.where, view.principal, view.projects), ("ETag", page.etag)

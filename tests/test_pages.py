@@ -9,7 +9,8 @@ from threading import Barrier
 
 import pytest
 
-from pypi_registry.pages import Page, Pages
+from pypi_registry.pages import ENTRY_BYTES, Page, Pages
+from tests.distributions.measuring import peak
 
 
 def nothing() -> None:
@@ -27,6 +28,11 @@ def kept(pages: Pages, key: Hashable, revision: int = 1) -> Page | None:
 
 def opened(page: Page) -> bytes:
     return gzip.decompress(page.body) if page.gzipped else page.body
+
+
+def room(pages: int, bodies: int) -> int:
+    """Give what so many pages take whose bodies have so many bytes together."""
+    return pages * ENTRY_BYTES + bodies
 
 
 class Rendering:
@@ -121,28 +127,28 @@ def test_a_failure_to_render_is_passed_on_and_nothing_is_kept() -> None:
 
 
 def test_pages_are_kept_up_to_the_last_byte() -> None:
-    pages = Pages(max_bytes=30)
+    pages = Pages(max_bytes=room(3, 30))
     for key in "abc":
         pages.get(key, 1, Rendering(b"x" * 10))
     assert [key for key in "abc" if kept(pages, key)] == ["a", "b", "c"]
 
 
-def test_a_page_as_large_as_all_room_is_kept() -> None:
-    pages = Pages(max_bytes=30)
-    pages.get("a", 1, Rendering(b"x" * 30))
-    assert kept(pages, "a")
-
-
 def test_one_byte_too_many_drives_out_the_page_not_asked_for_longest() -> None:
-    pages = Pages(max_bytes=30)
+    pages = Pages(max_bytes=room(4, 30))
     for key in "abc":
         pages.get(key, 1, Rendering(b"x" * 10))
     pages.get("d", 1, Rendering(b"x"))
     assert [key for key in "dcba" if kept(pages, key)] == ["d", "c", "b"]
 
 
+def test_a_page_as_large_as_all_room_is_kept() -> None:
+    pages = Pages(max_bytes=room(1, 30))
+    pages.get("a", 1, Rendering(b"x" * 30))
+    assert kept(pages, "a")
+
+
 def test_a_page_that_is_asked_for_stays() -> None:
-    pages = Pages(max_bytes=30)
+    pages = Pages(max_bytes=room(3, 30))
     for key in "abc":
         pages.get(key, 1, Rendering(b"x" * 10))
     assert kept(pages, "a")
@@ -151,7 +157,7 @@ def test_a_page_that_is_asked_for_stays() -> None:
 
 
 def test_a_page_that_is_rendered_again_stays() -> None:
-    pages = Pages(max_bytes=30)
+    pages = Pages(max_bytes=room(3, 30))
     for key in "abc":
         pages.get(key, 1, Rendering(b"x" * 10))
     pages.get("a", 2, Rendering(b"y" * 10))
@@ -161,28 +167,28 @@ def test_a_page_that_is_rendered_again_stays() -> None:
 
 
 def test_a_large_page_drives_out_as_many_as_it_must() -> None:
-    pages = Pages(max_bytes=30)
+    pages = Pages(max_bytes=room(3, 30))
     for key in "abc":
         pages.get(key, 1, Rendering(b"x" * 10))
-    pages.get("d", 1, Rendering(b"x" * 15))
+    pages.get("d", 1, Rendering(b"x" * (ENTRY_BYTES + 15)))
     assert [key for key in "dcba" if kept(pages, key)] == ["d", "c"]
 
 
 @pytest.mark.parametrize("sizes", [(20, 5), (5, 20)], ids=["smaller", "larger"])
 def test_a_page_that_is_replaced_counts_with_its_new_size_only(sizes: tuple[int, int]) -> None:
-    pages = Pages(max_bytes=30)
+    pages = Pages(max_bytes=room(2, 30))
     for revision in range(10):
         for size in sizes:
             pages.get("key", revision * 100 + size, Rendering(b"x" * size))
     pages.get("other", 1, Rendering(b"x" * (30 - sizes[1])))
     assert kept(pages, "key", 900 + sizes[1])
     assert kept(pages, "other")
-    pages.get("one more", 1, Rendering(b"x"))
+    pages.get("other", 2, Rendering(b"x" * (31 - sizes[1])))
     assert kept(pages, "key", 900 + sizes[1]) is None
 
 
 def test_a_page_larger_than_all_room_is_given_and_not_kept() -> None:
-    pages = Pages(max_bytes=30)
+    pages = Pages(max_bytes=room(1, 30))
     page = pages.get("large", 1, Rendering(b"x" * 31))
     assert page is not None
     assert page.body == b"x" * 31
@@ -190,10 +196,20 @@ def test_a_page_larger_than_all_room_is_given_and_not_kept() -> None:
 
 
 def test_a_page_larger_than_all_room_does_not_drive_out_the_others() -> None:
-    pages = Pages(max_bytes=30)
+    pages = Pages(max_bytes=room(1, 30))
     pages.get("a", 1, Rendering(b"x" * 10))
     pages.get("large", 1, Rendering(b"x" * 31))
     assert kept(pages, "a")
+
+
+def test_no_more_memory_is_held_than_is_counted_however_small_the_pages_are() -> None:
+    pages = Pages(max_bytes=1_000_000)
+    with peak() as held:
+        for number in range(5000):
+            title = f"{number}" * 100
+            key = (number + 10**6, number + 10**15), (title, None), "text/html", True
+            pages.get_gzipped(key, number + 10**9, Rendering(b"%d" % number), key_bytes=80 + len(title))
+    assert held.bytes < 1_000_000
 
 
 def test_without_room_every_page_is_rendered() -> None:
@@ -275,7 +291,7 @@ def test_nothing_is_not_compressed() -> None:
 def test_the_bytes_of_both_count() -> None:
     packed = Pages().get_gzipped("key", 1, Rendering(BODY))
     assert packed is not None
-    both = len(BODY) + len(packed.body)
+    both = room(2, len(BODY) + len(packed.body))
 
     roomy = Pages(max_bytes=both)
     roomy.get_gzipped("key", 1, Rendering(BODY))
@@ -294,7 +310,7 @@ def test_the_bytes_of_both_count() -> None:
 def test_what_a_key_takes_counts_for_each_form_of_a_page() -> None:
     packed = Pages().get_gzipped("key", 1, Rendering(BODY))
     assert packed is not None
-    pages = Pages(max_bytes=len(BODY) + len(packed.body) + 199)
+    pages = Pages(max_bytes=room(2, len(BODY) + len(packed.body)) + 199)
     pages.get_gzipped("key", 1, Rendering(BODY), key_bytes=100)
     assert kept(pages, "key") is None
     assert pages.get_gzipped("key", 1, never, key_bytes=100) == packed
@@ -323,7 +339,7 @@ def test_two_threads_may_render_one_page_and_it_counts_once() -> None:
         both_are_rendering.wait()
         return b"x" * 20
 
-    pages = Pages(max_bytes=30)
+    pages = Pages(max_bytes=room(2, 30))
     with ThreadPoolExecutor(2) as threads:
         found = list(threads.map(lambda _: pages.get("a", 1, render), range(2)))
     assert found[0] == found[1]
@@ -333,7 +349,7 @@ def test_two_threads_may_render_one_page_and_it_counts_once() -> None:
 
 
 def test_many_threads_get_what_they_asked_for_and_the_room_is_not_overrun() -> None:
-    limit, page_count, revisions = 2000, 20, 3
+    limit, page_count, revisions = room(15, 2000), 20, 3
     pages = Pages(max_bytes=limit)
 
     def body(key: int, revision: int) -> bytes:
@@ -355,10 +371,15 @@ def test_many_threads_get_what_they_asked_for_and_the_room_is_not_overrun() -> N
 
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(ask, range(8))) == [[]] * 8
-    held = [page for key in range(page_count) for revision in range(revisions) if (page := kept(pages, key, revision))]
-    assert held
-    assert sum(len(page.body) for page in held) <= limit
-    # The sum it keeps is right: what is there now fits exactly, so a page of what is left drives none of it out.
-    pages.get("rest", 1, Rendering(b"x" * (limit - sum(len(page.body) for page in held))))
-    again = [page for key in range(page_count) for revision in range(revisions) if (page := kept(pages, key, revision))]
-    assert again == held
+    places = [(key, revision) for key in range(page_count) for revision in range(revisions)]
+    held = {place: page for place in places if (page := kept(pages, *place))}
+    taken = room(len(held), sum(len(page.body) for page in held.values()))
+    assert 0 < taken <= limit
+    # The sum it keeps is right: one page may grow by what is left, and none is driven out; nor may it by a byte more.
+    oldest, *others, (key, revision) = held
+    grown = held[key, revision].body + b"x" * (limit - taken)
+    pages.get(key, revision + 10, Rendering(grown))
+    pages.get(key, revision + 10, never)
+    assert all(kept(pages, *place) == held[place] for place in (oldest, *others))
+    pages.get(key, revision + 20, Rendering(grown + b"x"))
+    assert kept(pages, *oldest) is None

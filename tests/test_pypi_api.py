@@ -17,20 +17,23 @@ import pytest
 from packaging.utils import NormalizedName
 from werkzeug.test import create_environ, run_wsgi_app
 
-from pypi_registry import Open, Registry
+from pypi_registry import Open, Registry, pypi_api
 from pypi_registry.accounts import Accounts, ProjectEntry, Role, Token, User, token_digest
 from pypi_registry.auth import Ability, Credentials, Presented, Principal, Subject
 from pypi_registry.body import DRAINED
 from pypi_registry.directory import OpenDirectory, Ref, number_of
+from pypi_registry.edge import Call, Collaborators
 from pypi_registry.errors import InvalidToken, RegistryError, StorageFull, StorageUnavailable
 from pypi_registry.forwarding import Released
-from pypi_registry.model import Group, PackageFile, PackageName, Project, Upload, Visibility, is_below
+from pypi_registry.model import Digests, Group, PackageFile, PackageName, Project, Upload, Visibility, is_below
+from pypi_registry.pages import Pages
 from pypi_registry.storage import NewBlob
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 from pypi_registry.stores.sqlite import SQLiteCatalogue
 from pypi_registry.testing.making import distribution, name_and_version
 from pypi_registry.uploads import FORM_ROOM
+from tests.distributions.measuring import peak
 
 ClientOf = Callable[[Registry], Any]
 
@@ -674,6 +677,32 @@ def test_an_index_has_each_name_once_in_order(client: Any, accept: dict[str, str
 @pytest.mark.parametrize("path", [f"{TOOLS}/simple", f"{TOOLS}/simple/", f"{ACME}/simple/"])
 def test_an_index_of_nothing_is_a_page(client: Any, path: str, accept: dict[str, str]) -> None:
     assert index(client, path, accept) == []
+
+
+def indexed(registry: Collaborators, path: str) -> bytes:
+    """Ask for the index of a project, as a call that came so far."""
+    call = Call(create_environ() | {"HTTP_ACCEPT": "application/vnd.pypi.simple.v1+json"}, registry)
+    call.captured = {"project": path}
+    return b"".join(pypi_api.index(call).body)
+
+
+@pytest.mark.parametrize("filled", [False, True], ids=["empty", "filled"])
+def test_indexes_that_are_kept_for_an_open_registry_are_bounded_with_what_they_are_kept_by(filled: bool) -> None:
+    catalogue, title = MemoryCatalogue(), 5000 * "a"
+    directory = OpenDirectory(catalogue)
+    open_to_all = Collaborators(
+        *(directory, Open(directory), catalogue, MemoryBlobs(), None, 10**6, None), pages=Pages(max_bytes=500_000)
+    )
+    if filled:
+        project = directory.project(f"acme/{title}")
+        assert project is not None
+        sdist = Upload("demo", NormalizedName("demo"), "1.0", "demo-1.0.zip", 1, Digests("a" * 64), "")
+        catalogue.add(project, sdist, "0" * 32, datetime.now(UTC))
+    with peak() as held:
+        for number in range(500):
+            written = title[:number] + "A" + title[number + 1 :] if filled else f"{title}{number}"
+            assert (b'"demo"' in indexed(open_to_all, f"acme/{written}")) is filled
+    assert held.bytes < 700_000
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ import pytest
 
 from pypi_registry import Registry, simple
 from pypi_registry.model import PackageFile
-from pypi_registry.pages import Pages
+from pypi_registry.pages import ENTRY_BYTES, Pages
 from pypi_registry.storage import Redirect
 from pypi_registry.stores.files import FileBlobs
 from tests.benchmarks import filling, forms
@@ -292,7 +292,7 @@ def test_an_upload_makes_no_page(registry: Registry, made: Counter[str]) -> None
 
 
 def test_what_is_forgotten_for_want_of_room_is_bounded_in_bytes() -> None:
-    pages = Pages(max_bytes=1000)
+    pages = Pages(max_bytes=2 * (400 + ENTRY_BYTES))
     kept = [pages.get(number, 1, lambda: bytes(400)) for number in range(10)]
     assert [page is pages.get(number, 1, lambda: bytes(400)) for number, page in [*enumerate(kept)][-2:]] == [True] * 2
     assert pages.get(0, 1, lambda: b"made anew") != kept[0]
