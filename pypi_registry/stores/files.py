@@ -8,7 +8,7 @@ import errno
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -35,6 +35,7 @@ class FileBlobs:
         self._folder = Path(folder)
         self._incoming = self._folder / "incoming"
         self._incoming.mkdir(parents=True, exist_ok=True)
+        self._lasting: set[Path] = set()  # folders whose names are on the disk
         for left in self._incoming.iterdir():
             with suppress(FileNotFoundError):  # another process may be doing the same
                 if left.stat().st_mtime < time.time() - _DAY:
@@ -45,11 +46,13 @@ class FileBlobs:
         place, incoming = self._place(key), self._incoming / key
         with _full_disk_named():
             stream = incoming.open("xb")
+            file = _NewFile(stream, incoming, place, self._make_lasting)
             try:
                 with stream:
-                    yield _NewFile(stream, incoming, place)
+                    yield file
             finally:
-                incoming.unlink(missing_ok=True)  # it is gone if it was committed
+                if not file.is_moved:
+                    incoming.unlink(missing_ok=True)
 
     def open(self, key: str) -> BinaryIO | Redirect | None:
         place = self._place(key)
@@ -63,6 +66,12 @@ class FileBlobs:
     def delete(self, key: str) -> None:
         self._place(key).unlink(missing_ok=True)
 
+    def _make_lasting(self, folder: Path) -> None:
+        if folder not in self._lasting:
+            folder.mkdir(exist_ok=True)
+            _sync_folder(folder.parent)  # also if it was there: another process may have made it and not come so far
+            self._lasting.add(folder)
+
     def _place(self, key: str) -> Path:
         if re.fullmatch("[0-9a-f]{32}", key) is None:
             raise ValueError(f"{key!r} is not a key: 32 lower-case hexadecimal digits")
@@ -70,10 +79,12 @@ class FileBlobs:
 
 
 class _NewFile:
-    def __init__(self, stream: BinaryIO, incoming: Path, place: Path) -> None:
+    def __init__(self, stream: BinaryIO, incoming: Path, place: Path, make_lasting: Callable[[Path], None]) -> None:
         self._stream = stream
         self._incoming = incoming
         self._place = place
+        self._make_lasting = make_lasting
+        self.is_moved = False
 
     def write(self, data: bytes) -> None:
         self._stream.write(data)
@@ -88,10 +99,9 @@ class _NewFile:
         os.fsync(self._stream.fileno())
         self._stream.close()  # Windows moves no open file
         folder = self._place.parent
-        if not folder.exists():
-            folder.mkdir(exist_ok=True)
-            _sync_folder(folder.parent)
+        self._make_lasting(folder)
         self._incoming.replace(self._place)
+        self.is_moved = True
         try:
             _sync_folder(folder)
         except BaseException:

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,14 @@ class SQLiteCatalogue:
 
     def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
         with self._connections.transaction() as connection:
-            _refuse_if_closed(connection, project, upload.normalized)
-            package, is_new_name = _package(connection, project, upload, at)
+            status, has_name, is_remembered, *found = _look_up(connection, project, upload)
+            if status in (Status.ARCHIVED, Status.QUARANTINED):
+                raise UploadsRefused(upload.normalized, status)
+            package = _published_again(connection, found, upload) or _insert_package(connection, project, upload, at)
             file = _insert_file(connection, package, upload, key, at)
-            _remember(connection, project, upload.normalized)
-            _raise_revisions(connection, project.id, upload.normalized, index=is_new_name)
+            if not is_remembered:
+                _remember(connection, project, upload.normalized)
+            _raise_revisions(connection, project.id, upload.normalized, index=not has_name)
         return file
 
     def delete_file(self, file: PackageFile) -> str | None:
@@ -214,12 +218,30 @@ class SQLiteCatalogue:
             return connection.execute(statement, values).fetchall()
 
 
-def _refuse_if_closed(connection: sqlite3.Connection, project: Project, name: NormalizedName) -> None:
-    row = connection.execute(
-        "SELECT status FROM statuses WHERE project_id = ? AND name = ?", (project.id, name)
-    ).fetchone()
-    if row is not None and row[0] in (Status.ARCHIVED, Status.QUARANTINED):
-        raise UploadsRefused(name, row[0])
+# All that an upload must know. With other threads at work, each statement may be a wait for the interpreter.
+_LOOK_UP = f"""
+SELECT
+    (SELECT status FROM statuses WHERE project_id = :project AND name = :name),
+    EXISTS (SELECT 1 FROM packages WHERE project_id = :project AND normalized = :name),
+    EXISTS (SELECT 1 FROM published WHERE name = :name AND root = :root AND project_id = :project)
+        AND EXISTS (SELECT 1 FROM publishers WHERE project_id = :project AND path = :path),
+    {_PACKAGE}
+FROM (SELECT 1) LEFT JOIN packages p
+    ON p.project_id = :project AND p.normalized = :name AND p.canonical = :canonical
+"""
+
+
+def _look_up(connection: sqlite3.Connection, project: Project, upload: Upload) -> tuple[Any, ...]:
+    """Give the name's status, whether it is here, whether it is remembered with the project, and the package's row."""
+    values = {
+        "project": project.id,
+        "path": project.path,
+        "root": project.root,
+        "name": upload.normalized,
+        "canonical": canonicalize_version(upload.version),
+    }
+    found: tuple[Any, ...] = connection.execute(_LOOK_UP, values).fetchone()
+    return found
 
 
 def _has_name(connection: sqlite3.Connection, project: int, name: NormalizedName) -> bool:
@@ -227,28 +249,29 @@ def _has_name(connection: sqlite3.Connection, project: int, name: NormalizedName
     return connection.execute(statement, (project, name)).fetchone() is not None
 
 
-def _package(connection: sqlite3.Connection, project: Project, upload: Upload, at: datetime) -> tuple[Package, bool]:
-    """Find or make the package of an upload; tell whether the project had none of its name."""
-    about = json.dumps({field: getattr(upload.about, field) for field in _ABOUT})
-    canonical = canonicalize_version(upload.version)
-    row = connection.execute(
-        f"SELECT {_PACKAGE} FROM packages p WHERE project_id = ? AND normalized = ? AND canonical = ?",
-        (project.id, upload.normalized, canonical),
-    ).fetchone()
-    if row is not None:
-        connection.execute("UPDATE packages SET about = ? WHERE id = ?", (about, row[0]))
-        return _read_package(*row), False
-    is_new_name = not _has_name(connection, project.id, upload.normalized)
+def _published_again(connection: sqlite3.Connection, row: Sequence[Any], upload: Upload) -> Package | None:
+    """Give the package of an upload, if it is there, with what the upload says about it."""
+    if row[0] is None:
+        return None
+    connection.execute("UPDATE packages SET about = ? WHERE id = ?", (_about(upload), row[0]))
+    return _read_package(*row)
+
+
+def _insert_package(connection: sqlite3.Connection, project: Project, upload: Upload, at: datetime) -> Package:
     number = connection.execute(
         "INSERT INTO packages (project_id, name, normalized, version, canonical, about, created_at) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
-            *(project.id, upload.name, upload.normalized, upload.version, canonical),
-            *(about, _microseconds(at)),
+            *(project.id, upload.name, upload.normalized, upload.version, canonicalize_version(upload.version)),
+            *(_about(upload), _microseconds(at)),
         ),
     ).lastrowid
     assert number is not None
-    return Package(number, project.id, upload.name, upload.normalized, upload.version, at), is_new_name
+    return Package(number, project.id, upload.name, upload.normalized, upload.version, at)
+
+
+def _about(upload: Upload) -> str:
+    return json.dumps({field: getattr(upload.about, field) for field in _ABOUT})
 
 
 def _insert_file(
@@ -328,8 +351,9 @@ def _remember(connection: sqlite3.Connection, project: Project, name: Normalized
 
 def _raise_revisions(connection: sqlite3.Connection, project: int, name: NormalizedName, *, index: bool) -> None:
     names = [name, _INDEX] if index else [name]
-    connection.executemany(
-        "INSERT INTO revisions (project_id, name, serial) VALUES (?, ?, 1) "
+    places = [(place, changed) for place in (project, _ALL_PROJECTS) for changed in names]
+    connection.execute(
+        f"INSERT INTO revisions (project_id, name, serial) VALUES {', '.join(['(?, ?, 1)'] * len(places))} "
         "ON CONFLICT (project_id, name) DO UPDATE SET serial = serial + 1",
-        [(place, changed) for place in (project, _ALL_PROJECTS) for changed in names],
+        [*chain(*places)],
     )

@@ -145,6 +145,10 @@ def test_bytes_and_names_are_on_the_disk_before_a_commit_returns(
     happened.clear()
     put(blobs, "01" * 16)
     assert happened == [f"sync incoming/{'01' * 16}", "replace", "sync 01"]
+    happened.clear()
+    # Another process sees the folder, and cannot know whether who made it has come as far as to flush its name.
+    put(FileBlobs(tmp_path), "012" + "3" * 29)
+    assert happened == [f"sync incoming/012{'3' * 29}", "sync .", "replace", "sync 01"]
 
 
 class FullDisk(io.FileIO):
