@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
@@ -71,7 +70,7 @@ class State:
 
     def plant(self, rule: Rule) -> Rule:
         """Let a rule hold from now on."""
-        rule.fault = rule.fault.planted(lambda: self._asking(_copied(self.catalogue)))
+        rule.fault = rule.fault.planted(lambda: self._asking(self.catalogue.copy()))
         self.rules.append(rule)
         return rule
 
@@ -116,12 +115,3 @@ def _ask_of(application: "WSGIApplication") -> Ask:
         return Answer(*started[0], body)
 
     return ask
-
-
-def _copied(catalogue: MemoryCatalogue) -> MemoryCatalogue:
-    """Copy a catalogue; its lock, which cannot be copied, is a new one."""
-    copy = MemoryCatalogue()
-    with catalogue._lock:
-        rows = {name: value for name, value in vars(catalogue).items() if name != "_lock"}
-        vars(copy).update(deepcopy(rows))
-    return copy

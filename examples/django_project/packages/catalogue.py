@@ -101,6 +101,7 @@ class DjangoCatalogue:
         [(status, reason)] = found if len(found) == 1 else {(Status.ACTIVE, "")}
         return NameStatus(Status(status), reason)
 
+    @transaction.atomic  # so that the page and the total are of one moment
     def packages(self, projects: Sequence[int], query: PackageQuery) -> tuple[Sequence[model.Package], int]:
         if "\0" in query.name:
             return [], 0  # no name has it, and SQLite takes it for the end of the pattern

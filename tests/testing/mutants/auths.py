@@ -135,6 +135,13 @@ def _one_rule_for_all(self: Changed, ability: Ability, subject: Subject) -> bool
     return self.other.can(CREATE if isinstance(subject, PackageName) else ability, subject)
 
 
+def _in_all_projects(self: Changed, ability: Ability, subject: Subject) -> bool:
+    if not isinstance(subject, PackageName):
+        return self.other.can(ability, subject)
+    projects = [self.directory.project(number) for number in range(1, 6)]
+    return all(self.other.can(ability, PackageName(project, subject.name)) for project in projects if project)
+
+
 def _shows_its_secret(self: Changed) -> str:
     return f"<principal of {self.credentials and self.credentials.secret}>"
 
@@ -363,10 +370,17 @@ MUTANTS: dict[str, tuple[Accounts, str]] = {
         can(_knows_no_names),
         "test_a_name_of_no_rule_may_be_used_by_whoever_may_use_its_project",
     ),
-    "names are never protected": (can(_knows_no_rules), "test_a_protection_rule_keeps_its_name_from_whom_it_should"),
+    "names are never protected": (
+        can(_knows_no_rules),
+        "test_a_protection_rule_keeps_its_name_from_whom_it_should_and_in_its_project_only",
+    ),
     "names are protected from publishing only": (
         can(_one_rule_for_all),
-        "test_a_protection_rule_keeps_its_name_from_whom_it_should",
+        "test_a_protection_rule_keeps_its_name_from_whom_it_should_and_in_its_project_only",
+    ),
+    "names are protected in all projects": (
+        can(_in_all_projects),
+        "test_a_protection_rule_keeps_its_name_from_whom_it_should_and_in_its_project_only",
     ),
     "a group shows what is hidden": (
         principals(readable=_more_than_may_be_read),

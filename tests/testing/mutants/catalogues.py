@@ -476,29 +476,6 @@ class WritesRevisionsThatItReadBefore(MemoryCatalogue):
         return found
 
 
-class RaisesTheRevisionFirst(MemoryCatalogue):
-    """Raises it in a transaction of its own, and has the file only when readers have looked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._looks = Count()
-
-    def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
-        with self._lock:
-            self._revisions[project.id, upload.normalized] = self._next_id()
-        if not self._files:
-            self._looks.wait_for(self._looks.value + 8)  # of three readers one has begun and ended in between
-        return super().add(project, upload, key, at)
-
-    def _revise(self, package: Package) -> None:
-        pass
-
-    def files(self, projects: Sequence[int], name: NormalizedName) -> Sequence[PackageFile]:
-        found = super().files(projects, name)
-        self._looks.one_more()
-        return found
-
-
 class HasMetadataLater(MemoryCatalogue):
     """Makes a file visible in one transaction and its metadata in another."""
 
@@ -519,6 +496,104 @@ class HasMetadataLater(MemoryCatalogue):
             self._looks.one_more()
             return None
         return super().core_metadata(file)
+
+
+class RaisesTheRevisionFirst(MemoryCatalogue):
+    """Raises it in a transaction of its own, and does one of the things that raise it only when readers have looked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._looks = Count()
+
+    def revision(self, projects: Sequence[int], name: NormalizedName | None) -> int:
+        found = super().revision(projects, name)
+        self._looks.one_more()
+        return found
+
+    def _raise(self, place: tuple[int, NormalizedName | None]) -> None:
+        with self._lock:
+            self._revisions[place] = self._next_id()
+        self._looks.wait_for(self._looks.value + 10)  # of three readers one has begun and ended in between
+
+
+def raises_first(act: str, place: Callable[..., tuple[int, NormalizedName | None]]) -> Make:
+    def call(self: RaisesTheRevisionFirst, *args: Any) -> Any:
+        if not self._looks.value:
+            return getattr(M, act)(self, *args)
+        self._raise(place(*args))
+        raised = self._revisions[place(*args)]
+        found = getattr(M, act)(self, *args)
+        self._revisions[place(*args)] = raised
+        return found
+
+    return mutant(RaisesTheRevisionFirst, **{act: call})
+
+
+_PLACES: dict[str, Callable[..., tuple[int, NormalizedName | None]]] = {
+    "add": lambda project, upload, key, at: (project.id, upload.normalized),
+    "yank": lambda package, reason: (package.project_id, package.normalized),
+    "set_status": lambda project, name, status: (project.id, name),
+    "delete_file": lambda file: (file.package.project_id, file.package.normalized),
+}
+
+
+class DeletesFileByFile(MemoryCatalogue):
+    """Takes as many transactions to delete a package as it has files, and lets others look in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._looks = Count()
+
+    def files(self, projects: Sequence[int], name: NormalizedName) -> Sequence[PackageFile]:
+        found = super().files(projects, name)
+        self._looks.one_more()
+        return found
+
+    def delete_package(self, package: Package) -> Sequence[str]:
+        first, *_ = self.package_files(package)
+        self.delete_file(first)
+        self._looks.wait_for(self._looks.value + 4)  # of three readers one has begun in between
+        return [first.key, *super().delete_package(package)]
+
+
+class AddsWhileOthersRead(MemoryCatalogue):
+    """Adds nothing but one thing before somebody reads, who waits in the middle until one more is there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._added, self._reading = Count(), Count()
+
+    def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
+        if self._added.value:
+            self._reading.wait_for(1)
+        file = super().add(project, upload, key, at)
+        self._added.one_more()
+        return file
+
+    def in_the_middle(self) -> None:
+        self._reading.one_more()
+        if self._reading.value == 1:
+            self._added.wait_for(self._added.value + 1)
+
+
+class CountsLater(AddsWhileOthersRead):
+    """Counts what it lists in a transaction of its own."""
+
+    def packages(self, projects: Sequence[int], query: PackageQuery) -> tuple[Sequence[Package], int]:
+        found, _ = super().packages(projects, query)
+        self.in_the_middle()
+        return found, super().packages(projects, query)[1]
+
+
+class ReadsWithoutALock(AddsWhileOthersRead):
+    """Reads names one by one."""
+
+    def names(self, projects: Sequence[int]) -> Sequence[NormalizedName]:
+        found = set()
+        for project, name in self._packages_by_name:
+            self.in_the_middle()
+            found |= {name} if project in projects else set()
+        return sorted(found)
 
 
 class GivesAKeyToAllWhoDelete(MemoryCatalogue):
@@ -1192,9 +1267,28 @@ MUTANTS: dict[str, tuple[Make, str]] = {
         lambda path: HasMetadataLater(),
         "test_readers_beside_writers_see_whole_files_each_with_its_metadata",
     ),
-    "a revision that is raised before the file is there": (
-        lambda path: RaisesTheRevisionFirst(),
-        "test_whoever_sees_a_revision_sees_what_raised_it",
+    **{
+        f"a revision that {act} raises before it does anything": (
+            raises_first(act, place),
+            "test_whoever_sees_a_revision_sees_what_raised_it",
+        )
+        for act, place in _PLACES.items()
+    },
+    "a revision of the index that is raised before a name is gone": (
+        raises_first("delete_package", lambda package: (package.project_id, None)),
+        "test_whoever_sees_a_revision_of_the_index_sees_what_raised_it",
+    ),
+    "a package that is deleted file by file": (
+        lambda path: DeletesFileByFile(),
+        "test_whoever_reads_beside_a_deletion_sees_all_of_a_package_or_nothing",
+    ),
+    "a total that is counted later": (
+        lambda path: CountsLater(),
+        "test_a_list_is_of_the_moment_in_which_it_is_counted",
+    ),
+    "names that are read without a lock": (
+        lambda path: ReadsWithoutALock(),
+        "test_no_method_that_reads_fails_beside_those_that_write",
     ),
     "a key for all who delete at once": (
         lambda path: GivesAKeyToAllWhoDelete(),

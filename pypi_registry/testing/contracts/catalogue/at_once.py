@@ -1,19 +1,24 @@
 """What holds when many threads come at once, and readers beside them."""
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from threading import Event
 
+from packaging.utils import NormalizedName
+
 from pypi_registry.errors import FileTaken, UploadsRefused
-from pypi_registry.model import NameStatus, PackageFile, Status
+from pypi_registry.model import NameStatus, Package, PackageFile, Status
 from pypi_registry.storage import Catalogue
 from pypi_registry.testing.contracts.catalogue.samples import (
     DEMO,
+    LIBS,
     TOOLS,
     CatalogueHooks,
     add,
+    everything,
     filenames,
     listed,
     upload,
@@ -55,12 +60,12 @@ class AtOnce(CatalogueHooks):
                 pages[revision].add(page)
             return revision
 
-        def act(number: int) -> bool:
+        def act(number: int) -> tuple[int, int]:
             before = look()
             add(catalogue, TOOLS, f"demo-{number}.zip")
-            return before < look()
+            return before, look()
 
-        assert self._at_once(act) == [True] * 8
+        assert [(before, after) for before, after in self._at_once(act) if before >= after] == []
         assert {revision: found for revision, found in pages.items() if len(found) > 1} == {}
 
     def test_readers_beside_writers_see_whole_files_each_with_its_metadata(self) -> None:
@@ -86,23 +91,123 @@ class AtOnce(CatalogueHooks):
         self._beside(lambda: self._at_once(write, 4), read)
         assert len(catalogue.files([TOOLS.id], DEMO)) == 20
 
-    def test_whoever_sees_a_revision_sees_what_raised_it(self) -> None:
-        # Else a page without the new file would be kept for the new revision, and shown until the next.
+    def test_no_method_that_reads_fails_beside_those_that_write(self) -> None:
         catalogue = self.make_catalogue()
-        files_at: dict[int, int] = {}
+
+        def write() -> None:
+            for number in range(10):
+                for project in self.projects:
+                    name = f"demo-{project.id}-{number}"
+                    file = add(catalogue, project, upload(f"{name}.zip", name))
+                    catalogue.set_status(project, file.package.normalized, NameStatus(Status.DEPRECATED))
+                catalogue.delete_package(file.package)
+
+        self._beside(write, lambda: everything(catalogue))
+        assert listed(catalogue, [project.id for project in self.projects])[1] == 10 * (len(self.projects) - 1)
+
+    def test_a_list_is_of_the_moment_in_which_it_is_counted(self) -> None:
+        catalogue = self.make_catalogue()
         seen: set[tuple[int, int]] = set()
 
         def write() -> None:
-            for count in range(1, 21):
-                add(catalogue, TOOLS, f"demo-{count}.zip")
-                files_at[catalogue.revision([TOOLS.id], DEMO)] = count
+            for number in range(20):
+                file = add(catalogue, TOOLS, upload(f"demo-{number}.zip", version=str(number)))
+                if number % 3 == 2:
+                    catalogue.delete_package(file.package)
 
         def read() -> None:
-            revision = catalogue.revision([TOOLS.id], DEMO)
-            seen.add((revision, len(catalogue.files([TOOLS.id], DEMO))))
+            packages, total = listed(catalogue, [TOOLS.id])
+            seen.add((len(packages), total))
 
         self._beside(write, read)
-        assert [(revision, count) for revision, count in seen if count < files_at.get(revision, 0)] == []
+        assert [(shown, total) for shown, total in seen if shown != total] == []
+
+    def test_whoever_reads_beside_a_deletion_sees_all_of_a_package_or_nothing(self) -> None:
+        catalogue = self.make_catalogue()
+        for number in range(3):
+            [package] = {add(catalogue, TOOLS, f"demo-{number}-{count}.zip").package for count in range(8)}
+            seen: set[int] = set()
+
+            def read(package: Package = package, seen: set[int] = seen) -> None:
+                seen.add(len(catalogue.files([TOOLS.id], DEMO)))
+                seen.add(len(catalogue.package_files(package)))
+
+            self._beside(partial(catalogue.delete_package, package), read)
+            assert seen <= {0, 8}
+
+    # Else a page from before would be kept for the new revision, and shown until the next.
+
+    def test_whoever_sees_a_revision_sees_what_raised_it(self) -> None:
+        catalogue = self.make_catalogue()
+        old = [add(catalogue, TOOLS, f"old-{number}.zip") for number in range(8)]
+
+        def acts() -> Iterator[None]:
+            for number, file in enumerate(old):
+                add(catalogue, TOOLS, f"new-{number}.zip")
+                yield
+                catalogue.yank(file.package, f"{number}")
+                yield
+                catalogue.set_status(TOOLS, DEMO, NameStatus(Status.DEPRECATED, f"{number}"))
+                yield
+                catalogue.delete_file(file)
+                yield
+
+        def look() -> tuple[int, ...]:
+            files = catalogue.files([TOOLS.id], DEMO)
+            new = sum(file.filename.startswith("new") for file in files)
+            yanked = max((int(file.package.yanked or -1) for file in files), default=0)
+            return new, new - len(files), yanked, int(catalogue.status([TOOLS.id], DEMO).reason or -1)
+
+        self._see_what_raised_each_revision(catalogue, DEMO, acts(), look)
+
+    def test_whoever_sees_a_revision_of_the_index_sees_what_raised_it(self) -> None:
+        catalogue = self.make_catalogue()
+        old = [add(catalogue, TOOLS, upload(f"old-{number}.zip", f"old-{number}")) for number in range(8)]
+
+        def acts() -> Iterator[None]:
+            for number, file in enumerate(old):
+                add(catalogue, TOOLS, upload(f"new-{number}.zip", f"new-{number}"))
+                yield
+                catalogue.delete_package(file.package)
+                yield
+
+        def look() -> tuple[int, ...]:
+            names = catalogue.names([TOOLS.id])
+            new = sum(name.startswith("new") for name in names)
+            return new, new - len(names)
+
+        self._see_what_raised_each_revision(catalogue, None, acts(), look)
+
+    def _see_what_raised_each_revision(
+        self,
+        catalogue: Catalogue,
+        name: NormalizedName | None,
+        acts: Iterator[None],
+        look: Callable[[], tuple[int, ...]],
+    ) -> None:
+        """Act, beside readers; all numbers that a look gives may only rise, each with what is done."""
+        places = [TOOLS.id], [TOOLS.id, LIBS.id]
+        due: dict[tuple[int, int], tuple[int, ...]] = {}
+        seen: set[tuple[tuple[int, int], tuple[int, ...]]] = set()
+
+        def write() -> None:
+            for _ in acts:
+                due.update(dict.fromkeys(revisions(), look()))
+
+        def revisions() -> list[tuple[int, int]]:
+            return [(len(projects), catalogue.revision(projects, name)) for projects in places]
+
+        def read() -> None:
+            found = revisions()
+            seen.update(dict.fromkeys(found, look()).items())
+
+        self._beside(write, read)
+        late = [
+            (revision, shown, due[revision])
+            for revision, shown in seen
+            if revision in due and any(now < then for now, then in zip(shown, due[revision], strict=True))
+        ]
+        assert late == []
 
     def test_of_those_who_delete_at_once_exactly_one_gets_each_key(self) -> None:
         catalogue = self.make_catalogue()
