@@ -42,7 +42,7 @@ def program(page: Path) -> str:
     return "\n".join(lines)
 
 
-# A block that cannot be run has another tag than ``python``.
+# A block that is a part of an example has the tag ``py``: it does not run by itself.
 RUN = [name for name, page in PAGES.items() if blocks(page, "python")]
 
 
@@ -67,6 +67,34 @@ def test_python_blocks_run(name: str, registry_toml: Path) -> None:
         [sys.executable, "-W", "error", path], cwd=path.parent, capture_output=True, encoding="utf-8", timeout=60
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+EXCERPTS = [
+    pytest.param(block, id=f"{name} {language} {number}")
+    for name in PAGES
+    for language in ("py", "nginx")
+    for number, block in enumerate(blocks(PAGES[name], language))
+    if name != "serve.md"  # whose block for nginx is run
+]
+
+
+def code_of(text: str) -> list[str]:
+    """Give the lines of a program or a configuration without what is there for readers alone."""
+    lines = [re.sub(r"(^|\s+)# .*", "", line).strip() for line in text.splitlines()]
+    return [line for line in lines if line]
+
+
+@pytest.mark.parametrize("block", EXCERPTS)
+def test_the_lines_of_an_excerpt_stand_in_an_example_in_this_order(block: str) -> None:
+    def has_it(path: Path) -> bool:
+        rest = iter(code_of(text_of(path)))
+        return all(line in rest for line in code_of(block))
+
+    assert any(has_it(path) for path in (ROOT / "examples").rglob("*") if path.suffix in {".conf", ".py"})
+
+
+def test_the_excerpts_are_found() -> None:
+    assert len(EXCERPTS) >= 7
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_docs import PAGES, blocks
+
 OPTED_IN = 'pytest_plugins = ["pypi_registry.testing.fixtures"]\n'
 
 TESTS = """
@@ -69,20 +71,9 @@ def test_without_opting_in_there_is_no_fixture(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_configuration_is_overridden(tmp_path: Path) -> None:
-    conftest = f"""
-import pytest
-from pypi_registry.testing import FakeRegistry
-{OPTED_IN}
-@pytest.fixture(scope="session")
-def fake_registry_configuration():
-    return FakeRegistry("acme/tools")
-
-@pytest.fixture
-def fake_registry(fake_registry):
-    fake_registry.tokens(read="secret")
-    return fake_registry
-"""
+def test_the_configuration_is_overridden_as_the_page_shows(tmp_path: Path) -> None:
+    [shown] = [block for block in blocks(PAGES["testing.md"], "python") if "def fake_registry_configuration" in block]
+    conftest = f"from pypi_registry.testing import FakeRegistry\n{OPTED_IN}\n{shown}"
     tests = """
 from urllib.error import HTTPError
 from urllib.request import urlopen
