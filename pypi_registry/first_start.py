@@ -11,6 +11,8 @@ from pypi_registry.accounts.minting import new_secret, toml_table
 USER = "owner"
 PROJECT = 1
 _PROJECT_PATH = "main/packages"
+EXAMPLE = "mypypipackage"
+"""GitLab's name for a package in an example; whoever has it in the public index is a stranger."""
 
 _REGISTRY_TOML = """\
 # Who may do what in this registry. A change is taken up within seconds, without a restart; a mistake leaves all as it
@@ -19,7 +21,7 @@ _REGISTRY_TOML = """\
 forward_to = true            # names that are not here: true sends clients to the public PyPI, false nowhere;
                              # or the address of another simple index
 max_file_size = 3221225472   # bytes; a file must be smaller
-reserved = []                # names that are never forwarded, such as "acme-*"
+reserved = ["{example}"] # names that are never forwarded: put yours here, such as "acme-*"
 forward_always = []          # names that are forwarded although somebody here once published them
 
 # A group is a part of the paths of its projects. It needs a table only if it has settings of its own.
@@ -103,11 +105,15 @@ class DataFolder:
             return None
         secret = new_secret()
         token = Token(name="made by the first start", user=USER, scopes=frozenset({"api"}), sha256=token_digest(secret))
-        text = _REGISTRY_TOML.format(project=PROJECT, path=_PROJECT_PATH, user=USER, token=toml_table(token))
+        text = _REGISTRY_TOML.format(
+            project=PROJECT, path=_PROJECT_PATH, user=USER, example=EXAMPLE, token=toml_table(token)
+        )
         unfinished = self.config.with_suffix(".new")
         unfinished.unlink(missing_ok=True)
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(text)
+            stream.flush()
+            os.fsync(descriptor)  # before anybody is told the secret of a token that a power cut would forget
         unfinished.replace(self.config)
         return secret

@@ -1,8 +1,10 @@
 """``python -m pypi_registry serve``: goes on with the data it finds, and makes what it does not find."""
 
+import errno
+import os
 import sqlite3
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
@@ -11,7 +13,7 @@ from typing import TextIO
 from pypi_registry.accounts import Accounts, InvalidSetting
 from pypi_registry.app import Registry
 from pypi_registry.errors import StorageUnavailable
-from pypi_registry.first_start import PROJECT, USER, DataFolder, UnusableData
+from pypi_registry.first_start import EXAMPLE, PROJECT, USER, DataFolder, UnusableData
 from pypi_registry.reloading import Watch
 from pypi_registry.serving import Server, listen
 from pypi_registry.site import MOUNT, AccessLog, Site
@@ -37,7 +39,8 @@ def serve(options: Options) -> None:
 
     :raises InvalidSetting: if the configuration is wrong.
     :raises UnusableData: if the data folder is not one, or its catalogue is not ours.
-    :raises OSError: if a folder, the configuration or the port cannot be used; its ``filename`` says which.
+    :raises OSError: if a folder, the configuration, the port or the standard output cannot be used; its ``filename``
+        says which.
     """
     if options.config is not None:
         Accounts.from_toml(options.config)  # a mistake in it must leave nothing behind
@@ -52,7 +55,6 @@ def _serve(options: Options, folder: DataFolder, listening: socket) -> None:
 
 
 def _serve_from(options: Options, folder: DataFolder, listening: socket, catalogue: Catalogue, blobs: Blobs) -> None:
-    secret = folder.first_config() if options.config is None else None
     config = options.config or folder.config
 
     def reload() -> None:
@@ -66,15 +68,26 @@ def _serve_from(options: Options, folder: DataFolder, listening: socket, catalog
         site.registry = _registry(accounts, catalogue, blobs)
         print(f"{config}: taken up", file=sys.stderr, flush=True)
 
-    watch = Watch(config, reload)
-    accounts = Accounts.from_toml(config)
-    site = Site(_registry(accounts, catalogue, blobs))
-    log = AccessLog(site, sys.stderr)
-    server = Server(log, log, listening, folder.spool)
-    server.limit_bodies(accounts.max_file_size)
-    watch.start()
-    server.run(ready=lambda: _announce(sys.stdout, *server.address, secret))
-    watch.stop()
+    with ExitStack() as until_told:
+        secret = folder.first_config() if options.config is None else None
+        if secret is not None:  # or nobody would ever know it: the next start is to make another
+            until_told.callback(config.unlink, missing_ok=True)
+        watch = Watch(config, reload)
+        accounts = Accounts.from_toml(config)
+        site = Site(_registry(accounts, catalogue, blobs))
+        log = AccessLog(site, sys.stderr)
+        server = Server(log, log, listening, folder.spool)
+        server.limit_bodies(accounts.max_file_size)
+
+        def announce() -> None:
+            _announce(sys.stdout, *server.address, secret)
+            until_told.pop_all()
+
+        watch.start()
+        try:
+            server.run(ready=announce)
+        finally:
+            watch.stop()
 
 
 def _catalogue(path: Path) -> SQLiteCatalogue:
@@ -96,20 +109,31 @@ def _registry(accounts: Accounts, catalogue: Catalogue, blobs: Blobs) -> Registr
     )
 
 
-def _announce(stream: TextIO, host: str, port: int, secret: str | None) -> None:
+def _announce(stream: TextIO | None, host: str, port: int, secret: str | None) -> None:
+    text = _greeting(host, port, secret)
+    try:
+        if stream is None:  # so it is in a process without one
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        stream.write(text)
+        stream.flush()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "the standard output") from error
+
+
+def _greeting(host: str, port: int, secret: str | None) -> str:
+    text = ""
     if secret is not None:
         reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
         place = f"{_url_host(reachable)}:{port}{MOUNT}/projects/{PROJECT}/packages/pypi"
-        stream.write(
+        text = (
             "The first token, shown this once:\n\n"
             f"{secret}\n\n"
             "Publish:\n\n"
             f"twine upload --repository-url http://{place} --username {USER} --password {secret} dist/*\n\n"
             "Install:\n\n"
-            f"pip install --index-url http://{USER}:{secret}@{place}/simple mypypipackage\n\n"
+            f"pip install --index-url http://{USER}:{secret}@{place}/simple {EXAMPLE}\n\n"
         )
-    stream.write(f"Serving on http://{_url_host(host)}:{port}{MOUNT}/\n")
-    stream.flush()
+    return f"{text}Serving on http://{_url_host(host)}:{port}{MOUNT}/\n"
 
 
 def _url_host(host: str) -> str:

@@ -13,7 +13,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -65,6 +65,7 @@ class Server:
     """waitress on an open socket, accepting connections from the moment it is made."""
 
     def __init__(self, application: "WSGIApplication", log: AccessLog, listening: socket.socket, spool: Path) -> None:
+        self._spool = spool
         tempfile.tempdir = str(spool)  # the only way to tell waitress where to put bodies
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue that is used is no news
         server: Any = create_server(  # its stubs leave out what makes it stop well
@@ -97,11 +98,15 @@ class Server:
 
         `ready` is called once a signal would be understood.
         """
-        with _signals(self._stop):
-            ready()
-            while not self._stopping.is_set():
-                self._turn(timeout=1)
-        self._finish()  # a second signal ends it at once
+        try:
+            with _signals(self._stop):
+                ready()
+                while not self._stopping.is_set():
+                    self._turn(timeout=1)
+                    self._keep_spool()
+            self._finish()  # a second signal ends it at once
+        finally:
+            wasyncore.close_all(self._server._map)
 
     def _stop(self) -> None:
         self._stopping.set()
@@ -109,6 +114,12 @@ class Server:
 
     def _turn(self, timeout: float) -> None:
         wasyncore.loop(timeout=timeout, use_poll=True, map=self._server._map, count=1)
+
+    def _keep_spool(self) -> None:
+        """Make the spool again if it is gone: some systems clean away folders in which nothing happens for days."""
+        if not self._spool.is_dir():
+            with suppress(OSError):
+                self._spool.mkdir(mode=0o700)
 
     def _finish(self) -> None:
         with selectors.DefaultSelector() as connecting:
@@ -124,7 +135,6 @@ class Server:
                     channel.will_close = True
             self._turn(timeout=0.1)
         self._server.task_dispatcher.shutdown()
-        wasyncore.close_all(self._server._map)
 
 
 def _busy(channel: Any) -> bool:

@@ -5,7 +5,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from packaging.utils import NormalizedName
 
+from pypi_registry import PYPI
 from pypi_registry.accounts import Accounts
 from pypi_registry.auth import Ability, Credentials, Presented
 from pypi_registry.first_start import PROJECT, USER, DataFolder, UnusableData
@@ -89,6 +91,16 @@ def test_the_first_configuration_makes_its_secret_an_owner(folder: DataFolder) -
         shown = Credentials(Presented.BASIC, secret, USER)
         assert accounts.authenticate(shown, {"REQUEST_METHOD": method}).can(ability, project)
         assert not accounts.authenticate(None, {"REQUEST_METHOD": method}).can(ability, project)
+
+
+def test_what_a_first_start_tells_to_install_comes_from_nowhere_else(folder: DataFolder) -> None:
+    folder.prepare()
+    folder.first_config()
+    accounts = Accounts.from_toml(folder.config)
+    project = accounts.project(PROJECT)
+    assert project
+    assert accounts.forward_to(project, NormalizedName("mypypipackage")) is None
+    assert accounts.forward_to(project, NormalizedName("other")) == PYPI
 
 
 def test_the_secret_is_kept_as_its_digest_alone(folder: DataFolder) -> None:

@@ -1,3 +1,4 @@
+import errno
 import io
 import os
 import shlex
@@ -58,6 +59,61 @@ def test_what_is_printed_is_flushed_at_once() -> None:
 
     module._announce(Stream(), "127.0.0.1", 8080, None)
     assert flushed[-1] == "Serving on http://127.0.0.1:8080/api/v4/\n"
+
+
+class Full(io.StringIO):
+    """An output on a disk without room."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+class Gone(io.StringIO):
+    """A pipe that nobody reads."""
+
+    def flush(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+@pytest.mark.parametrize(
+    ("out", "reason"),
+    [(Full(), errno.ENOSPC), (Gone(), errno.EPIPE), pytest.param(None, errno.EBADF, id="closed")],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_token_that_cannot_be_told_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: io.StringIO | None, reason: int
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(sys, "stdout", out)
+    options = Options("127.0.0.1", 0, None, tmp_path / "data")
+    with pytest.raises(OSError, match="standard output") as caught:
+        serve(options)
+    assert (caught.value.errno, caught.value.filename) == (reason, "the standard output")
+    assert not (options.data / "registry.toml").exists()
+    told: list[object] = []
+
+    def announce(stream: object, host: str, port: int, secret: str | None) -> None:
+        told.append(secret)
+        Thread(target=os.kill, args=(os.getpid(), signal.SIGTERM)).start()
+
+    monkeypatch.setattr(module, "_announce", announce)
+    serve(options)
+    serve(options)
+    assert str(told[0]).startswith("registry-")
+    assert told[1:] == [None]
+
+
+def test_a_configuration_that_was_there_stays_whatever_cannot_be_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    config = tmp_path / "registry.toml"
+    config.write_text("forward_to = false", encoding="utf-8")
+    monkeypatch.setattr(sys, "stdout", Full())
+    for options in (Options("127.0.0.1", 0, None, tmp_path), Options("127.0.0.1", 0, config, tmp_path / "other")):
+        with pytest.raises(OSError, match="standard output"):
+            serve(options)
+    assert config.read_text(encoding="utf-8") == "forward_to = false"
 
 
 @pytest.fixture

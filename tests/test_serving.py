@@ -332,6 +332,28 @@ def test_bodies_are_let_in_up_to_a_file_and_a_form_around_it(running: Running, m
     assert running.run(act) == [200, 413, 200, 413]
 
 
+def test_a_spool_that_somebody_cleaned_away_is_made_again(running: Running, tmp_path: Path) -> None:
+    size = 2 * 1024**2
+
+    def act() -> tuple[int, bytes]:
+        tmp_path.rmdir()
+        with running.connected() as connection:
+            connection.sendall(request("/body", f"Content-Length: {size}", method="POST") + size * b"x")
+            return answer(connection)
+
+    assert running.run(act) == (200, str(size).encode())
+    assert os.name != "posix" or tmp_path.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_spool_that_cannot_be_made_again_ends_nothing_but_what_needs_it(running: Running, tmp_path: Path) -> None:
+    def act() -> int:
+        tmp_path.rmdir()
+        tmp_path.write_text("in the way", encoding="utf-8")
+        return running.get("/")
+
+    assert running.run(act) == 200
+
+
 def test_bodies_wait_in_the_spool(running: Running, tmp_path: Path) -> None:
     made: list[str] = []
     ordinary = tempfile.TemporaryFile
