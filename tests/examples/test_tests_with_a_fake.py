@@ -28,7 +28,13 @@ def run(folder: Path, *options: str) -> tuple[int, str]:
 
 
 def test_the_suite_of_the_example_passes(folder: Path) -> None:
-    status, printed = run(folder)
+    status, printed = run(folder, "test_newest.py")
+    assert (status, " passed" in printed) == (0, True), printed
+
+
+@pytest.mark.slow
+def test_twine_publishes_and_pip_installs_in_the_suite_of_the_example(folder: Path) -> None:
+    status, printed = run(folder, "test_programs.py")
     assert (status, " passed" in printed) == (0, True), printed
 
 
@@ -55,6 +61,6 @@ def test_the_suite_of_the_example_finds_a_mistake(folder: Path, right: str, wron
     text = program.read_text(encoding="utf-8")
     assert right in text
     program.write_text(text.replace(right, wrong), encoding="utf-8")
-    status, printed = run(folder, "-q")
+    status, printed = run(folder, "-q", "test_newest.py")
     assert status == 1
     assert re.search(rf"^FAILED .*::{found_by}", printed, re.MULTILINE), printed
