@@ -20,6 +20,7 @@ from pypi_registry.accounts import Accounts, GroupEntry, ProjectEntry, Protectio
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = {page.name: page for page in [README, *sorted((ROOT / "docs").glob("*.md"))]}
+EXAMPLES = sorted((ROOT / "examples").glob("*/README.md"))
 
 
 def text_of(page: Path) -> str:
@@ -97,9 +98,13 @@ def test_the_excerpts_are_found() -> None:
     assert len(EXCERPTS) >= 7
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_relative_links_lead_to_files(name: str) -> None:
-    page = PAGES[name]
+@pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: page.parent.name)
+def test_the_readme_of_an_example_is_a_screen_long(page: Path) -> None:
+    assert len(text_of(page).splitlines()) <= 50
+
+
+@pytest.mark.parametrize("page", [*PAGES.values(), *EXAMPLES], ids=lambda page: str(page.relative_to(ROOT)))
+def test_relative_links_lead_to_files(page: Path) -> None:
     prose = re.sub(r"^```.*?^```$", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
     targets = [urlsplit(target) for target in re.findall(r"\]\(([^)\s]+)\)", prose)]
     relative = [target.path for target in targets if not target.scheme and target.path]
