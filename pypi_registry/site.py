@@ -83,7 +83,7 @@ class AccessLog:
 
     def write(self, client: str, method: str, path: str, status: str, length: str, seconds: float) -> None:
         """Write one line; `length` is the answer's, in bytes, and ``-`` if it is not known."""
-        now = datetime.now(UTC)
+        now, method = datetime.now(UTC), quote(method, safe="")
         with suppress(OSError):  # whoever read the log is gone; the requests are not
             self._stream.write(f'{client} {now:%Y-%m-%dT%H:%M:%SZ} "{method} {path}" {status} {length} {seconds:.3f}\n')
             self._stream.flush()

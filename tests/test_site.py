@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from webtest import TestApp
+from werkzeug.test import create_environ, run_wsgi_app
 
 from pypi_registry import Registry
 from pypi_registry.site import AccessLog, Site
@@ -199,6 +200,18 @@ def test_nothing_in_a_path_can_forge_a_line(site: Site, path: str, shown: str) -
     logged.client.get(path, status=404)
     assert logged.line[3] == shown
     assert logged.stream.getvalue().isascii()
+
+
+@pytest.mark.parametrize(
+    ("method", "shown"),
+    [("M-SEARCH", "M-SEARCH"), ('GE"T', "GE%22T"), ("\x1b[2JGET", "%1B%5B2JGET"), ("G\xc9T", "G%C3%89T")],
+    ids=["a dash", "a quote", "a terminal's commands", "latin-1"],
+)
+def test_nothing_in_a_method_can_forge_a_line(site: Site, method: str, shown: str) -> None:
+    stream = io.StringIO()
+    run_wsgi_app(AccessLog(site, stream), create_environ() | {"REQUEST_METHOD": method})
+    assert f' "{shown} /" 405 ' in stream.getvalue()
+    assert stream.getvalue().isascii()
 
 
 def test_a_request_that_fails_has_a_line_too_and_the_failure_goes_on() -> None:

@@ -59,7 +59,7 @@ class Holder:
                 return self._sees(subject, ability)
             case Group() if ability is Ability.READ_PACKAGE or ability is Ability.READ_GROUP:
                 return self._sees(subject, ability)
-            case PackageName():
+            case PackageName() if ability is Ability.CREATE_PACKAGE or ability is Ability.DESTROY_PACKAGE:
                 return self._may_use_name(ability, subject)
             case Project() if ability in _NEEDED:
                 return self._role(subject.path) >= _NEEDED[ability] and (

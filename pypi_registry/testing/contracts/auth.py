@@ -160,6 +160,9 @@ class AuthContract(Threads):
             for place in _places(known):
                 if not all(principal.can(ability, place) for ability in _abilities(place)):
                     assert not principal.can(cast(Ability, _Later.ABILITY), place), (name, place)
+                    if isinstance(place, Project):
+                        of_name = PackageName(place, known.free_name)
+                        assert not principal.can(cast(Ability, _Later.ABILITY), of_name), (name, of_name)
 
     # Names
 

@@ -123,6 +123,10 @@ def _unless_forbidden(self: Changed, ability: Ability, subject: Subject) -> bool
     return self.other.can(ability if ability in Ability else READ, subject)
 
 
+def _of_names_unless_forbidden(self: Changed, ability: Ability, subject: Subject) -> bool:
+    return self.other.can(CREATE if isinstance(subject, PackageName) and ability not in Ability else ability, subject)
+
+
 def _knows_no_names(self: Changed, ability: Ability, subject: Subject) -> bool:
     return not isinstance(subject, PackageName) and self.other.can(ability, subject)
 
@@ -364,6 +368,10 @@ MUTANTS: dict[str, tuple[Accounts, str]] = {
     ),
     "what is not forbidden is allowed": (
         can(_unless_forbidden),
+        "test_an_ability_that_is_not_known_is_refused_to_all_who_may_not_do_everything",
+    ),
+    "what is not forbidden is allowed of a name": (
+        can(_of_names_unless_forbidden),
         "test_an_ability_that_is_not_known_is_refused_to_all_who_may_not_do_everything",
     ),
     "names are never free": (
