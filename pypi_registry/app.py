@@ -92,19 +92,22 @@ class Registry:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         call = Call(environ, self._collaborators)
+        fallback: WSGIApplication | None = None
         try:
             route, call.captured = find(call.path)
             if self._fallback is not None and _is_the_hosts(call):
                 raise NoSuchRoute
             answer = _answer(call, route)
         except RegistryError as error:
-            if isinstance(error, NoSuchRoute) and self._fallback is not None:
-                return self._fallback(environ, start_response)
+            if isinstance(error, NoSuchRoute):
+                fallback = self._fallback
             answer = refuse(error)
             answer.headers.extend([VARY, ("Cache-Control", "no-store")])
         except Exception:
             _log.exception("%s %r failed", call.method, call.path)
             answer = answer_json("500 Internal Server Error", {"message": "500 Internal Server Error"})
+        if fallback is not None:  # and not above, or our error would stand in the traceback of each of the host's
+            return fallback(environ, start_response)
         call.body.drain(longest=self._collaborators.max_file_size + FORM_ROOM)
         return answer.send(environ, start_response)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from werkzeug.test import create_environ, run_wsgi_app
 
 from pypi_registry import Open, Registry
 from pypi_registry.directory import Ref
@@ -50,6 +51,17 @@ def host() -> Host:
 @pytest.fixture
 def places() -> Places:
     return Places()
+
+
+def test_an_error_of_the_hosts_is_its_own(places: Places) -> None:
+    def failing(environ: object, start_response: object) -> list[bytes]:
+        raise RuntimeError("of the host")
+
+    registry = Registry(directory=places, auth=Open(), fallback=failing)
+    for path in ("/issues", LOOKING_LIKE_OURS[0]):
+        with pytest.raises(RuntimeError, match="of the host") as caught:
+            run_wsgi_app(registry, create_environ(path))
+        assert caught.value.__context__ is None
 
 
 LOOKING_LIKE_OURS = (
