@@ -77,7 +77,7 @@ class InvalidRequest(RegistryError):
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__(faults)
-        self.faults = tuple(faults)
+        self.faults: tuple[str, ...] = tuple(faults)
         """One sentence a fault, at least one."""
 
     def __str__(self) -> str:
@@ -217,7 +217,7 @@ class MethodNotAllowed(RegistryError):
 
     def __init__(self, allowed: Sequence[str], advice: str = "") -> None:
         super().__init__(allowed, advice)
-        self.allowed = tuple(allowed)
+        self.allowed: tuple[str, ...] = tuple(allowed)
         self.advice = advice
         """Where to go instead; may be empty."""
 

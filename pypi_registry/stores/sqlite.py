@@ -19,6 +19,7 @@ from packaging.utils import NormalizedName, canonicalize_version
 from pypi_registry.errors import FileTaken, UploadsRefused
 from pypi_registry.model import About, Digests, NameStatus, Package, PackageFile, PackageQuery, Project, Status, Upload
 from pypi_registry.stores.sqlite_connections import Connections
+from pypi_registry.stores.sqlite_schema import UnknownSchema as UnknownSchema
 from pypi_registry.stores.sqlite_schema import make_schema
 
 _ALL_PROJECTS = -1
@@ -43,7 +44,7 @@ _ORDERS = {
 class SQLiteCatalogue:
     """Keeps rows in an SQLite file, which is made if it is missing, with its folder.
 
-    :raises ~pypi_registry.stores.sqlite_schema.UnknownSchema: if the file was made by a newer version of this package.
+    :raises UnknownSchema: if the file was made by a newer version of this package.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

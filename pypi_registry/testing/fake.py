@@ -108,7 +108,7 @@ class FakeRegistry(FakeProject):
 
         Of several faults that a request meets, the first that was planted is nearest to the client.
 
-        :param where: which requests; see :data:`~pypi_registry.testing.lying.Where`.
+        :param where: which requests; see :data:`~pypi_registry.testing.Where`.
         :param what: one of :mod:`pypi_registry.testing.faults`.
         :param times: how many of these requests meet it; None for all.
         :param after: how many of them come through before.

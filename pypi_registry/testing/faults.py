@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from urllib.parse import quote
 
 from pypi_registry.app import refuse
-from pypi_registry.edge import Answer, answer_bytes, answer_json, answer_redirect, status_line
+from pypi_registry.edge import Answer as Answer
+from pypi_registry.edge import answer_bytes, answer_json, answer_redirect, status_line
 from pypi_registry.errors import InvalidToken, NotFound
 from pypi_registry.simple import Form
 from pypi_registry.testing.recording import Kind, RecordedRequest
@@ -23,7 +24,8 @@ from pypi_registry.testing.serving import BrokenOff
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-Ask = Callable[["WSGIEnvironment"], Answer]
+Ask: TypeAlias = Callable[["WSGIEnvironment"], Answer]
+"""Gives the answer to a request."""
 
 
 @dataclass(frozen=True, slots=True)

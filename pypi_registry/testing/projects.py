@@ -102,7 +102,7 @@ class FakeProject:
         :param tags: of the wheel, as in its file name; and `build`, its build number.
         :param yanked: why the version is yanked, may be empty; None if it is not.
         :param uploaded: when; aware. None is now.
-        :param contents: what they say and hold: the keys of :class:`~pypi_registry.testing.making.Contents`.
+        :param contents: what they say and hold: the keys of :class:`~pypi_registry.testing.Contents`.
         :raises FileTaken: if the project has such a file.
         """
         contents.setdefault("metadata_version", "2.2")  # from which on an sdist's is served, too

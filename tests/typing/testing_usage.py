@@ -6,23 +6,41 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, assert_type
 
+import httpx
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from pypi_registry.edge import Answer
+from pypi_registry.accounts import Accounts
+from pypi_registry.auth import Ability, Credentials, Presented
+from pypi_registry.storage import Blobs, Catalogue, Redirect
+from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 from pypi_registry.testing import (
+    AuthContract,
+    BlobsContract,
+    BrokenOff,
+    CatalogueContract,
+    Contents,
+    DirectoryContract,
     Distribution,
     FakeProject,
     FakeRegistry,
     PublishedFile,
     RecordedRequest,
     Rule,
+    Where,
     faults,
     make_sdist,
     make_wheel,
     with_login,
 )
+from pypi_registry.testing.contracts import UNKNOWN_TOKENS, Caller, KnownAuth, KnownDirectory
+from pypi_registry.testing.contracts import AuthContract as TheSameAuthContract
+from pypi_registry.testing.contracts import BlobsContract as TheSameBlobsContract
+from pypi_registry.testing.contracts import CatalogueContract as TheSameCatalogueContract
+from pypi_registry.testing.contracts import DirectoryContract as TheSameDirectoryContract
+from pypi_registry.testing.fixtures import fake_registry, fake_registry_configuration, fake_registry_session
+from pypi_registry.testing.httpx_transport import HttpxTransport
 from pypi_registry.testing.transports import pool_manager, requests_adapter
 
 
@@ -60,7 +78,8 @@ def what_is_in_it(registry: FakeRegistry, folder: Path) -> None:
     registry.project("acme/tools").add("demo")
     assert_type(registry.publish(make_wheel("demo", "2.0")), PublishedFile)
     registry.publish(folder / "demo-3.0.tar.gz", yanked="", uploaded=datetime.now(UTC))
-    assert_type(make_wheel("demo", "1.0", tags="py3-none-any", requires=("other",)), Distribution)
+    contents: Contents = {"requires": "other", "extras": {"test": ["pytest"]}}
+    assert_type(make_wheel("demo", "1.0", tags="py3-none-any", **contents), Distribution)
     assert_type(make_sdist("demo", "1.0", ending=".zip").write_to(folder), Path)
     file = registry.packages["demo"]["1.2"][0]
     assert_type((file.filename, file.url, file.sha256, file.data), tuple[str, str, str, bytes])
@@ -85,7 +104,8 @@ def what_it_does_wrong(registry: FakeRegistry) -> None:
     assert_type(rule, Rule)
     assert_type(rule.met, list[RecordedRequest])
     rule.lift()
-    registry.fault(3, faults.Hang())
+    places: list[Where] = [3, "*", f"{registry.index_url}/*", lambda request: request.kind == "page"]
+    registry.fault(places[0], faults.Hang())
     registry.fault(lambda request: request.user == "ada", faults.Drip(size=10, seconds=0.5))
     lies: list[faults.Fault] = [
         faults.Cut(),
@@ -115,10 +135,13 @@ class WrongSize(faults.PageFault):
 
 @dataclass(frozen=True)
 class Teapot(faults.Fault):
-    def answer(self, exchange: faults.Exchange) -> Answer:
+    def answer(self, exchange: faults.Exchange) -> faults.Answer:
         exchange.pause(0.1)
-        answer = exchange.ask(exchange.environ)
-        return Answer("418 I'm a teapot", answer.headers, answer.body)
+        ask: faults.Ask = exchange.ask
+        answer = ask(exchange.environ)
+        if exchange.request.method == "HEAD":
+            raise BrokenOff
+        return faults.Answer("418 I'm a teapot", answer.headers, answer.body)
 
 
 def without_a_socket(registry: FakeRegistry) -> None:
@@ -126,3 +149,53 @@ def without_a_socket(registry: FakeRegistry) -> None:
     assert_type(adapter, HTTPAdapter)
     requests.Session().mount(registry.url, adapter)
     assert_type(pool_manager(registry, num_pools=1), urllib3.PoolManager)
+    assert_type(httpx.Client(transport=HttpxTransport(registry)), httpx.Client)
+    assert_type(httpx.AsyncClient(transport=HttpxTransport(registry)), httpx.AsyncClient)
+
+
+def with_pytest() -> list[object]:
+    return [fake_registry, fake_registry_configuration, fake_registry_session]
+
+
+class TestOurBlobs(BlobsContract):
+    def make_blobs(self) -> Blobs:
+        return MemoryBlobs()
+
+    def reopen(self, blobs: Blobs) -> Blobs:
+        return blobs
+
+    def follow(self, redirect: Redirect) -> bytes:
+        return redirect.url.encode()
+
+
+class TestOurCatalogue(CatalogueContract):
+    def make_catalogue(self) -> MemoryCatalogue:
+        assert_type([project.id for project in self.projects], list[int])
+        return MemoryCatalogue()
+
+    def reopen(self, catalogue: Catalogue) -> Catalogue:
+        return catalogue
+
+    def leave_thread(self) -> None:
+        assert_type([project.path for project in self.projects], list[str])
+
+
+class TestOurHost(DirectoryContract, AuthContract):
+    def make_directory(self) -> KnownDirectory:
+        return KnownDirectory(Accounts(), {"acme/tools": 1}, {"acme": ["acme/tools"]}, absent=[7, "x"], any_case=False)
+
+    def make_auth(self) -> KnownAuth:
+        ada = Caller(
+            Credentials(Presented.BASIC, "secret", "ada"),
+            projects={"acme/tools": [Ability.READ_PACKAGE]},
+            groups={"acme": {Ability.READ_GROUP}},
+            kept_from={("acme/tools", "core"): [Ability.CREATE_PACKAGE]},
+            environ={"REMOTE_USER": "ada"},
+            excluded=["POST"],
+        )
+        refused = [*UNKNOWN_TOKENS, Credentials(Presented.BEARER, "expired")]
+        return KnownAuth(Accounts(), Accounts(), {"Ada": ada}, nobody=Caller(None, anonymous=True), refused=refused)
+
+
+def the_same() -> list[type]:
+    return [TheSameAuthContract, TheSameBlobsContract, TheSameCatalogueContract, TheSameDirectoryContract]
