@@ -24,7 +24,7 @@ class Directory(Protocol):
     Called from any thread, once or twice a request; it must not block for long. What it does not know it answers with
     None, whatever characters it holds. It says nothing about who may see a project: that is `Auth`'s.
 
-    A number has at most `MAX_DIGITS` digits, and belongs to one project or one group, whatever its path becomes.
+    A number has at most `MAX_DIGITS` digits. It stays when the path changes, and is never given to another.
     """
 
     def project(self, ref: Ref) -> Project | None:
