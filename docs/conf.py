@@ -18,6 +18,8 @@ html_title = "pypi_registry"
 
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "undoc-members": True}
+autodoc_preserve_defaults = True  # a default is shown as it is written
+maximum_signature_line_length = 90
 
 # These are described by Python and by others. A link would need their inventories from the network, and the build
 # does without one.

@@ -16,10 +16,15 @@ from packaging.requirements import Requirement
 
 from pypi_registry import PYPI
 from pypi_registry.accounts import Accounts, GroupEntry, ProjectEntry, Protection, Token, User
+from tests.test_public_names import NAMES
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-PAGES = {page.name: page for page in [README, *sorted((ROOT / "docs").glob("*.md"))]}
+DOCS = ROOT / "docs"
+PAGES = {README.name: README} | {
+    page.relative_to(DOCS).as_posix(): page
+    for page in [*sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("reference/*.md"))]
+}
 EXAMPLES = sorted((ROOT / "examples").glob("*/README.md"))
 
 
@@ -112,8 +117,13 @@ def test_relative_links_lead_to_files(page: Path) -> None:
 
 
 def test_every_page_is_reached_from_the_index() -> None:
-    listed = " ".join(re.findall(r"^```{toctree}\n(.*?)^```$", text_of(PAGES["index.md"]), re.MULTILINE | re.DOTALL))
-    assert {f"{name}.md" for name in listed.split()} >= PAGES.keys() - {"README.md", "index.md"}
+    trees = [block for name in ("index.md", "reference.md") for block in blocks(PAGES[name], "{toctree}")]
+    assert {f"{name}.md" for name in " ".join(trees).split()} >= PAGES.keys() - {"README.md", "index.md"}
+
+
+def test_the_reference_has_a_page_for_each_public_module() -> None:
+    pages = [page for name, page in PAGES.items() if name.startswith("reference/")]
+    assert {text_of(page).splitlines()[0] for page in pages} == {f"# `{module}`" for module in NAMES}
 
 
 # registry.toml
