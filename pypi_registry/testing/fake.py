@@ -76,7 +76,7 @@ class FakeRegistry(FakeProject):
 
     @property
     def url(self) -> str:
-        """Scheme, host and port, as long as it is started; `NOWHERE` else."""
+        """Scheme, host and port, as long as it is started; ``http://registry.invalid`` else."""
         return f"http://127.0.0.1:{self._server.port}" if self._server else NOWHERE
 
     @property

@@ -197,6 +197,9 @@ def test_the_lines_of_the_readme_publish_and_install_by_both_ways_of_mounting(tm
         host = f"http://127.0.0.1:{port}"
         assert b"Our projects" in get(f"{host}/").body
         through_the_view(f"{host}/by-a-view/api/v4/projects/acme%2Fopen/packages/pypi", secret)
+        (tmp_path / "another").mkdir()
+        beside, by_a_view = "8000/api/v4/projects/acme%2Ftools", f"{port}/by-a-view/api/v4/projects/acme%2Fopen"
+        example.publish_and_install(Programs(tmp_path / "another"), by_a_view, secret, shown=beside)
 
 
 def through_the_view(place: str, secret: str) -> None:
