@@ -77,6 +77,21 @@ class BlobsContract(Threads):
         self._beside(write, lambda: seen.add(_shown(self._get(blobs))))
         assert seen - {None} == {_shown(data)}
 
+    def test_two_blobs_that_are_written_in_turns_do_not_mix(self) -> None:
+        blobs = self.make_blobs()
+        with blobs.create(KEY) as one, blobs.create(OTHER) as other:
+            for number in range(3):
+                one.write(b"one %d, " % number)
+                other.write(b"other %d, " % number)
+            assert (_read_back(one), _read_back(other)) == (b"one 0, one 1, one 2, ", b"other 0, other 1, other 2, ")
+            other.commit()
+            assert blobs.open(KEY) is None
+            one.commit()
+        assert (self._get(blobs, KEY), self._get(blobs, OTHER)) == (
+            b"one 0, one 1, one 2, ",
+            b"other 0, other 1, other 2, ",
+        )
+
     # What was not committed
 
     def test_without_a_commit_there_is_nothing(self) -> None:

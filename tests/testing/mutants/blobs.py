@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import local
 from typing import Any, BinaryIO, ClassVar
 
 from pypi_registry.storage import Blobs, NewBlob
@@ -223,6 +224,26 @@ class WritesToTheBlobThatBeganLast(MemoryBlobs):
         yield blob
 
 
+class WritesOneBlobAThread(MemoryBlobs):
+    """Keeps for each thread which blob is being written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._writing = local()
+
+    @contextmanager
+    def create(self, key: str) -> Iterator[_NewMemoryBlob]:
+        writing = self._writing
+
+        class New(_NewMemoryBlob):
+            def write(self, data: bytes) -> None:
+                writing.data += data
+
+        blob = New(self._blobs, key)
+        writing.data = blob._data
+        yield blob
+
+
 class SharesItsStreams(MemoryBlobs):
     def __init__(self) -> None:
         super().__init__()
@@ -341,6 +362,10 @@ MUTANTS: dict[str, tuple[Make, str]] = {
     "what is opened cannot be sought": (
         mutant(open=_through_a_pipe),
         "test_a_stream_can_be_sought_and_is_nobody_elses",
+    ),
+    "a thread writes one blob": (
+        lambda path: WritesOneBlobAThread(),
+        "test_two_blobs_that_are_written_in_turns_do_not_mix",
     ),
     "readers share a stream": (lambda path: SharesItsStreams(), "test_a_stream_can_be_sought_and_is_nobody_elses"),
     "what never was is empty": (mutant(open=_empty_if_there_is_none), "test_what_never_was_is_none"),
