@@ -180,6 +180,10 @@ def test_in_apache(open_to_all: Path) -> None:
         whole = get(standalone.file(port), standalone.secret)
         part = request("GET", standalone.file(port), {**login(standalone.secret), "Range": "bytes=-10"})
         assert (part.status, part.body) == (206, whole.body[-10:])
+        config = standalone.folder / "registry.toml"
+        config.write_text(config.read_text().replace("[[tokens]]", "[[tokens]]\nrevoked = true"))
+        (standalone.folder / "wsgi.py").touch()
+        assert get(f"http://127.0.0.1:{port}{PLACE}/simple/", standalone.secret).status == 401
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd")
