@@ -66,16 +66,21 @@ class BlobsContract(Threads):
     def test_whoever_reads_beside_a_commit_gets_all_or_nothing(self) -> None:
         blobs = self.make_blobs()
         data = secrets.token_bytes(300_001)
-        seen: set[object] = set()
+        for number in range(5):
+            key = f"{number:032x}"
+            seen: set[object] = set()
 
-        def write() -> None:
-            with blobs.create(KEY) as blob:
-                for start in range(0, len(data), 100_000):
-                    blob.write(data[start : start + 100_000])
-                blob.commit()
+            def write(key: str = key) -> None:
+                with blobs.create(key) as blob:
+                    for start in range(0, len(data), 100_000):
+                        blob.write(data[start : start + 100_000])
+                    blob.commit()
 
-        self._beside(write, lambda: seen.add(_shown(self._get(blobs))))
-        assert seen - {None} == {_shown(data)}
+            def read(key: str = key, seen: set[object] = seen) -> None:
+                seen.add(_shown(self._get(blobs, key)))
+
+            self._beside(write, read)
+            assert seen - {None} == {_shown(data)}
 
     def test_two_blobs_that_are_written_in_turns_do_not_mix(self) -> None:
         blobs = self.make_blobs()

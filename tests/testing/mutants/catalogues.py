@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import astuple, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock, get_ident, local
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from packaging.version import Version
 
 from pypi_registry.errors import FileTaken, StorageUnavailable, UploadsRefused
 from pypi_registry.model import (
+    About,
     Digests,
     NameStatus,
     Package,
@@ -911,8 +913,24 @@ MUTANTS: dict[str, tuple[Make, str]] = {
         "test_files_are_those_of_the_name_and_of_the_projects_oldest_first",
     ),
     "there is a page of files and no more": (
-        mutant(files=lambda self, projects, name: M.files(self, projects, name)[:20]),
-        "test_files_added_at_once_make_one_package_and_are_all_there",
+        mutant(files=lambda self, projects, name: M.files(self, projects, name)[:100]),
+        "test_there_may_be_more_than_a_page_of_anything",
+    ),
+    "there is a page of names and no more": (
+        mutant(names=lambda self, projects: M.names(self, projects)[:100]),
+        "test_there_may_be_more_than_a_page_of_anything",
+    ),
+    "numbers of projects have 53 bits": (
+        mutant(names=lambda self, projects: M.names(self, [int(float(number)) for number in projects])),
+        "test_what_was_added_is_given_back_as_it_was",
+    ),
+    "core metadata that was read is kept": (
+        mutant(core_metadata=lru_cache(None)(M.core_metadata)),
+        "test_a_deleted_file_gives_back_its_key_and_is_gone_from_everywhere",
+    ),
+    "a yank takes what was said": (
+        afterwards("yank", lambda self, package, reason: self._about.update({package.id: About()})),
+        "test_what_a_mark_does_not_speak_of_stays_as_it_was",
     ),
     "the oldest file is found": (
         mutant(

@@ -19,6 +19,7 @@ from pypi_registry.testing.contracts.catalogue.samples import (
     add,
     everything,
     filenames,
+    listed,
     upload,
 )
 from pypi_registry.testing.contracts.trying import raised
@@ -57,6 +58,12 @@ class Adding(CatalogueHooks):
         assert list(catalogue.package_files(added.package)) == [added]
         assert catalogue.file([ELSEWHERE.id], "a" * 64, sent.filename) == added
         assert catalogue.package([ELSEWHERE.id], added.package.id) == added.package
+        assert catalogue.core_metadata(added) == b"Name: My.Pkg\n"
+        assert listed(catalogue, [ELSEWHERE.id]) == ([added.package], 1)
+        assert list(catalogue.names([ELSEWHERE.id])) == [sent.normalized]
+        assert catalogue.has_name([ELSEWHERE.id], sent.normalized)
+        assert catalogue.revision([ELSEWHERE.id], sent.normalized) > 0
+        assert catalogue.revision([ELSEWHERE.id], None) > 0
 
     def test_what_was_not_said_stays_unsaid(self) -> None:
         catalogue = self.make_catalogue()

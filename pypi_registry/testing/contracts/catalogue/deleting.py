@@ -27,6 +27,7 @@ class Deleting(CatalogueHooks):
         catalogue = self.make_catalogue()
         kept = add(catalogue, TOOLS, "demo-1.0.zip", key="1" * 32)
         file = add(catalogue, TOOLS, replace(upload(), core_metadata=b"Name: demo\n"), key="2" * 32)
+        assert catalogue.core_metadata(file) == b"Name: demo\n"
         assert catalogue.delete_file(file) == "2" * 32
         assert list(catalogue.files([TOOLS.id], DEMO)) == [kept]
         assert list(catalogue.package_files(file.package)) == [kept]

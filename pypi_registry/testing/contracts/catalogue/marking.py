@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from packaging.utils import canonicalize_name
 
-from pypi_registry.model import NameStatus, Status
+from pypi_registry.model import About, NameStatus, Status
 from pypi_registry.testing.contracts.catalogue.samples import (
     DEMO,
     ELSEWHERE,
@@ -40,6 +40,19 @@ class Marking(CatalogueHooks):
             found = catalogue.file([TOOLS.id], "a" * 64, "demo-1.0.tar.gz")
             assert found is not None
             assert found.package == changed
+
+    def test_what_a_mark_does_not_speak_of_stays_as_it_was(self) -> None:
+        catalogue = self.make_catalogue()
+        said = About("2.1", "a@host.example", "summary", "one, two", "description", "text/markdown")
+        sent = replace(upload(), about=said, core_metadata=b"Name: demo\n", requires_python=">=3.8")
+        file = add(catalogue, TOOLS, sent)
+        for yanked in ("broken", None):
+            catalogue.set_status(TOOLS, DEMO, NameStatus(Status.DEPRECATED, yanked or ""))
+            catalogue.yank(file.package, yanked)
+            package = replace(file.package, yanked=yanked)
+            assert list(catalogue.files([TOOLS.id], DEMO)) == [replace(file, package=package)]
+            assert (catalogue.about(package), catalogue.core_metadata(file)) == (said, b"Name: demo\n")
+            assert catalogue.status([TOOLS.id], DEMO) == NameStatus(Status.DEPRECATED, yanked or "")
 
     def test_a_file_that_comes_to_a_yanked_package_is_yanked(self) -> None:
         catalogue = self.make_catalogue()

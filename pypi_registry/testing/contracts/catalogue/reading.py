@@ -58,6 +58,18 @@ class Reading(CatalogueHooks):
             found = filenames(catalogue.files(projects, DEMO))
             assert found == ["demo-9.zip", "demo-8.zip", "demo-7.zip", "demo-5.zip"]
 
+    def test_there_may_be_more_than_a_page_of_anything(self) -> None:
+        catalogue = self.make_catalogue()
+        files = [add(catalogue, TOOLS, f"demo-{number:03}.zip") for number in range(101)]
+        assert list(catalogue.files([TOOLS.id], DEMO)) == list(catalogue.package_files(files[0].package)) == files
+        names = [f"name-{number:03}" for number in range(101)]
+        for name in names:
+            add(catalogue, LIBS, upload(f"{name}.zip", name))
+        assert list(catalogue.names([LIBS.id])) == names
+        packages, total = listed(catalogue, [LIBS.id])
+        assert ([package.name for package in packages], total) == (names, 101)
+        assert sorted(catalogue.delete_package(files[0].package)) == sorted(file.key for file in files)
+
     def test_of_several_files_the_newest_of_that_name_and_digest_is_found(self) -> None:
         catalogue = self.make_catalogue()
         old, new = add(catalogue, TOOLS, "demo-1.0.zip"), add(catalogue, LIBS, "demo-1.0.zip")
