@@ -33,7 +33,8 @@ class Body:
     @property
     def expected(self) -> bool:
         """Whether there may be anything to read."""
-        return bool(self.length) or bool(self._environ.get("HTTP_TRANSFER_ENCODING"))
+        get = self._environ.get
+        return (get("CONTENT_LENGTH") or "0") != "0" or bool(get("HTTP_TRANSFER_ENCODING"))
 
     def read(self, size: int) -> bytes:
         """Read up to `size` bytes; empty at the end.
@@ -62,8 +63,9 @@ class Body:
         A body that is declared shorter than `longest` bytes is read to its end: nginx gives an answer of its own, 502,
         if a server closes while it is sending, and twine sends a file again on any 5xx.
         """
+        if not self.expected:
+            return
         with suppress(Exception):  # whatever the server raises, the answer is made, and nobody may be there to hear it
-            known = self.length is not None and self.length < longest
-            left = self.length or 0 if known else DRAINED if self.expected else 0
+            left = self.length if self.length is not None and self.length < longest else DRAINED
             while left > 0 and (data := self.read(min(left, READ_SIZE))):
                 left -= len(data)

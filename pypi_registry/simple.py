@@ -34,8 +34,9 @@ class Form(StrEnum):
 
 def render_index(title: str, names: Iterable[NormalizedName], form: Form, *, slash: bool) -> bytes:
     """Render the list of names; `slash` tells whether the page was asked with a slash at its end."""
-    if form is Form.JSON:
-        return _json({"projects": [{"name": name} for name in names]})
+    if form is Form.JSON:  # of a hundred thousand names, which have nothing in them that JSON or HTML would escape
+        entries = ",".join([f'{{"name":"{name}"}}' for name in names])
+        return _json({"projects": []}).removesuffix(b"]}") + f"{entries}]}}".encode()
     base = "" if slash else "simple/"
     return _html(title, (f'<a href="{base}{name}/">{name}</a>' for name in names))
 

@@ -158,10 +158,8 @@ class SQLiteCatalogue:
         return bool(self._rows(statement, name, json.dumps(projects)))
 
     def names(self, projects: Sequence[int]) -> Sequence[NormalizedName]:
-        rows = self._rows(
-            "SELECT DISTINCT normalized FROM packages WHERE project_id IN (SELECT value FROM json_each(?)) ORDER BY 1",
-            json.dumps(projects),
-        )
+        one_of, value = _one_of(projects)
+        rows = self._rows(f"SELECT DISTINCT normalized FROM packages WHERE project_id {one_of} ORDER BY 1", value)
         return [name for (name,) in rows]
 
     def files(self, projects: Sequence[int], name: NormalizedName) -> Sequence[PackageFile]:
