@@ -20,15 +20,15 @@ _FOR_EVER_FOR_ALL = ("Cache-Control", "public, max-age=31536000, immutable")
 
 def page_policy(call: Call, where: Project | Group, asker: Principal, projects: Iterable[Project]) -> tuple[str, str]:
     """Say who may keep a page of these projects: anybody, if anybody would get the same page."""
+    if asker.anonymous:  # a page is asked for again each time, so one that was made for nobody needs no second look
+        return _FRESH_FOR_ALL
 
     def sees_the_same(nobody: Principal) -> bool:
         if not nobody.can(Ability.READ_PACKAGE, where):
             return False
         return isinstance(where, Project) or _ids(nobody.readable(where)) == _ids(projects)
 
-    # A page is asked for again each time, by whoever wants it. So one that was made for nobody in particular needs no
-    # second look.
-    return _FRESH_FOR_ALL if asker.anonymous or _is_for_all(call, sees_the_same) else FRESH
+    return _FRESH_FOR_ALL if _is_for_all(call, sees_the_same) else FRESH
 
 
 def file_policy(call: Call, *places: Project | Group) -> tuple[str, str]:
@@ -55,22 +55,27 @@ def _bare(environ: Mapping[str, object]) -> Mapping[str, object]:
     """Give what of a request says what is asked, and of whom; a cookie, an address, a certificate may tell who asks."""
     get = environ.get
     return {
-        "REQUEST_METHOD": "GET",
+        **_NOBODYS,
         "SCRIPT_NAME": get("SCRIPT_NAME", ""),
         "PATH_INFO": get("PATH_INFO", ""),
-        "QUERY_STRING": "",
         "SERVER_NAME": get("SERVER_NAME", ""),
         "SERVER_PORT": get("SERVER_PORT", ""),
         "SERVER_PROTOCOL": get("SERVER_PROTOCOL", ""),
         "HTTP_HOST": get("HTTP_HOST", ""),
-        "wsgi.version": (1, 0),
         "wsgi.url_scheme": get("wsgi.url_scheme", ""),
         "wsgi.input": BytesIO(),
         "wsgi.errors": get("wsgi.errors"),
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
     }
+
+
+_NOBODYS = {
+    "REQUEST_METHOD": "GET",
+    "QUERY_STRING": "",
+    "wsgi.version": (1, 0),
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": True,
+    "wsgi.run_once": False,
+}
 
 
 def is_known(call: Call, etag: str) -> bool:

@@ -40,13 +40,16 @@ class Directory(Protocol):
         """Give the projects of the group and of all groups below it, each once; none if it is gone."""
 
 
+_NUMBER = re.compile("-?[0-9]+")
+
+
 def parse_ref(text: str) -> Ref | None:
     """Read what a URL holds for ``:id``, already unquoted; None is the id of nothing.
 
     >>> parse_ref("42"), parse_ref("acme/libs/tools"), parse_ref("1" * 19)
     (42, 'acme/libs/tools', None)
     """
-    if re.fullmatch(r"-?[0-9]+", text):  # GitLab: anything that looks like a number is one
+    if _NUMBER.fullmatch(text):  # GitLab: anything that looks like a number is one
         return int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else None
     return None if "\0" in text else text
 

@@ -4,7 +4,6 @@ Credentials and paths are read by hand: every server hands them on a little diff
 ``request.authorization`` knows only UTF-8.
 """
 
-import base64
 import binascii
 import json
 import re
@@ -14,7 +13,6 @@ from dataclasses import dataclass, field
 from html import escape
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from pypi_registry.auth import Ability, Auth, Credentials, Manner, Presented, Principal, require
 from pypi_registry.body import Body
@@ -68,7 +66,7 @@ class Call:
         if self._place is None:
             directory = self.registry.directory
             kind, find = ("project", directory.project) if "project" in self.captured else ("group", directory.group)
-            ref = parse_ref(unquote(self.captured[kind]))  # some servers leave %2F in it
+            ref = parse_ref(self.captured[kind])
             self._place = None if ref is None else find(ref)
         return self._place
 
@@ -173,8 +171,8 @@ def read_credentials(environ: Mapping[str, object], *, job_header: bool = False)
 
 def _read_basic(text: str) -> Credentials | None:
     try:
-        pair = base64.b64decode(text.strip().encode("ascii"), validate=True)
-    except (UnicodeEncodeError, binascii.Error):
+        pair = binascii.a2b_base64(text.strip(), strict_mode=True)
+    except ValueError:  # not Base64, or not ASCII
         return None
     user, colon, secret = pair.partition(b":")  # only a user name must not hold a colon
     return Credentials(Presented.BASIC, _decoded(secret), _decoded(user)) if colon else None

@@ -39,46 +39,44 @@ class Pages:
 
         None if `render` finds nothing to show, which is not kept. `key_bytes` is what the key holds, at most.
         """
-
-        def make() -> Page | None:
-            body = render()
-            return None if body is None else _page(body)
-
-        return self._get((key, "identity"), revision, make, key_bytes)
+        place = key, "identity"
+        page = self._known(place, revision)
+        if page is None and (body := render()) is not None:
+            page = _page(body)
+            self._keep(place, revision, page, key_bytes)
+        return page
 
     def get_gzipped(
         self, key: Hashable, revision: int, render: Callable[[], bytes | None], *, key_bytes: int = 0
     ) -> Page | None:
         """Give the page compressed, which is kept as a page of its own; as it is if compressing makes it no smaller."""
-
-        def make() -> Page | None:
-            page = self.get(key, revision, render, key_bytes=key_bytes)
-            return None if page is None else _compressed(page)
-
-        return self._get((key, "gzip"), revision, make, key_bytes)
-
-    def _get(self, key: Hashable, revision: int, make: Callable[[], Page | None], key_bytes: int) -> Page | None:
-        with self._lock:
-            known = self._pages.get(key)
-            if known is not None and known[0] == revision:
-                self._pages.move_to_end(key)
-                return known[1]
-        page = make()
-        if page is not None:
-            with self._lock:
-                self._keep(key, revision, page, len(page.body) + key_bytes + ENTRY_BYTES)
+        place = key, "gzip"
+        page = self._known(place, revision)
+        if page is None and (plain := self.get(key, revision, render, key_bytes=key_bytes)) is not None:
+            page = _compressed(plain)
+            self._keep(place, revision, page, key_bytes)
         return page
 
-    def _keep(self, key: Hashable, revision: int, page: Page, size: int) -> None:
-        if key in self._pages:
-            self._bytes -= self._pages.pop(key)[2]
-        if size > self._max_bytes:
-            return  # it would drive out all the others, and then itself
-        self._bytes += size
-        self._pages[key] = revision, page, size
-        while self._bytes > self._max_bytes:
-            _, (_, _, dropped) = self._pages.popitem(last=False)
-            self._bytes -= dropped
+    def _known(self, place: Hashable, revision: int) -> Page | None:
+        with self._lock:
+            known = self._pages.get(place)
+            if known is None or known[0] != revision:
+                return None
+            self._pages.move_to_end(place)
+            return known[1]
+
+    def _keep(self, place: Hashable, revision: int, page: Page, key_bytes: int) -> None:
+        size = len(page.body) + key_bytes + ENTRY_BYTES
+        with self._lock:
+            if place in self._pages:
+                self._bytes -= self._pages.pop(place)[2]
+            if size > self._max_bytes:
+                return  # it would drive out all the others, and then itself
+            self._bytes += size
+            self._pages[place] = revision, page, size
+            while self._bytes > self._max_bytes:
+                _, (_, _, dropped) = self._pages.popitem(last=False)
+                self._bytes -= dropped
 
 
 def _page(body: bytes, *, gzipped: bool = False) -> Page:

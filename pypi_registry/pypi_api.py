@@ -5,7 +5,7 @@ forwarded.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from packaging.utils import NormalizedName
 
@@ -120,8 +120,7 @@ def upload(call: Call) -> Answer:
     return answer_json("201 Created", {"message": "201 Created"})
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
+class _View(NamedTuple):
     """What a caller may read at an address."""
 
     where: Project | Group
@@ -134,8 +133,27 @@ class _View:
 
 def _view(call: Call) -> _View:
     where, principal = call.readable()
-    projects = [where] if isinstance(where, Project) else principal.readable(where)
-    return _View(where, principal, projects, tuple(project.id for project in projects))
+    if isinstance(where, Project):
+        return _View(where, principal, [where], (where.id,))
+    projects = principal.readable(where)
+    return _View(where, principal, projects, _ids(projects))
+
+
+_KNOWN_IDS: dict[int, tuple[Sequence[Project], tuple[int, ...]]] = {}
+_MOST_KNOWN = 64
+
+
+def _ids(projects: Sequence[Project]) -> tuple[int, ...]:
+    """Give the ids of projects. Those of a tuple are kept: a directory may give the same thousands again and again."""
+    known = _KNOWN_IDS.get(id(projects))
+    if known is not None and known[0] is projects:
+        return known[1]
+    ids = tuple(project.id for project in projects)
+    if isinstance(projects, tuple):
+        if len(_KNOWN_IDS) >= _MOST_KNOWN:
+            _KNOWN_IDS.clear()
+        _KNOWN_IDS[id(projects)] = projects, ids
+    return ids
 
 
 def _file(call: Call, view: _View) -> PackageFile:
@@ -225,7 +243,7 @@ def _was_published(call: Call, where: Project | Group, name: NormalizedName) -> 
     """Tell whether a name may be private to the root group of a place, as it is called now or was then."""
     directory = call.registry.directory
     root = directory.group(where.path.partition("/")[0])
-    projects = [project.id for project in directory.projects_in(root)] if root else []
+    projects = _ids(directory.projects_in(root)) if root else ()
     return call.registry.catalogue.was_published(where.root, name, projects)
 
 

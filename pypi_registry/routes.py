@@ -7,6 +7,8 @@ and what lies before the last possible tail is the id. Werkzeug's ``Map`` costs 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import unquote
 
 from pypi_registry import packages_api, pypi_api
 from pypi_registry.edge import Answer, Call
@@ -85,16 +87,26 @@ _TABLE = [(_pattern(route.address), route) for route in ROUTES]
 def find(path: str) -> tuple[Route, Mapping[str, str]]:
     """Find the route of a path, decoded and below the mount point, and what the path holds for its parts.
 
-    >>> find("/projects/acme/tools/packages/pypi/simple/demo/")[1]
+    >>> find("/projects/acme%2Ftools/packages/pypi/simple/demo/")[1]
     {'project': 'acme/tools', 'name': 'demo'}
 
     :raises NoSuchRoute: if there is none.
     """
+    return _known(path) if len(path) <= _USUAL else _find(path)
+
+
+def _find(path: str) -> tuple[Route, Mapping[str, str]]:
     for pattern, route in _TABLE:
         match = pattern.fullmatch(path)
         if match is not None:
-            return route, match.groupdict()
+            # Some servers leave %2F in an id.
+            return route, {part: unquote(text) if part in _IDS else text for part, text in match.groupdict().items()}
     raise NoSuchRoute
+
+
+_IDS = ("project", "group")
+_USUAL = 200  # characters, of the addresses that are remembered
+_known = lru_cache(maxsize=4096)(_find)
 
 
 def endpoint(route: Route, method: str) -> Endpoint:

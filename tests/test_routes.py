@@ -25,7 +25,7 @@ PROJECT, GROUP = "/projects/:project/packages/pypi", "/groups/:group/-/packages/
         ("/projects/42/packages/pypi/simple", f"{PROJECT}/simple", {"project": "42"}),
         ("/projects/acme/tools/packages/pypi/simple", f"{PROJECT}/simple", {"project": "acme/tools"}),
         ("/projects/a/b/c/d/e/packages/pypi", PROJECT, {"project": "a/b/c/d/e"}),
-        ("/projects/acme%2ftools/packages/pypi", PROJECT, {"project": "acme%2ftools"}),
+        ("/projects/acme%2ftools/packages/pypi", PROJECT, {"project": "acme/tools"}),
         (
             "/projects/a.b/c-d_e/packages/pypi/simple/Demo",
             f"{PROJECT}/simple/:name",

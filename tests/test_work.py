@@ -12,7 +12,7 @@ import sys
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -21,9 +21,10 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 from wsgiref.util import FileWrapper
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from pypi_registry import Registry, simple
-from pypi_registry.model import PackageFile
+from pypi_registry.model import NameStatus, PackageFile, Status
 from pypi_registry.pages import ENTRY_BYTES, Pages
 from pypi_registry.storage import Redirect
 from pypi_registry.stores.files import FileBlobs
@@ -193,27 +194,35 @@ ASKS = {
 
 
 @pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
-def test_a_page_that_has_not_changed_is_one_look_up_of_its_revision(
-    ask: Ask, registry: Registry, statements: list[str]
-) -> None:
+def test_a_page_that_has_not_changed_is_no_look_up_at_all(ask: Ask, registry: Registry, statements: list[str]) -> None:
     first = get(registry, ask)
     statements.clear()
     assert get(registry, ask) == first
-    assert selects(statements) == ["revisions"]
+    assert statements == []
 
 
-def test_a_304_is_one_look_up_too(registry: Registry, statements: list[str]) -> None:
+def test_a_304_is_none_either(registry: Registry, statements: list[str]) -> None:
     known = replace(page(TEN, **{"If-None-Match": tag(registry, page(TEN))}), status=304)
     statements.clear()
     assert get(registry, known) == b""
-    assert selects(statements) == ["revisions"]
+    assert statements == []
+
+
+def test_after_a_change_a_page_is_one_look_up_of_the_change_and_one_of_its_revision(
+    registry: Registry, folder: Path, statements: list[str]
+) -> None:
+    first = get(registry, page(TEN))
+    with closing(open_catalogue(folder)) as other:
+        other.set_status(project(2), canonicalize_name("other"), NameStatus(Status.ARCHIVED))
+    statements.clear()
+    assert get(registry, page(TEN)) == first
+    assert selects(statements) == ["revisions", "revisions"]
 
 
 @pytest.mark.parametrize(
     ("ask", "tables"),
     [
-        # Whether it was once published is asked for a forward only; without one the revision says all.
-        pytest.param(replace(page("missing"), status=302), ["revisions", "published"], id="a forward"),
+        pytest.param(replace(page("missing"), status=302), [], id="a forward"),
         pytest.param(Ask("/projects/99999/packages/pypi/simple/ten/", status=404), [], id="no such project"),
         pytest.param(Ask(f"{SIMPLE}/{TEN}/", {}, 401), [], id="401"),
         pytest.param(Ask(f"{SIMPLE}/-/", status=404), [], id="what is no name"),
@@ -226,20 +235,19 @@ def test_look_ups_of_what_is_no_page(ask: Ask, tables: list[str], registry: Regi
     assert selects(statements) == tables
 
 
-def test_a_name_that_is_nowhere_is_one_look_up(folder: Path, statements: list[str]) -> None:
+def test_a_name_that_is_nowhere_is_no_look_up(folder: Path, statements: list[str]) -> None:
     registry = open_registry(folder)
     get(registry, replace(page("missing"), status=404))
     statements.clear()
     get(registry, replace(page("missing"), status=404))
-    assert selects(statements) == ["revisions"]
+    assert statements == []
 
 
 def test_the_rows_of_a_page_are_read_once_a_revision(registry: Registry, statements: list[str]) -> None:
     get(registry, Ask(f"{SIMPLE}/{TEN}"))  # connections are opened once
     statements.clear()
     get(registry, page(TEN))
-    # Two look-ups of statuses: of each project with files, and of the name. The second could come of the first.
-    assert selects(statements) == ["revisions", "files", "packages", "packages"]
+    assert selects(statements) == ["files"]  # its revision, and the status of the name, were asked for before
 
 
 @pytest.fixture
@@ -428,17 +436,20 @@ def test_nothing_of_a_file_is_read_that_the_client_has(folder: Path, stored: Pac
     assert blobs.read == 0
 
 
-def test_a_download_is_two_look_ups_and_one_open_file(
+def test_a_download_is_one_open_file_and_the_first_of_them_two_look_ups(
     folder: Path, stored: PackageFile, statements: list[str], opened: list[str]
 ) -> None:
     registry = open_registry(folder)
+    get(registry, page(TEN))  # connections are opened once
+    statements.clear()
     answer(registry, download(stored))
+    # The second asks whether the name is quarantined, which the first could find out on its way.
+    assert selects(statements) == ["files", "packages"]
     statements.clear()
     opened.clear()
     _, body = answer(registry, download(stored))
     assert len(body) == SIZE
-    # The second asks whether the name is quarantined, which the first could find out on its way.
-    assert selects(statements) == ["files", "packages"]
+    assert statements == []
     assert opened == [str(folder / "files" / stored.key[0] / stored.key)]
 
 

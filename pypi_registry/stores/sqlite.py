@@ -18,11 +18,12 @@ from packaging.utils import NormalizedName, canonicalize_version
 
 from pypi_registry.errors import FileTaken, UploadsRefused
 from pypi_registry.model import About, Digests, NameStatus, Package, PackageFile, PackageQuery, Project, Status, Upload
+from pypi_registry.stores.sqlite_changes import LastChange, Memory
 from pypi_registry.stores.sqlite_connections import Connections
 from pypi_registry.stores.sqlite_schema import UnknownSchema as UnknownSchema
 from pypi_registry.stores.sqlite_schema import make_schema
 
-_ALL_PROJECTS = -1
+_ALL_PROJECTS, _LAST_CHANGE = -1, -2
 _INDEX = ""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -32,6 +33,7 @@ SELECT f.id, f.filename, f.size, f.sha256, f.md5, f.blake2_256, f.requires_pytho
     f.metadata_sha256, {_PACKAGE}
 FROM files f JOIN packages p ON p.id = f.package_id
 """
+_SERIAL = "SELECT serial FROM revisions WHERE project_id = ? AND name = ?"
 _ABOUT = [field.name for field in fields(About)]
 _ORDERS = {
     "created_at": "p.created_at",
@@ -51,9 +53,12 @@ class SQLiteCatalogue:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._connections = Connections(path)
+        self._last_change = LastChange(path)
+        self._memory = Memory(None)
         try:
             with self._connections.transaction() as connection:
                 make_schema(connection, str(path))
+                self._change(connection)  # the file may have been put here without what stands beside it
         except BaseException:
             self.close()
             raise
@@ -71,7 +76,7 @@ class SQLiteCatalogue:
             file = _insert_file(connection, package, upload, key, at)
             if not is_remembered:
                 _remember(connection, project, upload.normalized)
-            _raise_revisions(connection, project.id, upload.normalized, index=not has_name)
+            self._raise_revisions(connection, project.id, upload.normalized, index=not has_name)
         return file
 
     def delete_file(self, file: PackageFile) -> str | None:
@@ -80,7 +85,7 @@ class SQLiteCatalogue:
             if row is None:
                 return None
             connection.execute("DELETE FROM files WHERE id = ?", (file.id,))
-            _raise_revisions(connection, file.package.project_id, file.package.normalized, index=False)
+            self._raise_revisions(connection, file.package.project_id, file.package.normalized, index=False)
         return str(row[0])
 
     def delete_package(self, package: Package) -> Sequence[str]:
@@ -90,14 +95,14 @@ class SQLiteCatalogue:
             if not connection.execute("DELETE FROM packages WHERE id = ?", (package.id,)).rowcount:
                 return []
             was_last = not _has_name(connection, package.project_id, package.normalized)
-            _raise_revisions(connection, package.project_id, package.normalized, index=was_last)
+            self._raise_revisions(connection, package.project_id, package.normalized, index=was_last)
         return [key for (key,) in rows]
 
     def yank(self, package: Package, reason: str | None) -> Package | None:
         with self._connections.transaction() as connection:
             if not connection.execute("UPDATE packages SET yanked = ? WHERE id = ?", (reason, package.id)).rowcount:
                 return None
-            _raise_revisions(connection, package.project_id, package.normalized, index=False)
+            self._raise_revisions(connection, package.project_id, package.normalized, index=False)
         return replace(package, yanked=reason)
 
     def set_status(self, project: Project, name: NormalizedName, status: NameStatus) -> None:
@@ -106,11 +111,11 @@ class SQLiteCatalogue:
                 "INSERT OR REPLACE INTO statuses (project_id, name, status, reason) VALUES (?, ?, ?, ?)",
                 (project.id, name, status.status, status.reason),
             )
-            _raise_revisions(connection, project.id, name, index=False)
+            self._raise_revisions(connection, project.id, name, index=False)
 
     def status(self, projects: Sequence[int], name: NormalizedName) -> NameStatus:
         one_of, value = _one_of(projects)
-        rows = self._rows(
+        rows = self._remembered(
             "SELECT DISTINCT s.status, s.reason FROM packages p LEFT JOIN statuses s "
             "ON s.project_id = p.project_id AND s.name = p.normalized "
             f"WHERE p.project_id {one_of} AND p.normalized = ?",
@@ -169,7 +174,7 @@ class SQLiteCatalogue:
 
     def file(self, projects: Sequence[int], sha256: str, filename: str) -> PackageFile | None:
         one_of, value = _one_of(projects)
-        rows = self._rows(
+        rows = self._remembered(
             f"{_FILE} WHERE f.sha256 = ? AND f.filename = ? AND f.project_id {one_of} ORDER BY f.id DESC LIMIT 1",
             sha256,
             filename,
@@ -181,17 +186,12 @@ class SQLiteCatalogue:
         if not projects:
             return 0
         project = projects[0] if len(projects) == 1 else _ALL_PROJECTS
-        rows = self._rows(
-            "SELECT serial FROM revisions WHERE project_id = ? AND name = ?", project, _INDEX if name is None else name
-        )
+        rows = self._remembered(_SERIAL, project, _INDEX if name is None else name)
         return int(rows[0][0]) if rows else 0
 
     def was_published(self, root: str, name: NormalizedName, projects: Sequence[int] = ()) -> bool:
-        statement = (
-            "SELECT 1 FROM published WHERE name = ? "
-            "AND (root = ? OR project_id IN (SELECT value FROM json_each(?))) LIMIT 1"
-        )
-        return bool(self._rows(statement, name, root, json.dumps(projects)))
+        rows = self._remembered("SELECT root, project_id FROM published WHERE name = ?", name)
+        return any(published_in == root or project in projects for published_in, project in rows)
 
     def publishers(self, projects: Sequence[int] | None = None) -> Sequence[tuple[int, str]]:
         if projects is None:
@@ -209,6 +209,37 @@ class SQLiteCatalogue:
     def about(self, package: Package) -> About:
         rows = self._rows("SELECT about FROM packages WHERE id = ?", package.id)
         return About(**json.loads(rows[0][0])) if rows else About()
+
+    def _raise_revisions(
+        self, connection: sqlite3.Connection, project: int, name: NormalizedName, *, index: bool
+    ) -> None:
+        names = [name, _INDEX] if index else [name]
+        self._change(connection, [(place, changed, 1) for place in (project, _ALL_PROJECTS) for changed in names])
+
+    def _change(self, connection: sqlite3.Connection, raised: Sequence[tuple[int, str, int]] = ()) -> None:
+        """Announce the change that this transaction is, and raise the revisions of places."""
+        rows = [*raised, (_LAST_CHANGE, "", self._last_change.announce())]
+        connection.execute(
+            f"INSERT INTO revisions (project_id, name, serial) VALUES {', '.join(['(?, ?, ?)'] * len(rows))} "
+            "ON CONFLICT (project_id, name) DO UPDATE "
+            f"SET serial = CASE project_id WHEN {_LAST_CHANGE} THEN excluded.serial ELSE serial + 1 END",
+            [*chain(*rows)],
+        )
+
+    def _remembered(self, statement: str, *values: object) -> Sequence[Any]:
+        """Give the rows of a statement that is asked again and again; from memory, if nothing was changed since."""
+        memory, announced = self._memory, self._last_change.read()
+        if announced is None:
+            return self._rows(statement, *values)
+        if memory.change != announced:
+            if [(announced,)] != self._rows(_SERIAL, _LAST_CHANGE, ""):
+                return self._rows(statement, *values)  # a change is being made, or came to nothing
+            memory = self._memory = Memory(announced)
+        rows = memory.rows.get((statement, values))
+        if rows is None:
+            rows = self._rows(statement, *values)
+            memory.keep((statement, values), rows)
+        return rows
 
     def _rows(self, statement: str, *values: object) -> list[Any]:
         with self._connections.reading() as connection:
@@ -350,14 +381,4 @@ def _remember(connection: sqlite3.Connection, project: Project, name: Normalized
         "INSERT INTO publishers (project_id, path) VALUES (?, ?) "
         "ON CONFLICT (project_id) DO UPDATE SET path = excluded.path WHERE path != excluded.path",
         (project.id, project.path),
-    )
-
-
-def _raise_revisions(connection: sqlite3.Connection, project: int, name: NormalizedName, *, index: bool) -> None:
-    names = [name, _INDEX] if index else [name]
-    places = [(place, changed) for place in (project, _ALL_PROJECTS) for changed in names]
-    connection.execute(
-        f"INSERT INTO revisions (project_id, name, serial) VALUES {', '.join(['(?, ?, 1)'] * len(places))} "
-        "ON CONFLICT (project_id, name) DO UPDATE SET serial = serial + 1",
-        [*chain(*places)],
     )

@@ -41,7 +41,7 @@ CREATE TABLE statuses (
     PRIMARY KEY (project_id, name)
 ) WITHOUT ROWID;
 CREATE TABLE revisions (
-    project_id INTEGER NOT NULL,           -- -1: of all projects
+    project_id INTEGER NOT NULL,           -- -1: of all projects; -2: the number of the last change
     name TEXT NOT NULL,                    -- empty: of the index
     serial INTEGER NOT NULL,
     PRIMARY KEY (project_id, name)

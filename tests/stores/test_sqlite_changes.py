@@ -1,0 +1,219 @@
+"""What a catalogue remembers is true: whoever changes something, however it ends, and whatever becomes of the file."""
+
+import os
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from packaging.utils import canonicalize_name
+
+from pypi_registry.errors import FileTaken
+from pypi_registry.model import Digests, NameStatus, PackageFile, Project, Status, Upload
+from pypi_registry.stores import sqlite_changes
+from pypi_registry.stores.sqlite import SQLiteCatalogue
+from pypi_registry.stores.sqlite_changes import LastChange
+
+TOOLS, DEMO = Project(1, "acme/tools"), canonicalize_name("demo")
+SHA256 = "a" * 64
+FILENAME = "demo-1.0.tar.gz"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "catalogue.sqlite"
+
+
+@pytest.fixture
+def beside(path: Path) -> Path:
+    return path.with_name("catalogue.sqlite-changes")
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What SQLite is told."""
+    told: list[str] = []
+    connect = sqlite3.connect
+
+    def traced(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*args, **options)
+        connection.set_trace_callback(told.append)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", traced)
+    return told
+
+
+@pytest.fixture
+def ours(statements: list[str], path: Path) -> Iterator[SQLiteCatalogue]:
+    with closing(SQLiteCatalogue(path)) as catalogue:
+        add(catalogue, FILENAME)
+        yield catalogue
+
+
+@pytest.fixture
+def theirs(ours: SQLiteCatalogue, path: Path) -> Iterator[SQLiteCatalogue]:
+    """As another process has it."""
+    with closing(SQLiteCatalogue(path)) as catalogue:
+        yield catalogue
+
+
+def add(catalogue: SQLiteCatalogue, filename: str, name: str = "demo") -> PackageFile:
+    upload = Upload(name, canonicalize_name(name), "1.0", filename, 4, Digests(SHA256), "")
+    return catalogue.add(TOOLS, upload, "0" * 32, datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def said(catalogue: SQLiteCatalogue) -> tuple[object, ...]:
+    """All that is remembered."""
+    return (
+        catalogue.revision([1], DEMO),
+        catalogue.revision([1], None),
+        catalogue.revision([1, 2], DEMO),
+        catalogue.revision([1], canonicalize_name("other")),
+        catalogue.file([1], SHA256, FILENAME),
+        catalogue.file([1, 2], SHA256, "other-1.0.tar.gz"),
+        catalogue.status([1], DEMO),
+        catalogue.was_published("acme", DEMO),
+        catalogue.was_published("acme", canonicalize_name("other")),
+    )
+
+
+def afresh(path: Path) -> tuple[object, ...]:
+    """What a catalogue says that remembers nothing."""
+    with closing(SQLiteCatalogue(path)) as catalogue:
+        return said(catalogue)
+
+
+def test_nothing_is_asked_twice_while_nothing_changes(ours: SQLiteCatalogue, statements: list[str]) -> None:
+    first = said(ours)
+    statements.clear()
+    assert said(ours) == first
+    assert statements == []
+
+
+CHANGES: dict[str, Callable[[SQLiteCatalogue, PackageFile], object]] = {
+    "an upload": lambda catalogue, file: add(catalogue, "demo-1.0.zip"),
+    "an upload of another name": lambda catalogue, file: add(catalogue, "other-1.0.tar.gz", "other"),
+    "a status": lambda catalogue, file: catalogue.set_status(TOOLS, DEMO, NameStatus(Status.QUARANTINED, "bad")),
+    "a yank": lambda catalogue, file: catalogue.yank(file.package, "broken"),
+    "a file is deleted": lambda catalogue, file: catalogue.delete_file(file),
+    "a package is deleted": lambda catalogue, file: catalogue.delete_package(file.package),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("whose", ["ours", "theirs"])
+def test_whoever_changes_something_is_believed_at_once(
+    change: str, whose: str, ours: SQLiteCatalogue, theirs: SQLiteCatalogue, path: Path
+) -> None:
+    before = said(ours), said(theirs)
+    file = ours.file([1], SHA256, FILENAME)
+    assert file is not None
+    CHANGES[change](ours if whose == "ours" else theirs, file)
+    after = said(ours), said(theirs)
+    assert after[0] == after[1] == afresh(path)
+    assert after != before
+
+
+def test_a_change_that_is_not_committed_yet_is_neither_believed_nor_missed_later(
+    ours: SQLiteCatalogue, theirs: SQLiteCatalogue, path: Path
+) -> None:
+    before = said(ours)
+    announced, go_on = Event(), Event()
+
+    def change() -> None:
+        with theirs._connections.transaction() as connection:
+            theirs._raise_revisions(connection, 1, DEMO, index=True)
+            announced.set()
+            go_on.wait(60)
+
+    with ThreadPoolExecutor(1) as thread:
+        changing = thread.submit(change)
+        announced.wait(60)
+        assert [said(ours) for _ in range(3)] == [before] * 3
+        go_on.set()
+        changing.result()
+    assert said(ours) == afresh(path) != before
+
+
+@pytest.mark.parametrize("end", ["it is refused", "its process is gone"])
+def test_a_change_that_came_to_nothing_harms_nobody(
+    end: str, ours: SQLiteCatalogue, theirs: SQLiteCatalogue, statements: list[str], path: Path
+) -> None:
+    before = said(ours)
+    if end == "it is refused":
+        with suppress(FileTaken):
+            add(theirs, FILENAME)
+    else:
+        theirs._last_change.announce()
+    assert said(ours) == before
+    add(theirs, "demo-1.0.zip")
+    assert said(ours) == afresh(path) != before
+    said(ours)
+    statements.clear()
+    said(ours)
+    assert statements == []  # and from the next change on it is remembered again
+
+
+def test_a_catalogue_that_was_put_here_alone_is_remembered_too(path: Path, beside: Path, statements: list[str]) -> None:
+    with closing(SQLiteCatalogue(path)) as catalogue:
+        add(catalogue, FILENAME)
+        first = said(catalogue)
+    beside.unlink()
+    with closing(SQLiteCatalogue(path)) as catalogue:
+        assert said(catalogue) == first
+        statements.clear()
+        assert said(catalogue) == first
+    assert statements == []
+
+
+@pytest.mark.parametrize("content", [b"", b"1234", b"\xff" * 8, b"\0" * 100], ids=repr)
+def test_what_is_beside_it_may_be_anything(ours: SQLiteCatalogue, path: Path, beside: Path, content: bytes) -> None:
+    before = said(ours)
+    beside.write_bytes(content)
+    assert said(ours) == before
+    add(ours, "demo-1.0.zip")
+    assert said(ours) == afresh(path) != before
+
+
+def test_without_pread_nothing_is_remembered(
+    ours: SQLiteCatalogue, theirs: SQLiteCatalogue, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "pread", raising=False)
+    monkeypatch.delattr(os, "pwrite", raising=False)
+    before = said(ours)
+    add(theirs, "demo-1.0.zip")
+    assert said(ours) == afresh(path) != before
+
+
+def test_what_is_remembered_is_bounded(ours: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_changes, "_REMEMBERED", 5)
+    for number in range(100):
+        assert ours.revision([1], canonicalize_name(f"name-{number}")) == 0
+        assert len(ours._memory.rows) <= 5
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
+def test_whoever_may_write_the_catalogue_may_write_what_is_beside_it(path: Path, beside: Path) -> None:
+    path.touch(0o660)
+    path.chmod(0o660)
+    before = os.umask(0)
+    try:
+        SQLiteCatalogue(path).close()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(beside.stat().st_mode) == 0o660
+
+
+def test_numbers_are_never_the_same(path: Path) -> None:
+    path.touch()
+    change = LastChange(path)
+    numbers = [change.announce() for _ in range(1000)]
+    assert len({*numbers}) == 1000
+    assert change.read() == LastChange(path).read() == numbers[-1]
