@@ -7,7 +7,7 @@ and what lies before the last possible tail is the id. Werkzeug's ``Map`` costs 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from urllib.parse import unquote
 
 from pypi_registry import packages_api, pypi_api
@@ -75,13 +75,11 @@ ROUTES = (
 )
 
 
+@cache
 def _pattern(address: str) -> re.Pattern[str]:
     """Compile an address: an id is as long as it can be, any other part is one segment; a final slash is optional."""
     ids = re.sub(r":(project|group)", r"(?P<\1>.+)", re.escape(address))
     return re.compile(re.sub(r":(\w+)", r"(?P<\1>[^/\\0]+)", ids) + "/?")
-
-
-_TABLE = [(_pattern(route.address), route) for route in ROUTES]
 
 
 def find(path: str) -> tuple[Route, Mapping[str, str]]:
@@ -96,8 +94,8 @@ def find(path: str) -> tuple[Route, Mapping[str, str]]:
 
 
 def _find(path: str) -> tuple[Route, Mapping[str, str]]:
-    for pattern, route in _TABLE:
-        match = pattern.fullmatch(path)
+    for route in ROUTES:
+        match = _pattern(route.address).fullmatch(path)
         if match is not None:
             # Some servers leave %2F in an id.
             return route, {part: unquote(text) if part in _IDS else text for part, text in match.groupdict().items()}
