@@ -10,7 +10,7 @@ from werkzeug.wsgi import LimitedStream
 
 from pypi_registry.errors import InvalidUpload, LengthRequired
 
-READ_SIZE = 1024**2
+READ_SIZE = 512 * 1024
 """Bytes. gunicorn copies what it holds at every read: with reads of 64 KiB an upload takes twice the time."""
 
 DRAINED = 10 * 1000**2
