@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,8 @@ class SQLiteCatalogue:
 
     def files(self, projects: Sequence[int], name: NormalizedName) -> Sequence[PackageFile]:
         one_of, value = _one_of(projects)
-        rows = self._rows(f"{_FILE} WHERE p.project_id {one_of} AND p.normalized = ? ORDER BY f.id", value, name)
+        rows = self._rows(f"{_FILE} WHERE p.project_id {one_of} AND p.normalized = ?", value, name)
+        rows.sort(key=itemgetter(0))  # by their ids; SQLite would make a table of all of them for that
         return [_file(*row) for row in rows]
 
     def file(self, projects: Sequence[int], sha256: str, filename: str) -> PackageFile | None:
