@@ -21,8 +21,8 @@ class StorageBlobs:
     @contextmanager
     def create(self, key: str) -> Iterator["NewFile"]:
         try:
-            with TemporaryUploadedFile(key, None, 0, None) as file:
-                yield NewFile(file, self._storage, _place(key))
+            with NewFile(self._storage, _place(key)) as file:
+                yield file
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise StorageFull from error
@@ -42,26 +42,23 @@ def _place(key: str) -> str:
     return f"{key[:2]}/{key}"
 
 
-class NewFile:
-    def __init__(self, file: TemporaryUploadedFile, storage: Storage, place: str) -> None:
-        self._file = file
+class NewFile(TemporaryUploadedFile):
+    def __init__(self, storage: Storage, place: str) -> None:
+        super().__init__(place, None, 0, None)
         self._storage = storage
         self._place = place
 
-    def write(self, data: bytes) -> None:
-        self._file.write(data)
-
     def read_back(self) -> BinaryIO:
-        self._file.flush()
-        return open(self._file.temporary_file_path(), "rb")  # noqa: PTH123  # the caller closes it
+        self.flush()
+        return open(self.temporary_file_path(), "rb")  # noqa: PTH123  # the caller closes it
 
     def commit(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.size = self._file.tell()
+        self.flush()
+        os.fsync(self.fileno())
+        self.size = self.tell()
         # FileSystemStorage moves it to its place; another storage reads it from its beginning.
-        self._file.seek(0)
-        kept = self._storage.save(self._place, self._file)
+        self.seek(0)
+        kept = self._storage.save(self._place, self)
         if kept != self._place:  # it took another name, as there is a file of this one
             self._storage.delete(kept)
             raise FileExistsError(self._place)

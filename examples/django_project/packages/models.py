@@ -1,7 +1,17 @@
 """The host's projects and tokens, and the rows of the registry's catalogue."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
 from django.contrib.auth.models import Group, User
-from django.db import models
+from django.db import IntegrityError, models, transaction
+from packaging.utils import NormalizedName, canonicalize_version
+
+from pypi_registry import model
+from pypi_registry.errors import FileTaken
 
 # Projects: beside Django's own users and groups. A group's name is its path: "acme", or "acme/libs".
 
@@ -29,8 +39,11 @@ class Token(models.Model):
 # The catalogue. `project` is a number and no foreign key: what was published is remembered when the project is gone.
 
 
+INDEX = NormalizedName("")
+
+
 class Name(models.Model):
-    """A name in a project, with the number that its page's revision is; an empty name stands for the index."""
+    """A name in a project, with the number that its page's revision is; `INDEX` stands for the list of names."""
 
     project = models.BigIntegerField()
     name = models.CharField(max_length=255)
@@ -43,6 +56,17 @@ class Name(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @classmethod
+    def locked(cls, project: int, name: str) -> "Name":
+        """Give the row of a name, which is there once: whoever changes its packages waits here for whoever does."""
+        return cls.objects.select_for_update().get_or_create(project=project, name=name)[0]
+
+    def revise(self, *, index: bool = False) -> None:
+        """Raise the revision of the name's page, and perhaps that of the index."""
+        for row in [self, Name.locked(self.project, INDEX)] if index else [self]:
+            row.serial += 1
+            row.save()
 
 
 class Published(models.Model):
@@ -89,6 +113,24 @@ class Package(models.Model):
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
 
+    @classmethod
+    def published(cls, upload: model.Upload, project: int, at: datetime) -> "Package":
+        about = json.dumps(asdict(upload.about))
+        return cls.objects.update_or_create(
+            project=project,
+            normalized=upload.normalized,
+            canonical=canonicalize_version(upload.version),
+            defaults={"about": about},
+            create_defaults={"about": about, "name": upload.name, "version": upload.version, "created_at": at},
+        )[0]
+
+    def value(self) -> model.Package:
+        name = NormalizedName(self.normalized)
+        return model.Package(self.id, self.project, self.name, name, self.version, self.created_at, self.yanked)
+
+
+_TAKEN = ("filename", "size", "requires_python", "core_metadata", "metadata_sha256")
+
 
 class File(models.Model):
     package = models.ForeignKey(Package, on_delete=models.CASCADE)
@@ -109,3 +151,26 @@ class File(models.Model):
 
     def __str__(self) -> str:
         return self.filename
+
+    @classmethod
+    def published(cls, upload: model.Upload, package: Package, key: str, at: datetime) -> "File":
+        digests, taken = asdict(upload.digests), {name: getattr(upload, name) for name in _TAKEN}
+        row = cls(package=package, project=package.project, key=key, uploaded_at=at, **digests, **taken)
+        try:
+            with transaction.atomic():  # or the failure would be that of all around it
+                row.save()
+        except IntegrityError as error:
+            raise FileTaken(upload.filename) from error
+        return row
+
+    @classmethod
+    def values(cls, **wanted: Any) -> Sequence[model.PackageFile]:
+        rows = cls.objects.filter(**wanted).select_related("package").defer("core_metadata").order_by("id")
+        return [row.value() for row in rows]
+
+    def value(self) -> model.PackageFile:
+        digests, package = model.Digests(self.sha256, self.md5, self.blake2_256), self.package.value()
+        return model.PackageFile(
+            *(self.id, package, self.filename, self.size, digests, self.requires_python, self.uploaded_at),
+            *(self.key, self.metadata_sha256),
+        )
