@@ -4,16 +4,25 @@ A look-up costs SQLite four to fifteen microseconds, and three times as much und
 was changed costs half of one.
 """
 
+import errno
 import os
 import secrets
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from sys import getsizeof
 from threading import Lock
 from typing import Any
-from weakref import finalize
+from weakref import WeakSet, finalize
+
+from pypi_registry.errors import StorageFull, StorageUnavailable
 
 _BYTES = 8
-_REMEMBERED = 2000  # look-ups, of up to two kilobytes each
+_REMEMBERED = 2000  # look-ups
+_MOST_BYTES = 8 * 1024**2  # of what they ask and say: a group may have thousands of projects, an address be long
+
+Question = tuple[str, tuple[object, ...]]
+"""A statement and its values."""
 
 
 class Memory:
@@ -21,12 +30,17 @@ class Memory:
 
     def __init__(self, change: int | None) -> None:
         self.change = change
-        self.rows: dict[Hashable, Sequence[Any]] = {}
+        self.rows: dict[Question, Sequence[Any]] = {}
+        self._bytes = 0
 
-    def keep(self, question: Hashable, rows: Sequence[Any]) -> None:
-        if len(self.rows) >= _REMEMBERED:
+    def keep(self, question: Question, rows: Sequence[Any]) -> None:
+        size = sum(getsizeof(value) for values in (question[1], *rows) for value in values)
+        if len(self.rows) >= _REMEMBERED or self._bytes + size > _MOST_BYTES:
             self.rows.clear()
-        self.rows[question] = rows
+            self._bytes = 0
+        if size <= _MOST_BYTES:
+            self.rows[question] = rows
+            self._bytes += size
 
 
 class LastChange:
@@ -41,31 +55,79 @@ class LastChange:
     """
 
     def __init__(self, catalogue: Path) -> None:
-        self._catalogue = catalogue
-        self._path = catalogue.with_name(f"{catalogue.name}-changes")
-        self._opening = Lock()
-        self._descriptor: int | None = None
+        self._catalogue = catalogue.resolve()  # by whatever link it is opened, as SQLite does for its log
+        self._path = self._catalogue.with_name(f"{self._catalogue.name}-changes")
+        self._forget()
+        _ALL.add(self)
 
     def read(self) -> int | None:
         """Give the number of the last change, or of one that is being made; None if nobody knows."""
         if not hasattr(os, "pread"):
             return None
-        data = os.pread(self._opened(), _BYTES, 0)
+        try:
+            data = os.pread(self._opened(), _BYTES, 0)
+        except OSError:
+            return None
         return int.from_bytes(data, "little") if len(data) == _BYTES else None
 
     def announce(self) -> int:
-        """Give a new number, for a change that is about to be committed and has waited for all others."""
+        """Give a new number, for a change that is about to be committed and has waited for all others.
+
+        :raises StorageFull: if there is no room for it.
+        :raises StorageUnavailable: if it cannot be written now.
+        """
         number = secrets.randbits(_BYTES * 8 - 1)  # SQLite's integers have a sign
         if hasattr(os, "pwrite"):
-            os.pwrite(self._opened(), number.to_bytes(_BYTES, "little"), 0)
+            try:
+                os.pwrite(self._opened(), number.to_bytes(_BYTES, "little"), 0)
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise StorageFull from error
+                raise StorageUnavailable(f"{self._path.name} cannot be written") from error
         return number
+
+    def after_fork_in_child(self) -> None:
+        """Open the file anew: a daemon closes all that it inherits, and the number of this is then another file's."""
+        if self._close is not None:
+            self._close()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._opening = Lock()
+        self._descriptor: int | None = None
+        self._close: finalize[..., LastChange] | None = None
 
     def _opened(self) -> int:
         if self._descriptor is None:
             with self._opening:
                 if self._descriptor is None:
-                    mode = self._catalogue.stat().st_mode & 0o666
-                    self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, mode)
+                    descriptor = self._open()
                     # Open for as long as anybody may ask: its number, once closed, is soon another file's.
-                    finalize(self, os.close, self._descriptor).atexit = False
+                    self._close = finalize(self, os.close, descriptor)
+                    self._close.atexit = False
+                    self._descriptor = descriptor
         return self._descriptor
+
+    def _open(self) -> int:
+        """Open the file; if it is made, then for all who may write the catalogue, as SQLite makes its log."""
+        catalogue = self._catalogue.stat()
+        mode = catalogue.st_mode & 0o666
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, mode)
+        if not os.fstat(descriptor).st_size:
+            with suppress(PermissionError):  # another user made it just now
+                os.fchmod(descriptor, mode)  # whatever the umask took
+                if os.geteuid() == 0:
+                    os.fchown(descriptor, catalogue.st_uid, catalogue.st_gid)
+        return descriptor
+
+
+_ALL: WeakSet[LastChange] = WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for change in [*_ALL]:
+        change.after_fork_in_child()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,5 +1,6 @@
 """What a catalogue remembers is true: whoever changes something, however it ends, and whatever becomes of the file."""
 
+import errno
 import os
 import sqlite3
 import stat
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from packaging.utils import canonicalize_name
 
-from pypi_registry.errors import FileTaken
+from pypi_registry.errors import FileTaken, StorageFull, StorageUnavailable
 from pypi_registry.model import Digests, NameStatus, PackageFile, Project, Status, Upload
 from pypi_registry.stores import sqlite_changes
 from pypi_registry.stores.sqlite import SQLiteCatalogue
@@ -203,7 +204,7 @@ def test_what_is_remembered_is_bounded(ours: SQLiteCatalogue, monkeypatch: pytes
 def test_whoever_may_write_the_catalogue_may_write_what_is_beside_it(path: Path, beside: Path) -> None:
     path.touch(0o660)
     path.chmod(0o660)
-    before = os.umask(0)
+    before = os.umask(0o077)
     try:
         SQLiteCatalogue(path).close()
     finally:
@@ -217,3 +218,79 @@ def test_numbers_are_never_the_same(path: Path) -> None:
     numbers = [change.announce() for _ in range(1000)]
     assert len({*numbers}) == 1000
     assert change.read() == LastChange(path).read() == numbers[-1]
+
+
+def test_a_link_to_a_catalogue_is_the_same_catalogue(ours: SQLiteCatalogue, path: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(path)
+    with closing(SQLiteCatalogue(tmp_path / "link")) as theirs:
+        add(theirs, "demo-1.0.zip")
+        before = said(theirs)
+        add(ours, "demo-1.0.whl")
+        assert said(theirs) == said(ours) != before
+
+
+@pytest.mark.parametrize(
+    ("number", "raised"), [(errno.ENOSPC, StorageFull), (errno.EDQUOT, StorageFull), (errno.EIO, StorageUnavailable)]
+)
+def test_a_change_that_cannot_be_announced_is_not_made(
+    number: int, raised: type[Exception], ours: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = said(ours)
+
+    def pwrite(*args: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    with pytest.raises(raised):
+        add(ours, "demo-1.0.zip")
+    monkeypatch.undo()
+    assert said(ours) == before
+
+
+def test_what_cannot_be_read_beside_it_is_not_needed(
+    ours: SQLiteCatalogue, theirs: SQLiteCatalogue, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = said(ours)
+
+    def pread(*args: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "pread", pread)
+    add(theirs, "demo-1.0.zip")
+    assert said(ours) == afresh(path) != before
+
+
+def test_what_is_remembered_is_bounded_in_bytes(ours: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_changes, "_MOST_BYTES", 10_000)
+    for number in range(100):
+        ours.file([1], SHA256, f"{number}{'x' * 1000}")
+        ours.file([*range(100)], SHA256, f"{number}")
+        assert sum(len(str(question)) for question in ours._memory.rows) < 20_000
+    ours.file([1], SHA256, "x" * 100_000)
+    assert sum(len(str(question)) for question in ours._memory.rows) < 20_000
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_daemon_may_close_all_that_it_inherited(ours: SQLiteCatalogue, path: Path, tmp_path: Path) -> None:
+    before = said(ours)
+    child = os.fork()
+    if not child:  # nothing of pytest's may run here, nor anything be raised
+        code = 1
+        with suppress(BaseException):
+            os.closerange(3, 256)
+            others = [os.open(tmp_path / f"other-{number}", os.O_RDWR | os.O_CREAT) for number in range(40)]
+            if said(ours) == before:
+                add(ours, "demo-1.0.zip")
+                code = 2 * any(os.fstat(other).st_size for other in others)
+        os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert said(ours) == afresh(path) != before
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_makes_beside_it_belongs_to_the_catalogues_owner(path: Path, beside: Path) -> None:
+    path.touch()
+    os.chown(path, 1000, 1001)
+    SQLiteCatalogue(path).close()
+    assert (beside.stat().st_uid, beside.stat().st_gid) == (1000, 1001)
