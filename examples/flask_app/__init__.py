@@ -135,13 +135,15 @@ def new_token(database: Session, user: User) -> str:
 def add_commands(app: Flask, sessions: sessionmaker[Session]) -> None:
     @app.cli.command("demo")
     def demo() -> None:
-        """Make a group with two projects, and Ada, who publishes there."""
+        """Make a group with two projects, and Ada, who publishes there; again, give her another password and token."""
         password = secrets.token_urlsafe(9)
         with sessions.begin() as database:
-            ada = User(name="ada", password_hash=generate_password_hash(password))
-            acme = Group(path="acme")
-            database.add_all([ada, acme, Project(path="acme/tools"), Project(path="acme/open", public=True)])
-            ada.memberships.append(Membership(group=acme, publishes=True))
+            ada = database.scalar(select(User).where(User.name == "ada"))
+            if ada is None:
+                acme = Group(path="acme")
+                ada = User(name="ada", memberships=[Membership(group=acme, publishes=True)])
+                database.add_all([ada, Project(path="acme/tools"), Project(path="acme/open", public=True)])
+            ada.password_hash = generate_password_hash(password)
             database.flush()
             secret = new_token(database, ada)
         click.echo(f"Ada signs in with the password {password}, and publishes with the token {secret}")

@@ -176,8 +176,7 @@ class TestThePeopleAndProjectsOfTheHost(Connected, DirectoryContract, AuthContra
 def test_the_stores_are_short() -> None:
     """The contracts are small enough to be filled in an afternoon."""
     files = [EXAMPLES / "django_project" / "packages" / name for name in ("catalogue.py", "blobs.py")]
-    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    assert len(lines) < 200
+    assert sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files) < 200
 
 
 def test_the_lines_of_the_readme_publish_and_install_by_both_ways_of_mounting(tmp_path: Path) -> None:
@@ -186,7 +185,11 @@ def test_the_lines_of_the_readme_publish_and_install_by_both_ways_of_mounting(tm
     example, port = Example.copied("django_project", tmp_path), free_port()
     key = "DJANGO_SECRET_KEY=a-key-for-the-tests"
     programs = Programs(home)
-    for beginning in ("python3 manage.py migrate", "python3 manage.py demo"):
+    for beginning in (
+        "python3 manage.py migrate",
+        "python3 manage.py demo",
+        "python3 manage.py demo",
+    ):  # twice: harmless
         programs.shell(f"export {key}; {example.line(beginning)}", example.folder)
     secret = programs.shell(f"export {key}; {example.line('python3 manage.py token')}", example.folder).strip()
     run = example.line("gunicorn ").split(" #")[0]

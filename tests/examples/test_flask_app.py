@@ -71,6 +71,15 @@ def program(app: Flask, secret: str) -> TestApp:
     return client
 
 
+def test_the_demo_again_prints_another_password_and_token(app: Flask, demo: tuple[str, str]) -> None:
+    printed = app.test_cli_runner().invoke(args=["demo"]).output
+    _, password, secret = re.split(r"password |, .* token ", printed.strip())
+    assert (password, secret) != demo
+    browser(app, password)
+    for each in (demo[1], secret):
+        program(app, each).get(f"{PLACE}/simple/", status=200)
+
+
 @pytest.mark.usefixtures("demo")
 def test_the_host_keeps_its_pages_and_what_it_has_below_the_mount(app: Flask) -> None:
     client = TestApp(app, lint=True)

@@ -1,4 +1,4 @@
-"""``manage.py demo``: makes a group with two projects, and Ada, who publishes there."""
+"""``manage.py demo``: makes a group with two projects, and Ada, who publishes there; again, it does nothing."""
 
 from typing import Any
 
@@ -12,8 +12,9 @@ class Command(BaseCommand):
     help = "Make a group with two projects, and Ada, who publishes there."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        acme = Group.objects.create(name="acme")
-        acme.permissions.set(Permission.objects.filter(content_type__app_label="packages", codename="add_package"))
-        Project.objects.create(group=acme, slug="tools")
-        Project.objects.create(group=acme, slug="open", public=True)
-        User.objects.create_user("ada").groups.add(acme)
+        acme, _ = Group.objects.get_or_create(name="acme")
+        acme.permissions.add(*Permission.objects.filter(content_type__app_label="packages", codename="add_package"))
+        Project.objects.get_or_create(group=acme, slug="tools")
+        Project.objects.get_or_create(group=acme, slug="open", defaults={"public": True})
+        ada = User.objects.filter(username="ada").first() or User.objects.create_user("ada")
+        ada.groups.add(acme)
