@@ -15,6 +15,7 @@ from pypi_registry.errors import InvalidUpload
 from pypi_registry.uploads import Part
 
 MAX_PARTS = 20_000
+_MAX_BOUNDARY = 200  # characters; RFC 2046 allows 70, and in a form of line breaks each is compared with all of it
 _MAX_HEAD = 64 * 1024  # bytes of the headers of one part, and of all parts together
 _MAX_HEADS = 4 * 1024**2
 _USUAL_HEAD = 200
@@ -34,6 +35,8 @@ def parts(body: Body, content_type: str) -> Iterator[Part]:
     boundary = options.get("boundary", "")
     if mimetype.lower() != "multipart/form-data" or not boundary:
         raise InvalidUpload(["the body must be multipart/form-data, with a boundary"])
+    if len(boundary) > _MAX_BOUNDARY:
+        raise InvalidUpload([f"the boundary of the form has more than {_MAX_BOUNDARY} characters"])
     form = _Form(body, boundary.encode("latin-1", "replace"))
     before = 0
     for chunk in form.content():
@@ -103,15 +106,22 @@ class _Form:
 
     def _find_boundary(self) -> tuple[int, int] | None:
         """Find where the line break before the next boundary begins, and where the boundary's line ends."""
-        data, at = self._data, self._at
-        while (at := data.find(self._boundary, at)) >= 0:
+        data = self._data
+        for at in self._lines():
             after = _AFTER_BOUNDARY.match(data, at + len(self._boundary))
-            if after is not None and (data[at - 1 : at] == b"\n" or (self._begins and at == self._at)):
+            if after is not None:
                 self.ended = after[1] is not None
                 start = at if at == self._at else at - (2 if data[at - 2 : at] == b"\r\n" else 1)
                 return max(start, self._at), after.end()
-            at += 1
         return None
+
+    def _lines(self) -> Iterator[int]:
+        """Find where lines begin that begin like the boundary."""
+        data, at = self._data, self._at
+        if self._begins and data.startswith(self._boundary, at):
+            yield at
+        while (at := data.find(b"\n" + self._boundary, at) + 1) > 0:
+            yield at
 
     def _end_of_content(self) -> int:
         """Find where a boundary may begin of which a part has come; content goes on up to there."""

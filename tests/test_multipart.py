@@ -322,6 +322,14 @@ def test_another_content_type_is_refused_before_a_byte_is_read(form_type: str) -
     assert fault == "the body must be multipart/form-data, with a boundary"
 
 
+@pytest.mark.parametrize("letter", ["x", "-"])
+def test_a_boundary_may_have_200_characters_and_no_more(letter: str) -> None:
+    boundary = letter * 200
+    assert read_bytes(FORM.replace(b"B0und", boundary.encode()), f"multipart/form-data; boundary={boundary}")
+    fault = refusal(limited(Unreadable(), 100), f"multipart/form-data; boundary={boundary}{letter}")
+    assert fault == "the boundary of the form has more than 200 characters"
+
+
 # The last "--" is the end; the line break after it may be missing.
 COMPLETE = len(FORM) - len(b"\r\n")
 
