@@ -40,8 +40,8 @@ class Said(TypedDict, total=False):
     requires_python: str
     requires: str | Iterable[str]
     """Requirements, such as ``other>=1``, or one of them."""
-    extras: Mapping[str, str | Iterable[str]]
-    """The requirements of each extra."""
+    extras: Mapping[str, str | Iterable[str]] | Iterable[str]
+    """The requirements of each extra; or names alone, of which `requires` says the rest in markers."""
     headers: Iterable[tuple[str, str]]
     """Any more of them."""
 
@@ -158,10 +158,11 @@ def core_metadata(
     metadata_version: str = "2.1",
     requires_python: str = "",
     requires: str | Iterable[str] = (),
-    extras: Mapping[str, str | Iterable[str]] | None = None,
+    extras: Mapping[str, str | Iterable[str]] | Iterable[str] | None = None,
     headers: Iterable[tuple[str, str]] = (),
 ) -> bytes:
     """Write ``METADATA`` or ``PKG-INFO``."""
+    wanted_with = extras if isinstance(extras, Mapping) else dict.fromkeys(each(extras or ()), ())
     lines = [
         ("Metadata-Version", metadata_version),
         ("Name", name),
@@ -169,7 +170,7 @@ def core_metadata(
         ("Summary", "Made for a test"),
         *([("Requires-Python", requires_python)] if requires_python else []),
         *(("Requires-Dist", requirement) for requirement in each(requires)),
-        *(line for extra, wanted in (extras or {}).items() for line in _lines_of_an_extra(extra, wanted)),
+        *(line for extra, wanted in wanted_with.items() for line in _lines_of_an_extra(extra, wanted)),
         *headers,
     ]
     return "".join(f"{key}: {value}\n" for key, value in lines).encode()

@@ -93,14 +93,14 @@ class FakeProject:
         sdist: bool = False,
         tags: str = "py3-none-any",
         build: str = "",
-        yanked: str | None = None,
+        yanked: str | bool | None = None,
         uploaded: datetime | None = None,
         **contents: Unpack[Contents],
     ) -> Sequence[PublishedFile]:
         """Make a wheel, an sdist, or both, and publish them; give them in this order.
 
         :param tags: of the wheel, as in its file name; and `build`, its build number.
-        :param yanked: why the version is yanked, may be empty; None if it is not.
+        :param yanked: why the version is yanked, may be empty; True if nobody says why, None or False if it is not.
         :param uploaded: when; aware. None is now.
         :param contents: what they say and hold: the keys of :class:`~pypi_registry.testing.Contents`.
         :raises FileTaken: if the project has such a file.
@@ -111,7 +111,7 @@ class FakeProject:
         return [self.publish(each, yanked=yanked, uploaded=uploaded) for each in made]
 
     def publish(
-        self, file: Distribution | Path, *, yanked: str | None = None, uploaded: datetime | None = None
+        self, file: Distribution | Path, *, yanked: str | bool | None = None, uploaded: datetime | None = None
     ) -> PublishedFile:
         """Publish a file that was made already, and whose contents are not checked.
 
@@ -120,6 +120,8 @@ class FakeProject:
         """
         if uploaded is not None and uploaded.tzinfo is None:
             raise ValueError(f"uploaded= must be aware, such as datetime(2024, 5, 1, tzinfo=UTC): {uploaded!r}")
+        if isinstance(yanked, bool):  # as pages have it
+            yanked = "" if yanked else None
         if isinstance(file, Path):
             file = Distribution(file.name, file.read_bytes())
         state = self._get_state()

@@ -235,6 +235,14 @@ def test_an_added_package_is_shown_with_all_that_was_said_of_it() -> None:
     assert (wheel.requires_python, wheel.yanked, wheel.uploaded) == (">=3.9", "broken", uploaded)
 
 
+@pytest.mark.parametrize(("said", "kept"), [(True, ""), ("", ""), ("broken", "broken"), (False, None), (None, None)])
+def test_a_version_may_be_yanked_for_no_reason(said: str | bool | None, kept: str | None) -> None:
+    registry = FakeRegistry()
+    [wheel] = registry.add("demo", "1.2", yanked=said)
+    shown = only(page_of(registry, "demo")["files"]).get("yanked", False)
+    assert (wheel.yanked, shown) == (kept, kept or kept is not None)
+
+
 def test_a_file_says_where_it_is_and_what_is_in_it(registry: FakeRegistry) -> None:
     wheel, sdist = registry.add("demo", "1.0+local", sdist=True, requires=["other"])
     assert [wheel.filename, sdist.filename] == ["demo-1.0+local-py3-none-any.whl", "demo-1.0+local.tar.gz"]

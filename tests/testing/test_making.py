@@ -210,6 +210,12 @@ def test_one_requirement_alone_is_not_taken_for_its_letters() -> None:
     assert alone == making.core_metadata("demo", "1.0", requires=["other>=2"], extras={"more": ["third"]})
 
 
+@pytest.mark.parametrize("extras", ["more", ["more"], {"more": []}])
+def test_extras_may_be_names_alone(extras: str | list[str] | dict[str, list[str]]) -> None:
+    metadata = making.core_metadata("demo", "1.0", requires='third; extra == "more"', extras=extras)
+    assert metadata.count(b"\nProvides-Extra: more\n") == metadata.count(b"\nRequires-Dist: ") == 1
+
+
 def test_what_an_extra_requires_is_required_with_it_only() -> None:
     extras = {"test": ["pytest>=8", 'old[more]; python_version < "3" or os_name == "nt"'], "none": []}
     metadata = Metadata.from_email(making.core_metadata("demo", "1.0", requires=["other"], extras=extras))
