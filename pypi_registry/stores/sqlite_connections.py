@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock
 from types import TracebackType
 from weakref import WeakSet
 
@@ -28,7 +28,8 @@ class Connections:
         self._writing = Lock()
         self._opening = Lock()
         self._forking = False
-        _ALL.add(self)
+        with _fork:  # which goes through all of them
+            _ALL.add(self)
 
     def close(self) -> None:
         """Close the connections that no thread is using."""
@@ -146,7 +147,7 @@ class _Loan:
 _ALL: WeakSet[Connections] = WeakSet()
 _INHERITED: list[object] = []
 _HELD: list[Lock] = []
-_fork = Lock()
+_fork = RLock()  # a signal's handler may fork while its thread waits to do so
 
 
 def _before_fork() -> None:
@@ -169,7 +170,7 @@ def _after_fork_in_child() -> None:
     for connections in [*_ALL]:
         connections.after_fork_in_child()
     _HELD.clear()
-    _fork = Lock()
+    _fork = RLock()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

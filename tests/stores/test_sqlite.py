@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from threading import Barrier, Event
+from threading import Barrier, Event, Timer
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from pypi_registry.errors import FileTaken, StorageFull, StorageUnavailable, Upl
 from pypi_registry.model import About, Digests, NameStatus, PackageFile, PackageQuery, Project, Status, Upload
 from pypi_registry.stores import sqlite_connections
 from pypi_registry.stores.sqlite import SQLiteCatalogue
+from pypi_registry.stores.sqlite_connections import Connections
 from pypi_registry.stores.sqlite_schema import SCHEMA_VERSION, UnknownSchema
 
 TOOLS = Project(1, "acme/tools")
@@ -188,6 +189,7 @@ from datetime import UTC, datetime
 from pypi_registry.errors import FileTaken
 from pypi_registry.model import Digests, Project, Upload
 from pypi_registry.stores.sqlite import SQLiteCatalogue
+from pypi_registry.stores.sqlite_connections import Connections
 
 path, me = sys.argv[1:]
 print("ready", flush=True)
@@ -566,6 +568,47 @@ def test_a_fork_in_the_middle_of_ones_own_work_waits_for_a_while_and_stops_no_ch
     assert code == 0
     assert filenames(catalogue) == ["demo-1.zip"]
     assert exit_code(fork(lambda: add_one(catalogue, "demo-2.zip"))) == 0
+
+
+@forks
+def test_a_signal_may_fork_while_a_fork_waits(catalogue: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_connections, "_FORK_PATIENCE", 0.5)
+    codes: list[int] = []
+
+    def handler(*_: object) -> None:
+        codes.append(exit_code(fork(lambda: add_one(catalogue, "demo-1.zip"))))
+
+    def act() -> None:  # in a process of its own, which an alarm ends if it hangs
+        signal.signal(signal.SIGUSR1, handler)
+        with catalogue._connections._writing:
+            Timer(0.1, os.kill, [os.getpid(), signal.SIGUSR1]).start()
+            assert exit_code(fork(lambda: add_one(catalogue, "demo-2.zip"))) == 0
+        assert codes == [0]
+        add(catalogue, "demo-3.zip")
+
+    assert exit_code(fork(act)) == 0
+    assert sorted(filenames(catalogue)) == ["demo-1.zip", "demo-2.zip", "demo-3.zip"]
+
+
+@forks
+def test_catalogues_may_be_opened_while_others_fork(path: Path) -> None:
+    over = Event()
+
+    def act() -> None:  # in a process of its own, which an alarm ends if it hangs
+        def work() -> None:
+            while not over.is_set():
+                [Connections(path) for _ in range(50)]
+
+        sys.setswitchinterval(1e-6)
+        with ThreadPoolExecutor(2) as threads:
+            working = [threads.submit(work) for _ in range(2)]
+            codes = [exit_code(fork(lambda: None)) for _ in range(20)]
+            over.set()
+            for worker in working:
+                worker.result()
+        assert codes == [0] * 20
+
+    assert exit_code(fork(act)) == 0
 
 
 def add_one(catalogue: SQLiteCatalogue, filename: str) -> None:
