@@ -53,6 +53,7 @@ class SQLiteCatalogue:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._connections = Connections(path)
         self._last_change = LastChange(path)
         self._memory = Memory(None)
@@ -67,6 +68,7 @@ class SQLiteCatalogue:
     def close(self) -> None:
         """Close the connections that no thread is using; the catalogue opens new ones if it is used again."""
         self._connections.close()
+        self._last_change, self._memory = LastChange(self._path), Memory(None)  # the next file may be an older one
 
     def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
         with self._connections.transaction() as connection:

@@ -229,6 +229,28 @@ def test_a_link_to_a_catalogue_is_the_same_catalogue(ours: SQLiteCatalogue, path
         assert said(theirs) == said(ours) != before
 
 
+def test_a_catalogue_that_is_closed_may_get_an_older_file(ours: SQLiteCatalogue, path: Path, tmp_path: Path) -> None:
+    before = said(ours)
+    with closing(sqlite3.connect(path)) as connection, closing(sqlite3.connect(tmp_path / "backup")) as backup:
+        connection.backup(backup)
+    add(ours, "demo-1.0.zip")
+    assert said(ours) != before
+    ours.close()
+    (tmp_path / "backup").replace(path)
+    assert said(ours) == before
+
+
+def test_a_catalogue_that_is_closed_opens_what_is_beside_it_again(
+    ours: SQLiteCatalogue, path: Path, beside: Path
+) -> None:
+    said(ours)
+    ours.close()
+    beside.unlink()
+    with closing(SQLiteCatalogue(path)) as theirs:
+        add(theirs, "demo-1.0.zip")
+        assert said(ours) == said(theirs)
+
+
 @pytest.mark.parametrize(
     ("number", "raised"), [(errno.ENOSPC, StorageFull), (errno.EDQUOT, StorageFull), (errno.EIO, StorageUnavailable)]
 )
