@@ -99,7 +99,8 @@ class _NewFile:
         if hasattr(os, "posix_fadvise"):
             self._stream.flush()
             length = self._size - self._begun
-            os.posix_fadvise(self._stream.fileno(), self._begun, length, os.POSIX_FADV_DONTNEED)
+            with suppress(OSError):  # not every file system takes advice
+                os.posix_fadvise(self._stream.fileno(), self._begun, length, os.POSIX_FADV_DONTNEED)
         self._begun = self._size
 
     def read_back(self) -> BinaryIO:

@@ -170,6 +170,20 @@ def test_the_disk_begins_to_write_a_large_file_while_it_arrives(
         assert stream.read() == data * 10
 
 
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="this system writes when it likes")
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EINVAL, errno.ESPIPE], ids=errno.errorcode.get)
+def test_a_file_system_that_takes_no_advice_takes_large_files(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "posix_fadvise", refusing)
+    blobs, data = FileBlobs(tmp_path), secrets.token_bytes(1024**2)
+    put(blobs, KEY, *[data] * 10)
+    assert (tmp_path / "0" / KEY).read_bytes() == data * 10
+
+
 class FullDisk(io.FileIO):
     """A file on a disk that has no room left."""
 
