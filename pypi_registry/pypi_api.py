@@ -140,7 +140,7 @@ def _view(call: Call) -> _View:
 
 
 _KNOWN_IDS: dict[int, tuple[Sequence[Project], tuple[int, ...]]] = {}
-_MOST_KNOWN = 64
+_MOST_KNOWN, _MOST_IN_ALL = 64, 50_000  # groups, and projects in them: a host may give new ones at each request
 
 
 def _ids(projects: Sequence[Project]) -> tuple[int, ...]:
@@ -149,8 +149,9 @@ def _ids(projects: Sequence[Project]) -> tuple[int, ...]:
     if known is not None and known[0] is projects:
         return known[1]
     ids = tuple(project.id for project in projects)
-    if isinstance(projects, tuple):
-        if len(_KNOWN_IDS) >= _MOST_KNOWN:
+    if isinstance(projects, tuple) and len(ids) <= _MOST_IN_ALL:
+        in_all = sum(len(known_ids) for _, known_ids in [*_KNOWN_IDS.values()])
+        if len(_KNOWN_IDS) >= _MOST_KNOWN or in_all + len(ids) > _MOST_IN_ALL:
             _KNOWN_IDS.clear()
         _KNOWN_IDS[id(projects)] = projects, ids
     return ids

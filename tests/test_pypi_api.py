@@ -1256,3 +1256,14 @@ def test_a_name_stays_at_home_when_its_root_group_is_renamed(client_of: ClientOf
     for root in ("acme", "renamed"):
         client_of(registry(root)).get("/projects/2/packages/pypi/simple/demo/", headers=ada, status=404)
         client_of(registry(root)).get("/projects/2/packages/pypi/simple/other/", headers=ada, status=302)
+
+
+def test_of_groups_that_are_given_anew_each_time_not_all_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    known: dict[int, tuple[tuple[Project, ...], tuple[int, ...]]] = {}
+    monkeypatch.setattr(pypi_api, "_KNOWN_IDS", known)
+    for size in [*range(1000), 60_000, 10_000, 20_000, 30_000, 1]:
+        projects = tuple(Project(number, "acme/tools") for number in range(size))
+        assert pypi_api._ids(projects) == pypi_api._ids(projects) == tuple(range(size))
+        assert len(known) <= 64
+        assert sum(len(given) for given, _ in known.values()) <= 50_000
+    assert (projects, (0,)) in known.values()
