@@ -1261,7 +1261,7 @@ def test_a_name_stays_at_home_when_its_root_group_is_renamed(client_of: ClientOf
 def test_of_groups_that_are_given_anew_each_time_not_all_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     known: dict[int, tuple[tuple[Project, ...], tuple[int, ...]]] = {}
     monkeypatch.setattr(pypi_api, "_KNOWN_IDS", known)
-    for size in [*range(1000), 60_000, 10_000, 20_000, 30_000, 1]:
+    for size in [*range(200), 60_000, 10_000, 20_000, 30_000, 1]:
         projects = tuple(Project(number, "acme/tools") for number in range(size))
         assert pypi_api._ids(projects) == pypi_api._ids(projects) == tuple(range(size))
         assert len(known) <= 64
