@@ -8,7 +8,7 @@ from urllib.parse import quote
 from pypi_registry.distributions import Verify, verify
 from pypi_registry.site import MOUNT
 from pypi_registry.testing.faults import Fault
-from pypi_registry.testing.lying import Rule, Where, check_where
+from pypi_registry.testing.lying import Rule, Where, check_rule
 from pypi_registry.testing.making import each
 from pypi_registry.testing.projects import FakeProject
 from pypi_registry.testing.recording import RecordedRequest
@@ -113,7 +113,7 @@ class FakeRegistry(FakeProject):
         :param times: how many of these requests meet it; None for all.
         :param after: how many of them come through before.
         """
-        check_where(where)
+        check_rule(where, times, after)
         if not isinstance(what, Fault):
             raise TypeError(f"what= must be a fault, such as faults.Status(503): {what!r}")
         return self._state.plant(Rule(where, what, times, after))

@@ -22,16 +22,23 @@ the path of one, or a method and one of these. A number is that of the request, 
 """
 
 
-def check_where(where: object) -> None:
+def check_rule(where: object, times: object, after: object) -> None:
     """Refuse what no request could ever be, which else would be a fault that nobody meets.
 
-    :raises TypeError: if it is neither a text nor a number nor a function.
-    :raises ValueError: if it is a number below 1.
+    :raises TypeError: if `where` is neither a text nor a number nor a function, or one of the others is no number.
+    :raises ValueError: if `where` is empty or a number below 1, or one of the others a number below 0.
     """
     if not (isinstance(where, str | int) or callable(where)):
         raise TypeError(f"where= must be a text, the number of a request, or a function: {where!r}")
     if isinstance(where, int) and where < 1:
         raise ValueError(f"where= counts requests from 1: {where!r}")
+    if where == "":
+        raise ValueError("where= is empty, and so is no request; '*' is any of them")
+    for name, number in (("times", times), ("after", after)):
+        if not (isinstance(number, int) or (name == "times" and number is None)):
+            raise TypeError(f"{name}= must be a number of requests: {number!r}")
+        if number is not None and number < 0:
+            raise ValueError(f"{name}= counts requests, and cannot be below 0: {number!r}")
 
 
 def is_there(where: Where, request: RecordedRequest) -> bool:

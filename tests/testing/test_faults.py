@@ -160,6 +160,23 @@ def test_a_request_has_no_number_below_1(registry: FakeRegistry) -> None:
         registry.fault(0, faults.Status(503))
 
 
+@pytest.mark.parametrize(
+    ("options", "error", "fault"),
+    [
+        ({"where": ""}, ValueError, "where= is empty"),
+        ({"times": -1}, ValueError, "times= counts requests, and cannot be below 0: -1"),
+        ({"times": "2"}, TypeError, "times= must be a number of requests: '2'"),
+        ({"after": -1}, ValueError, "after= counts requests, and cannot be below 0: -1"),
+        ({"after": None}, TypeError, "after= must be a number of requests: None"),
+    ],
+)
+def test_a_rule_that_could_never_hold_is_refused(
+    options: dict[str, Any], error: type[Exception], fault: str, registry: FakeRegistry
+) -> None:
+    with pytest.raises(error, match=fault):
+        registry.fault(**{"where": "*", "what": faults.Status(503), **options})
+
+
 def test_faults_are_values() -> None:
     assert faults.Status(503, {"Retry-After": "1"}) == faults.Status(503, {"Retry-After": "1"})
     assert faults.Cut(5) != faults.Cut(6)
