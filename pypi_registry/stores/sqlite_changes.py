@@ -111,13 +111,14 @@ class LastChange:
     def _open(self) -> int:
         """Open the file; if it is made, then for all who may write the catalogue, as SQLite makes its log."""
         catalogue = self._catalogue.stat()
-        mode = catalogue.st_mode & 0o666
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, mode)
-        if not os.fstat(descriptor).st_size:
-            with suppress(PermissionError):  # another user made it just now
-                os.fchmod(descriptor, mode)  # whatever the umask took
-                if os.geteuid() == 0:
-                    os.fchown(descriptor, catalogue.st_uid, catalogue.st_gid)
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:  # a link is none of ours, and may lead anywhere
+            return os.open(self._path, os.O_RDWR | os.O_NOFOLLOW)
+        with suppress(PermissionError):  # a file system without owners and modes
+            os.fchmod(descriptor, catalogue.st_mode & 0o666)  # whatever the umask is
+            if os.geteuid() == 0:
+                os.fchown(descriptor, catalogue.st_uid, catalogue.st_gid)
         return descriptor
 
 

@@ -316,3 +316,16 @@ def test_what_root_makes_beside_it_belongs_to_the_catalogues_owner(path: Path, b
     os.chown(path, 1000, 1001)
     SQLiteCatalogue(path).close()
     assert (beside.stat().st_uid, beside.stat().st_gid) == (1000, 1001)
+
+
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="links are of POSIX")
+@pytest.mark.parametrize("exists", [False, True], ids=["nothing", "a file"])
+def test_a_link_in_its_place_is_not_followed(path: Path, beside: Path, tmp_path: Path, exists: bool) -> None:
+    # Whoever owns the folder would be given whatever root may write.
+    target = tmp_path / "target"
+    if exists:
+        target.write_bytes(b"")
+    beside.symlink_to(target)
+    with pytest.raises(StorageUnavailable):
+        SQLiteCatalogue(path)
+    assert target.read_bytes() == b"" if exists else not target.exists()
