@@ -63,6 +63,7 @@ class _Form:
     def __init__(self, body: Body, boundary: bytes) -> None:
         self._body = body
         self._boundary = b"--" + boundary
+        self._line = b"\n" + self._boundary
         self._longest = len(b"\r\n" + self._boundary) + _MAX_BLANKS + len(b"\r\n")
         self._data = b""
         self._at = 0  # so much of the data is taken
@@ -106,22 +107,17 @@ class _Form:
 
     def _find_boundary(self) -> tuple[int, int] | None:
         """Find where the line break before the next boundary begins, and where the boundary's line ends."""
-        data = self._data
-        for at in self._lines():
+        data, taken = self._data, self._at
+        at_once = self._begins and data.startswith(self._boundary, taken)
+        at = taken if at_once else data.find(self._line, taken) + 1
+        while at_once or at:
             after = _AFTER_BOUNDARY.match(data, at + len(self._boundary))
             if after is not None:
                 self.ended = after[1] is not None
-                start = at if at == self._at else at - (2 if data[at - 2 : at] == b"\r\n" else 1)
-                return max(start, self._at), after.end()
+                start = at if at == taken else at - (2 if data[at - 2 : at] == b"\r\n" else 1)
+                return max(start, taken), after.end()
+            at_once, at = False, data.find(self._line, at) + 1
         return None
-
-    def _lines(self) -> Iterator[int]:
-        """Find where lines begin that begin like the boundary."""
-        data, at = self._data, self._at
-        if self._begins and data.startswith(self._boundary, at):
-            yield at
-        while (at := data.find(b"\n" + self._boundary, at) + 1) > 0:
-            yield at
 
     def _end_of_content(self) -> int:
         """Find where a boundary may begin of which a part has come; content goes on up to there."""
