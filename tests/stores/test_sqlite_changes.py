@@ -293,6 +293,7 @@ def test_what_is_remembered_is_bounded_in_bytes(ours: SQLiteCatalogue, monkeypat
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded, use of fork:DeprecationWarning")
 def test_a_daemon_may_close_all_that_it_inherited(ours: SQLiteCatalogue, path: Path, tmp_path: Path) -> None:
     before = said(ours)
     child = os.fork()
