@@ -37,7 +37,7 @@ class FileBlobs:
         if accel is not None and not (accel.startswith("/") and accel.endswith("/")):
             raise ValueError(f"accel= must begin and end with a slash: {accel!r}")
         self._accel = accel
-        self._folder = Path(folder)
+        self._folder = Path(folder).absolute()  # a daemon goes elsewhere
         self._incoming = self._folder / "incoming"
         self._incoming.mkdir(parents=True, exist_ok=True)
         for letter in _LETTERS:

@@ -51,7 +51,7 @@ class SQLiteCatalogue:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        path = Path(path)
+        path = Path(path).absolute()  # a daemon goes elsewhere
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._connections = Connections(path)

@@ -170,6 +170,16 @@ def test_the_disk_begins_to_write_a_large_file_while_it_arrives(
         assert stream.read() == data * 10
 
 
+def test_blobs_stay_where_they_are_when_their_process_goes_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a daemon goes to the root
+    blobs = FileBlobs("here")
+    monkeypatch.chdir("/")
+    put(blobs, KEY, b"data")
+    assert (tmp_path / "here" / "0" / KEY).read_bytes() == b"data"
+
+
 @pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="this system writes when it likes")
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.EINVAL, errno.ESPIPE], ids=errno.errorcode.get)
 def test_a_file_system_that_takes_no_advice_takes_large_files(

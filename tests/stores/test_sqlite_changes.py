@@ -229,6 +229,19 @@ def test_a_link_to_a_catalogue_is_the_same_catalogue(ours: SQLiteCatalogue, path
         assert said(theirs) == said(ours) != before
 
 
+def test_a_catalogue_stays_where_it_is_when_its_process_goes_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a daemon goes to the root
+    with closing(SQLiteCatalogue("here/catalogue.sqlite")) as catalogue:
+        add(catalogue, FILENAME)
+        before = said(catalogue)
+        catalogue.close()
+        monkeypatch.chdir("/")
+        assert said(catalogue) == before
+        add(catalogue, "demo-1.0.zip")
+
+
 def test_a_catalogue_that_is_closed_may_get_an_older_file(ours: SQLiteCatalogue, path: Path, tmp_path: Path) -> None:
     before = said(ours)
     with closing(sqlite3.connect(path)) as connection, closing(sqlite3.connect(tmp_path / "backup")) as backup:
