@@ -79,7 +79,7 @@ class Connections:
     def give_back(self, connection: sqlite3.Connection) -> None:
         if self._forking:
             self._close(connection)
-        else:
+        elif connection in self._open:  # it was lent before a fork otherwise, and is the parent's
             self._idle.append(connection)
 
     def _close(self, connection: sqlite3.Connection) -> None:

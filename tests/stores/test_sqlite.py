@@ -571,6 +571,24 @@ def test_a_fork_in_the_middle_of_ones_own_work_waits_for_a_while_and_stops_no_ch
 
 
 @forks
+def test_a_fork_in_the_middle_of_ones_own_look_up_leaves_the_child_no_connection(
+    catalogue: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_connections, "_FORK_PATIENCE", 0.05)
+    connections = catalogue._connections
+
+    def act() -> None:
+        connections.give_back(lent)
+        assert connections.take() is not lent
+        add(catalogue, "demo-1.zip")
+
+    with connections.reading() as lent:
+        assert exit_code(fork(act)) == 0
+    with connections.reading() as again:
+        assert again is lent
+
+
+@forks
 def test_a_signal_may_fork_while_a_fork_waits(catalogue: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_connections, "_FORK_PATIENCE", 0.5)
     codes: list[int] = []
