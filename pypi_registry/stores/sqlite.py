@@ -145,7 +145,8 @@ class SQLiteCatalogue:
                 ).fetchall()
                 [total] = connection.execute(f"SELECT count(*) {wanted}", values).fetchone()
             finally:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # or an error has ended it
+                    connection.execute("ROLLBACK")
         return [_read_package(*row) for row in rows], total
 
     def package(self, projects: Sequence[int], number: int) -> Package | None:

@@ -447,6 +447,29 @@ def test_what_is_no_database_leaves_no_connection(path: Path, connections: list[
     assert (len(connections), still_open(connections)) == (1, 0)
 
 
+class Broken:
+    """A connection to a file that cannot be read any more: SQLite ends the transaction itself."""
+
+    in_transaction = False
+
+    def execute(self, statement: str, *_: object) -> None:
+        if statement != "BEGIN":
+            error = sqlite3.OperationalError(
+                "disk I/O error" if statement != "ROLLBACK" else "no transaction is active"
+            )
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR if statement != "ROLLBACK" else sqlite3.SQLITE_ERROR
+            raise error
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_page_of_a_broken_disk_is_unavailable(catalogue: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue._connections, "take", Broken)
+    with pytest.raises(StorageUnavailable):
+        catalogue.packages([1], PackageQuery())
+
+
 # Forks
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
