@@ -7,13 +7,13 @@ power cut. Not for a network file system: SQLite's locks do not hold there.
 import json
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from packaging.utils import NormalizedName, canonicalize_version
 
@@ -35,6 +35,7 @@ SELECT f.id, f.filename, f.size, f.sha256, f.md5, f.blake2_256, f.requires_pytho
 FROM files f JOIN packages p ON p.id = f.package_id
 """
 _SERIAL = "SELECT serial FROM revisions WHERE project_id = ? AND name = ?"
+_KEPT_LARGE = range(1000, 20_000)  # files, of about a kilobyte each
 _ABOUT = [field.name for field in fields(About)]
 _ORDERS = {
     "created_at": "p.created_at",
@@ -42,6 +43,13 @@ _ORDERS = {
     "version": "p.version",
     "project_path": "(SELECT path FROM publishers w WHERE w.project_id = p.project_id)",
 }
+
+
+class _Large(NamedTuple):
+    """The files of a large page that was made last, by their numbers: most will be on the next one too."""
+
+    of: tuple[object, ...] = ()
+    files: Mapping[int, PackageFile] = MappingProxyType({})
 
 
 class SQLiteCatalogue:
@@ -56,7 +64,7 @@ class SQLiteCatalogue:
         self._path = path
         self._connections = Connections(path)
         self._last_change = LastChange(path)
-        self._memory = Memory(None)
+        self._memory, self._large = Memory(None), _Large()
         try:
             with self._connections.transaction() as connection:
                 make_schema(connection, str(path))
@@ -68,7 +76,8 @@ class SQLiteCatalogue:
     def close(self) -> None:
         """Close the connections that no thread is using; the catalogue opens new ones if it is used again."""
         self._connections.close()
-        self._last_change, self._memory = LastChange(self._path), Memory(None)  # the next file may be an older one
+        # The next file may be an older one.
+        self._last_change, self._memory, self._large = LastChange(self._path), Memory(None), _Large()
 
     def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
         with self._connections.transaction() as connection:
@@ -173,9 +182,28 @@ class SQLiteCatalogue:
 
     def files(self, projects: Sequence[int], name: NormalizedName) -> Sequence[PackageFile]:
         one_of, value = _one_of(projects)
-        rows = self._rows(f"{_FILE} WHERE p.project_id {one_of} AND p.normalized = ?", value, name)
-        rows.sort(key=itemgetter(0))  # by their ids; SQLite would make a table of all of them for that
-        return [_file(*row) for row in rows]
+        where, values = f"WHERE p.project_id {one_of} AND p.normalized = ?", (value, name)
+        known = self._large if self._large.of == values else _Large()
+        if known.files:
+            files = self._renewed(known.files, where, values)
+        else:
+            rows = self._rows(f"{_FILE} {where}", *values)
+            files = {row[0]: _file(*row) for row in sorted(rows)}  # SQLite would make a table of all to order them
+        if len(files) in _KEPT_LARGE:
+            self._large = _Large(values, files)
+        return [*files.values()]
+
+    def _renewed(
+        self, known: Mapping[int, PackageFile], where: str, values: tuple[object, ...]
+    ) -> Mapping[int, PackageFile]:
+        """Give files of which most are known: of a row only the yank of its package ever changes."""
+        rows = self._rows(f"SELECT f.id, p.yanked FROM files f JOIN packages p ON p.id = f.package_id {where}", *values)
+        new = [number for number, yanked in rows if number not in known or known[number].package.yanked != yanked]
+        files = self._rows(f"{_FILE} WHERE f.id IN (SELECT value FROM json_each(?))", json.dumps(new)) if new else []
+        read = {row[0]: _file(*row) for row in files}
+        numbers = sorted(number for number, _ in rows)
+        found = ((number, read.get(number) or known.get(number)) for number in numbers)
+        return {number: file for number, file in found if file is not None}  # deleted in between, else
 
     def file(self, projects: Sequence[int], sha256: str, filename: str) -> PackageFile | None:
         one_of, value = _one_of(projects)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
@@ -13,11 +14,13 @@ from threading import Event
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
 from pypi_registry.errors import FileTaken, StorageFull, StorageUnavailable
-from pypi_registry.model import Digests, NameStatus, PackageFile, Project, Status, Upload
-from pypi_registry.stores import sqlite_changes
+from pypi_registry.model import Digests, NameStatus, PackageFile, PackageQuery, Project, Status, Upload
+from pypi_registry.stores import sqlite, sqlite_changes
 from pypi_registry.stores.sqlite import SQLiteCatalogue
 from pypi_registry.stores.sqlite_changes import LastChange
 
@@ -65,8 +68,8 @@ def theirs(ours: SQLiteCatalogue, path: Path) -> Iterator[SQLiteCatalogue]:
         yield catalogue
 
 
-def add(catalogue: SQLiteCatalogue, filename: str, name: str = "demo") -> PackageFile:
-    upload = Upload(name, canonicalize_name(name), "1.0", filename, 4, Digests(SHA256), "")
+def add(catalogue: SQLiteCatalogue, filename: str, name: str = "demo", version: str = "1.0") -> PackageFile:
+    upload = Upload(name, canonicalize_name(name), version, filename, 4, Digests(SHA256), "")
     return catalogue.add(TOOLS, upload, "0" * 32, datetime(2026, 1, 1, tzinfo=UTC))
 
 
@@ -343,3 +346,96 @@ def test_a_link_in_its_place_is_not_followed(path: Path, beside: Path, tmp_path:
     with pytest.raises(StorageUnavailable):
         SQLiteCatalogue(path)
     assert target.read_bytes() == b"" if exists else not target.exists()
+
+
+# Large pages
+
+
+@pytest.fixture
+def pages_of_three_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "_KEPT_LARGE", range(3, 6))
+
+
+ACTS = ["add", "add", "add", "yank", "unyank", "delete file", "delete package"]
+
+
+@pytest.mark.usefixtures("pages_of_three_are_large")
+@given(
+    changes=st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 9)), min_size=5, max_size=20),
+    projects=st.sampled_from([[1], [1, 2]]),
+)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_of_a_large_page_all_is_true_whatever_was_changed(
+    changes: list[tuple[str, int]], projects: list[int], tmp_path: Path
+) -> None:
+    path = tmp_path / secrets.token_hex(8)
+    with closing(SQLiteCatalogue(path)) as ours, closing(SQLiteCatalogue(path)) as theirs:
+        for act, number in changes:
+            files = ours.files(projects, DEMO)
+            file = files[number % len(files)] if files else None
+            match act:
+                case "add":
+                    with suppress(FileTaken):
+                        add(theirs, f"demo-{number}.zip", version=f"{number % 3}")
+                case _ if file is None:
+                    pass
+                case "yank" | "unyank":
+                    theirs.yank(file.package, f"reason {number}" if act == "yank" else None)
+                case "delete file":
+                    theirs.delete_file(file)
+                case "delete package":
+                    theirs.delete_package(file.package)
+            assert ours.files(projects, DEMO) == all_files(theirs)
+
+
+def all_files(catalogue: SQLiteCatalogue) -> list[PackageFile]:
+    """Read all files in another way, which remembers nothing."""
+    packages, _ = catalogue.packages([1], PackageQuery())
+    files = [file for package in packages for file in catalogue.package_files(package)]
+    return sorted(files, key=lambda file: file.id)
+
+
+@pytest.mark.usefixtures("pages_of_three_are_large")
+def test_of_a_large_page_only_what_is_new_is_read(ours: SQLiteCatalogue, statements: list[str]) -> None:
+    for number in range(3):
+        add(ours, f"demo-{number}.zip")
+    before = ours.files([1], DEMO)
+    new = add(ours, "demo-4.zip")
+    statements.clear()
+    assert ours.files([1], DEMO) == [*before, new]
+    light, full = statements
+    assert light.startswith("SELECT f.id, p.yanked ")
+    assert f"json_each('[{new.id}]')" in full
+
+
+@pytest.mark.usefixtures("pages_of_three_are_large")
+def test_a_file_that_is_deleted_in_between_is_not_on_a_large_page(
+    ours: SQLiteCatalogue, theirs: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        add(ours, f"demo-{number}.zip")
+    before = ours.files([1], DEMO)
+    new = add(ours, "demo-4.zip")
+    rows = ours._rows
+
+    def delayed(statement: str, *values: object) -> list[Any]:
+        found = rows(statement, *values)
+        if statement.startswith("SELECT f.id, p.yanked "):
+            theirs.delete_file(new)
+        return found
+
+    monkeypatch.setattr(ours, "_rows", delayed)
+    assert ours.files([1], DEMO) == before
+
+
+@pytest.mark.usefixtures("pages_of_three_are_large")
+def test_a_catalogue_that_is_closed_knows_no_large_page(path: Path, tmp_path: Path) -> None:
+    with closing(SQLiteCatalogue(path)) as catalogue:
+        for number in range(3):
+            add(catalogue, f"demo-{number}.zip")
+        assert len(catalogue.files([1], DEMO)) == 3
+        catalogue.close()
+        with closing(SQLiteCatalogue(tmp_path / "other")) as other:
+            kept = [add(other, f"demo-other-{number}.zip") for number in range(3)]
+        (tmp_path / "other").replace(path)
+        assert catalogue.files([1], DEMO) == kept
