@@ -1,5 +1,6 @@
 """Fixtures that more than one test module uses."""
 
+import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -74,3 +75,18 @@ def _nobody_home(environ: object, start_response: Callable[..., object]) -> list
 def client_of(request: pytest.FixtureRequest) -> Callable[[Registry], Client]:
     """Give a function that mounts a registry, at the root and, for one case of a test, below each prefix."""
     return lambda registry: Client(registry, request.param)
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What SQLite is told to do from here on."""
+    told: list[str] = []
+    connect = sqlite3.connect
+
+    def traced(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*args, **options)
+        connection.set_trace_callback(told.append)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", traced)
+    return told

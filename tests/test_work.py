@@ -87,21 +87,6 @@ def connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What SQLite is told to do from here on."""
-    told: list[str] = []
-    connect = sqlite3.connect
-
-    def traced(*args: Any, **options: Any) -> sqlite3.Connection:
-        connection: sqlite3.Connection = connect(*args, **options)
-        connection.set_trace_callback(told.append)
-        return connection
-
-    monkeypatch.setattr(sqlite3, "connect", traced)
-    return told
-
-
-@pytest.fixture
 def registry(statements: list[str], folder: Path) -> Registry:
     return open_registry(folder, forward_to=FORWARDING)
 

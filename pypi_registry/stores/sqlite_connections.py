@@ -97,8 +97,8 @@ class Connections:
         self._forking = True
         self.close()
         while self._open and time.monotonic() < deadline:
-            time.sleep(0.001)
-            self.close()  # one that was given back while the first were closed
+            time.sleep(0.001)  # whoever has one closes it on giving it back, and tells nobody
+            self.close()  # one that came back just before it was known that this process forks
         return taken
 
     def after_fork(self) -> None:

@@ -40,21 +40,6 @@ def beside(path: Path) -> Path:
 
 
 @pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What SQLite is told."""
-    told: list[str] = []
-    connect = sqlite3.connect
-
-    def traced(*args: Any, **options: Any) -> sqlite3.Connection:
-        connection: sqlite3.Connection = connect(*args, **options)
-        connection.set_trace_callback(told.append)
-        return connection
-
-    monkeypatch.setattr(sqlite3, "connect", traced)
-    return told
-
-
-@pytest.fixture
 def ours(statements: list[str], path: Path) -> Iterator[SQLiteCatalogue]:
     with closing(SQLiteCatalogue(path)) as catalogue:
         add(catalogue, FILENAME)
