@@ -1,10 +1,12 @@
 """What a catalogue remembers is true: whoever changes something, however it ends, and whatever becomes of the file."""
 
 import errno
+import mmap
 import os
 import secrets
 import sqlite3
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -162,7 +164,7 @@ def test_a_catalogue_that_was_put_here_alone_is_remembered_too(path: Path, besid
     assert statements == []
 
 
-@pytest.mark.parametrize("content", [b"", b"1234", b"\xff" * 8, b"\0" * 100], ids=repr)
+@pytest.mark.parametrize("content", [b"\xff" * 8, b"\0" * 100], ids=repr)
 def test_what_is_beside_it_may_be_anything(ours: SQLiteCatalogue, path: Path, beside: Path, content: bytes) -> None:
     before = said(ours)
     beside.write_bytes(content)
@@ -171,14 +173,32 @@ def test_what_is_beside_it_may_be_anything(ours: SQLiteCatalogue, path: Path, be
     assert said(ours) == afresh(path) != before
 
 
-def test_without_pread_nothing_is_remembered(
-    ours: SQLiteCatalogue, theirs: SQLiteCatalogue, path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("content", [b"", b"1234", b"\xff" * 100], ids=repr)
+def test_what_is_beside_it_may_have_been_anything(path: Path, beside: Path, content: bytes) -> None:
+    with closing(SQLiteCatalogue(path)) as catalogue:
+        add(catalogue, FILENAME)
+    beside.write_bytes(content)
+    with closing(SQLiteCatalogue(path)) as ours, closing(SQLiteCatalogue(path)) as theirs:
+        before = said(ours), said(theirs)
+        add(ours, "demo-1.0.zip")
+        assert said(ours) == said(theirs) == afresh(path) != before[0] == before[1]
+
+
+def test_a_file_that_is_there_and_has_no_number_yet_is_no_harm(path: Path, beside: Path) -> None:
+    path.touch()
+    beside.write_bytes(b"1234")
+    assert LastChange(path).read() == int.from_bytes(b"1234" + bytes(4), sys.byteorder)
+
+
+def test_where_files_are_not_mapped_as_they_are_nothing_is_remembered(
+    path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(os, "pread", raising=False)
-    monkeypatch.delattr(os, "pwrite", raising=False)
-    before = said(ours)
-    add(theirs, "demo-1.0.zip")
-    assert said(ours) == afresh(path) != before
+    monkeypatch.setattr(sqlite_changes, "_IS_POSIX", False)
+    with closing(SQLiteCatalogue(path)) as ours, closing(SQLiteCatalogue(path)) as theirs:
+        add(ours, FILENAME)
+        before = said(ours)
+        add(theirs, "demo-1.0.zip")
+        assert said(ours) == afresh(path) != before
 
 
 def test_what_is_remembered_is_bounded(ours: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,17 +290,16 @@ def test_a_change_that_cannot_be_announced_is_not_made(
     assert said(ours) == before
 
 
-def test_what_cannot_be_read_beside_it_is_not_needed(
-    ours: SQLiteCatalogue, theirs: SQLiteCatalogue, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = said(ours)
+def test_what_cannot_be_mapped_beside_it_is_not_needed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **options: object) -> mmap.mmap:
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
 
-    def pread(*args: object) -> bytes:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    monkeypatch.setattr(os, "pread", pread)
-    add(theirs, "demo-1.0.zip")
-    assert said(ours) == afresh(path) != before
+    monkeypatch.setattr(mmap, "mmap", refuse)
+    with closing(SQLiteCatalogue(path)) as ours, closing(SQLiteCatalogue(path)) as theirs:
+        add(ours, FILENAME)
+        before = said(ours)
+        add(theirs, "demo-1.0.zip")
+        assert said(ours) == afresh(path) != before
 
 
 def test_what_is_remembered_is_bounded_in_bytes(ours: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch) -> None:
