@@ -4,7 +4,9 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from pypi_registry.addresses import read_path
 from pypi_registry.auth import Auth, Open
+from pypi_registry.body import is_expected
 from pypi_registry.directory import Directory, OpenDirectory
 from pypi_registry.distributions import Verify, verify
 from pypi_registry.edge import VARY, Answer, Call, Collaborators, answer_json, status_line
@@ -21,7 +23,7 @@ from pypi_registry.errors import (
     RegistryError,
 )
 from pypi_registry.forwarding import PYPI, ForwardTo, is_index
-from pypi_registry.routes import Route, endpoint, find
+from pypi_registry.routes import Route, endpoint, locate
 from pypi_registry.storage import Blobs, Catalogue
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 from pypi_registry.uploads import FORM_ROOM
@@ -94,7 +96,7 @@ class Registry:
         call = Call(environ, self._collaborators)
         fallback: WSGIApplication | None = None
         try:
-            route, call.captured = find(call.path)
+            route, call.address = locate(environ.get("PATH_INFO", ""))
             if self._fallback is not None and _is_the_hosts(call):
                 raise NoSuchRoute
             answer = _answer(call, route)
@@ -102,13 +104,14 @@ class Registry:
             if isinstance(error, NoSuchRoute):
                 fallback = self._fallback
             answer = refuse(error)
-            answer.headers.extend([VARY, ("Cache-Control", "no-store")])
+            answer.headers += [VARY, ("Cache-Control", "no-store")]
         except Exception:
-            _log.exception("%s %r failed", call.method, call.path)
+            _log.exception("%s %r failed", call.method, read_path(environ.get("PATH_INFO", "")))
             answer = answer_json("500 Internal Server Error", {"message": "500 Internal Server Error"})
         if fallback is not None:  # and not above, or our error would stand in the traceback of each of the host's
             return fallback(environ, start_response)
-        call.body.drain(longest=self._collaborators.max_file_size + FORM_ROOM)
+        if is_expected(environ):
+            call.body.drain(longest=self._collaborators.max_file_size + FORM_ROOM)
         return answer.send(environ, start_response)
 
 
@@ -122,7 +125,7 @@ def _is_the_hosts(call: Call) -> bool:
     Servers decode the slashes of an id, so ``/projects/1/repository/branches/packages`` may be asked of a project
     ``1/repository/branches``: it is if there is such a project. What has no number is no package.
     """
-    parts = call.captured
+    parts = call.address.parts
     if not all(parts.get(number, "0").isdecimal() for number in ("package_id", "package_file_id")):
         return True
     return "/" in (parts.get("project") or parts["group"]) and call.place() is None

@@ -5,7 +5,7 @@ A host answers questions; which status a refusal becomes is decided here, for al
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Protocol, Self, TypeAlias
 
 from pypi_registry.directory import Directory
@@ -32,7 +32,7 @@ class Ability(Enum):
     """Archive, quarantine or deprecate a name of a project."""
 
 
-class Presented(Enum):
+class Presented(StrEnum):
     """How a client showed its secret."""
 
     BASIC = "Basic"

@@ -17,6 +17,11 @@ DRAINED = 10 * 1000**2
 """How many bytes are read of a refused body that is too large, or whose length nobody knows."""
 
 
+def is_expected(environ: Mapping[str, object]) -> bool:
+    """Tell whether a request may have a body."""
+    return (environ.get("CONTENT_LENGTH") or "0") != "0" or bool(environ.get("HTTP_TRANSFER_ENCODING"))
+
+
 class Body:
     """The body of one request; nothing is read before it is asked for."""
 
@@ -29,12 +34,6 @@ class Body:
         """The declared length in bytes, or None."""
         text = self._environ.get("CONTENT_LENGTH")
         return int(text) if isinstance(text, str) and re.fullmatch("[0-9]{1,100}", text) else None
-
-    @property
-    def expected(self) -> bool:
-        """Whether there may be anything to read."""
-        get = self._environ.get
-        return (get("CONTENT_LENGTH") or "0") != "0" or bool(get("HTTP_TRANSFER_ENCODING"))
 
     def read(self, size: int) -> bytes:
         """Read up to `size` bytes; empty at the end.
@@ -63,8 +62,6 @@ class Body:
         A body that is declared shorter than `longest` bytes is read to its end: nginx gives an answer of its own, 502,
         if a server closes while it is sending, and twine sends a file again on any 5xx.
         """
-        if not self.expected:
-            return
         with suppress(Exception):  # whatever the server raises, the answer is made, and nobody may be there to hear it
             left = self.length if self.length is not None and self.length < longest else DRAINED
             while left > 0 and (data := self.read(min(left, READ_SIZE))):

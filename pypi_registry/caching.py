@@ -6,7 +6,7 @@ from io import BytesIO
 
 from pypi_registry.auth import Ability, Principal
 from pypi_registry.edge import Call
-from pypi_registry.model import Group, Project
+from pypi_registry.model import Group, Project, Visibility
 
 # pip and uv honour max-age on pages, and would miss a fresh upload for as long; asking again costs a 304.
 FRESH = ("Cache-Control", "private, no-cache")
@@ -22,6 +22,8 @@ def page_policy(call: Call, where: Project | Group, asker: Principal, projects: 
     """Say who may keep a page of these projects: anybody, if anybody would get the same page."""
     if asker.anonymous:  # a page is asked for again each time, so one that was made for nobody needs no second look
         return _FRESH_FOR_ALL
+    if where.visibility != Visibility.PUBLIC:  # a page is asked for again each time, so there is little to lose
+        return FRESH
 
     def sees_the_same(nobody: Principal) -> bool:
         if not nobody.can(Ability.READ_PACKAGE, where):

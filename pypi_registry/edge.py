@@ -1,7 +1,7 @@
 """What an endpoint is given and what it gives back: HTTP and WSGI begin and end here.
 
-Credentials and paths are read by hand: every server hands them on a little differently, and Werkzeug's
-``request.authorization`` knows only UTF-8.
+Credentials are read by hand: every server hands them on a little differently, and Werkzeug's ``request.authorization``
+knows only UTF-8.
 """
 
 import binascii
@@ -10,13 +10,15 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from html import escape
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from pypi_registry.addresses import Address
 from pypi_registry.auth import Ability, Auth, Credentials, Manner, Presented, Principal, require
 from pypi_registry.body import Body
-from pypi_registry.directory import Directory, parse_ref
+from pypi_registry.directory import Directory
 from pypi_registry.distributions import Verify
 from pypi_registry.errors import InvalidRequest, NotFound
 from pypi_registry.forwarding import ForwardTo
@@ -49,25 +51,26 @@ class Collaborators:
 
 
 class Call:
-    """One request: its environ, what its route captured, and the registry's collaborators."""
+    """One request: its environ, what its address says, and the registry's collaborators."""
+
+    address: Address
 
     def __init__(self, environ: "WSGIEnvironment", registry: Collaborators) -> None:
         self.environ = environ
         self.registry = registry
-        self.captured: Mapping[str, str] = {}
-        self.body = Body(environ)
         self.method: str = environ["REQUEST_METHOD"]
-        self.path = read_path(environ)
-        """Below the mount point, decoded, with exactly one slash at the beginning."""
         self._place: Project | Group | None = None
+
+    @cached_property
+    def body(self) -> Body:
+        return Body(self.environ)
 
     def place(self) -> Project | Group | None:
         """Give the project or group of the address, looked up once; None if there is none."""
-        if self._place is None:
+        if self._place is None and self.address.ref is not None:
             directory = self.registry.directory
-            kind, find = ("project", directory.project) if "project" in self.captured else ("group", directory.group)
-            ref = parse_ref(self.captured[kind])
-            self._place = None if ref is None else find(ref)
+            find = directory.group if self.address.is_group else directory.project
+            self._place = find(self.address.ref)
         return self._place
 
     def project(self, *, packages_api: bool = False) -> Project:
@@ -78,16 +81,6 @@ class Call:
         place = self.place()
         if not isinstance(place, Project):
             raise NotFound("Project" if packages_api else "")
-        return place
-
-    def group(self, *, packages_api: bool = False) -> Group:
-        """Find the group of the address.
-
-        :raises NotFound: if there is none.
-        """
-        place = self.place()
-        if not isinstance(place, Group):
-            raise NotFound("Group" if packages_api else "")
         return place
 
     def principal(self, *, packages_api: bool = False) -> Principal:
@@ -101,37 +94,20 @@ class Call:
     def readable(
         self, manner: Manner = Manner.ASKING, *, packages_api: bool = False
     ) -> tuple[Project | Group, Principal]:
-        """Find the project or group of the address, for a caller who may read its packages."""
-        find = self.project if "project" in self.captured else self.group
-        where = find(packages_api=packages_api)
+        """Find the project or group of the address, for a caller who may read its packages.
+
+        :raises NotFound: if there is none.
+        """
+        where = self.place()
+        if where is None:
+            raise NotFound(("Group" if self.address.is_group else "Project") if packages_api else "")
         principal = self.principal(packages_api=packages_api)
         require(principal, Ability.READ_PACKAGE, where, manner)
         return where, principal
 
-    @property
-    def slash(self) -> bool:
-        """Whether the address ends in a slash, on which the links of a page depend."""
-        return self.path.endswith("/")
-
     def header(self, name: str) -> str:
         """Give a request header by its name in the environ, ``HTTP_ACCEPT``; empty if there is none."""
-        return str(self.environ.get(name) or "")
-
-
-def read_path(environ: Mapping[str, object]) -> str:
-    r"""Read the path below the mount point, decoded as UTF-8, with exactly one slash at the beginning.
-
-    WSGI hands on bytes as latin-1. Some servers leave the scheme and the host of an absolute-form target in it.
-
-    >>> read_path({"PATH_INFO": "http://registry.example/caf\xc3\xa9"})
-    '/café'
-    """
-    text = str(environ.get("PATH_INFO", ""))
-    if text.startswith(("http://", "https://")):
-        text = text.partition("//")[2].partition("/")[2]
-    if not text.isascii():
-        text = text.encode("latin-1", "replace").decode("utf-8", "replace")
-    return "/" + text.lstrip("/")
+        return self.environ.get(name) or ""
 
 
 def origin(environ: Mapping[str, object]) -> str:
@@ -145,11 +121,11 @@ def origin(environ: Mapping[str, object]) -> str:
     return f"{environ['wsgi.url_scheme']}://{host}"
 
 
-_TOKEN_HEADERS = {
-    "HTTP_PRIVATE_TOKEN": Presented.PRIVATE_TOKEN,
-    "HTTP_DEPLOY_TOKEN": Presented.DEPLOY_TOKEN,
-    "HTTP_JOB_TOKEN": Presented.JOB_TOKEN,
-}
+_TOKEN_HEADERS = (
+    ("HTTP_PRIVATE_TOKEN", Presented.PRIVATE_TOKEN),
+    ("HTTP_DEPLOY_TOKEN", Presented.DEPLOY_TOKEN),
+    ("HTTP_JOB_TOKEN", Presented.JOB_TOKEN),
+)
 
 
 def read_credentials(environ: Mapping[str, object], *, job_header: bool = False) -> Credentials | None:
@@ -157,15 +133,15 @@ def read_credentials(environ: Mapping[str, object], *, job_header: bool = False)
 
     `job_header` tells whether a ``JOB-TOKEN`` header counts: GitLab's Packages API takes it, its PyPI endpoints do not.
     """
-    for header, presented in _TOKEN_HEADERS.items():
-        if (text := environ.get(header)) and (job_header or presented is not Presented.JOB_TOKEN):
-            return Credentials(presented, _decoded(str(text).encode("latin-1", "replace")))
+    for header, presented in _TOKEN_HEADERS:
+        if header in environ and environ[header] and (job_header or presented is not Presented.JOB_TOKEN):
+            return Credentials(presented, _decoded(str(environ[header]).encode("latin-1", "replace")))
     scheme, _, rest = str(environ.get("HTTP_AUTHORIZATION") or "").partition(" ")
     match scheme.lower():
-        case "bearer" if rest.strip():
-            return Credentials(Presented.BEARER, _decoded(rest.strip().encode("latin-1", "replace")))
         case "basic":
             return _read_basic(rest)
+        case "bearer" if rest.strip():
+            return Credentials(Presented.BEARER, _decoded(rest.strip().encode("latin-1", "replace")))
     return None
 
 
@@ -174,8 +150,8 @@ def _read_basic(text: str) -> Credentials | None:
         pair = binascii.a2b_base64(text.strip(), strict_mode=True)
     except ValueError:  # not Base64, or not ASCII
         return None
-    user, colon, secret = pair.partition(b":")  # only a user name must not hold a colon
-    return Credentials(Presented.BASIC, _decoded(secret), _decoded(user)) if colon else None
+    user, colon, secret = _decoded(pair).partition(":")  # only a user name must not hold a colon
+    return Credentials(Presented.BASIC, secret, user) if colon else None
 
 
 def _decoded(data: bytes) -> str:
@@ -217,7 +193,7 @@ def is_plain(text: str) -> bool:
     return not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """A response, on its way to the server."""
 

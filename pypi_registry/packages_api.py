@@ -172,7 +172,7 @@ def _file(call: Call, package: Package) -> PackageFile:
 
 
 def _number(call: Call, name: str) -> int:
-    text = call.captured[name]
+    text = call.address.parts[name]
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
         raise InvalidParameter(name, "is invalid")
     return int(text)

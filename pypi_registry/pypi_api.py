@@ -14,14 +14,13 @@ from pypi_registry.auth import Ability, Principal, require
 from pypi_registry.caching import FRESH, file_policy, is_known, page_policy
 from pypi_registry.downloads import answer_package_file, is_quarantined, quarantined
 from pypi_registry.edge import VARY, Answer, Call, answer_bytes, answer_json, answer_redirect, is_plain, read_json
-from pypi_registry.errors import FileTooLarge, InvalidName, InvalidRequest, NotFound, RegistryError
+from pypi_registry.errors import FileTooLarge, InvalidRequest, NotFound, RegistryError
 from pypi_registry.forwarding import Released, forward_url
 from pypi_registry.model import Group, NameStatus, PackageFile, PackageName, Project, Status
 from pypi_registry.multipart import content_type, parts
-from pypi_registry.names import normalize
 from pypi_registry.negotiation import simple_form, takes_gzip
 from pypi_registry.pages import Pages
-from pypi_registry.uploads import FORM_ROOM, MAX_LENGTH, publish
+from pypi_registry.uploads import FORM_ROOM, publish
 
 _ID_BYTES, _LETTER_BYTES = 40, 4  # at most, of a project's id and of a text in the key of a page
 
@@ -56,7 +55,7 @@ def index(call: Call) -> Answer:
 
     def render() -> bytes:
         names = call.registry.catalogue.names(view.ids)
-        return simple.render_index(view.where.title, names, form, slash=call.slash)
+        return simple.render_index(view.where.title, names, form, slash=call.address.slash)
 
     page = _page(call, view, (view.where.title, None), form, render)
     assert page is not None  # an empty index is a page too
@@ -163,7 +162,7 @@ def _file(call: Call, view: _View) -> PackageFile:
     :raises NotFound: if there is none.
     :raises Forbidden: if all are quarantined.
     """
-    sha256, filename = call.captured["sha256"].lower(), call.captured["filename"]
+    sha256, filename = call.address.parts["sha256"].lower(), call.address.parts["filename"]
     refusal: RegistryError = NotFound("Package" if isinstance(view.where, Project) else "")
     ids = view.ids
     while (found := call.registry.catalogue.file(ids, sha256, filename)) is not None:
@@ -179,13 +178,9 @@ def _file_policy(call: Call, view: _View, file: PackageFile) -> tuple[str, str]:
 
 
 def _name(call: Call) -> NormalizedName:
-    text = call.captured["name"]
-    try:
-        if len(text) > MAX_LENGTH:
-            raise InvalidName(text)
-        return normalize(text)
-    except InvalidName:
-        raise NotFound("Package") from None
+    if call.address.name is None:
+        raise NotFound("Package")
+    return call.address.name
 
 
 def _form(call: Call) -> simple.Form:
@@ -201,7 +196,7 @@ def _package_page(call: Call, view: _View, name: NormalizedName, form: simple.Fo
         if not files and not catalogue.has_name(view.ids, name):
             return None
         offered = _offered(call, files)
-        return simple.render_package(name, offered, form, catalogue.status(view.ids, name), slash=call.slash)
+        return simple.render_package(name, offered, form, catalogue.status(view.ids, name), slash=call.address.slash)
 
     return _page(call, view, ("", name), form, render)
 
@@ -230,7 +225,7 @@ def _page(
     pages = call.registry.pages if revision else _KEPT_NOWHERE
     get = pages.get_gzipped if takes_gzip(call.header("HTTP_ACCEPT_ENCODING")) else pages.get
     key_bytes = _ID_BYTES * len(view.ids) + _LETTER_BYTES * (len(subject[0]) + len(subject[1] or ""))
-    page = get((view.ids, subject, form, call.slash), revision, render, key_bytes=key_bytes)
+    page = get((view.ids, subject, form, call.address.slash), revision, render, key_bytes=key_bytes)
     if page is None:
         return None
     headers = VARY, page_policy(call, view.where, view.principal, view.projects), ("ETag", page.etag)

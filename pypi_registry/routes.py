@@ -11,6 +11,7 @@ from functools import cache, lru_cache
 from urllib.parse import unquote
 
 from pypi_registry import packages_api, pypi_api
+from pypi_registry.addresses import Address, read_path
 from pypi_registry.edge import Answer, Call
 from pypi_registry.errors import MethodNotAllowed, NoSuchRoute
 
@@ -90,10 +91,6 @@ def find(path: str) -> tuple[Route, Mapping[str, str]]:
 
     :raises NoSuchRoute: if there is none.
     """
-    return _known(path) if len(path) <= _USUAL else _find(path)
-
-
-def _find(path: str) -> tuple[Route, Mapping[str, str]]:
     for route in ROUTES:
         match = _pattern(route.address).fullmatch(path)
         if match is not None:
@@ -103,8 +100,24 @@ def _find(path: str) -> tuple[Route, Mapping[str, str]]:
 
 
 _IDS = ("project", "group")
-_USUAL = 200  # characters, of the addresses that are remembered
-_known = lru_cache(maxsize=4096)(_find)
+
+
+def locate(path_info: str) -> tuple[Route, Address]:
+    """Find the route of a ``PATH_INFO``, and read the address that it is.
+
+    :raises NoSuchRoute: if there is none.
+    """
+    return _located(path_info) if len(path_info) <= _USUAL else _locate(path_info)
+
+
+def _locate(path_info: str) -> tuple[Route, Address]:
+    path = read_path(path_info)
+    route, parts = find(path)
+    return route, Address.read(path, parts)
+
+
+_USUAL = 200  # characters, of those that are remembered: clients ask for the same again and again
+_located = lru_cache(maxsize=4096)(_locate)
 
 
 def endpoint(route: Route, method: str) -> Endpoint:

@@ -20,7 +20,7 @@ ACTIVE = NameStatus()
 
 
 class Form(StrEnum):
-    """The content types of a simple page."""
+    """The forms of a simple page, by the media types that name them."""
 
     TEXT_HTML = "text/html"
     JSON = "application/vnd.pypi.simple.v1+json"
@@ -29,7 +29,14 @@ class Form(StrEnum):
     @property
     def content_type(self) -> str:
         """The value of a Content-Type header."""
-        return self.value if self is Form.JSON else f"{self.value}; charset=utf-8"
+        return _CONTENT_TYPES[self]
+
+
+_CONTENT_TYPES = {
+    Form.TEXT_HTML: "text/html; charset=utf-8",
+    Form.JSON: "application/vnd.pypi.simple.v1+json",
+    Form.HTML: "application/vnd.pypi.simple.v1+html; charset=utf-8",
+}
 
 
 def render_index(title: str, names: Iterable[NormalizedName], form: Form, *, slash: bool) -> bytes:

@@ -279,10 +279,17 @@ def test_a_page_for_nobody_in_particular_needs_no_second_question() -> None:
     assert len(asked.seen) == 1
 
 
-def test_a_private_page_needs_one_question_more() -> None:
+def test_nor_does_a_page_for_members_only() -> None:
     asked = Asked([])
     answer = ask(hosted(asked), f"{project(2)}/simple/", HTTP_AUTHORIZATION=TOLD["HTTP_AUTHORIZATION"])
     assert answer == ("200 OK", PRIVATE_PAGE)
+    assert len(asked.seen) == 1
+
+
+def test_a_public_page_for_somebody_needs_one_question_more() -> None:
+    asked = Asked([])
+    answer = ask(hosted(asked), f"{project(1)}/simple/", HTTP_AUTHORIZATION=TOLD["HTTP_AUTHORIZATION"])
+    assert answer == ("200 OK", PAGE)
     assert len(asked.seen) == 2
 
 

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from urllib3 import encode_multipart_formdata
+from werkzeug.test import create_environ, run_wsgi_app
 
-from pypi_registry.body import DRAINED, READ_SIZE, Body
+from pypi_registry import Registry
+from pypi_registry.body import DRAINED, READ_SIZE, Body, is_expected
 from pypi_registry.errors import InvalidUpload, LengthRequired
 from pypi_registry.multipart import MAX_PARTS, content_type, parts
 
@@ -605,7 +607,7 @@ def test_the_cause_of_a_break_is_kept() -> None:
     ],
 )
 def test_a_body_is_expected_where_one_may_come(environ: dict[str, object], expected: bool) -> None:
-    assert Body(environ).expected is expected
+    assert is_expected(environ) is expected
 
 
 # Draining
@@ -667,7 +669,9 @@ def test_a_large_body_that_is_declared_and_short_enough_is_drained_to_its_end(te
     ],
 )
 def test_a_body_that_is_not_there_is_not_drained(environ: dict[str, object]) -> None:
-    Body({"wsgi.input": Unreadable(), **environ}).drain(longest=100)
+    asked = {**create_environ("/absent"), "wsgi.input": Unreadable(), **environ}
+    _, status, _ = run_wsgi_app(Registry(), asked)
+    assert status == "404 Not Found"
 
 
 @pytest.mark.parametrize("kind", ["limited", "terminated"])

@@ -19,6 +19,7 @@ from werkzeug.test import create_environ, run_wsgi_app
 
 from pypi_registry import Open, Registry, pypi_api
 from pypi_registry.accounts import Accounts, ProjectEntry, Role, Token, User, token_digest
+from pypi_registry.addresses import Address
 from pypi_registry.auth import Ability, Credentials, Presented, Principal, Subject
 from pypi_registry.body import DRAINED
 from pypi_registry.directory import OpenDirectory, Ref, number_of
@@ -682,7 +683,7 @@ def test_an_index_of_nothing_is_a_page(client: Any, path: str, accept: dict[str,
 def indexed(registry: Collaborators, path: str) -> bytes:
     """Ask for the index of a project, as a call that came so far."""
     call = Call(create_environ() | {"HTTP_ACCEPT": "application/vnd.pypi.simple.v1+json"}, registry)
-    call.captured = {"project": path}
+    call.address = Address.read("", {"project": path})
     return b"".join(pypi_api.index(call).body)
 
 
