@@ -150,13 +150,13 @@ _TOKEN_REASONS = {
 
 def refuse(error: RegistryError) -> Answer:
     """Make the response of an error, with GitLab's body."""
-    message = f"{error.status} {error}"
-    status = status_line(error.status, str(error))
+    sentence = str(error)
+    message, status = f"{error.status} {sentence}", status_line(error.status, sentence)
     match error:
         case InvalidRequest():
             return answer_json(status, {"message": message, "errors": error.faults})
         case FileTooLarge():
-            return answer_json(status, {"message": message, "errors": [str(error).partition(" - ")[2]]})
+            return answer_json(status, {"message": message, "errors": [sentence.partition(" - ")[2]]})
         case NotAuthenticated():
             return answer_json(status, {"message": message}, _BASIC)
         case InvalidToken() if error.reason in _TOKEN_REASONS:
@@ -169,7 +169,7 @@ def refuse(error: RegistryError) -> Answer:
             body = {"error": "insufficient_scope", "error_description": description, "scope": error.scope}
             return answer_json(status, body)
         case InvalidParameter():
-            return answer_json(status, {"error": str(error)})
+            return answer_json(status, {"error": sentence})
         case MethodNotAllowed():
             return answer_json(status, {"error": message}, ("Allow", ", ".join(error.allowed)))
         case NoSuchRoute():

@@ -248,5 +248,6 @@ def status_line(status: int, sentence: str = "") -> str:
     """
     # A line break here is header injection on five servers, and what is not latin-1 a dead connection on seven.
     words = " ".join(sentence.split()).encode("latin-1", "replace").decode("latin-1")
-    phrase = "".join(letter if letter.isprintable() else "?" for letter in words)[:_MAX_REASON].rstrip()
-    return f"{status} {phrase or HTTPStatus(status).phrase}"
+    if not words.isprintable():
+        words = "".join(letter if letter.isprintable() else "?" for letter in words)
+    return f"{status} {words[:_MAX_REASON].rstrip() or HTTPStatus(status).phrase}"
