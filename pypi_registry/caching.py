@@ -85,5 +85,5 @@ def is_known(call: Call, etag: str) -> bool:
 
     Compared weakly, as RFC 9110, 13.1.2 has it, since proxies that compress make tags weak.
     """
-    known = call.environ.get("HTTP_IF_NONE_MATCH")
+    known: str = call.environ.get("HTTP_IF_NONE_MATCH") or ""
     return bool(known) and (etag in re.findall(r'"[^"]*"', known) or known.strip() == "*")

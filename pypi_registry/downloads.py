@@ -24,6 +24,8 @@ def requested_range(header: str, size: int) -> range | None:
     >>> requested_range("bytes=-10000", 871), requested_range("bytes=100-", 871), requested_range("bytes=900-", 871)
     (range(0, 871), range(100, 871), range(0, 0))
     """
+    if not header:
+        return None
     match = re.fullmatch(r"bytes=[ \t]*([0-9]{0,100})-([0-9]{0,100})[ \t]*", header, re.IGNORECASE | re.ASCII)
     if match is None or not any(match.groups()):
         return None

@@ -174,6 +174,8 @@ def _file(call: Call, view: _View) -> PackageFile:
 
 
 def _file_policy(call: Call, view: _View, file: PackageFile) -> tuple[str, str]:
+    if isinstance(view.where, Project):
+        return file_policy(call, view.where)
     return file_policy(call, view.where, *(it for it in view.projects if it.id == file.package.project_id))
 
 

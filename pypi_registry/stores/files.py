@@ -16,6 +16,7 @@ from typing import BinaryIO
 from pypi_registry.errors import StorageFull
 from pypi_registry.storage import Redirect
 
+_KEY = re.compile("[0-9a-f]{32}")
 _DAY = 24 * 60 * 60
 
 _AHEAD = 4 * 1024**2  # bytes that wait in memory before the disk begins to write them
@@ -37,53 +38,57 @@ class FileBlobs:
         if accel is not None and not (accel.startswith("/") and accel.endswith("/")):
             raise ValueError(f"accel= must begin and end with a slash: {accel!r}")
         self._accel = accel
-        self._folder = Path(folder).absolute()  # a daemon goes elsewhere
-        self._incoming = self._folder / "incoming"
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        place = Path(folder).absolute()  # a daemon goes elsewhere
+        incoming = place / "incoming"
+        incoming.mkdir(parents=True, exist_ok=True)
         for letter in _LETTERS:
-            (self._folder / letter).mkdir(exist_ok=True)
-        _sync_folder(self._folder)
-        for left in self._incoming.iterdir():
+            (place / letter).mkdir(exist_ok=True)
+        _sync_folder(str(place))
+        self._folder, self._incoming = str(place), str(incoming)
+        for left in incoming.iterdir():
             with suppress(FileNotFoundError):  # another process may be doing the same
                 if left.stat().st_mtime < time.time() - _DAY:
                     left.unlink()
 
     @contextmanager
     def create(self, key: str) -> Iterator["_NewFile"]:
-        place, incoming = self._place(key), self._incoming / key
+        folder, incoming = self._folder_of(key), f"{self._incoming}/{key}"
         with _full_disk_named():
-            stream = incoming.open("xb")
-            file = _NewFile(stream, incoming, place)
+            stream = open(incoming, "xb")  # noqa: SIM115  # closed before what is left of it is removed
+            file = _NewFile(stream, incoming, folder, key)
             try:
                 with stream:
                     yield file
             finally:
                 if not file.is_moved:
-                    incoming.unlink(missing_ok=True)
+                    with suppress(FileNotFoundError):
+                        os.unlink(incoming)
 
     def open(self, key: str) -> BinaryIO | Redirect | None:
-        place = self._place(key)
+        place = f"{self._folder_of(key)}/{key}"
         if self._accel is not None:
-            return Redirect(f"{self._accel}{key[0]}/{key}", internal=True) if place.exists() else None
+            return Redirect(f"{self._accel}{key[0]}/{key}", internal=True) if os.path.exists(place) else None
         try:
-            return place.open("rb", buffering=0)
+            return open(place, "rb", buffering=0)
         except FileNotFoundError:
             return None
 
     def delete(self, key: str) -> None:
-        self._place(key).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(f"{self._folder_of(key)}/{key}")
 
-    def _place(self, key: str) -> Path:
-        if re.fullmatch("[0-9a-f]{32}", key) is None:
+    def _folder_of(self, key: str) -> str:
+        if _KEY.fullmatch(key) is None:
             raise ValueError(f"{key!r} is not a key: 32 lower-case hexadecimal digits")
-        return self._folder / key[0] / key
+        return f"{self._folder}/{key[0]}"
 
 
 class _NewFile:
-    def __init__(self, stream: BinaryIO, incoming: Path, place: Path) -> None:
+    def __init__(self, stream: BinaryIO, incoming: str, folder: str, key: str) -> None:
         self._stream = stream
         self._incoming = incoming
-        self._place = place
+        self._folder = folder
+        self._place = f"{folder}/{key}"
         self._size = self._begun = 0
         self.is_moved = False
 
@@ -105,23 +110,24 @@ class _NewFile:
 
     def read_back(self) -> BinaryIO:
         self._stream.flush()
-        return self._incoming.open("rb")
+        return open(self._incoming, "rb")
 
     def commit(self) -> None:
         # Bytes, then name, then the folder that holds the name: in this order a power cut leaves no file without bytes.
         self._stream.flush()
         os.fsync(self._stream.fileno())
         self._stream.close()  # Windows moves no open file
-        self._incoming.replace(self._place)
+        os.replace(self._incoming, self._place)
         self.is_moved = True
         try:
-            _sync_folder(self._place.parent)
+            _sync_folder(self._folder)
         except BaseException:
-            self._place.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(self._place)
             raise
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(folder: str) -> None:
     if os.name != "posix":
         return  # a folder cannot be opened there
     descriptor = os.open(folder, os.O_RDONLY)

@@ -7,13 +7,13 @@ power cut. Not for a network file system: SQLite's locks do not hold there.
 import json
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from packaging.utils import NormalizedName, canonicalize_version
 
@@ -26,6 +26,8 @@ from pypi_registry.stores.sqlite_schema import make_schema
 
 _ALL_PROJECTS, _LAST_CHANGE = -1, -2
 _INDEX = ""
+_T = TypeVar("_T")
+_UNKNOWN: Any = object()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _PACKAGE = "p.id, p.project_id, p.name, p.normalized, p.version, p.created_at, p.yanked"
@@ -127,15 +129,14 @@ class SQLiteCatalogue:
 
     def status(self, projects: Sequence[int], name: NormalizedName) -> NameStatus:
         one_of, value = _one_of(projects)
-        rows = self._remembered(
+        return self._remembered(
+            _agreed,
             "SELECT DISTINCT s.status, s.reason FROM packages p LEFT JOIN statuses s "
             "ON s.project_id = p.project_id AND s.name = p.normalized "
             f"WHERE p.project_id {one_of} AND p.normalized = ?",
             value,
             name,
         )
-        found = {NameStatus(Status(status or Status.ACTIVE), reason or "") for status, reason in rows}
-        return found.pop() if len(found) == 1 else NameStatus()
 
     def packages(self, projects: Sequence[int], query: PackageQuery) -> tuple[Sequence[Package], int]:
         wanted = (
@@ -207,23 +208,22 @@ class SQLiteCatalogue:
 
     def file(self, projects: Sequence[int], sha256: str, filename: str) -> PackageFile | None:
         one_of, value = _one_of(projects)
-        rows = self._remembered(
+        return self._remembered(
+            _newest,
             f"{_FILE} WHERE f.sha256 = ? AND f.filename = ? AND f.project_id {one_of} ORDER BY f.id DESC LIMIT 1",
             sha256,
             filename,
             value,
         )
-        return _file(*rows[0]) if rows else None
 
     def revision(self, projects: Sequence[int], name: NormalizedName | None) -> int:
         if not projects:
             return 0
         project = projects[0] if len(projects) == 1 else _ALL_PROJECTS
-        rows = self._remembered(_SERIAL, project, _INDEX if name is None else name)
-        return int(rows[0][0]) if rows else 0
+        return self._remembered(_serial, _SERIAL, project, _INDEX if name is None else name)
 
     def was_published(self, root: str, name: NormalizedName, projects: Sequence[int] = ()) -> bool:
-        rows = self._remembered("SELECT root, project_id FROM published WHERE name = ?", name)
+        rows = self._remembered(list, "SELECT root, project_id FROM published WHERE name = ?", name)
         return any(published_in == root or project in projects for published_in, project in rows)
 
     def publishers(self, projects: Sequence[int] | None = None) -> Sequence[tuple[int, str]]:
@@ -259,20 +259,21 @@ class SQLiteCatalogue:
             [*chain(*rows)],
         )
 
-    def _remembered(self, statement: str, *values: object) -> Sequence[Any]:
-        """Give the rows of a statement that is asked again and again; from memory, if nothing was changed since."""
+    def _remembered(self, read: Callable[[list[Any]], _T], statement: str, *values: object) -> _T:
+        """Read what is asked again and again out of its rows; from memory, if nothing was changed since."""
         memory, announced = self._memory, self._last_change.read()
         if announced is None:
-            return self._rows(statement, *values)
+            return read(self._rows(statement, *values))
         if memory.change != announced:
             if [(announced,)] != self._rows(_SERIAL, _LAST_CHANGE, ""):
-                return self._rows(statement, *values)  # a change is being made, or came to nothing
+                return read(self._rows(statement, *values))  # a change is being made, or came to nothing
             memory = self._memory = Memory(announced)
-        rows = memory.rows.get((statement, values))
-        if rows is None:
+        answer: _T = memory.answers.get((statement, values), _UNKNOWN)
+        if answer is _UNKNOWN:
             rows = self._rows(statement, *values)
-            memory.keep((statement, values), rows)
-        return rows
+            answer = read(rows)
+            memory.keep((statement, values), rows, answer)
+        return answer
 
     def _rows(self, statement: str, *values: object) -> list[Any]:
         with self._connections.reading() as connection:
@@ -364,6 +365,19 @@ def _insert_file(
     return PackageFile(
         *(number, package, upload.filename, upload.size, digests, requires_python, at, key, upload.metadata_sha256)
     )
+
+
+def _serial(rows: Sequence[Any]) -> int:
+    return int(rows[0][0]) if rows else 0
+
+
+def _agreed(rows: Sequence[Any]) -> NameStatus:
+    found = {NameStatus(Status(status or Status.ACTIVE), reason or "") for status, reason in rows}
+    return found.pop() if len(found) == 1 else NameStatus()
+
+
+def _newest(rows: Sequence[Any]) -> PackageFile | None:
+    return _file(*rows[0]) if rows else None
 
 
 def _file(

@@ -33,16 +33,17 @@ class Memory:
 
     def __init__(self, change: int | None) -> None:
         self.change = change
-        self.rows: dict[Question, Sequence[Any]] = {}
+        self.answers: dict[Question, Any] = {}
         self._bytes = 0
 
-    def keep(self, question: Question, rows: Sequence[Any]) -> None:
+    def keep(self, question: Question, rows: Sequence[Any], answer: object) -> None:
+        """Keep an answer, which was made of rows."""
         size = sum(getsizeof(value) for values in (question[1], *rows) for value in values)
-        if len(self.rows) >= _REMEMBERED or self._bytes + size > _MOST_BYTES:
-            self.rows.clear()
+        if len(self.answers) >= _REMEMBERED or self._bytes + size > _MOST_BYTES:
+            self.answers.clear()
             self._bytes = 0
         if size <= _MOST_BYTES:
-            self.rows[question] = rows
+            self.answers[question] = answer
             self._bytes += size
 
 

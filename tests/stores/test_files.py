@@ -11,6 +11,7 @@ import pytest
 
 from pypi_registry.errors import StorageFull
 from pypi_registry.storage import Redirect
+from pypi_registry.stores import files
 from pypi_registry.stores.files import FileBlobs
 
 KEY = "0123456789abcdef" * 2
@@ -127,7 +128,7 @@ def test_bytes_and_names_are_on_the_disk_before_a_commit_returns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     happened: list[str] = []
-    sync, replace = os.fsync, Path.replace
+    sync, replace = os.fsync, os.replace
 
     def noting_sync(descriptor: int) -> None:
         there = [tmp_path, *tmp_path.rglob("*")]
@@ -135,12 +136,12 @@ def test_bytes_and_names_are_on_the_disk_before_a_commit_returns(
         happened.append(f"sync {path.relative_to(tmp_path).as_posix()}")
         sync(descriptor)
 
-    def noting_replace(self: Path, target: Path) -> Path:
+    def noting_replace(source: str, target: str) -> None:
         happened.append("replace")
-        return replace(self, target)
+        replace(source, target)
 
     monkeypatch.setattr(os, "fsync", noting_sync)
-    monkeypatch.setattr(Path, "replace", noting_replace)
+    monkeypatch.setattr(os, "replace", noting_replace)
     blobs = FileBlobs(tmp_path)
     assert happened == ["sync ."]  # the names of its folders
     happened.clear()
@@ -204,15 +205,12 @@ class FullDisk(io.FileIO):
 
 
 def on_a_full_disk(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    usual = Path.open
     monkeypatch.setattr(FullDisk, "number", number)
 
-    def opened(self: Path, mode: str = "r", *args: Any, **options: Any) -> Any:
-        if mode == "xb":
-            return io.BufferedWriter(FullDisk(self, "xb"))
-        return usual(self, mode, *args, **options)
+    def opened(path: str, mode: str) -> io.BufferedWriter:
+        return io.BufferedWriter(FullDisk(path, mode))
 
-    monkeypatch.setattr(Path, "open", opened)
+    monkeypatch.setattr(files, "open", opened, raising=False)
 
 
 @pytest.mark.parametrize("data", [b"x", b"x" * 1_000_000], ids=["on committing", "on writing"])
@@ -231,11 +229,11 @@ def test_a_full_disk_is_named_and_leaves_nothing(
 
 
 def test_a_disk_without_room_for_a_file_is_full_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_room(self: Path, *args: Any, **options: Any) -> Any:
+    def no_room(path: str, mode: str) -> Any:
         raise OSError(errno.ENOSPC, "no room for a name")
 
     blobs = FileBlobs(tmp_path)
-    monkeypatch.setattr(Path, "open", no_room)
+    monkeypatch.setattr(files, "open", no_room, raising=False)
     with pytest.raises(StorageFull), blobs.create(KEY):
         pass
 
@@ -273,12 +271,12 @@ def test_a_commit_that_fails_leaves_nothing(
 
 
 def test_a_move_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_replace(self: Path, target: Path) -> Path:
+    def no_replace(source: str, target: str) -> None:
         raise OSError(errno.EIO, "the disk gives up")
 
     blobs = FileBlobs(tmp_path)
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "replace", no_replace)
+        patched.setattr(os, "replace", no_replace)
         with pytest.raises(OSError, match="gives up"):
             put(blobs)
     assert files_below(tmp_path) == []

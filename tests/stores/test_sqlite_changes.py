@@ -205,7 +205,7 @@ def test_what_is_remembered_is_bounded(ours: SQLiteCatalogue, monkeypatch: pytes
     monkeypatch.setattr(sqlite_changes, "_REMEMBERED", 5)
     for number in range(100):
         assert ours.revision([1], canonicalize_name(f"name-{number}")) == 0
-        assert len(ours._memory.rows) <= 5
+        assert len(ours._memory.answers) <= 5
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
@@ -307,9 +307,9 @@ def test_what_is_remembered_is_bounded_in_bytes(ours: SQLiteCatalogue, monkeypat
     for number in range(100):
         ours.file([1], SHA256, f"{number}{'x' * 1000}")
         ours.file([*range(100)], SHA256, f"{number}")
-        assert sum(len(str(question)) for question in ours._memory.rows) < 20_000
+        assert sum(len(str(question)) for question in ours._memory.answers) < 20_000
     ours.file([1], SHA256, "x" * 100_000)
-    assert sum(len(str(question)) for question in ours._memory.rows) < 20_000
+    assert sum(len(str(question)) for question in ours._memory.answers) < 20_000
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
