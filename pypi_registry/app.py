@@ -104,7 +104,7 @@ class Registry:
             if isinstance(error, NoSuchRoute):
                 fallback = self._fallback
             answer = refuse(error)
-            answer.headers += [VARY, ("Cache-Control", "no-store")]
+            answer.headers.extend([VARY, ("Cache-Control", "no-store")])
         except Exception:
             _log.exception("%s %r failed", call.method, read_path(environ.get("PATH_INFO", "")))
             answer = answer_json("500 Internal Server Error", {"message": "500 Internal Server Error"})

@@ -90,20 +90,26 @@ class _Form:
         return head
 
     def content(self) -> Iterator[bytes]:
-        """Take what comes before the next boundary.
+        """Take what comes before the next boundary: at once what is here already, as of most parts it is.
 
         :raises InvalidUpload: if the form cannot be read.
         """
+        found = self._find_boundary()
+        return self._content_to_come() if found is None else iter(self._up_to(*found))
+
+    def _content_to_come(self) -> Iterator[bytes]:
         while (found := self._find_boundary()) is None:
             end = self._end_of_content()
             if end > self._at:
                 chunk, self._at, self._begins = self._data[self._at : end], end, False
                 yield chunk
             self._read_on()
-        (start, end), at = found, self._at
-        self._at = end
-        if start > at:
-            yield self._data[at:start]
+        yield from self._up_to(*found)
+
+    def _up_to(self, start: int, end: int) -> tuple[bytes, ...]:
+        """Take the content before a boundary and the boundary itself."""
+        at, self._at = self._at, end
+        return (self._data[at:start],) if start > at else ()
 
     def _find_boundary(self) -> tuple[int, int] | None:
         """Find where the line break before the next boundary begins, and where the boundary's line ends."""

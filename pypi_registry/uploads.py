@@ -33,7 +33,7 @@ from pypi_registry.storage import Blobs, Catalogue, NewBlob
 from pypi_registry.versions import check_version
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Part:
     """One part of a multipart form; its bytes are read before the next part is asked for."""
 

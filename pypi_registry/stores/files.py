@@ -95,7 +95,7 @@ class _NewFile:
     def write(self, data: bytes) -> None:
         self._stream.write(data)
         self._size += len(data)
-        if self._size - self._begun >= _AHEAD:
+        if self._size - self._begun >= (_AHEAD if self._begun else 1):  # a small file is written while we look into it
             self._begin_flushing()
 
     def _begin_flushing(self) -> None:
