@@ -23,6 +23,7 @@ from pypi_registry.errors import (
     RegistryError,
 )
 from pypi_registry.forwarding import PYPI, ForwardTo, is_index
+from pypi_registry.pages import Pages
 from pypi_registry.routes import Route, endpoint, locate
 from pypi_registry.storage import Blobs, Catalogue
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
@@ -89,7 +90,7 @@ class Registry:
         self._fallback = fallback
         self._collaborators = Collaborators(
             *(directory, auth, catalogue, MemoryBlobs() if blobs is None else blobs),
-            *(forward_to, max_file_size, verify),
+            *(forward_to, max_file_size, verify, Pages()),
         )
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:

@@ -6,7 +6,7 @@ A host answers questions; which status a refusal becomes is decided here, for al
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
-from typing import Protocol, Self, TypeAlias
+from typing import NamedTuple, Protocol, Self, TypeAlias
 
 from pypi_registry.directory import Directory
 from pypi_registry.errors import Forbidden, NotAuthenticated, NotFound, RegistryError
@@ -155,8 +155,7 @@ class Open:
         return _Anyone(self.directory)
 
 
-@dataclass(frozen=True, slots=True)
-class _Anyone:
+class _Anyone(NamedTuple):
     directory: Directory | None
 
     @property

@@ -9,11 +9,10 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pypi_registry.addresses import Address
 from pypi_registry.auth import Ability, Auth, Credentials, Manner, Presented, Principal, require
@@ -36,8 +35,7 @@ Headers = list[tuple[str, str]]
 VARY = ("Vary", "Accept, Accept-Encoding, Authorization, Cookie, PRIVATE-TOKEN, DEPLOY-TOKEN, JOB-TOKEN")
 
 
-@dataclass(frozen=True)
-class Collaborators:
+class Collaborators(NamedTuple):
     """What a `Registry` was built from."""
 
     directory: Directory
@@ -47,7 +45,7 @@ class Collaborators:
     forward_to: ForwardTo
     max_file_size: int
     verify: Verify | None
-    pages: Pages = field(default_factory=Pages)
+    pages: Pages
 
 
 class Call:
@@ -193,8 +191,7 @@ def is_plain(text: str) -> bool:
     return not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text)
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A response, on its way to the server."""
 
     status: str

@@ -6,9 +6,8 @@ browser is asked for credentials, which only a 401 makes it do.
 
 import json
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode
 
 from werkzeug.http import parse_date
@@ -30,8 +29,7 @@ STATUSES = ("default", "hidden", "processing", "error", "pending_destruction", "
 _DEFAULT_PER_PAGE, _MAX_PER_PAGE = 20, 100
 
 
-@dataclass(frozen=True, slots=True)
-class Paging:
+class Paging(NamedTuple):
     """Which page of a list is wanted."""
 
     page: int

@@ -4,8 +4,8 @@ import gzip
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from threading import Lock
+from typing import NamedTuple
 
 MAX_BYTES = 64 * 1024**2
 
@@ -13,8 +13,7 @@ ENTRY_BYTES = 700
 """What a page that is kept takes beside its body and what its key holds; about 600 were measured."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """The bytes of a page, and the tag that is theirs alone."""
 
     body: bytes

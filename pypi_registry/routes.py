@@ -6,8 +6,8 @@ and what lies before the last possible tail is the id. Werkzeug's ``Map`` costs 
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from pypi_registry import packages_api, pypi_api
@@ -18,8 +18,7 @@ from pypi_registry.errors import MethodNotAllowed, NoSuchRoute
 Endpoint = Callable[[Call], Answer]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """An address, and what answers it for each method; HEAD is answered as GET."""
 
     address: str

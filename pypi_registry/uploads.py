@@ -8,10 +8,10 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from packaging.utils import NormalizedName
 
@@ -33,8 +33,7 @@ from pypi_registry.storage import Blobs, Catalogue, NewBlob
 from pypi_registry.versions import check_version
 
 
-@dataclass(slots=True)
-class Part:
+class Part(NamedTuple):
     """One part of a multipart form; its bytes are read before the next part is asked for."""
 
     name: str

@@ -22,6 +22,7 @@ from pypi_registry.directory import OpenDirectory
 from pypi_registry.edge import Call, Collaborators
 from pypi_registry.errors import InvalidToken
 from pypi_registry.model import Digests, Group, NameStatus, Project, Status, Upload, Visibility
+from pypi_registry.pages import Pages
 from pypi_registry.storage import Redirect
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 
@@ -396,6 +397,6 @@ def test_a_host_that_trusts_an_address_does_not_give_its_files_to_the_world() ->
 )
 def test_a_client_holds_what_its_tags_name(header: str | None, expected: bool) -> None:
     rows = MemoryCatalogue()
-    parts = Collaborators(OpenDirectory(rows), Open(), rows, MemoryBlobs(), None, 1000, None)
+    parts = Collaborators(OpenDirectory(rows), Open(), rows, MemoryBlobs(), None, 1000, None, Pages())
     call = Call({"REQUEST_METHOD": "GET"} | ({} if header is None else {"HTTP_IF_NONE_MATCH": header}), parts)
     assert is_known(call, '"abc"') is expected

@@ -16,6 +16,7 @@ from pypi_registry.edge import (
     read_credentials,
     status_line,
 )
+from pypi_registry.pages import Pages
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 
 BASIC, BEARER = Presented.BASIC, Presented.BEARER
@@ -98,7 +99,7 @@ class Gate:
 
 def test_a_header_of_a_job_counts_only_where_it_is_asked_for() -> None:
     gate, catalogue = Gate(), MemoryCatalogue()
-    parts = Collaborators(OpenDirectory(catalogue), gate, catalogue, MemoryBlobs(), None, 1000, None)
+    parts = Collaborators(OpenDirectory(catalogue), gate, catalogue, MemoryBlobs(), None, 1000, None, Pages())
     call = Call({"REQUEST_METHOD": "GET", "HTTP_JOB_TOKEN": "t", **_basic("ada:secret")}, parts)
     call.principal()
     call.principal(packages_api=True)

@@ -9,7 +9,6 @@ memory.
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
 from pypi_registry.distributions.faults import Unreadable
@@ -28,8 +27,7 @@ _MAX_EXTENSION = 1024**2  # bytes of one header: a path, a link, some times
 _BELIEVED = ("path", "linkpath", "size")  # of what pax headers say, what changes the meaning of a member
 
 
-@dataclass(frozen=True, slots=True)
-class TarMember:
+class TarMember(NamedTuple):
     """A file, folder or link in a tar."""
 
     path: str

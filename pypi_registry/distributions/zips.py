@@ -10,7 +10,6 @@ import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
 from pypi_registry.distributions.faults import Unreadable
@@ -53,8 +52,7 @@ class _Told(NamedTuple):
 _TITLES = ("name", "flags", "compression method", "CRC", "size", "compressed size")
 
 
-@dataclass(frozen=True, slots=True)
-class ZipMember:
+class ZipMember(NamedTuple):
     """A file, folder or link, as the directory describes it."""
 
     path: str
