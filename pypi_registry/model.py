@@ -40,14 +40,18 @@ class _Place:
         return root_of(self.path)
 
 
-@dataclass(frozen=True, slots=True)
+# Both are dataclasses, as their base is one: a decorator of their own would only make all of it again, at each import.
+# Who adds a field must add it.
 class Project(_Place):
     """A place where packages are published."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class Group(_Place):
     """A place where projects and further groups are kept."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
