@@ -1,8 +1,7 @@
 """What an address says: below the mount point, whatever the server has made of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from packaging.utils import NormalizedName
 
@@ -12,8 +11,7 @@ from pypi_registry.names import normalize
 from pypi_registry.uploads import MAX_LENGTH
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """The path of a request, read once and then remembered: it says the same to everybody."""
 
     path: str

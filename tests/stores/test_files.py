@@ -150,9 +150,7 @@ def test_bytes_and_names_are_on_the_disk_before_a_commit_returns(
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="this system writes when it likes")
-def test_the_disk_begins_to_write_a_file_while_it_arrives(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_disk_begins_to_write_a_file_while_it_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[tuple[int, int]] = []
     advise = os.posix_fadvise
 
