@@ -26,14 +26,11 @@ class Body:
     """The body of one request; nothing is read before it is asked for."""
 
     def __init__(self, environ: Mapping[str, object]) -> None:
+        text = environ.get("CONTENT_LENGTH")
         self._environ = environ
         self._stream: IO[bytes] | None = None
-
-    @property
-    def length(self) -> int | None:
-        """The declared length in bytes, or None."""
-        text = self._environ.get("CONTENT_LENGTH")
-        return int(text) if isinstance(text, str) and re.fullmatch("[0-9]{1,100}", text) else None
+        self.length = int(text) if isinstance(text, str) and re.fullmatch("[0-9]{1,100}", text) else None
+        """As declared, in bytes; None if that was not, or cannot be."""
 
     def read(self, size: int) -> bytes:
         """Read up to `size` bytes; empty at the end.

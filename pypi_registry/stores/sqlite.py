@@ -82,11 +82,13 @@ class SQLiteCatalogue:
         self._last_change, self._memory, self._large = LastChange(self._path), Memory(None), _Large()
 
     def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
+        canonical = canonicalize_version(upload.version)
         with self._connections.transaction() as connection:
-            status, has_name, is_remembered, *found = _look_up(connection, project, upload)
+            status, has_name, is_remembered, *found = _look_up(connection, project, upload.normalized, canonical)
             if status in (Status.ARCHIVED, Status.QUARANTINED):
                 raise UploadsRefused(upload.normalized, status)
-            package = _published_again(connection, found, upload) or _insert_package(connection, project, upload, at)
+            package = _published_again(connection, found, upload)
+            package = package or _insert_package(connection, project, upload, canonical, at)
             file = _insert_file(connection, package, upload, key, at)
             if not is_remembered:
                 _remember(connection, project, upload.normalized)
@@ -300,14 +302,14 @@ FROM (SELECT 1) LEFT JOIN packages p
 """
 
 
-def _look_up(connection: sqlite3.Connection, project: Project, upload: Upload) -> tuple[Any, ...]:
+def _look_up(connection: sqlite3.Connection, project: Project, name: NormalizedName, canonical: str) -> tuple[Any, ...]:
     """Give the name's status, whether it is here, whether it is remembered with the project, and the package's row."""
     values = {
         "project": project.id,
         "path": project.path,
         "root": project.root,
-        "name": upload.normalized,
-        "canonical": canonicalize_version(upload.version),
+        "name": name,
+        "canonical": canonical,
     }
     found: tuple[Any, ...] = connection.execute(_LOOK_UP, values).fetchone()
     return found
@@ -326,12 +328,14 @@ def _published_again(connection: sqlite3.Connection, row: Sequence[Any], upload:
     return _read_package(*row)
 
 
-def _insert_package(connection: sqlite3.Connection, project: Project, upload: Upload, at: datetime) -> Package:
+def _insert_package(
+    connection: sqlite3.Connection, project: Project, upload: Upload, canonical: str, at: datetime
+) -> Package:
     number = connection.execute(
         "INSERT INTO packages (project_id, name, normalized, version, canonical, about, created_at) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
-            *(project.id, upload.name, upload.normalized, upload.version, canonicalize_version(upload.version)),
+            *(project.id, upload.name, upload.normalized, upload.version, canonical),
             *(_about(upload), _microseconds(at)),
         ),
     ).lastrowid
@@ -346,10 +350,10 @@ def _about(upload: Upload) -> str:
 def _insert_file(
     connection: sqlite3.Connection, package: Package, upload: Upload, key: str, at: datetime
 ) -> PackageFile:
-    digests, requires_python = upload.digests, upload.requires_python
+    digests, requires_python, metadata_sha256 = upload.digests, upload.requires_python, upload.metadata_sha256
     values = (
         *(package.id, package.project_id, upload.filename, upload.size, digests.sha256, digests.md5),
-        *(digests.blake2_256, requires_python, _microseconds(at), key, upload.metadata_sha256),
+        *(digests.blake2_256, requires_python, _microseconds(at), key, metadata_sha256),
     )
     try:
         number = connection.execute(
@@ -363,7 +367,7 @@ def _insert_file(
     if upload.core_metadata is not None:
         connection.execute("INSERT INTO core_metadata (file_id, data) VALUES (?, ?)", (number, upload.core_metadata))
     return PackageFile(
-        *(number, package, upload.filename, upload.size, digests, requires_python, at, key, upload.metadata_sha256)
+        *(number, package, upload.filename, upload.size, digests, requires_python, at, key, metadata_sha256)
     )
 
 
