@@ -6,9 +6,13 @@ Pure text; nothing here touches a file system.
 import re
 from collections.abc import Container, Iterable, Iterator
 from itertools import pairwise
+from operator import itemgetter
 
 from pypi_registry.distributions.limits import MAX_PATH
 from pypi_registry.errors import excerpt
+
+# What nearly all paths are made of: nothing in it means anything but itself, and no part is empty or begins with a dot.
+_USUAL = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*", re.ASCII)
 
 
 def path_fault(path: str) -> str:
@@ -44,12 +48,14 @@ def path_faults(files: Iterable[str], folders: Iterable[str]) -> Iterator[str]:
     >>> list(path_faults(["demo/a", "demo/a/b"], ["demo"]))
     ["the path 'demo/a' is there more than once"]
     """
-    members = [*((path, False) for path in files), *((path, True) for path in folders)]
-    yield from filter(None, (path_fault(path) for path, _ in members))
     # With the lowest character for the slash, what lies in a folder follows it at once.
-    members.sort(key=lambda member: (member[0].replace("/", "\0"), member[1]))
-    for (path, is_folder), (following, _) in pairwise(members):
-        if not is_folder and (following == path or following.startswith(f"{path}/")):
+    members = [(path.replace("/", "\0"), False, path) for path in files]
+    members += [(path.replace("/", "\0"), True, path) for path in folders]
+    unusual = [path for _, _, path in members if len(path) > MAX_PATH or _USUAL.fullmatch(path) is None]
+    yield from filter(None, map(path_fault, unusual))
+    members.sort(key=itemgetter(0, 1))
+    for (_, is_folder, path), (_, _, following) in pairwise(members):
+        if following.startswith(path) and following[len(path) : len(path) + 1] in ("", "/") and not is_folder:
             yield f"the path {excerpt(path)} is there more than once"
 
 

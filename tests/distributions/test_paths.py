@@ -114,6 +114,15 @@ def test_each_path_is_looked_at_alone_too() -> None:
     assert "'../c'" in found[1]
 
 
+letters = st.text(st.sampled_from("aZ0_-./\\: \0\n~\x7fé☃"), max_size=8)
+
+
+@given(st.one_of(letters, st.sampled_from(["d" * 4096, "d" * 4097, "a/" * 2048 + "b", "a/" * 2047 + "b"])))
+@settings(max_examples=500, deadline=None)
+def test_a_path_among_others_has_the_fault_that_it_has_alone(path: str) -> None:
+    assert [*path_faults(["x", path, "y/z"], [])] == [*filter(None, [path_fault(path)])]
+
+
 pieces = st.sampled_from(["a", "b", "..", ".", "", "c.py", "C:", "\\"])
 paths = st.lists(pieces, min_size=1, max_size=4).map("/".join)
 
