@@ -15,6 +15,7 @@ SDISTS = (".tar.gz", ".zip")
 # packaging's parsers let NUL, quotes, blanks and "../" through, so the characters come first. These are the ones that
 # names, versions and tags are made of: none of them means anything to a path, a header, HTML or a URL.
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+!-]*")
+_PURE = re.compile(r"([A-Za-z0-9]+(?:_[A-Za-z0-9]+)*)-([0-9]+(?:\.[0-9]+)*)-(?:py2\.)?py3-none-any\.whl")
 _MAX_LENGTH = 255  # what file systems take
 
 
@@ -62,13 +63,21 @@ def _wheel_faults(filename: str, name: NormalizedName | None, version: str | Non
     except ValueError as error:  # InvalidWheelFilename, InvalidVersion, and in newer versions of packaging InvalidTag
         yield f"File name {excerpt(filename)} is not a wheel's: {error}"
         return
-    if name and version and found != (name, Version(version)):
+    if name and version and not (_has_version(filename, found[1], version) and found[0] == name):
         yield _disagrees(filename, name, version)
+
+
+def _has_version(filename: str, found: Version, version: str) -> bool:
+    # Nearly always both are written alike, and then there is nothing to parse.
+    return filename.split("-")[1] == version or found == Version(version)
 
 
 @lru_cache(maxsize=64)
 def _parsed(filename: str) -> tuple[NormalizedName, Version]:
-    # Each who looks at an upload asks for the same name, and packaging makes all tags of it each time.
+    # Each who looks at an upload asks for the same name, and packaging makes all tags of it each time. Those of most
+    # wheels are known to be right.
+    if pure := _PURE.fullmatch(filename):
+        return canonicalize_name(pure[1]), Version(pure[2])
     return parse_wheel_filename(filename)[:2]
 
 
