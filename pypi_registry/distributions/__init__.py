@@ -8,7 +8,6 @@ bounded whatever the file claims::
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import BinaryIO, TypeAlias
 
 from pypi_registry.distributions.faults import Unreadable, bounded
@@ -42,12 +41,12 @@ def verify(stream: BinaryIO, filename: str, *, budget: int | None = BUDGET) -> F
     faults = [*filename_faults(filename), *findings.faults]
     if findings.metadata:
         faults += _metadata_faults(findings.metadata, filename)
-    return replace(findings, faults=bounded(faults))
+    return Findings(findings.metadata, bounded(faults))
 
 
 def trust(stream: BinaryIO, filename: str) -> Findings:
     """Read the metadata if that can be done, and find no fault with anything."""
-    return replace(_look_into(stream, filename, budget=0), faults=())
+    return Findings(_look_into(stream, filename, budget=0).metadata)
 
 
 def _look_into(stream: BinaryIO, filename: str, budget: int | None) -> Findings:

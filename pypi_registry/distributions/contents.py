@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from pypi_registry.distributions.faults import Unreadable
 from pypi_registry.distributions.zips import Zip, ZipMember
@@ -19,7 +21,7 @@ def read_member(archive: Zip, path: str, limit: int) -> bytes:
         raise Unreadable(f"the archive has no {excerpt(path)}")
     if member.size > limit:
         raise Unreadable(f"{excerpt(path)} has {member.size} bytes, more than {limit}")
-    return read_all(archive, member)
+    return b"".join(archive.unpack(member))
 
 
 def read_all(archive: Zip, member: ZipMember) -> bytes:
@@ -31,7 +33,11 @@ def read_all(archive: Zip, member: ZipMember) -> bytes:
 
 
 def content_faults(
-    archive: Zip, digests: Mapping[str, tuple[str, str]], budget: int | None, source: str = ""
+    archive: Zip,
+    digests: Mapping[str, tuple[str, str]],
+    budget: int | None,
+    source: str = "",
+    unpacked: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Iterator[str]:
     """Unpack files as long as the budget (bytes unpacked; None for all) lasts, and name those that are damaged.
 
@@ -41,31 +47,36 @@ def content_faults(
     Nothing is unpacked of an archive whose structure has faults.
 
     `digests` has, by path, an algorithm of hashlib and what it must give, in base64 for URLs without padding; `source`
-    is where they stand.
+    is where they stand. `unpacked` has, by path, what was unpacked already and was sound: it is not unpacked again.
     """
     if archive.faults:
         return  # it is refused anyway, and might be a bomb
-    members = sorted(archive.members, key=lambda member: member.at)
-    left = sum(member.size for member in members if not member.is_streamed)
-    if budget is not None:
+    members = archive.in_order
+    if budget is None:
+        left = sum(member.size for member in members)
+    else:
         left = budget - sum(member.size for member in members if member.is_streamed)
     for member in members:
         if member.is_streamed or member.size <= left:
             left -= 0 if member.is_streamed else member.size
-            yield from _member_faults(archive, member, digests.get(member.path), source)
+            known = unpacked.get(member.path)
+            try:
+                pieces = archive.unpack(member) if known is None else [known]
+                if not _have_digest(pieces, digests.get(member.path)):
+                    yield f"{source} has another digest of {excerpt(member.path)}"
+            except Unreadable as error:
+                yield str(error)
 
 
-def _member_faults(archive: Zip, member: ZipMember, digest: tuple[str, str] | None, source: str) -> Iterator[str]:
-    algorithm, expected = digest or ("sha256", "")
-    running = hashlib.new(algorithm)
-    try:
-        for piece in archive.unpack(member):
-            if digest:
-                running.update(piece)
-    except Unreadable as error:
-        yield str(error)
-        return
+def _have_digest(pieces: Iterable[bytes], digest: tuple[str, str] | None) -> bool:
+    """Tell whether contents have this digest, if one is known; in any case they are unpacked to their end."""
+    if digest is None:
+        deque(pieces, maxlen=0)
+        return True
+    algorithm, expected = digest
+    running = getattr(hashlib, algorithm)()
+    for piece in pieces:
+        running.update(piece)
     # Base64 without padding is what the specification says; some write padding, some hexadecimal digits (gmsh).
     encoded = base64.urlsafe_b64encode(running.digest()).decode()
-    if digest and expected not in (encoded.rstrip("="), encoded, running.hexdigest()):
-        yield f"{source} has another digest of {excerpt(member.path)}"
+    return expected in (encoded.rstrip("="), encoded) or expected == running.hexdigest()

@@ -5,7 +5,7 @@ only what is needed here is read, and nothing else is judged.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from packaging.utils import NormalizedName
@@ -18,8 +18,10 @@ from pypi_registry.errors import InvalidName, InvalidVersion, excerpt
 from pypi_registry.names import normalize
 from pypi_registry.versions import check_version
 
-_LINE = re.compile(rb"([^\r\n]*)(?:\r\n|\r|\n|\Z)")
+_LINE = re.compile(rb"(?:([!-9;-~]*):)?([^\r\n]*)(?:\r\n|\r|\n|\Z)")  # perhaps with a field's name
+_NUMBERS = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}", re.ASCII)
 _SINGLE = ("Metadata-Version", "Name", "Version", "Requires-Python")
+_READ = (b"metadata-version", b"name", b"version", b"requires-python", b"dynamic")
 MAX_LENGTH = 255
 """Characters of a name, of a version and of ``Requires-Python``, as in GitLab's tables."""
 
@@ -63,20 +65,16 @@ def read_metadata(data: bytes, title: str = "the metadata") -> CoreMetadata:
 
     :raises Unreadable: if it lacks a field that every version requires, or has one twice that may be there once.
     """
-    values: dict[str, list[str]] = {field.lower(): [] for field in (*_SINGLE, "Dynamic")}
-    for field, value in header_fields(data):
-        if field in values:
-            values[field].append(value)
-    faults = [*_field_faults({field: values[field.lower()] for field in _SINGLE})]
+    *single, dynamic = header_values(data, _READ)
+    faults = [*_field_faults(single)]
     if faults:
         raise Unreadable(f"{title} {', '.join(faults)}")
-    version_of_format, name, version, requires_python = ("".join(values[field.lower()]) for field in _SINGLE)
-    dynamic = frozenset(value.lower() for value in values["dynamic"])
-    return CoreMetadata(data, version_of_format, name, version, requires_python, dynamic)
+    version_of_format, name, version, requires_python = map("".join, single)
+    return CoreMetadata(data, version_of_format, name, version, requires_python, frozenset(map(str.lower, dynamic)))
 
 
-def _field_faults(values: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    for field, found in values.items():
+def _field_faults(values: Iterable[Sequence[str]]) -> Iterator[str]:
+    for field, found in zip(_SINGLE, values, strict=True):
         if len(found) > 1:
             yield f"has more than one {field}"
         elif field == "Requires-Python" and not found:
@@ -89,27 +87,28 @@ def _field_faults(values: Mapping[str, Sequence[str]]) -> Iterator[str]:
             yield f"has the {field} {excerpt(found[0])}, which is none"
 
 
-def header_fields(data: bytes) -> Iterator[tuple[str, str]]:
-    """Give the fields before the first empty line, names in lower case and values unfolded, as the email parser would.
+def header_values(data: bytes, fields: Iterable[bytes]) -> list[list[str]]:
+    """Give the values of each of some fields (in lower case), unfolded, as the email parser would.
 
-    That one keeps everything, at forty times the size.
+    Those count that stand before the first empty line. That parser keeps everything, at forty times the size.
 
     :raises Unreadable: if there are more lines than anybody writes.
     """
-    field, values = "", [b""]
+    found: dict[bytes, list[list[bytes]]] = {field: [] for field in fields}
+    lines: list[bytes] = []  # of one value
     for number, match in enumerate(_LINE.finditer(data)):
         if number > MAX_HEADER_LINES:
             raise Unreadable(f"the metadata has more than {MAX_HEADER_LINES} lines of fields")
-        line = match[1]
-        if line[:1] in (b" ", b"\t"):
-            values.append(line)
-            continue
-        if field:
-            yield field, _unfolded(values)
-        name, colon, value = line.partition(b":")
-        if not colon or re.fullmatch(rb"[!-9;-~]*", name) is None:  # a field without a name is passed over
-            return  # an empty line, as at the very end, or the beginning of a text
-        field, values = name.decode("ascii").lower(), [value]
+        name, text = match.groups()
+        if name is not None:  # a field without a name is passed over
+            lines = [text]
+            if (values := found.get(name.lower())) is not None:
+                values.append(lines)
+        elif text[:1] in (b" ", b"\t"):
+            lines.append(text)
+        else:
+            break  # an empty line, as at the very end, or the beginning of a text
+    return [[*map(_unfolded, values)] for values in found.values()]
 
 
 def _unfolded(lines: Sequence[bytes]) -> str:
@@ -118,7 +117,7 @@ def _unfolded(lines: Sequence[bytes]) -> str:
 
 def _numbers(version: str) -> tuple[int, ...]:
     """Give 2.10 as (2, 10), and nothing for what is no version of a format."""
-    return tuple(map(int, version.split("."))) if re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}", version, re.ASCII) else ()
+    return tuple(map(int, version.split("."))) if _NUMBERS.fullmatch(version) else ()
 
 
 def disagreements(
@@ -144,5 +143,7 @@ def disagreements(
     except InvalidVersion as error:
         yield f"the file's metadata is wrong: {error}"
     else:
-        if version and not is_same_version(metadata.version, Version(version)):
+        # Nearly always both are written alike, and then there is nothing to parse.
+        is_other = version != metadata.version
+        if version and is_other and not is_same_version(metadata.version, Version(version)):
             yield f"Version is {excerpt(version)}, and {excerpt(metadata.version)} in the file's metadata"

@@ -212,6 +212,23 @@ def test_record_must_be_a_table_of_three_columns(row: bytes) -> None:
     assert faults[0] == "RECORD is not a table of path, digest and size in UTF-8" or row == b"\0"
 
 
+@pytest.mark.parametrize("path", [INFO + b"METADATA", INFO + b"WHEEL"])
+@pytest.mark.parametrize(("budget", "is_named"), [(None, True), (1000, True), (0, False)])
+def test_what_is_read_anyway_is_compared_too_as_far_as_the_budget_goes(
+    path: bytes, budget: int | None, is_named: bool
+) -> None:
+    faults = look(recorded(changed(path, digest=digest_of(b"other"))), budget=budget).faults
+    assert faults == ((f"RECORD has another digest of {path.decode()!r}",) if is_named else ())
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
+def test_a_line_of_record_has_a_limit(ending: bytes) -> None:
+    for more, fault in [(0, "RECORD names what is not in the archive"), (1, "RECORD has a line of more than 8192")]:
+        long = b"y" * (8192 - len(b",,0" + ending) + more) + b",,0" + ending
+        faults = look(recorded(record(rows(FILES), newline=ending) + long)).faults
+        assert faults[0].startswith(fault)
+
+
 def test_record_names_a_path_once() -> None:
     faults = look(recorded([*rows(FILES), *rows(FILES)[:1]])).faults
     assert faults == ("RECORD names more than once 'demo/__init__.py'",)
