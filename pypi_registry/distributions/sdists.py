@@ -17,6 +17,7 @@ from pypi_registry.distributions.tars import Tar
 from pypi_registry.distributions.zips import Zip, ZipMember
 from pypi_registry.errors import excerpt
 
+_METADATA = re.compile(r"[^/]+/PKG-INFO")
 _MAX_TARGET = 4096  # bytes of a link's target, which in a zip is the contents of a file
 
 
@@ -37,7 +38,7 @@ class _Tree:
         """Take in a file; its contents are read only if they are metadata."""
         self.files.append(path)
         self._known.add(path)
-        if re.fullmatch(r"[^/]+/PKG-INFO", path) is None or self._metadata_path:
+        if self._metadata_path or _METADATA.fullmatch(path) is None:
             return
         self._metadata_path = path
         try:

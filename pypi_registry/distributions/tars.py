@@ -23,6 +23,8 @@ _HARD_LINK, _LINK, _FOLDER = b"1", b"2", b"5"
 _DEVICES = (b"3", b"4", b"6")  # and pipes
 _PAX, _PAX_GLOBAL = b"x", b"g"
 _GNU_LONG = {b"L": "path", b"K": "linkpath"}
+_KINDS = {*_FILES, _HARD_LINK, _LINK, _FOLDER, *_DEVICES}
+_EXTENSIONS = {_PAX, _PAX_GLOBAL, *_GNU_LONG}
 _MAX_EXTENSION = 1024**2  # bytes of one header: a path, a link, some times
 _BELIEVED = ("path", "linkpath", "size")  # of what pax headers say, what changes the meaning of a member
 
@@ -79,7 +81,7 @@ class Tar:
                 raise Unreadable(f"the archive has more than {MAX_MEMBERS} members")
             header = _read_header(block)
             self._size = self._left = header.size
-            if header.kind in (_PAX, _PAX_GLOBAL, *_GNU_LONG):
+            if header.kind in _EXTENSIONS:
                 if "size" in extended:  # some readers take it for that of this header (GHSA-3cv2-h65g-fgmm)
                     raise Unreadable("the archive has an extended header between a member and its size")
                 _extend(extended, header.kind, self._read_extension())
@@ -174,8 +176,12 @@ class _Header(NamedTuple):
     target: str
 
 
+_OCTAL = re.compile(rb"[0-7]*")
+
+
 def _read_header(block: bytes) -> _Header:
-    checksum = sum(block) - sum(block[148:156]) + 8 * ord(" ")
+    filled = (block[:148] + block[156:]).translate(None, b"\0")  # most are zeros, which add nothing
+    checksum = sum(filled) + 8 * ord(" ")
     if len(block) < _BLOCK or _number(block[148:156]) != checksum:
         raise Unreadable("the archive has a header that cannot be read, or is cut short")
     path, kind, prefix = _text(block[:100]), block[156:157], _text(block[345:500])
@@ -190,7 +196,7 @@ def _number(field: bytes) -> int:
     if field[0] == 0x80:  # GNU's and star's base-256
         return int.from_bytes(field[1:], "big")
     digits = field.strip(b" \0")
-    if re.fullmatch(rb"[0-7]*", digits) is None:
+    if _OCTAL.fullmatch(digits) is None:
         raise Unreadable("the archive has a header with a number that cannot be read")
     return int(digits or b"0", 8)
 
@@ -234,7 +240,7 @@ def _pax_records(data: bytes) -> Iterator[tuple[str, str]]:
 
 def _member(header: _Header, extended: Mapping[str, str]) -> TarMember:
     path, target = extended.get("path", header.path), extended.get("linkpath", header.target)
-    if extended.get("size", str(header.size)) != str(header.size):
+    if "size" in extended and extended["size"] != str(header.size):
         raise Unreadable(f"the archive's member {excerpt(path)} has two sizes")
     kind = header.kind
     # Before POSIX, a folder had no kind of its own but a slash; tarfile looks for it in the header's own, short path.
@@ -242,7 +248,7 @@ def _member(header: _Header, extended: Mapping[str, str]) -> TarMember:
     if (path.endswith("/") and not (is_old_folder or kind == _FOLDER)) or (is_old_folder and not path.endswith("/")):
         raise Unreadable(f"the archive's member {excerpt(path)} is a folder for some readers only")
     kind = _FOLDER if is_old_folder else kind
-    if kind not in (*_FILES, _HARD_LINK, _LINK, _FOLDER, *_DEVICES):
+    if kind not in _KINDS:
         raise Unreadable(f"the archive's member {excerpt(path)} is of the kind {kind!r}, which not every reader knows")
     if header.size and kind not in _FILES:
         raise Unreadable(f"the archive's member {excerpt(path)} is no file, and has contents")
@@ -252,5 +258,5 @@ def _member(header: _Header, extended: Mapping[str, str]) -> TarMember:
 
 def _plain(path: str) -> str:
     """Take away what says nothing; what remains of the folder that all of it lies in is empty."""
-    plain = re.sub(r"^(\./)+", "", path)
+    plain = re.sub(r"^(\./)+", "", path) if path.startswith("./") else path
     return plain if plain == "/" else "" if plain == "." else plain.removesuffix("/")
