@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from pypi_registry.addresses import read_path
 from pypi_registry.auth import Auth, Open
-from pypi_registry.body import is_expected
 from pypi_registry.directory import Directory, OpenDirectory
 from pypi_registry.distributions import Verify, verify
 from pypi_registry.edge import VARY, Answer, Call, Collaborators, answer_json, status_line
@@ -111,7 +110,7 @@ class Registry:
             answer = answer_json("500 Internal Server Error", {"message": "500 Internal Server Error"})
         if fallback is not None:  # and not above, or our error would stand in the traceback of each of the host's
             return fallback(environ, start_response)
-        if is_expected(environ):
+        if environ.get("CONTENT_LENGTH") or environ.get("HTTP_TRANSFER_ENCODING"):
             call.body.drain(longest=self._collaborators.max_file_size + FORM_ROOM)
         return answer.send(environ, start_response)
 

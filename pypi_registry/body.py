@@ -17,11 +17,6 @@ DRAINED = 10 * 1000**2
 """How many bytes are read of a refused body that is too large, or whose length nobody knows."""
 
 
-def is_expected(environ: Mapping[str, object]) -> bool:
-    """Tell whether a request may have a body."""
-    return (environ.get("CONTENT_LENGTH") or "0") != "0" or bool(environ.get("HTTP_TRANSFER_ENCODING"))
-
-
 class Body:
     """The body of one request; nothing is read before it is asked for."""
 

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 from pypi_registry.addresses import Address
-from pypi_registry.auth import Ability, Auth, Credentials, Manner, Presented, Principal, require
+from pypi_registry.auth import Ability, Auth, Credentials, Manner, Presented, Principal, refusal
 from pypi_registry.body import Body
 from pypi_registry.directory import Directory
 from pypi_registry.distributions import Verify
@@ -100,7 +100,8 @@ class Call:
         if where is None:
             raise NotFound(("Group" if self.address.is_group else "Project") if packages_api else "")
         principal = self.principal(packages_api=packages_api)
-        require(principal, Ability.READ_PACKAGE, where, manner)
+        if not principal.can(Ability.READ_PACKAGE, where):
+            raise refusal(principal, Ability.READ_PACKAGE, where, manner)
         return where, principal
 
     def header(self, name: str) -> str:

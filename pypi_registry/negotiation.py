@@ -1,9 +1,11 @@
 """What a client would like to get: which form of a page, and whether compressed (RFC 9110, 12).
 
-Texts of headers in, choices out. Each text is parsed once and remembered, as clients send only a few.
+Texts of headers in, choices out. Each text is parsed once and remembered, as clients send only a few, and so is what
+they say together.
 """
 
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from werkzeug.datastructures import MIMEAccept
@@ -16,6 +18,23 @@ _FORMS = {form.value: form for form in Form}
 
 _READ = 1000
 """Characters of a header. Those of clients have a hundred, and Werkzeug takes seconds for some of a few kilobytes."""
+
+
+class Wanted(NamedTuple):
+    """What a simple page is to be."""
+
+    form: Form
+    gzip: bool
+
+
+def negotiate(accept: str, accept_encoding: str, query: str) -> Wanted:
+    """Choose the form of a simple page, and whether to compress it."""
+    return _wanted(accept[:_READ], accept_encoding[:_READ], query[:_READ])
+
+
+@lru_cache(maxsize=256)
+def _wanted(accept: str, accept_encoding: str, query: str) -> Wanted:
+    return Wanted(simple_form(accept, query), takes_gzip(accept_encoding))
 
 
 def simple_form(accept: str, query: str = "") -> Form:

@@ -18,7 +18,7 @@ from pypi_registry.errors import FileTooLarge, InvalidRequest, NotFound, Registr
 from pypi_registry.forwarding import Released, forward_url
 from pypi_registry.model import Group, NameStatus, PackageFile, PackageName, Project, Status
 from pypi_registry.multipart import content_type, parts
-from pypi_registry.negotiation import simple_form, takes_gzip
+from pypi_registry.negotiation import Wanted, negotiate
 from pypi_registry.pages import Pages
 from pypi_registry.uploads import FORM_ROOM, publish
 
@@ -51,13 +51,13 @@ def core_metadata(call: Call) -> Answer:
 
 def index(call: Call) -> Answer:
     """``GET …/packages/pypi/simple``"""
-    view, form = _view(call), _form(call)
+    view, wanted = _view(call), _wanted(call)
 
     def render() -> bytes:
         names = call.registry.catalogue.names(view.ids)
-        return simple.render_index(view.where.title, names, form, slash=call.address.slash)
+        return simple.render_index(view.where.title, names, wanted.form, slash=call.address.slash)
 
-    page = _page(call, view, (view.where.title, None), form, render)
+    page = _page(call, view, (view.where.title, None), wanted, render)
     assert page is not None  # an empty index is a page too
     return page
 
@@ -65,7 +65,7 @@ def index(call: Call) -> Answer:
 def package(call: Call) -> Answer:
     """``GET …/packages/pypi/simple/:package_name``"""
     view, name = _view(call), _name(call)
-    return _package_page(call, view, name, _form(call)) or _elsewhere(call, view.where, name)
+    return _package_page(call, view, name, _wanted(call)) or _elsewhere(call, view.where, name)
 
 
 def published(call: Call) -> Answer:
@@ -74,7 +74,7 @@ def published(call: Call) -> Answer:
     As HTML, which it reads whatever it is given. Never elsewhere: what another index has is not published here.
     """
     view, name = _view(call), _name(call)
-    page = _package_page(call, view, name, simple.Form.TEXT_HTML)
+    page = _package_page(call, view, name, _wanted(call)._replace(form=simple.Form.TEXT_HTML))
     if page is None:
         raise NotFound("Package")
     return page
@@ -185,11 +185,12 @@ def _name(call: Call) -> NormalizedName:
     return call.address.name
 
 
-def _form(call: Call) -> simple.Form:
-    return simple_form(call.header("HTTP_ACCEPT"), call.header("QUERY_STRING"))
+def _wanted(call: Call) -> Wanted:
+    get = call.environ.get
+    return negotiate(get("HTTP_ACCEPT") or "", get("HTTP_ACCEPT_ENCODING") or "", get("QUERY_STRING") or "")
 
 
-def _package_page(call: Call, view: _View, name: NormalizedName, form: simple.Form) -> Answer | None:
+def _package_page(call: Call, view: _View, name: NormalizedName, wanted: Wanted) -> Answer | None:
     """Answer with the page of a name; None if it is not here."""
     catalogue = call.registry.catalogue
 
@@ -197,10 +198,10 @@ def _package_page(call: Call, view: _View, name: NormalizedName, form: simple.Fo
         files = catalogue.files(view.ids, name)
         if not files and not catalogue.has_name(view.ids, name):
             return None
-        offered = _offered(call, files)
-        return simple.render_package(name, offered, form, catalogue.status(view.ids, name), slash=call.address.slash)
+        offered, status = _offered(call, files), catalogue.status(view.ids, name)
+        return simple.render_package(name, offered, wanted.form, status, slash=call.address.slash)
 
-    return _page(call, view, ("", name), form, render)
+    return _page(call, view, ("", name), wanted, render)
 
 
 def _offered(call: Call, files: Sequence[PackageFile]) -> Sequence[PackageFile]:
@@ -216,7 +217,7 @@ def _page(
     call: Call,
     view: _View,
     subject: tuple[str, NormalizedName | None],
-    form: simple.Form,
+    wanted: Wanted,
     render: Callable[[], bytes | None],
 ) -> Answer | None:
     """Answer with a simple page, rendered once a revision; None if there is nothing to show."""
@@ -225,16 +226,16 @@ def _page(
     if not revision and subject[1]:
         return None
     pages = call.registry.pages if revision else _KEPT_NOWHERE
-    get = pages.get_gzipped if takes_gzip(call.header("HTTP_ACCEPT_ENCODING")) else pages.get
+    get = pages.get_gzipped if wanted.gzip else pages.get
     key_bytes = _ID_BYTES * len(view.ids) + _LETTER_BYTES * (len(subject[0]) + len(subject[1] or ""))
-    page = get((view.ids, subject, form, call.address.slash), revision, render, key_bytes=key_bytes)
+    page = get((view.ids, subject, wanted.form, call.address.slash), revision, render, key_bytes=key_bytes)
     if page is None:
         return None
     headers = VARY, page_policy(call, view.where, view.principal, view.projects), ("ETag", page.etag)
     if is_known(call, page.etag):
         return Answer("304 Not Modified", [*headers])
     encoding = [("Content-Encoding", "gzip")] if page.gzipped else []
-    return answer_bytes("200 OK", form.content_type, page.body, *encoding, *headers)
+    return answer_bytes("200 OK", wanted.form.content_type, page.body, *encoding, *headers)
 
 
 def _was_published(call: Call, where: Project | Group, name: NormalizedName) -> bool:

@@ -11,7 +11,7 @@ from urllib3 import encode_multipart_formdata
 from werkzeug.test import create_environ, run_wsgi_app
 
 from pypi_registry import Registry
-from pypi_registry.body import DRAINED, READ_SIZE, Body, is_expected
+from pypi_registry.body import DRAINED, READ_SIZE, Body
 from pypi_registry.errors import InvalidUpload, LengthRequired
 from pypi_registry.multipart import MAX_PARTS, content_type, parts
 
@@ -593,21 +593,6 @@ def test_the_cause_of_a_break_is_kept() -> None:
     with pytest.raises(InvalidUpload) as caught:
         terminated(Broken(iter([]), error)).read(1)
     assert caught.value.__cause__ is error
-
-
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [
-        pytest.param({}, False, id="nothing"),
-        pytest.param({"CONTENT_LENGTH": ""}, False, id="an empty length"),
-        pytest.param({"CONTENT_LENGTH": "0"}, False, id="length zero"),
-        pytest.param({"CONTENT_LENGTH": "1"}, True, id="a length"),
-        pytest.param({"HTTP_TRANSFER_ENCODING": "chunked"}, True, id="chunks"),
-        pytest.param({"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": "0"}, True, id="chunks and a length"),
-    ],
-)
-def test_a_body_is_expected_where_one_may_come(environ: dict[str, object], expected: bool) -> None:
-    assert is_expected(environ) is expected
 
 
 # Draining
