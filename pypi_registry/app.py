@@ -1,14 +1,16 @@
 """The application: collaborators in, one request out. Errors become responses here, and only here."""
 
+import json
 import logging
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pypi_registry.addresses import read_path
 from pypi_registry.auth import Auth, Open
 from pypi_registry.directory import Directory, OpenDirectory
 from pypi_registry.distributions import Verify, verify
-from pypi_registry.edge import VARY, Answer, Call, Collaborators, answer_json, status_line
+from pypi_registry.edge import VARY, Answer, Call, Collaborators, answer_bytes, answer_json, status_line
 from pypi_registry.errors import (
     FileTooLarge,
     Forbidden,
@@ -175,4 +177,9 @@ def refuse(error: RegistryError) -> Answer:
         case NoSuchRoute():
             return answer_json(status, {"error": message})
         case _:
-            return answer_json(status, {"message": message})
+            return answer_bytes(status, "application/json", _message(message))
+
+
+@lru_cache(maxsize=256)  # most say one of a few sentences
+def _message(message: str) -> bytes:
+    return json.dumps({"message": message}).encode()

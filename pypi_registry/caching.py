@@ -22,7 +22,7 @@ def page_policy(call: Call, where: Project | Group, asker: Principal, projects: 
     """Say who may keep a page of these projects: anybody, if anybody would get the same page."""
     if asker.anonymous:  # a page is asked for again each time, so one that was made for nobody needs no second look
         return _FRESH_FOR_ALL
-    if where.visibility != Visibility.PUBLIC:  # a page is asked for again each time, so there is little to lose
+    if where.visibility != Visibility.PUBLIC:
         return FRESH
 
     def sees_the_same(nobody: Principal) -> bool:
@@ -35,6 +35,9 @@ def page_policy(call: Call, where: Project | Group, asker: Principal, projects: 
 
 def file_policy(call: Call, *places: Project | Group) -> tuple[str, str]:
     """Say who may keep a file that lies in these places: anybody, if anybody may read all of them."""
+    for place in places:
+        if place.visibility != Visibility.PUBLIC:
+            return _FOR_EVER
     # A file is not asked for again, so this is also asked for an anonymous caller: a host may trust its address.
     may_read = _is_for_all(call, lambda nobody: all(nobody.can(Ability.READ_PACKAGE, place) for place in places))
     return _FOR_EVER_FOR_ALL if may_read else _FOR_EVER

@@ -24,8 +24,6 @@ def requested_range(header: str, size: int) -> range | None:
     >>> requested_range("bytes=-10000", 871), requested_range("bytes=100-", 871), requested_range("bytes=900-", 871)
     (range(0, 871), range(100, 871), range(0, 0))
     """
-    if not header:
-        return None
     match = re.fullmatch(r"bytes=[ \t]*([0-9]{0,100})-([0-9]{0,100})[ \t]*", header, re.IGNORECASE | re.ASCII)
     if match is None or not any(match.groups()):
         return None
@@ -84,7 +82,8 @@ def answer_file(call: Call, stream: BinaryIO, size: int, etag: str, *, validator
     if is_known(call, etag):
         stream.close()
         return Answer("304 Not Modified", validators)
-    part = requested_range(call.header("HTTP_RANGE"), size) if _may_have_part(call, etag) else None
+    asked = call.header("HTTP_RANGE")
+    part = requested_range(asked, size) if asked and _may_have_part(call, etag) else None
     headers = [("Accept-Ranges", "bytes"), *validators, *content]
     if part is None:
         return Answer("200 OK", [("Content-Length", str(size)), *headers], _sent(call, stream))

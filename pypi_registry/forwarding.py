@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from typing import TypeAlias
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from packaging.utils import NormalizedName
 
@@ -48,4 +48,4 @@ def forward_url(index: str, name: NormalizedName) -> str:
     >>> forward_url("https://mirror.example/simple", "demo")
     'https://mirror.example/simple/demo/'
     """
-    return f"{index.rstrip('/')}/{quote(name)}/"
+    return f"{index.rstrip('/')}/{name}/"

@@ -28,6 +28,7 @@ class _Place:
     name: str = ""
     """For people; empty means the last segment of the path."""
     visibility: Visibility = Visibility.PRIVATE
+    """Only what is public may be kept by caches that several people share."""
 
     @property
     def title(self) -> str:

@@ -163,14 +163,14 @@ def _file(call: Call, view: _View) -> PackageFile:
     :raises Forbidden: if all are quarantined.
     """
     sha256, filename = call.address.parts["sha256"].lower(), call.address.parts["filename"]
-    refusal: RegistryError = NotFound("Package" if isinstance(view.where, Project) else "")
+    refusal: RegistryError | None = None
     ids = view.ids
     while (found := call.registry.catalogue.file(ids, sha256, filename)) is not None:
         if not is_quarantined(call, found):
             return found
         refusal = quarantined(found)
         ids = tuple(number for number in ids if number != found.package.project_id)
-    raise refusal
+    raise refusal or NotFound("Package" if isinstance(view.where, Project) else "")
 
 
 def _file_policy(call: Call, view: _View, file: PackageFile) -> tuple[str, str]:

@@ -348,6 +348,15 @@ def test_a_host_that_has_no_nobody_keeps_all_private(where: str, for_nobody: Cal
         assert ask(registry, f"{where}/{file}", HTTP_AUTHORIZATION=token) == ("200 OK", PRIVATE_FILE)
 
 
+@pytest.mark.parametrize("number", [2, 3], ids=["private", "internal"])
+def test_what_is_not_called_public_is_not_shared_though_everybody_may_read_it(number: int) -> None:
+    registry, token = hosted(Strange(lambda: Anything(anonymous=True))), basic("x")["Authorization"]
+    assert ask(registry, f"{project(number)}/simple/", HTTP_AUTHORIZATION=token) == ("200 OK", PRIVATE_PAGE)
+    assert ask(registry, f"{project(1)}/simple/", HTTP_AUTHORIZATION=token) == ("200 OK", PAGE)
+    for file in FILES:
+        assert ask(registry, f"{project(number)}/{file}") == ("200 OK", PRIVATE_FILE)
+
+
 def test_a_host_that_cannot_list_for_nobody_keeps_the_pages_of_its_groups_private() -> None:
     registry, token = hosted(Strange(lambda: with_failing("readable"))), basic("x")["Authorization"]
     assert ask(registry, f"{group('world')}/simple/", HTTP_AUTHORIZATION=token) == ("200 OK", PRIVATE_PAGE)
