@@ -21,6 +21,12 @@ _MAX_HEADS = 4 * 1024**2
 _USUAL_HEAD = 200
 _MAX_BLANKS = 100  # between a boundary and the end of its line
 
+# What clients send. All else is Werkzeug's business: these two would take it a twentieth of the time of a small upload.
+_USUAL_TYPE = re.compile(r"multipart/form-data; boundary=([\w-]+)", re.ASCII)
+_USUAL_PART = re.compile(
+    rb'Content-Disposition: form-data; name="([\w:-]+)"(?:; filename="([\w.+!-]+)")?(?:\r\nContent-Type: [\w/-]+)?'
+)
+
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")  # tools of old end lines without \r
 _AFTER_BOUNDARY = re.compile(rb"(--)|[ \t]{0,%d}\r?\n" % _MAX_BLANKS)
 _LINE_BREAK = re.compile(rb"\r?\n|\r")
@@ -31,9 +37,8 @@ def parts(body: Body, content_type: str) -> Iterator[Part]:
 
     :raises InvalidUpload: if the body is no form, or breaks off.
     """
-    mimetype, options = parse_options_header(content_type)
-    boundary = options.get("boundary", "")
-    if mimetype.lower() != "multipart/form-data" or not boundary:
+    boundary = _boundary(content_type)
+    if not boundary:
         raise InvalidUpload(["the body must be multipart/form-data, with a boundary"])
     if len(boundary) > _MAX_BOUNDARY:
         raise InvalidUpload([f"the boundary of the form has more than {_MAX_BOUNDARY} characters"])
@@ -55,6 +60,14 @@ def parts(body: Body, content_type: str) -> Iterator[Part]:
         yield Part(*(_named if len(head) > _USUAL_HEAD else _known_name)(head), chunks)
         for _ in chunks:
             pass  # what was left of it lies before the next part
+
+
+def _boundary(content_type: str) -> str:
+    """Read the boundary; empty if there is none, or another type."""
+    if usual := _USUAL_TYPE.fullmatch(content_type):
+        return usual[1]
+    mimetype, options = parse_options_header(content_type)
+    return options.get("boundary", "") if mimetype.lower() == "multipart/form-data" else ""
 
 
 class _Form:
@@ -147,6 +160,8 @@ def _named(head: bytes) -> tuple[str, str | None]:
 
     :raises InvalidUpload: if they give none, or cannot be read.
     """
+    if usual := _USUAL_PART.fullmatch(head):
+        return usual[1].decode(), usual[2].decode() if usual[2] else None
     try:
         lines = re.sub(rb"\r?\n[ \t]+", b" ", head).decode().split("\n")
     except UnicodeDecodeError as error:

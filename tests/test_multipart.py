@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from urllib3 import encode_multipart_formdata
+from werkzeug.http import parse_options_header
 from werkzeug.test import create_environ, run_wsgi_app
 
-from pypi_registry import Registry
+from pypi_registry import Registry, multipart
 from pypi_registry.body import DRAINED, READ_SIZE, Body
 from pypi_registry.errors import InvalidUpload, LengthRequired
 from pypi_registry.multipart import MAX_PARTS, content_type, parts
@@ -298,6 +299,26 @@ def test_a_boundary_that_no_header_can_hold_is_no_crash() -> None:
     refusal(
         limited(Stream(iter([FORM]), length=len(FORM)), len(FORM)), "multipart/form-data; boundary*=UTF-8''%E2%98%83"
     )
+
+
+_LETTERS = st.text("aZ9_:-.+! \"'\\;=%/é", max_size=8)
+
+
+@settings(max_examples=500)
+@given(name=_LETTERS, filename=st.none() | _LETTERS, mimetype=st.none() | st.sampled_from(["text/plain", "a/b; c=d"]))
+def test_usual_headers_say_what_they_would_say_to_werkzeug(
+    name: str, filename: str | None, mimetype: str | None
+) -> None:
+    disposition = f'form-data; name="{name}"' + ("" if filename is None else f'; filename="{filename}"')
+    head = f"Content-Disposition: {disposition}" + ("" if mimetype is None else f"\r\nContent-Type: {mimetype}")
+    _, options = parse_options_header(disposition)
+    assert multipart._named(head.encode()) == (options.get("name", ""), options.get("filename"))
+
+
+@given(st.text("aZ9_:-.+! \"'\\;=%/", max_size=8), st.sampled_from(["", " ", '"', "; charset=utf-8"]))
+def test_a_usual_content_type_has_the_boundary_that_werkzeug_would_find(boundary: str, after: str) -> None:
+    content_type = f"multipart/form-data; boundary={boundary}{after}"
+    assert multipart._boundary(content_type) == parse_options_header(content_type)[1].get("boundary", "")
 
 
 # What is no form, or not all of it
