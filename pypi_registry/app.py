@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pypi_registry.addresses import read_path
 from pypi_registry.auth import Auth, Open
 from pypi_registry.directory import Directory, OpenDirectory
 from pypi_registry.distributions import Verify, verify
@@ -108,7 +107,7 @@ class Registry:
             answer = refuse(error)
             answer.headers.extend([VARY, ("Cache-Control", "no-store")])
         except Exception:
-            _log.exception("%s %r failed", call.method, read_path(environ.get("PATH_INFO", "")))
+            _log.exception("%s %r failed", call.method, environ.get("PATH_INFO"))
             answer = answer_json("500 Internal Server Error", {"message": "500 Internal Server Error"})
         if fallback is not None:  # and not above, or our error would stand in the traceback of each of the host's
             return fallback(environ, start_response)

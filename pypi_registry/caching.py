@@ -20,10 +20,10 @@ _FOR_EVER_FOR_ALL = ("Cache-Control", "public, max-age=31536000, immutable")
 
 def page_policy(call: Call, where: Project | Group, asker: Principal, projects: Iterable[Project]) -> tuple[str, str]:
     """Say who may keep a page of these projects: anybody, if anybody would get the same page."""
-    if asker.anonymous:  # a page is asked for again each time, so one that was made for nobody needs no second look
-        return _FRESH_FOR_ALL
     if where.visibility != Visibility.PUBLIC:
         return FRESH
+    if asker.anonymous:  # a page is asked for again each time, so one that was made for nobody needs no second look
+        return _FRESH_FOR_ALL
 
     def sees_the_same(nobody: Principal) -> bool:
         if not nobody.can(Ability.READ_PACKAGE, where):

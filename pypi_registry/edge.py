@@ -149,8 +149,8 @@ def _read_basic(text: str) -> Credentials | None:
         pair = binascii.a2b_base64(text.strip(), strict_mode=True)
     except ValueError:  # not Base64, or not ASCII
         return None
-    user, colon, secret = _decoded(pair).partition(":")  # only a user name must not hold a colon
-    return Credentials(Presented.BASIC, secret, user) if colon else None
+    user, colon, secret = pair.partition(b":")  # only a user name must not hold a colon
+    return Credentials(Presented.BASIC, _decoded(secret), _decoded(user)) if colon else None
 
 
 def _decoded(data: bytes) -> str:

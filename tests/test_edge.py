@@ -54,6 +54,11 @@ LONG = "x" * 10_000
         pytest.param(_basic(f"ada:{LONG}"), Credentials(BASIC, LONG, "ada"), id="10 kB"),
         pytest.param(_basic("no-colon"), None, id="no colon"),
         pytest.param(_basic(""), None, id="an empty pair"),
+        pytest.param(
+            {"HTTP_AUTHORIZATION": f"Basic {base64.b64encode(b'jos' + bytes([0xE9]) + ':é'.encode()).decode()}"},
+            Credentials(BASIC, "é", "josé"),
+            id="a user in latin-1 and a secret in UTF-8",
+        ),
         pytest.param({"HTTP_AUTHORIZATION": "Basic"}, None, id="a scheme alone"),
         pytest.param({"HTTP_AUTHORIZATION": "Basic YTpi!"}, None, id="no base64"),
         pytest.param({"HTTP_AUTHORIZATION": "Basic YTpiY"}, None, id="base64 cut short"),

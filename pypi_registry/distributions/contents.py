@@ -21,7 +21,7 @@ def read_member(archive: Zip, path: str, limit: int) -> bytes:
         raise Unreadable(f"the archive has no {excerpt(path)}")
     if member.size > limit:
         raise Unreadable(f"{excerpt(path)} has {member.size} bytes, more than {limit}")
-    return b"".join(archive.unpack(member))
+    return read_all(archive, member)
 
 
 def read_all(archive: Zip, member: ZipMember) -> bytes:

@@ -66,9 +66,10 @@ class FileBlobs:
 
     def open(self, key: str) -> BinaryIO | Redirect | None:
         place = f"{self._folder_of(key)}/{key}"
-        if self._accel is not None:
-            return Redirect(f"{self._accel}{key[0]}/{key}", internal=True) if os.path.exists(place) else None
         try:
+            if self._accel is not None:
+                os.stat(place)  # a disk that cannot be read is an error, and no file that is not there
+                return Redirect(f"{self._accel}{key[0]}/{key}", internal=True)
             return open(place, "rb", buffering=0)
         except FileNotFoundError:
             return None

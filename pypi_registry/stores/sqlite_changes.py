@@ -56,7 +56,8 @@ class LastChange:
     number that no rows have, and nothing is remembered until the next.
 
     The number is read from the mapped file. Half of an old one and half of a new one would be one that no rows have. On
-    Windows, where a file and what is mapped of it may differ for a while, nothing is ever remembered.
+    Windows, where a file and what is mapped of it may differ for a while, nothing is ever remembered. Whoever empties
+    the file under a running process ends it, as with SQLite's ``-shm``.
     """
 
     def __init__(self, catalogue: Path) -> None:
@@ -103,10 +104,8 @@ class LastChange:
             return None
         try:
             descriptor = self._opened()
-            if os.fstat(descriptor).st_size < _BYTES:  # what lies beyond the end of a file cannot be mapped
-                os.ftruncate(descriptor, _BYTES)
             self._number = memoryview(mmap.mmap(descriptor, _BYTES, prot=mmap.PROT_READ)).cast("Q")
-        except OSError:  # not every file system lets files be mapped
+        except (OSError, ValueError):  # not every file system lets files be mapped, and no number may be there yet
             return None
         return self._number
 

@@ -108,6 +108,11 @@ GOALS = (
     ),
     Goal("upload of 10 KB, one client", SINK, uploading.small(1), least=0.60),
     Goal("upload of 10 KB, 8 clients", SINK, uploading.small(8), least=0.50),
+    *(
+        Goal(f"… a sink, clients: {clients}, with {' and '.join(names)}", SINK, uploading.duties(clients, *names))
+        for names in (["rows"], ["rows", "form"], ["rows", "form", "verify"])
+        for clients in (1, 8)
+    ),
     Goal("… 99 of 100", "", uploading.slowest, MILLI, most=60),
     Goal("… among 100,000 other projects, one client", "itself among 10", uploading.among_many, least=0.90),
     Goal("upload of 500 MB, sha256 declared", SINK, uploading.big("sha256_digest"), least=0.95),
@@ -117,6 +122,10 @@ GOALS = (
     Goal("big uploads", "pypiron", uploading.big_against_pypiron, least=1.0),
     Goal("page of 10 files under bjoern", "pypiron", peers.pages_against_pypiron("bjoern"), least=0.5),
     Goal("page of 10 files under granian", "pypiron", peers.pages_against_pypiron("granian"), least=0.5),
+    *(
+        Goal(f"… a constant answer under {server}", "pypiron", peers.pages_against_pypiron(server, constant=True))
+        for server in ("bjoern", "granian")
+    ),
     Goal("page of 10 files", "pypiserver", peers.pages_against_pypiserver, TIMES),
     Goal("import pypi_registry", "Werkzeug, packaging, sqlite3", starting.imported, TIMES, most=1.2),
     Goal("memory after start", "", starting.resident, MIB, most=32),

@@ -11,14 +11,22 @@ from tests.benchmarks.registry import Ask, page
 from tests.benchmarks.servers import PYPIRON_LOGIN
 
 
-def pages_against_pypiron(server: Literal["bjoern", "granian"]) -> Callable[[Bench], Measured]:
+def pages_against_pypiron(
+    server: Literal["bjoern", "granian"], *, constant: bool = False
+) -> Callable[[Bench], Measured]:
+    """Compare our page under a server, or the same page as a constant answer, with pypiron's."""
+
     def measure(bench: Bench) -> Measured:
         start = {"bjoern": bench.servers.bjoern, "granian": bench.servers.granian}[server]
-        login = forms.basic(*PYPIRON_LOGIN)
-        with start("ours", folder=str(bench.small)) as ours, bench.servers.pypiron() as pypiron:
+        ask, login = page(filling.TEN), forms.basic(*PYPIRON_LOGIN)
+        if constant:
+            ours = start("constant", answer=str(bench.write_answer(ask, bench.ours(bench.small).port)))
+        else:
+            ours = start("ours", folder=str(bench.small))
+        with ours as our, bench.servers.pypiron() as pypiron:
             loads.send(pypiron.port, _ten(login), 1, status=200)
             theirs = Ask(f"/simple/{filling.TEN}/", forms.basic("reader", "reads"))
-            return bench.against(page(filling.TEN), ours.port, nullcontext(pypiron), theirs)
+            return bench.against(ask, our.port, nullcontext(pypiron), theirs)
 
     return measure
 

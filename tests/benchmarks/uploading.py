@@ -34,6 +34,24 @@ def small(clients: int) -> Callable[[Bench], Measured]:
     return measure
 
 
+def duties(clients: int, *names: str) -> Callable[[Bench], Measured]:
+    """Compare a sink that also does some of what a registry must with one that does not."""
+
+    def measure(bench: Bench) -> Measured:
+        number, place = bench.plan.small_uploads, str(bench.servers.new_folder())
+        dutiful = bench.servers.gunicorn("dutiful_sink", folder=f"{place}/dutiful", duties=names)
+        with dutiful as ours, bench.servers.gunicorn("sink", folder=f"{place}/sink") as sink:
+            _small(ours.port, 20, clients), _small(sink.port, 20, clients)
+            return alternate(
+                bench.plan.rounds,
+                lambda: _small(ours.port, number, clients).rate,
+                lambda: _small(sink.port, number, clients).rate,
+                "a second",
+            )
+
+    return measure
+
+
 def slowest(bench: Bench) -> Measured:
     """Give the milliseconds below which 99 of 100 uploads of 8 clients stay."""
     port, number = bench.ours(bench.small).port, bench.plan.small_uploads

@@ -193,6 +193,23 @@ def test_a_file_system_that_takes_no_advice_takes_large_files(
     assert (tmp_path / "0" / KEY).read_bytes() == data * 10
 
 
+@pytest.mark.parametrize("accel", [None, "/blobs/"])
+def test_a_disk_that_cannot_be_read_is_no_file_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, accel: str | None
+) -> None:
+    def broken(*args: object, **options: object) -> Any:
+        raise OSError(errno.EIO, "the disk gives up")
+
+    blobs = FileBlobs(tmp_path, accel=accel)
+    put(blobs)
+    assert blobs.open(KEY.replace("0", "1")) is None
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "stat", broken)
+        patched.setattr(files, "open", broken, raising=False)
+        with pytest.raises(OSError, match="gives up"):
+            blobs.open(KEY)
+
+
 class FullDisk(io.FileIO):
     """A file on a disk that has no room left."""
 
