@@ -88,5 +88,5 @@ def is_known(call: Call, etag: str) -> bool:
 
     Compared weakly, as RFC 9110, 13.1.2 has it, since proxies that compress make tags weak.
     """
-    known: str = call.environ.get("HTTP_IF_NONE_MATCH") or ""
+    known = call.header("HTTP_IF_NONE_MATCH")
     return bool(known) and (etag in re.findall(r'"[^"]*"', known) or known.strip() == "*")

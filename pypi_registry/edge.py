@@ -133,8 +133,8 @@ def read_credentials(environ: Mapping[str, object], *, job_header: bool = False)
     `job_header` tells whether a ``JOB-TOKEN`` header counts: GitLab's Packages API takes it, its PyPI endpoints do not.
     """
     for header, presented in _TOKEN_HEADERS:
-        if header in environ and environ[header] and (job_header or presented is not Presented.JOB_TOKEN):
-            return Credentials(presented, _decoded(str(environ[header]).encode("latin-1", "replace")))
+        if (text := environ.get(header)) and (job_header or presented is not Presented.JOB_TOKEN):
+            return Credentials(presented, _decoded(str(text).encode("latin-1", "replace")))
     scheme, _, rest = str(environ.get("HTTP_AUTHORIZATION") or "").partition(" ")
     match scheme.lower():
         case "basic":

@@ -131,10 +131,7 @@ class Accounts:
         :raises InvalidToken: where GitLab does not go on as if nothing had been shown.
         """
         token = self._tokens.get(token_digest(credentials.secret))
-        is_job = credentials.user == JOB_USER and credentials.presented is Presented.BASIC
-        if token is not None and token.kind in (_TAKEN_OF_JOBS if is_job else _TAKEN[credentials.presented]):
-            if token.expires is None and not token.revoked:
-                return token
+        if token is not None and token.kind in _kinds_taken(credentials):
             lapse = _lapse(token)
             if not lapse:
                 return token
@@ -198,6 +195,12 @@ _TAKEN = {
 _TAKEN_OF_JOBS = _TAKEN[Presented.BASIC] | {TokenKind.JOB}
 _SURE = {Presented.BEARER, Presented.PRIVATE_TOKEN, Presented.JOB_TOKEN}
 """Where a secret that is not found is 401, and not an anonymous request."""
+
+
+def _kinds_taken(credentials: Credentials) -> set[TokenKind]:
+    if credentials.presented is Presented.BASIC and credentials.user == JOB_USER:
+        return _TAKEN_OF_JOBS
+    return _TAKEN[credentials.presented]
 
 
 def _lapse(token: Token) -> str:

@@ -25,6 +25,7 @@ _PAX, _PAX_GLOBAL = b"x", b"g"
 _GNU_LONG = {b"L": "path", b"K": "linkpath"}
 _KINDS = {*_FILES, _HARD_LINK, _LINK, _FOLDER, *_DEVICES}
 _EXTENSIONS = {_PAX, _PAX_GLOBAL, *_GNU_LONG}
+_OCTAL = re.compile(rb"[0-7]*")
 _MAX_EXTENSION = 1024**2  # bytes of one header: a path, a link, some times
 _BELIEVED = ("path", "linkpath", "size")  # of what pax headers say, what changes the meaning of a member
 
@@ -174,9 +175,6 @@ class _Header(NamedTuple):
     size: int
     kind: bytes
     target: str
-
-
-_OCTAL = re.compile(rb"[0-7]*")
 
 
 def _read_header(block: bytes) -> _Header:

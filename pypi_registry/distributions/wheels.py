@@ -44,7 +44,8 @@ def check_wheel(archive: Zip, filename: str, budget: int | None) -> Findings:
 
     def read(name: str, limit: int) -> bytes:
         path = f"{info}/{name}"
-        return unpacked.setdefault(path, read_member(archive, path, limit))
+        unpacked[path] = read_member(archive, path, limit)
+        return unpacked[path]
 
     try:
         metadata = read_metadata(read("METADATA", MAX_METADATA), "METADATA")

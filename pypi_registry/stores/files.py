@@ -54,7 +54,7 @@ class FileBlobs:
     def create(self, key: str) -> Iterator["_NewFile"]:
         folder, incoming = self._folder_of(key), f"{self._incoming}/{key}"
         with _full_disk_named():
-            stream = open(incoming, "xb")  # noqa: SIM115  # closed before what is left of it is removed
+            stream = open(incoming, "xb")  # noqa: SIM115 - closed below, before its remains are removed
             file = _NewFile(stream, incoming, folder, key)
             try:
                 with stream:

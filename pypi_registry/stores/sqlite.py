@@ -226,7 +226,7 @@ class SQLiteCatalogue:
 
     def was_published(self, root: str, name: NormalizedName, projects: Sequence[int] = ()) -> bool:
         rows = self._remembered(list, "SELECT root, project_id FROM published WHERE name = ?", name)
-        return bool(rows) and any(published_in == root or project in projects for published_in, project in rows)
+        return any(published_in == root or project in projects for published_in, project in rows)
 
     def publishers(self, projects: Sequence[int] | None = None) -> Sequence[tuple[int, str]]:
         if projects is None:

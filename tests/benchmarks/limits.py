@@ -61,27 +61,33 @@ def bare_file(answer: str, file: str) -> "WSGIApplication":
     return application
 
 
+def store(place: Path, chunks: Iterable[bytes]) -> str:
+    """Take the sha256 of bytes, keep them under a new key, and flush file and folder: what durable storage costs."""
+    digest, key = hashlib.sha256(), secrets.token_hex(16)
+    incoming = place / f"{key}.incoming"
+    with incoming.open("xb", buffering=0) as file:
+        for data in chunks:
+            digest.update(data)
+            file.write(data)
+        os.fsync(file.fileno())
+    incoming.replace(place / key)
+    descriptor = os.open(place, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
+    return key
+
+
 CREATED = b'{"message": "201 Created"}'
 
 
 def sink(folder: str) -> "WSGIApplication":
-    """Store a body as it comes: 1 MiB pieces, sha256, fsync of file and folder: what durable storage costs."""
+    """Store a body as it comes, in pieces of 1 MiB."""
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(CREATED)))]
 
     def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        read, digest, key = environ["wsgi.input"].read, hashlib.sha256(), secrets.token_hex(16)
-        incoming = place / f"{key}.incoming"
-        with incoming.open("xb", buffering=0) as file:
-            while data := read(1024**2):
-                digest.update(data)
-                file.write(data)
-            os.fsync(file.fileno())
-        incoming.replace(place / key)
-        descriptor = os.open(place, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
+        store(place, iter(lambda: environ["wsgi.input"].read(1024**2), b""))
         start_response("201 Created", headers)
         return [CREATED]
 

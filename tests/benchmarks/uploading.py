@@ -20,36 +20,30 @@ def _small(port: int, number: int, clients: int) -> loads.Sent:
 
 
 def small(clients: int) -> Callable[[Bench], Measured]:
-    def measure(bench: Bench) -> Measured:
-        ours, number = bench.ours(bench.small).port, bench.plan.small_uploads
-        with bench.servers.gunicorn("sink", folder=str(bench.servers.new_folder() / "sink")) as sink:
-            _small(ours, 20, clients), _small(sink.port, 20, clients)
-            return alternate(
-                bench.plan.rounds,
-                lambda: _small(ours, number, clients).rate,
-                lambda: _small(sink.port, number, clients).rate,
-                "a second",
-            )
-
-    return measure
+    return lambda bench: _against_the_sink(bench, bench.ours(bench.small).port, clients)
 
 
 def duties(clients: int, *names: str) -> Callable[[Bench], Measured]:
     """Compare a sink that also does some of what a registry must with one that does not."""
 
     def measure(bench: Bench) -> Measured:
-        number, place = bench.plan.small_uploads, str(bench.servers.new_folder())
-        dutiful = bench.servers.gunicorn("dutiful_sink", folder=f"{place}/dutiful", duties=names)
-        with dutiful as ours, bench.servers.gunicorn("sink", folder=f"{place}/sink") as sink:
-            _small(ours.port, 20, clients), _small(sink.port, 20, clients)
-            return alternate(
-                bench.plan.rounds,
-                lambda: _small(ours.port, number, clients).rate,
-                lambda: _small(sink.port, number, clients).rate,
-                "a second",
-            )
+        folder = str(bench.servers.new_folder() / "dutiful")
+        with bench.servers.gunicorn("dutiful_sink", folder=folder, duties=names) as dutiful:
+            return _against_the_sink(bench, dutiful.port, clients)
 
     return measure
+
+
+def _against_the_sink(bench: Bench, port: int, clients: int) -> Measured:
+    number = bench.plan.small_uploads
+    with bench.servers.gunicorn("sink", folder=str(bench.servers.new_folder() / "sink")) as sink:
+        _small(port, 20, clients), _small(sink.port, 20, clients)
+        return alternate(
+            bench.plan.rounds,
+            lambda: _small(port, number, clients).rate,
+            lambda: _small(sink.port, number, clients).rate,
+            "a second",
+        )
 
 
 def slowest(bench: Bench) -> Measured:

@@ -191,13 +191,27 @@ def test_a_file_that_is_there_and_has_no_number_yet_is_no_harm(path: Path, besid
     assert change.announce() == change.read()
 
 
-def test_where_files_are_not_mapped_as_they_are_nothing_is_remembered(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+def not_mapped(*args: object, **options: object) -> mmap.mmap:
+    raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "value"),
+    [
+        pytest.param(mmap, "mmap", not_mapped, id="the file system maps no files"),
+        pytest.param(sqlite_changes, "_IS_POSIX", False, id="what is mapped may be old"),
+    ],
+)
+def test_where_the_number_cannot_be_mapped_nothing_is_remembered(
+    where: object, name: str, value: object, path: Path, monkeypatch: pytest.MonkeyPatch, statements: list[str]
 ) -> None:
-    monkeypatch.setattr(sqlite_changes, "_IS_POSIX", False)
+    monkeypatch.setattr(where, name, value)
     with closing(SQLiteCatalogue(path)) as ours, closing(SQLiteCatalogue(path)) as theirs:
         add(ours, FILENAME)
         before = said(ours)
+        statements.clear()
+        assert said(ours) == before
+        assert statements != []
         add(theirs, "demo-1.0.zip")
         assert said(ours) == afresh(path) != before
 
@@ -289,18 +303,6 @@ def test_a_change_that_cannot_be_announced_is_not_made(
         add(ours, "demo-1.0.zip")
     monkeypatch.undo()
     assert said(ours) == before
-
-
-def test_what_cannot_be_mapped_beside_it_is_not_needed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*args: object, **options: object) -> mmap.mmap:
-        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
-
-    monkeypatch.setattr(mmap, "mmap", refuse)
-    with closing(SQLiteCatalogue(path)) as ours, closing(SQLiteCatalogue(path)) as theirs:
-        add(ours, FILENAME)
-        before = said(ours)
-        add(theirs, "demo-1.0.zip")
-        assert said(ours) == afresh(path) != before
 
 
 def test_what_is_remembered_is_bounded_in_bytes(ours: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch) -> None:
