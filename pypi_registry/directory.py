@@ -40,16 +40,13 @@ class Directory(Protocol):
         """Give the projects of the group and of all groups below it, each once; none if it is gone."""
 
 
-_NUMBER = re.compile("-?[0-9]+")
-
-
 def parse_ref(text: str) -> Ref | None:
     """Read what a URL holds for ``:id``, already unquoted; None is the id of nothing.
 
     >>> parse_ref("42"), parse_ref("acme/libs/tools"), parse_ref("1" * 19)
     (42, 'acme/libs/tools', None)
     """
-    if _NUMBER.fullmatch(text):  # GitLab: anything that looks like a number is one
+    if re.fullmatch("-?[0-9]+", text):  # GitLab: anything that looks like a number is one
         return int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else None
     return None if "\0" in text else text
 
@@ -68,7 +65,7 @@ def number_of(path: str) -> int:
 
 
 # GitLab's manual, "Rules for project and group names": letters, digits, '_', '-' and '.', not beginning with '-'.
-_PATH = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*(/[A-Za-z0-9_.][A-Za-z0-9_.-]*)*")
+_PATH = r"[A-Za-z0-9_.][A-Za-z0-9_.-]*(/[A-Za-z0-9_.][A-Za-z0-9_.-]*)*"
 
 
 def is_path(text: str) -> bool:
@@ -77,7 +74,7 @@ def is_path(text: str) -> bool:
     >>> is_path("acme/libs/my.tools_2"), is_path("acme//tools"), is_path("acme/../tools")
     (True, False, False)
     """
-    return _PATH.fullmatch(text) is not None and not {".", ".."} & set(text.split("/"))
+    return re.fullmatch(_PATH, text) is not None and not {".", ".."} & set(text.split("/"))
 
 
 class OpenDirectory:

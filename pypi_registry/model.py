@@ -22,6 +22,8 @@ class Visibility(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
+    """What projects and groups have in common."""
+
     id: int
     path: str
     """Full path, such as ``acme/libs/tools``: the groups from the outermost on, without slashes at the ends."""

@@ -22,7 +22,7 @@ _USUAL_HEAD = 200
 _MAX_BLANKS = 100  # between a boundary and the end of its line
 
 # What clients send. All else is Werkzeug's business: these two would take it a twentieth of the time of a small upload.
-_USUAL_TYPE = re.compile(r"multipart/form-data; boundary=([\w-]+)", re.ASCII)
+_USUAL_TYPE = r"multipart/form-data; boundary=([\w-]+)"
 _USUAL_PART = re.compile(
     rb'Content-Disposition: form-data; name="([\w:-]+)"(?:; filename="([\w.+!-]+)")?(?:\r\nContent-Type: [\w/-]+)?'
 )
@@ -64,7 +64,7 @@ def parts(body: Body, content_type: str) -> Iterator[Part]:
 
 def _boundary(content_type: str) -> str:
     """Read the boundary; empty if there is none, or another type."""
-    if usual := _USUAL_TYPE.fullmatch(content_type):
+    if usual := re.fullmatch(_USUAL_TYPE, content_type, re.ASCII):
         return usual[1]
     mimetype, options = parse_options_header(content_type)
     return options.get("boundary", "") if mimetype.lower() == "multipart/form-data" else ""

@@ -8,7 +8,7 @@ from pypi_registry.errors import InvalidName
 
 # PEP 508: ^([A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9])$ with re.IGNORECASE. Without re.ASCII the long s and the Kelvin sign
 # would pass, and `$` would let a final newline through.
-_NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
+_NAME = "[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]"
 
 
 def normalize(text: str) -> NormalizedName:
@@ -19,6 +19,6 @@ def normalize(text: str) -> NormalizedName:
 
     :raises InvalidName: if the text is not a name by PEP 508.
     """
-    if _NAME.fullmatch(text) is None:
+    if re.fullmatch(_NAME, text, re.IGNORECASE | re.ASCII) is None:
         raise InvalidName(text)
     return canonicalize_name(text)

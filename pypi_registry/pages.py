@@ -1,7 +1,7 @@
 """Rendered pages, as they are and compressed, kept in memory for as long as they are true."""
 
-import gzip
 import hashlib
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from threading import Lock
@@ -83,6 +83,7 @@ def _page(body: bytes, *, gzipped: bool = False) -> Page:
 
 
 def _compressed(page: Page) -> Page:
-    # No time in it, so that equal pages have equal bytes. The first level makes a page nearly as small as the ninth.
-    body = gzip.compress(page.body, compresslevel=1, mtime=0)
+    # The first level makes a page nearly as small as the ninth. zlib's header of a gzip holds no time (zlib.h,
+    # deflateInit2), so that equal pages have equal bytes.
+    body = zlib.compress(page.body, level=1, wbits=zlib.MAX_WBITS + 16)
     return _page(body, gzipped=True) if len(body) < len(page.body) else page

@@ -4,12 +4,13 @@ Times are for the benchmarks. A number here may be lowered, and is raised with a
 """
 
 import builtins
-import gzip
 import io
 import os
 import sqlite3
+import subprocess
 import sys
 import tracemalloc
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -248,7 +249,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         return called
 
     monkeypatch.setattr(simple, "render_package", counting("rendered", simple.render_package))
-    monkeypatch.setattr(gzip, "compress", counting("compressed", gzip.compress))
+    monkeypatch.setattr(zlib, "compress", counting("compressed", zlib.compress))
     return counted
 
 
@@ -478,3 +479,12 @@ def test_the_statements_of_an_upload_do_not_grow_with_what_is_there(registry: Re
         numbers.append(len(statements))
     assert numbers[1:] == [numbers[1]] * 3
     assert max(numbers) <= 17
+
+
+def test_an_import_loads_what_every_registry_needs_and_nothing_more() -> None:
+    program = "import sys, pypi_registry; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True)
+    own = {name.removeprefix("pypi_registry.") for name in done.stdout.split() if name.startswith("pypi_registry.")}
+    assert {"app", "uploads", "distributions.metadata"} <= own
+    at_their_use = {"accounts", "testing", "serve", "stores.sqlite", "stores.files"}
+    assert not own & {*at_their_use, "distributions.kinds", "distributions.zips", "distributions.tars"}

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from pypi_registry.distributions.faults import Unreadable
-from pypi_registry.distributions.zips import Zip, ZipMember
+from pypi_registry.distributions.zip_directory import ZipMember
+from pypi_registry.distributions.zips import Zip
 from pypi_registry.errors import excerpt
 
 

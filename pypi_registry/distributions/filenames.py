@@ -14,8 +14,8 @@ SDISTS = (".tar.gz", ".zip")
 
 # packaging's parsers let NUL, quotes, blanks and "../" through, so the characters come first. These are the ones that
 # names, versions and tags are made of: none of them means anything to a path, a header, HTML or a URL.
-_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+!-]*")
-_PURE = re.compile(r"([A-Za-z0-9]+(?:_[A-Za-z0-9]+)*)-([0-9]+(?:\.[0-9]+)*)-(?:py2\.)?py3-none-any\.whl")
+_SAFE = r"[A-Za-z0-9_][A-Za-z0-9._+!-]*"
+_PURE = r"([A-Za-z0-9]+(?:_[A-Za-z0-9]+)*)-([0-9]+(?:\.[0-9]+)*)-(?:py2\.)?py3-none-any\.whl"
 _MAX_LENGTH = 255  # what file systems take
 
 
@@ -30,7 +30,7 @@ def filename_faults(filename: str, name: NormalizedName | None = None, version: 
     >>> list(filename_faults("demo-1.0.tar.gz", NormalizedName("other"), "1.0"))
     ["File name 'demo-1.0.tar.gz' does not agree with the name other and the version '1.0'"]
     """
-    if _SAFE.fullmatch(filename) is None or len(filename) > _MAX_LENGTH:
+    if re.fullmatch(_SAFE, filename) is None or len(filename) > _MAX_LENGTH:
         yield (
             f"File name {excerpt(filename)} is invalid: at most {_MAX_LENGTH} letters, digits and '._+!-', no path, "
             "beginning with a letter, a digit or '_'"
@@ -76,7 +76,7 @@ def _has_version(filename: str, found: Version, version: str) -> bool:
 def _parsed(filename: str) -> tuple[NormalizedName, Version]:
     # Each who looks at an upload asks for the same name, and packaging makes all tags of it each time. Those of most
     # wheels are known to be right.
-    if pure := _PURE.fullmatch(filename):
+    if pure := re.fullmatch(_PURE, filename):
         return canonicalize_name(pure[1]), Version(pure[2])
     return parse_wheel_filename(filename)[:2]
 

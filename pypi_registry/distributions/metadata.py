@@ -19,7 +19,6 @@ from pypi_registry.names import normalize
 from pypi_registry.versions import check_version
 
 _LINE = re.compile(rb"(?:([!-9;-~]*):)?([^\r\n]*)(?:\r\n|\r|\n|\Z)")  # perhaps with a field's name
-_NUMBERS = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}", re.ASCII)
 _SINGLE = ("Metadata-Version", "Name", "Version", "Requires-Python")
 _READ = (b"metadata-version", b"name", b"version", b"requires-python", b"dynamic")
 MAX_LENGTH = 255
@@ -117,7 +116,7 @@ def _unfolded(lines: Sequence[bytes]) -> str:
 
 def _numbers(version: str) -> tuple[int, ...]:
     """Give 2.10 as (2, 10), and nothing for what is no version of a format."""
-    return tuple(map(int, version.split("."))) if _NUMBERS.fullmatch(version) else ()
+    return tuple(map(int, version.split("."))) if re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}", version, re.ASCII) else ()
 
 
 def disagreements(

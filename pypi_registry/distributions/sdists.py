@@ -14,7 +14,8 @@ from pypi_registry.distributions.limits import MAX_METADATA
 from pypi_registry.distributions.metadata import CoreMetadata, read_metadata
 from pypi_registry.distributions.paths import link_fault, path_faults
 from pypi_registry.distributions.tars import Tar
-from pypi_registry.distributions.zips import Zip, ZipMember
+from pypi_registry.distributions.zip_directory import ZipMember
+from pypi_registry.distributions.zips import Zip
 from pypi_registry.errors import excerpt
 
 _METADATA = re.compile(r"[^/]+/PKG-INFO")

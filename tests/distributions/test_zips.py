@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pypi_registry.distributions import limits
-from pypi_registry.distributions import zips as reader
+from pypi_registry.distributions import limits, zip_directory
 from pypi_registry.distributions.faults import Unreadable
-from pypi_registry.distributions.zips import Zip, ZipMember
+from pypi_registry.distributions.zip_directory import ZipMember
+from pypi_registry.distributions.zips import Zip
 from tests.distributions.measuring import Counted, peak
 from tests.distributions.zips import (
     DEFLATED,
@@ -371,7 +371,7 @@ def test_the_end_is_found_behind_the_longest_comment_and_not_read_further_back()
 
 @pytest.mark.parametrize(("limit", "is_refused"), [(2, False), (1, True)])
 def test_members_are_counted(monkeypatch: pytest.MonkeyPatch, limit: int, is_refused: bool) -> None:
-    monkeypatch.setattr(reader, "MAX_MEMBERS", limit)
+    monkeypatch.setattr(zip_directory, "MAX_MEMBERS", limit)
     if is_refused:
         assert why_unreadable(archive([A, B])) == "the archive has 2 entries, more than 1"
     else:
@@ -381,9 +381,9 @@ def test_members_are_counted(monkeypatch: pytest.MonkeyPatch, limit: int, is_ref
 def test_the_directory_has_bounds_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     data = archive([A, B])
     length = data.rindex(b"PK\5\6") - data.index(b"PK\1\2")
-    monkeypatch.setattr(reader, "MAX_DIRECTORY", length)
+    monkeypatch.setattr(zip_directory, "MAX_DIRECTORY", length)
     assert opened(data).faults == []
-    monkeypatch.setattr(reader, "MAX_DIRECTORY", length - 1)
+    monkeypatch.setattr(zip_directory, "MAX_DIRECTORY", length - 1)
     assert f"directory has {length} bytes, more than {length - 1}" in why_unreadable(data)
 
 
