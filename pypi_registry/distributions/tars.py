@@ -26,6 +26,8 @@ _GNU_LONG = {b"L": "path", b"K": "linkpath"}
 _KINDS = {*_FILES, _HARD_LINK, _LINK, _FOLDER, *_DEVICES}
 _EXTENSIONS = {_PAX, _PAX_GLOBAL, *_GNU_LONG}
 _OCTAL = re.compile(rb"[0-7]*")
+# Mode, owner, group, time and the numbers of a device: of no use here, but where one cannot be read tarfile ends.
+_UNUSED = [slice(*ends) for ends in ((100, 108), (108, 116), (116, 124), (136, 148), (329, 337), (337, 345))]
 _MAX_EXTENSION = 1024**2  # bytes of one header: a path, a link, some times
 _BELIEVED = ("path", "linkpath", "size")  # of what pax headers say, what changes the meaning of a member
 
@@ -182,6 +184,8 @@ def _read_header(block: bytes) -> _Header:
     checksum = sum(filled) + 8 * ord(" ")
     if len(block) < _BLOCK or _number(block[148:156]) != checksum:
         raise Unreadable("the archive has a header that cannot be read, or is cut short")
+    if not all(_is_number(block[unused]) for unused in _UNUSED):
+        raise _no_number()
     path, kind, prefix = _text(block[:100]), block[156:157], _text(block[345:500])
     if prefix:
         if block[257:263] != b"ustar\0":  # tarfile takes it for the beginning of the path even here, others do not
@@ -195,8 +199,17 @@ def _number(field: bytes) -> int:
         return int.from_bytes(field[1:], "big")
     digits = field.strip(b" \0")
     if _OCTAL.fullmatch(digits) is None:
-        raise Unreadable("the archive has a header with a number that cannot be read")
+        raise _no_number()
     return int(digits or b"0", 8)
+
+
+def _is_number(field: bytes) -> bool:
+    """Tell whether tarfile takes this for a number, which may be below zero, or have something else behind it."""
+    return field[0] in (0x80, 0xFF) or _OCTAL.fullmatch(field.partition(b"\0")[0].strip()) is not None
+
+
+def _no_number() -> Unreadable:
+    return Unreadable("the archive has a header with a number that cannot be read")
 
 
 def _text(field: bytes) -> str:

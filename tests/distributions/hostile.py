@@ -861,6 +861,8 @@ TARS: Mapping[str, Hostile] = {
         "a size that is none": (lambda: sdist_with(size=b"forty bytes\0"), "size|number|header"),
         "a size of 8 and 9": (lambda: sdist_with(size=b"00000000089\0"), "size|number|header"),
         "two sizes in one field": (lambda: sdist_with(size=b"0000045 001\0"), "size|number|header"),
+        "a time that tarfile takes for the end": (
+            lambda: sdist(Member(name=TOP + b"unseen.py", mtime=b"x")), "number|header"),
         "a negative size": (lambda: sdist_with(size=base_256(-512)), "size|number|header"),
         "a size beyond the end": (lambda: sdist_with(size=octal(10_000_000)), "size|end|short|truncated"),
         "a size beyond all ends": (lambda: sdist_with(size=base_256(2**70)), "size|end|short|truncated|large"),

@@ -29,6 +29,10 @@ class Member:
     """The twelve bytes of the field; None: the length of the data."""
     mode: bytes = b"0000644\0"
     uid: bytes = b"0000000\0"
+    gid: bytes = b"0000000\0"
+    mtime: bytes = b"00000000000\0"
+    major: bytes = b"0000000\0"
+    minor: bytes = b"0000000\0"
     magic: bytes = POSIX_MAGIC
     checksum: bytes | None = None
     """The eight bytes of the field; None: what it must be."""
@@ -42,17 +46,17 @@ class Member:
                 self.name,
                 self.mode,
                 self.uid,
-                b"0000000\0",
+                self.gid,
                 octal(len(self.data)) if self.size is None else self.size,
-                b"00000000000\0",
+                self.mtime,
                 b" " * 8,
                 self.type,
                 self.link,
                 self.magic,
                 b"",
                 b"",
-                b"0000000\0",
-                b"0000000\0",
+                self.major,
+                self.minor,
                 self.prefix,
             )
         )
