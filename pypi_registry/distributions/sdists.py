@@ -28,7 +28,8 @@ class _Tree:
     def __init__(self) -> None:
         self.files: list[str] = []
         self.folders: list[str] = []
-        self.links: dict[str, str] = {}
+        self.links: list[tuple[str, str]] = []
+        """Path and target of each."""
         self.hard_links: list[str] = []
         self._known: set[str] = set()  # files and hard links
         self._metadata_path = ""  # of the first that came
@@ -58,7 +59,8 @@ class _Tree:
 
     def check(self) -> None:
         """Look at all of it together, once it is complete."""
-        paths = *self.files, *self.folders, *self.links, *self.hard_links
+        links = dict(self.links)
+        paths = *self.files, *self.folders, *links, *self.hard_links
         tops = sorted({path.partition("/")[0] for path in paths} - {""})  # of absolute paths, which are another fault
         if len(tops) != 1:
             self.faults.append(f"an sdist has one folder at its top, and this has {some(tops) or 'none'}")
@@ -66,7 +68,7 @@ class _Tree:
         [top] = tops
         if f"{top}/PKG-INFO" != self._metadata_path:
             self.faults.append(f"there is no PKG-INFO in the folder {excerpt(top)}")
-        self.faults += filter(None, (link_fault(path, to, top, self.links) for path, to in self.links.items()))
+        self.faults += filter(None, (link_fault(path, to, top, links) for path, to in self.links))
 
 
 def check_zipped_sdist(archive: Zip, budget: int | None) -> Findings:
@@ -79,7 +81,7 @@ def check_zipped_sdist(archive: Zip, budget: int | None) -> Findings:
         if member.is_folder:
             tree.folders.append(path)
         elif member.is_link:
-            tree.links[path] = _link_target(archive, member)
+            tree.links.append((path, _link_target(archive, member)))
         else:
             tree.add_file(path, member.size, partial(read_all, archive, member))
     if not archive.faults:
@@ -104,7 +106,7 @@ def check_sdist(archive: Tar) -> Findings:
             if member.is_folder:
                 tree.folders += filter(None, [member.path])  # "./" is no folder of its own
             elif member.is_link:
-                tree.links[member.path] = member.target
+                tree.links.append((member.path, member.target))
             elif member.is_hard_link:
                 tree.add_hard_link(member.path, member.target)
             elif member.is_device:
@@ -115,5 +117,5 @@ def check_sdist(archive: Tar) -> Findings:
         tree.faults.append(str(error))
     else:
         tree.check()
-    tree.faults += path_faults([*tree.files, *tree.links, *tree.hard_links], tree.folders)
+    tree.faults += path_faults([*tree.files, *(path for path, _ in tree.links), *tree.hard_links], tree.folders)
     return Findings(tree.metadata, tuple(tree.faults))

@@ -78,21 +78,23 @@ class Tar:
         """
         count = 0
         extended: dict[str, str] = {}
+        is_awaited = False  # a member, as a header that belongs to it was there
         while (block := self._gunzip.read(_BLOCK)).strip(b"\0"):
             count += 1
             if count > MAX_MEMBERS:
                 raise Unreadable(f"the archive has more than {MAX_MEMBERS} members")
             header = _read_header(block)
             self._size = self._left = header.size
-            if header.kind in _EXTENSIONS:
+            is_awaited = header.kind in _EXTENSIONS
+            if is_awaited:
                 if "size" in extended:  # some readers take it for that of this header (GHSA-3cv2-h65g-fgmm)
                     raise Unreadable("the archive has an extended header between a member and its size")
                 _extend(extended, header.kind, self._read_extension())
             else:
                 yield _member(header, extended)
                 extended.clear()
-            self._gunzip.skip(self._left + -self._size % _BLOCK)
-        if extended:
+                self._gunzip.skip(self._left + -self._size % _BLOCK)
+        if is_awaited:
             raise Unreadable("the archive ends after a header that belongs to a next member")
         if len(block) % _BLOCK:
             raise Unreadable("the archive is cut short")
@@ -110,7 +112,10 @@ class Tar:
         self._extensions += self._size
         if self._size > _MAX_EXTENSION or self._extensions > MAX_DIRECTORY:
             raise Unreadable(f"the archive has extended headers of {self._extensions} bytes, which is too many")
-        return self.read()
+        data = self.read()
+        if self._gunzip.read(-self._size % _BLOCK).strip(b"\0"):  # tarfile reads on to the end of the block
+            raise Unreadable("the archive has an extended header with data behind it")
+        return data
 
 
 class _Gunzip:
@@ -190,6 +195,8 @@ def _read_header(block: bytes) -> _Header:
     if prefix:
         if block[257:263] != b"ustar\0":  # tarfile takes it for the beginning of the path even here, others do not
             raise Unreadable(f"the archive's member {excerpt(path)} has a prefix that its format does not have")
+        if not path:  # it would be a folder for some readers only
+            raise Unreadable(f"the archive has a member of which {excerpt(prefix)} is no path")
         path = f"{prefix}/{path}"
     return _Header(path, _number(block[124:136]), kind, _text(block[157:257]))
 
@@ -197,7 +204,7 @@ def _read_header(block: bytes) -> _Header:
 def _number(field: bytes) -> int:
     if field[0] == 0x80:  # GNU's and star's base-256
         return int.from_bytes(field[1:], "big")
-    digits = field.strip(b" \0")
+    digits = field.rstrip(b" \0").lstrip(b" ")  # for some readers NUL is its end, wherever it stands
     if _OCTAL.fullmatch(digits) is None:
         raise _no_number()
     return int(digits or b"0", 8)
@@ -263,11 +270,14 @@ def _member(header: _Header, extended: Mapping[str, str]) -> TarMember:
         raise Unreadable(f"the archive's member {excerpt(path)} is of the kind {kind!r}, which not every reader knows")
     if header.size and kind not in _FILES:
         raise Unreadable(f"the archive's member {excerpt(path)} is no file, and has contents")
+    plain = _plain(path)
+    if not plain and kind != _FOLDER:
+        raise Unreadable(f"the archive has a member of which {excerpt(path)} is no path")
     is_link = kind in (_LINK, _HARD_LINK)
-    return TarMember(_plain(path), header.size, kind, (_plain(target) if kind == _HARD_LINK else target) * is_link)
+    return TarMember(plain, header.size, kind, (_plain(target) if kind == _HARD_LINK else target) * is_link)
 
 
 def _plain(path: str) -> str:
     """Take away what says nothing; what remains of the folder that all of it lies in is empty."""
     plain = re.sub(r"^(\./)+", "", path) if path.startswith("./") else path
-    return plain if plain == "/" else "" if plain == "." else plain.removesuffix("/")
+    return "" if plain == "." else plain.rstrip("/") or plain

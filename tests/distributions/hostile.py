@@ -833,6 +833,7 @@ TARS: Mapping[str, Hostile] = {
             lambda: sdist(link(b"demo", name=TOP + b"a"), link(b"a/../..", name=TOP + b"b")), "link"),
         "a file in a link's place": (
             lambda: sdist(link(b"setup.py"), Member(name=TOP + b"latest")), "link|more than once"),
+        "two links of one name": (lambda: sdist(link(b"setup.py"), link(b"demo")), "link|more than once"),
         "a hard link to itself": (lambda: sdist(link(TOP + b"latest", tars.HARD_LINK)), "link"),
         "hard links to each other": (
             lambda: sdist(link(TOP + b"a", tars.HARD_LINK, TOP + b"b"), link(TOP + b"b", tars.HARD_LINK, TOP + b"a")),

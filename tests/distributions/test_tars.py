@@ -331,6 +331,24 @@ def test_contents_of_any_size_are_read(size: int) -> None:
         pytest.param(zipped(tar([pax((b"GNU.sparse.size", b"1")), A])), "sparse", id="sparse"),
         pytest.param(zipped(tar([A, pax((b"path", b"demo/x"))])), "belongs to a next", id="a pax header last"),
         pytest.param(zipped(tar([A, long_name(b"demo/x")])), "belongs to a next", id="a GNU name last"),
+        pytest.param(zipped(tar([A, pax()])), "belongs to a next", id="an empty pax header last"),
+        pytest.param(zipped(tar([A, pax((b"a", b"b"), type=PAX_GLOBAL)])), "belongs to a next", id="a global one last"),
+        pytest.param(
+            zipped(tar([replace(long_name(b"demo/x/y"), size=octal(6)), A])), "behind it", id="a name that goes on"
+        ),
+        pytest.param(
+            zipped(tar([replace(pax((b"a", b"b"), (b"path", b"demo/x")), size=octal(6)), A])),
+            "behind it",
+            id="a record behind a pax header",
+        ),
+        pytest.param(zipped(tar([replace(A, size=b"\0" + octal(len(A.data))[1:])])), "number", id="a size behind NUL"),
+        pytest.param(zipped(tar([replace(A, size=b" \0" + octal(len(A.data))[2:])])), "number", id="a size far behind"),
+        pytest.param(zipped(tar([replace(A, name=b"")])), "no path", id="a file without a name"),
+        pytest.param(zipped(tar([replace(A, name=b"./")])), "some readers", id="a file that is the top"),
+        pytest.param(zipped(tar([replace(A, name=b".")])), "no path", id="a file that is the top, without a slash"),
+        pytest.param(
+            zipped(tar([Member(name=b"", type=OLD_FILE, prefix=b"demo")])), "no path", id="a folder by its prefix alone"
+        ),
         pytest.param(
             zipped(tar([replace(long_name(b"demo/x"), data=b"demo/x\0junk"), A])), "behind it", id="junk behind a name"
         ),
