@@ -49,6 +49,8 @@ class ZipMember(NamedTuple):
     """Where its own header begins."""
     mode: int
     """As ``st_mode``, or 0; unzip believes it whatever system the archive says it was made on."""
+    dos: int
+    """MS-DOS's attributes, which Unix's packers write too."""
     told: Told
     entry_at: int
     """Where its entry begins in the directory."""
@@ -146,10 +148,10 @@ def _read_entry(directory: bytes, at: int) -> tuple[ZipMember, int]:
         )
     if disk:
         raise Unreadable(f"entry {excerpt_of(raw_path)} is on another disk")
-    path, mode = raw_path.decode("utf-8", "surrogateescape"), attributes >> 16
+    path, mode, dos = raw_path.decode("utf-8", "surrogateescape"), attributes >> 16, attributes & 0xFF
     told = Told(raw_path, flags, method, crc, size, packed)
     is_folder, is_link, is_streamed = path.endswith("/"), stat.S_ISLNK(mode), bool(flags & STREAMED)
-    return ZipMember(path, begins, mode, told, at, size, is_folder, is_link, is_streamed), following
+    return ZipMember(path, begins, mode, dos, told, at, size, is_folder, is_link, is_streamed), following
 
 
 def _zip64_values(values: Sequence[tuple[int, int]], extra: bytes | None, raw_path: bytes) -> list[int]:

@@ -37,6 +37,7 @@ _UTF8 = 1 << 11
 _EFFORT = 1 << 1 | 1 << 2  # how hard the packer tried, which nobody needs to know
 _KNOWN_FLAGS = _ENCRYPTED | STREAMED | _UTF8 | _EFFORT
 _STORED, _DEFLATED = 0, 8
+_LABEL, _FOLDER = 0x08, 0x10  # of MS-DOS's attributes
 
 _PIECE = 256 * 1024  # bytes unpacked at once
 
@@ -209,7 +210,7 @@ def _is_usual(member: ZipMember, told: Told) -> bool:
         not told.flags & ~(_EFFORT | _UTF8)
         and (told.method == _DEFLATED or (told.method == _STORED and told.size == told.packed))
         and stat.S_IFMT(member.mode) in (0, stat.S_IFREG)
-        and not member.is_folder
+        and not (member.is_folder or member.dos & (_LABEL | _FOLDER))
         and member.path.isascii()
     )
 
@@ -225,9 +226,13 @@ def _member_faults(member: ZipMember, told: Told) -> Iterator[str]:
         yield "is not compressed and yet has two sizes"
     if told.method == _STORED and told.flags & STREAMED and told.size:
         yield "is not compressed, and only what stands behind its data says where it ends"
-    if member.is_folder and told.size:
+    if member.is_folder and (told.size or told.crc):
         yield "is a folder with contents"
-    if stat.S_ISDIR(member.mode) and not member.is_folder:
+    if member.is_folder and member.is_link:
+        yield "is a link for some readers only"
+    if member.dos & _LABEL:
+        yield "is the label of a disk"
+    if (stat.S_ISDIR(member.mode) or member.dos & _FOLDER) and not member.is_folder:
         yield "is a folder for some readers only"
     if stat.S_IFMT(member.mode) not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
         yield "is a device or a pipe"

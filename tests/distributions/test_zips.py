@@ -289,8 +289,22 @@ def test_a_member_may_not_be_a_device(kind: int) -> None:
 
 
 def test_a_folder_for_some_readers_is_no_file_for_others() -> None:
-    [fault] = faults_of(replace(A, attributes=(stat.S_IFDIR | 0o755) << 16))
-    assert fault == "entry 'demo/a.txt' is a folder for some readers only"
+    for attributes in ((stat.S_IFDIR | 0o755) << 16, (stat.S_IFREG | 0o644) << 16 | 0x10, 0x10):
+        [fault] = faults_of(replace(A, attributes=attributes))
+        assert fault == "entry 'demo/a.txt' is a folder for some readers only"
+
+
+def test_a_label_of_a_disk_is_no_file() -> None:
+    [fault] = faults_of(replace(A, attributes=0x08))  # unzip takes the dots out of its name
+    assert fault == "entry 'demo/a.txt' is the label of a disk"
+
+
+def test_a_folder_has_no_contents_and_leads_nowhere() -> None:
+    folder = Entry(name=b"demo/empty/", attributes=FOLDER)
+    assert faults_of(folder) == []
+    told = {"crc": 1}
+    assert faults_of(replace(folder, local=told, central=told)) == ["entry 'demo/empty/' is a folder with contents"]
+    assert faults_of(replace(folder, attributes=SYMLINK)) == ["entry 'demo/empty/' is a link for some readers only"]
 
 
 @pytest.mark.parametrize("needed", [46, 62, 255])
