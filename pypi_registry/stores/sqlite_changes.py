@@ -19,7 +19,9 @@ from weakref import WeakSet, finalize
 
 from pypi_registry.errors import StorageFull, StorageUnavailable
 
-_IS_POSIX = os.name == "posix"
+# Whether what is written is seen at once where it is mapped: with one cache for both (https://sqlite.org/mmap.html,
+# "unified buffer cache"), which OpenBSD does not have.
+_IS_COHERENT = os.name == "posix" and not sys.platform.startswith("openbsd")
 _BYTES = 8
 _REMEMBERED = 2000  # look-ups
 _MOST_BYTES = 8 * 1024**2  # of what they ask and say: a group may have thousands of projects, an address be long
@@ -56,7 +58,7 @@ class LastChange:
     number that no rows have, and nothing is remembered until the next.
 
     The number is read from the mapped file. Half of an old one and half of a new one would be one that no rows have. On
-    Windows, where a file and what is mapped of it may differ for a while, nothing is ever remembered. Whoever empties
+    Windows and OpenBSD, where a file and what is mapped of it may differ, nothing is ever remembered. Whoever empties
     the file under a running process ends it, as with SQLite's ``-shm``.
     """
 
@@ -78,7 +80,7 @@ class LastChange:
         :raises StorageUnavailable: if it cannot be written now.
         """
         number = secrets.randbits(_BYTES * 8 - 1)  # SQLite's integers have a sign
-        if _IS_POSIX:
+        if _IS_COHERENT:
             try:
                 os.pwrite(self._opened(), number.to_bytes(_BYTES, sys.byteorder), 0)
             except OSError as error:
@@ -100,7 +102,7 @@ class LastChange:
         self._close: finalize[..., LastChange] | None = None
 
     def _map(self) -> "memoryview[int] | None":
-        if not _IS_POSIX:
+        if not _IS_COHERENT:
             return None
         try:
             descriptor = self._opened()

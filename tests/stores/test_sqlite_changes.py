@@ -199,7 +199,7 @@ def not_mapped(*args: object, **options: object) -> mmap.mmap:
     ("where", "name", "value"),
     [
         pytest.param(mmap, "mmap", not_mapped, id="the file system maps no files"),
-        pytest.param(sqlite_changes, "_IS_POSIX", False, id="what is mapped may be old"),
+        pytest.param(sqlite_changes, "_IS_COHERENT", False, id="what is mapped may be old"),
     ],
 )
 def test_where_the_number_cannot_be_mapped_nothing_is_remembered(
