@@ -4,7 +4,7 @@ A host answers questions; which status a refusal becomes is decided here, for al
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from typing import NamedTuple, Protocol, Self, TypeAlias
 
@@ -140,18 +140,16 @@ def _named(place: Project | Group, manner: Manner) -> str:
 _PROTECTED = {Ability.DESTROY_PACKAGE: "Package is deletion protected."}
 
 
+@dataclass(frozen=True, slots=True)
 class Open:
-    """Lets anyone do anything. Say it aloud: ``Registry(auth=Open(), …)``.
+    """Lets anyone do anything. Say it aloud: ``Registry(auth=Open(), …)``."""
 
-    :param directory: whose projects a group page shows; None is filled in by `Registry`.
-    """
-
-    def __init__(self, directory: Directory | None = None) -> None:
-        self.directory = directory
+    directory: Directory | None = None
+    """Whose projects a group page shows; None is filled in by `Registry`."""
 
     def over(self, directory: Directory) -> Self:
         """Give the same for this directory, unless one was already named."""
-        return self if self.directory else type(self)(directory)
+        return self if self.directory else replace(self, directory=directory)
 
     def authenticate(self, credentials: Credentials | None, environ: Mapping[str, object]) -> Principal:
         return _Anyone(self.directory)

@@ -196,7 +196,7 @@ def _read_header(block: bytes) -> _Header:
         if block[257:263] != b"ustar\0":  # tarfile takes it for the beginning of the path even here, others do not
             raise Unreadable(f"the archive's member {excerpt(path)} has a prefix that its format does not have")
         if not path:  # it would be a folder for some readers only
-            raise Unreadable(f"the archive has a member of which {excerpt(prefix)} is no path")
+            raise Unreadable(f"the archive has a member with a prefix, {excerpt(prefix)}, and no path")
         path = f"{prefix}/{path}"
     return _Header(path, _number(block[124:136]), kind, _text(block[157:257]))
 
@@ -272,7 +272,7 @@ def _member(header: _Header, extended: Mapping[str, str]) -> TarMember:
         raise Unreadable(f"the archive's member {excerpt(path)} is no file, and has contents")
     plain = _plain(path)
     if not plain and kind != _FOLDER:
-        raise Unreadable(f"the archive has a member of which {excerpt(path)} is no path")
+        raise Unreadable(f"the archive has a member whose name, {excerpt(path)}, is no path")
     is_link = kind in (_LINK, _HARD_LINK)
     return TarMember(plain, header.size, kind, (_plain(target) if kind == _HARD_LINK else target) * is_link)
 

@@ -9,7 +9,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
@@ -18,9 +18,10 @@ from typing import Any, NamedTuple, TypeVar
 from packaging.utils import NormalizedName, canonicalize_version
 
 from pypi_registry.errors import FileTaken, UploadsRefused
-from pypi_registry.model import About, Digests, NameStatus, Package, PackageFile, PackageQuery, Project, Status, Upload
+from pypi_registry.model import About, NameStatus, Package, PackageFile, PackageQuery, Project, Status, Upload
 from pypi_registry.stores.sqlite_changes import LastChange, Memory
 from pypi_registry.stores.sqlite_connections import Connections
+from pypi_registry.stores.sqlite_rows import FILE, PACKAGE, microseconds_of, read_file, read_package
 from pypi_registry.stores.sqlite_schema import UnknownSchema as UnknownSchema
 from pypi_registry.stores.sqlite_schema import make_schema
 
@@ -28,14 +29,7 @@ _ALL_PROJECTS, _LAST_CHANGE = -1, -2
 _INDEX = ""
 _T = TypeVar("_T")
 _UNKNOWN: Any = object()
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_PACKAGE = "p.id, p.project_id, p.name, p.normalized, p.version, p.created_at, p.yanked"
-_FILE = f"""
-SELECT f.id, f.filename, f.size, f.sha256, f.md5, f.blake2_256, f.requires_python, f.uploaded_at, f.key,
-    f.metadata_sha256, {_PACKAGE}
-FROM files f JOIN packages p ON p.id = f.package_id
-"""
 _SERIAL = "SELECT serial FROM revisions WHERE project_id = ? AND name = ?"
 _KEPT_LARGE = range(1000, 20_000)  # files, of about a kilobyte each
 _ABOUT = [field.name for field in fields(About)]
@@ -151,7 +145,7 @@ class SQLiteCatalogue:
             connection.execute("BEGIN")  # so that the page and the total are of one moment
             try:
                 rows = connection.execute(
-                    f"SELECT {_PACKAGE} {wanted} "
+                    f"SELECT {PACKAGE} {wanted} "
                     f"ORDER BY {_ORDERS[query.order_by]} {direction}, p.id {direction} LIMIT ? OFFSET ?",
                     (*values, -1 if query.limit is None else query.limit, query.offset),
                 ).fetchall()
@@ -159,18 +153,18 @@ class SQLiteCatalogue:
             finally:
                 if connection.in_transaction:  # or an error has ended it
                     connection.execute("ROLLBACK")
-        return [_read_package(*row) for row in rows], total
+        return [read_package(*row) for row in rows], total
 
     def package(self, projects: Sequence[int], number: int) -> Package | None:
         rows = self._rows(
-            f"SELECT {_PACKAGE} FROM packages p WHERE p.id = ? AND p.project_id IN (SELECT value FROM json_each(?))",
+            f"SELECT {PACKAGE} FROM packages p WHERE p.id = ? AND p.project_id IN (SELECT value FROM json_each(?))",
             number,
             json.dumps(projects),
         )
-        return _read_package(*rows[0]) if rows else None
+        return read_package(*rows[0]) if rows else None
 
     def package_files(self, package: Package) -> Sequence[PackageFile]:
-        return [_file(*row) for row in self._rows(f"{_FILE} WHERE p.id = ? ORDER BY f.id", package.id)]
+        return [read_file(*row) for row in self._rows(f"{FILE} WHERE p.id = ? ORDER BY f.id", package.id)]
 
     def has_name(self, projects: Sequence[int], name: NormalizedName) -> bool:
         statement = (
@@ -190,8 +184,8 @@ class SQLiteCatalogue:
         if known.files:
             files = self._renewed(known.files, where, values)
         else:
-            rows = self._rows(f"{_FILE} {where}", *values)
-            files = {row[0]: _file(*row) for row in sorted(rows)}  # SQLite would make a table of all to order them
+            rows = self._rows(f"{FILE} {where}", *values)
+            files = {row[0]: read_file(*row) for row in sorted(rows)}  # SQLite would make a table of all to order them
         if len(files) in _KEPT_LARGE:
             self._large = _Large(values, files)
         return [*files.values()]
@@ -202,8 +196,8 @@ class SQLiteCatalogue:
         """Give files of which most are known: of a row only the yank of its package ever changes."""
         rows = self._rows(f"SELECT f.id, p.yanked FROM files f JOIN packages p ON p.id = f.package_id {where}", *values)
         new = [number for number, yanked in rows if number not in known or known[number].package.yanked != yanked]
-        files = self._rows(f"{_FILE} WHERE f.id IN (SELECT value FROM json_each(?))", json.dumps(new)) if new else []
-        read = {row[0]: _file(*row) for row in files}
+        files = self._rows(f"{FILE} WHERE f.id IN (SELECT value FROM json_each(?))", json.dumps(new)) if new else []
+        read = {row[0]: read_file(*row) for row in files}
         numbers = sorted(number for number, _ in rows)
         found = ((number, read.get(number) or known.get(number)) for number in numbers)
         return {number: file for number, file in found if file is not None}  # deleted in between, else
@@ -212,7 +206,7 @@ class SQLiteCatalogue:
         one_of, value = _one_of(projects)
         return self._remembered(
             _newest,
-            f"{_FILE} WHERE f.sha256 = ? AND f.filename = ? AND f.project_id {one_of} ORDER BY f.id DESC LIMIT 1",
+            f"{FILE} WHERE f.sha256 = ? AND f.filename = ? AND f.project_id {one_of} ORDER BY f.id DESC LIMIT 1",
             sha256,
             filename,
             value,
@@ -296,7 +290,7 @@ SELECT
     EXISTS (SELECT 1 FROM packages WHERE project_id = :project AND normalized = :name),
     EXISTS (SELECT 1 FROM published WHERE name = :name AND root = :root AND project_id = :project)
         AND EXISTS (SELECT 1 FROM publishers WHERE project_id = :project AND path = :path),
-    {_PACKAGE}
+    {PACKAGE}
 FROM (SELECT 1) LEFT JOIN packages p
     ON p.project_id = :project AND p.normalized = :name AND p.canonical = :canonical
 """
@@ -325,7 +319,7 @@ def _published_again(connection: sqlite3.Connection, row: Sequence[Any], upload:
     if row[0] is None:
         return None
     connection.execute("UPDATE packages SET about = ? WHERE id = ?", (_about(upload), row[0]))
-    return _read_package(*row)
+    return read_package(*row)
 
 
 def _insert_package(
@@ -336,7 +330,7 @@ def _insert_package(
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             *(project.id, upload.name, upload.normalized, upload.version, canonical),
-            *(_about(upload), _microseconds(at)),
+            *(_about(upload), microseconds_of(at)),
         ),
     ).lastrowid
     assert number is not None
@@ -353,7 +347,7 @@ def _insert_file(
     digests, requires_python, metadata_sha256 = upload.digests, upload.requires_python, upload.metadata_sha256
     values = (
         *(package.id, package.project_id, upload.filename, upload.size, digests.sha256, digests.md5),
-        *(digests.blake2_256, requires_python, _microseconds(at), key, metadata_sha256),
+        *(digests.blake2_256, requires_python, microseconds_of(at), key, metadata_sha256),
     )
     try:
         number = connection.execute(
@@ -381,47 +375,7 @@ def _agreed(rows: Sequence[Any]) -> NameStatus:
 
 
 def _newest(rows: Sequence[Any]) -> PackageFile | None:
-    return _file(*rows[0]) if rows else None
-
-
-def _file(
-    number: int,
-    filename: str,
-    size: int,
-    sha256: str,
-    md5: str | None,
-    blake2_256: str | None,
-    requires_python: str,
-    microseconds: int,
-    key: str,
-    metadata_sha256: str | None,
-    *package: Any,
-) -> PackageFile:
-    digests = Digests(sha256, md5, blake2_256)
-    return PackageFile(
-        *(number, _read_package(*package), filename, size, digests, requires_python, _moment(microseconds)),
-        *(key, metadata_sha256),
-    )
-
-
-def _read_package(
-    number: int,
-    project: int,
-    name: str,
-    normalized: NormalizedName,
-    version: str,
-    microseconds: int,
-    yanked: str | None,
-) -> Package:
-    return Package(number, project, name, normalized, version, _moment(microseconds), yanked)
-
-
-def _microseconds(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1)
-
-
-def _moment(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)
+    return read_file(*rows[0]) if rows else None
 
 
 def _remember(connection: sqlite3.Connection, project: Project, name: NormalizedName) -> None:
