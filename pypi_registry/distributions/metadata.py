@@ -24,6 +24,7 @@ _READ = (b"metadata-version", b"name", b"version", b"requires-python", b"dynamic
 MAX_LENGTH = 255
 """Characters of a name, of a version and of ``Requires-Python``, as in GitLab's tables."""
 
+_ENCODED = "=?"  # a word as in RFC 2047, which uv decodes and pip does not
 _OF_DEPENDENCIES = {"requires-dist", "requires-python", "provides-extra"}
 
 
@@ -36,7 +37,7 @@ class CoreMetadata:
     version_of_format: str
     """``Metadata-Version``, such as ``2.4``."""
     name: str
-    """As in the file."""
+    """As in the file, even with a blank at its end."""
     version: str
     """As in the file."""
     requires_python: str
@@ -49,11 +50,23 @@ def is_served(metadata: CoreMetadata, filename: str) -> bool:
     """Tell whether an index may offer metadata in place of its file (PEP 658).
 
     A wheel's always. An sdist's only if a wheel built of it is sure to need the same (PEP 643): the metadata is of 2.2
-    or newer, and no field of dependencies is dynamic.
+    or newer, and no field of dependencies is dynamic. Nor if it is not UTF-8, which a builder may understand, and pip
+    does not.
     """
     return filename.endswith(WHEEL) or (
-        _numbers(metadata.version_of_format) >= (2, 2) and not metadata.dynamic & _OF_DEPENDENCIES
+        _numbers(metadata.version_of_format) >= (2, 2)
+        and not metadata.dynamic & _OF_DEPENDENCIES
+        and is_utf8(metadata.data)
     )
+
+
+def is_utf8(data: bytes) -> bool:
+    """Tell whether installers can read this: they decode all of a file at once."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def read_metadata(data: bytes, title: str = "the metadata") -> CoreMetadata:
@@ -64,7 +77,10 @@ def read_metadata(data: bytes, title: str = "the metadata") -> CoreMetadata:
 
     :raises Unreadable: if it lacks a field that every version requires, or has one twice that may be there once.
     """
-    *single, dynamic = header_values(data, _READ)
+    versions_of_format, names, *others = header_values(data, _READ)
+    # pip and uv trim each field but the name.
+    versions, requirements, dynamic = ([*map(unfolded, values)] for values in others)
+    single = [*map(unfolded, versions_of_format)], names, versions, requirements
     faults = [*_field_faults(single)]
     if faults:
         raise Unreadable(f"{title} {', '.join(faults)}")
@@ -82,16 +98,19 @@ def _field_faults(values: Iterable[Sequence[str]]) -> Iterator[str]:
             yield f"has no {field}"
         elif len(found[0]) > MAX_LENGTH or not found[0].isprintable():
             yield f"has a {field} of more than {MAX_LENGTH} characters, or with control characters"
+        elif _ENCODED in found[0]:
+            yield f"has a {field} with an encoded word, which not all readers decode"
         elif field == "Metadata-Version" and not _numbers(found[0]):
             yield f"has the {field} {excerpt(found[0])}, which is none"
 
 
 def header_values(data: bytes, fields: Iterable[bytes]) -> list[list[str]]:
-    """Give the values of each of some fields (in lower case), unfolded, as the email parser would.
+    """Give the values of each of some fields (in lower case), as the email parser would.
 
-    Those count that stand before the first empty line. That parser keeps everything, at forty times the size.
+    That is as they are, but for the blanks before them; a folded one has line breaks. Those count that stand before the
+    first empty line. That parser keeps everything, at forty times the size.
 
-    :raises Unreadable: if there are more lines than anybody writes.
+    :raises Unreadable: if there are more lines than anybody writes, or one that readers do not agree about.
     """
     found: dict[bytes, list[list[bytes]]] = {field: [] for field in fields}
     lines: list[bytes] = []  # of one value
@@ -105,13 +124,20 @@ def header_values(data: bytes, fields: Iterable[bytes]) -> list[list[str]]:
                 values.append(lines)
         elif text[:1] in (b" ", b"\t"):
             lines.append(text)
+        elif text.startswith(b"From "):  # as in a mailbox: the email parser passes it over and reads on
+            raise Unreadable("the metadata has a line that begins with 'From ' among its fields")
         else:
             break  # an empty line, as at the very end, or the beginning of a text
-    return [[*map(_unfolded, values)] for values in found.values()]
+    return [[_value(lines) for lines in values] for values in found.values()]
 
 
-def _unfolded(lines: Sequence[bytes]) -> str:
-    return " ".join(b" ".join(lines).decode("utf-8", "replace").split())
+def _value(lines: Sequence[bytes]) -> str:
+    return b"\n".join(lines).lstrip(b" \t").decode("utf-8", "replace")
+
+
+def unfolded(value: str) -> str:
+    """Put a value on one line, with single blanks in it and none around it."""
+    return " ".join(value.split())
 
 
 def _numbers(version: str) -> tuple[int, ...]:

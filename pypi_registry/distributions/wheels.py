@@ -14,7 +14,7 @@ from pypi_registry.distributions.faults import Unreadable, some
 from pypi_registry.distributions.filenames import is_same_version, read_wheel_filename
 from pypi_registry.distributions.findings import Findings
 from pypi_registry.distributions.limits import MAX_METADATA, MAX_PATH, MAX_RECORD, MAX_WHEEL
-from pypi_registry.distributions.metadata import header_values, read_metadata
+from pypi_registry.distributions.metadata import header_values, is_utf8, read_metadata, unfolded
 from pypi_registry.distributions.zips import Zip
 from pypi_registry.errors import excerpt
 
@@ -86,7 +86,11 @@ def _wheel_faults(data: bytes, named: _Named, filename: str) -> Iterator[str]:
     Its tags are a record of what was built, from which repairing tools and publishers have moved away in the platform;
     no installer reads them. So only a file name that shares no Python and ABI with them is wrong.
     """
+    if not is_utf8(data):
+        yield "WHEEL is not UTF-8"
+    # Where a blank follows, pip does not know a "true".
     versions, purities, tags = header_values(data, (b"wheel-version", b"root-is-purelib", b"tag"))
+    versions, tags = [*map(unfolded, versions)], [*map(unfolded, tags)]
     if len(versions) != 1 or _VERSION.fullmatch(versions[0]) is None:
         yield "WHEEL has no Wheel-Version, or more than one"
     elif int(versions[0].partition(".")[0]) > 1:
@@ -122,7 +126,7 @@ def _read_record(data: bytes, members: int) -> tuple[Mapping[str, _Row], Sequenc
     record: dict[str, _Row] = {}
     repeated: dict[str, None] = {}
     try:
-        for number, row in enumerate(filter(None, _rows(data))):
+        for number, row in enumerate(_rows(data)):
             if number > members + len(_SIGNATURES):
                 raise Unreadable("RECORD names more files than the archive has members")
             path, digest, size = row
@@ -131,8 +135,8 @@ def _read_record(data: bytes, members: int) -> tuple[Mapping[str, _Row], Sequenc
                 repeated[path] = None
             else:
                 record[path] = _Row(algorithm, value, size)
-    except (ValueError, csv.Error):  # a row of another length is a ValueError too, and so is what is not UTF-8
-        raise Unreadable("RECORD is not a table of path, digest and size in UTF-8") from None
+    except (ValueError, csv.Error):  # as of a row of another length, and of what is not UTF-8
+        raise Unreadable("RECORD is not a table of path, digest and size in UTF-8, or has an empty line") from None
     return record, [*repeated]
 
 
@@ -141,7 +145,7 @@ def _rows(data: bytes) -> Iterable[Sequence[str]]:
     if len(data) <= _SMALL and data.isascii() and b'"' not in data and b"\r" not in data:
         lines = data.decode("ascii").split("\n")
         if max(map(len, lines)) < _MAX_ROW:
-            return [line.split(",") for line in lines if line]
+            return [line.split(",") for line in (lines if lines[-1] else lines[:-1])]
     return csv.reader(_lines(data), strict=True)
 
 

@@ -259,7 +259,6 @@ WHEELS: Mapping[str, Callable[[], bytes]] = {
     "a file at the top that is named like a folder": lambda: wheel({**FILES, b"evil-1.0.dist-info": b""}),
     "RECORD before all": lambda: archive([listed()[-1], *listed()[:-1]]),
     "CRLF in RECORD": lambda: wheel_recording(record(rows(FILES), b"\r\n")),
-    "an empty line in RECORD": lambda: wheel_recording(record(rows(FILES)) + b"\n"),
     "no line break at the end of RECORD": lambda: wheel_recording(record(rows(FILES))[:-1]),
     "quotes in RECORD": lambda: wheel_recorded(
         lambda lines: [(b'"demo/a,b.txt"', *lines[0][1:]), *lines[1:]], {b"demo/a,b.txt": b"", **FILES}),

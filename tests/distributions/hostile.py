@@ -718,6 +718,7 @@ WHEEL_CONTENT: Mapping[str, Hostile] = {
         "a row of four columns": (
             lambda: wheel_recording(record(rows(FILES)).replace(b",16\n", b",16,more\n")), "RECORD"),
         "a RECORD that is not UTF-8": (lambda: wheel_recording(record(rows(FILES)) + b"\xe4,,\n"), "RECORD"),
+        "an empty line in RECORD, where pip ends": (lambda: wheel_recording(record(rows(FILES)) + b"\n"), "RECORD"),
         "a zero byte in RECORD": (lambda: wheel_recording(record(rows(FILES)) + b"\0\n"), "RECORD"),
         "a quote in RECORD that never ends": (lambda: wheel_recording(b'"' + record(rows(FILES))), "RECORD"),
         "a huge field in RECORD": (
@@ -751,6 +752,9 @@ _SAYING: Mapping[str, tuple[bytes, str]] = {
     "Metadata-Version that is none": (METADATA.replace(b"2.1", b"new"), "metadata-version"),
     "Requires-Python twice": (METADATA + b"Requires-Python: >=3\nRequires-Python: <3\n", "requires-python"),
     "a control character in Requires-Python": (METADATA + b"Requires-Python: >=\x1b3\n", "requires-python|character"),
+    "a blank after Name": (METADATA.replace(b"demo\n", b"demo \n"), "demo "),
+    "a mailbox's line": (METADATA + b"From x\nRequires-Python: >=99\n", "From"),
+    "an encoded word": (METADATA + b"Requires-Python: =?utf-8?q?=3E=3D99?=\n", "requires-python"),
     "nothing": (b"", "name|metadata"),
     "no header": (b"\n" + METADATA, "name|metadata"),
 }

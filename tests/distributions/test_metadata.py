@@ -44,7 +44,11 @@ def fault_of(data: bytes) -> str:
         ),
         pytest.param(HEAD.upper(), ("2.1", "DEMO", "1.0", ""), id="fields in capitals"),
         pytest.param(HEAD.replace(b": ", b":"), ("2.1", "demo", "1.0", ""), id="no blanks"),
-        pytest.param(HEAD.replace(b": ", b":\t ").replace(b"\n", b" \n"), ("2.1", "demo", "1.0", ""), id="many blanks"),
+        pytest.param(
+            HEAD.replace(b": ", b":\t ").replace(b"2.1\n", b"2.1 \n").replace(b"1.0\n", b"1.0\t \n"),
+            ("2.1", "demo", "1.0", ""),
+            id="many blanks",
+        ),
         pytest.param(HEAD.replace(b"demo", b"My.Pkg_demo"), ("2.1", "My.Pkg_demo", "1.0", ""), id="a name as it is"),
         pytest.param(HEAD.replace(b" 1.0", b" v1.0-RC1"), ("2.1", "demo", "v1.0-RC1", ""), id="a version as it is"),
         pytest.param(HEAD.replace(b"2.1", b"1.0"), ("1.0", "demo", "1.0", ""), id="the oldest format"),
@@ -83,6 +87,12 @@ def fault_of(data: bytes) -> str:
             HEAD + b"Author: a\nAuthor: b\nClassifier: c\nClassifier: d\n",
             ("2.1", "demo", "1.0", ""),
             id="other fields twice",
+        ),
+        pytest.param(HEAD + b"\nFrom here on\n", ("2.1", "demo", "1.0", ""), id="a description like a mailbox"),
+        pytest.param(
+            HEAD + b"From: here\nFromage: brie\nRequires-Python: >=3.8\n",
+            ("2.1", "demo", "1.0", ">=3.8"),
+            id="fields that begin like a mailbox's line",
         ),
     ],
 )
@@ -187,6 +197,13 @@ def test_packaging_and_importlib_read_the_same(
         pytest.param(
             HEAD + b"Requires-Python: " + b"x" * 256, ["Requires-Python", "255"], id="a Requires-Python too long"
         ),
+        pytest.param(
+            HEAD + b"Requires-Python: =?utf-8?q?=3E=3D3?=\n", ["Requires-Python", "decode"], id="an encoded word"
+        ),
+        pytest.param(HEAD.replace(b"demo", b"demo\n "), ["Name", "control characters"], id="a folded Name"),
+        pytest.param(b"From x\n" + HEAD, ["'From '"], id="a mailbox"),
+        pytest.param(HEAD + b"From x\nRequires-Python: >=3.8\n", ["'From '"], id="a mailbox's line among fields"),
+        pytest.param(HEAD + b"From x: y\n", ["'From '"], id="a mailbox's line with a colon"),
     ],
 )
 def test_what_is_wrong_is_named(data: bytes, words_of_the_fault: list[str]) -> None:
@@ -265,6 +282,12 @@ def test_metadata_of_an_sdist_is_served_if_a_wheel_of_it_must_say_the_same(
     for field in DEPENDENCIES:
         assert not is_served(metadata(version_of_format, field), filename)
         assert not is_served(metadata(version_of_format, "Classifier", field, "License"), filename)
+
+
+def test_metadata_of_an_sdist_that_pip_cannot_decode_is_not_served() -> None:
+    for data, served in ((b"Caf\xc3\xa9", True), (b"Caf\xe9", False)):
+        found = read_metadata(HEAD.replace(b"2.1", b"2.2") + b"\n" + data)
+        assert is_served(found, "demo-1.0.tar.gz") is served
 
 
 # What somebody else says

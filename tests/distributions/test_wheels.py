@@ -86,7 +86,6 @@ def spelled(files: Files, newline: str, quoting: Literal[0, 1]) -> bytes:
         pytest.param(record(rows(FILES), newline=b"\r\n"), id="of Windows"),
         pytest.param(record(rows(FILES), newline=b"\r"), id="of old Macs"),
         pytest.param(record(rows(FILES)).rstrip(), id="without a last newline"),
-        pytest.param(record(rows(FILES)).replace(b"\n", b"\n\n"), id="with empty lines"),
         pytest.param(spelled(FILES, "\n", csv.QUOTE_ALL), id="quoted"),
         pytest.param([(path, digest, b"") for path, digest, _ in rows(FILES)], id="without sizes"),
         pytest.param(rows(FILES, "sha512"), id="of SHA-512"),
@@ -101,7 +100,11 @@ def test_record_may_be_written_in_many_ways(lines: Iterable[Row] | bytes) -> Non
 
 @given(
     st.sets(
-        st.text(st.characters(exclude_characters="/\\:", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=9),
+        st.text(
+            st.characters(exclude_characters="/\\:", exclude_categories=["Cc", "Cs", "Zl", "Zp"]),
+            min_size=1,
+            max_size=9,
+        ),
         max_size=4,
     ),
     st.sampled_from(["\n", "\r\n"]),
@@ -204,12 +207,14 @@ def test_record_must_say_what_is_there(data: bytes, fault: str) -> None:
     assert fault in look(data).faults
 
 
-@pytest.mark.parametrize("row", [b"demo", b"demo,", b"demo,sha256=x,1,2", b"a b c", b'"demo', b"demo,\xff,", b"\0"])
+@pytest.mark.parametrize(
+    "row", [b"demo", b"demo,", b"demo,sha256=x,1,2", b"a b c", b'"demo', b"demo,\xff,", b"\0", b"", b"\r\n"]
+)
 def test_record_must_be_a_table_of_three_columns(row: bytes) -> None:
     data = record(rows(FILES)) + row + b"\n"
     faults = look(recorded(data)).faults
     assert len(faults) == 1
-    assert faults[0] == "RECORD is not a table of path, digest and size in UTF-8" or row == b"\0"
+    assert faults[0].startswith("RECORD is not a table of path, digest and size in UTF-8") or row == b"\0"
 
 
 @pytest.mark.parametrize("path", [INFO + b"METADATA", INFO + b"WHEEL"])
@@ -355,6 +360,10 @@ def test_wheel_may_say(wheel_file: bytes, filename: str) -> None:
         pytest.param(RIGHT.replace(b"1.0", "١.٠".encode()), ["no Wheel-Version"], id="Arabic digits"),
         pytest.param(RIGHT + b"Wheel-Version: 1.0\n", ["or more than one"], id="a version twice"),
         pytest.param(RIGHT.replace(b"true", b"yes"), ["Root-Is-Purelib"], id="yes"),
+        pytest.param(RIGHT.replace(b"true", b"true "), ["Root-Is-Purelib"], id="a blank after it"),
+        pytest.param(RIGHT + b"X: \xe9\n", ["WHEEL is not UTF-8"], id="Latin-1"),
+        pytest.param(RIGHT + b"\n\xe9\n", ["WHEEL is not UTF-8"], id="Latin-1 after the fields"),
+        pytest.param(b"From x\n" + RIGHT, ["'From '"], id="a mailbox"),
         pytest.param(RIGHT.replace(b"Root-Is-Purelib: true\n", b""), ["Root-Is-Purelib"], id="nothing of purity"),
         pytest.param(RIGHT + b"Root-Is-Purelib: true\n", ["Root-Is-Purelib"], id="purity twice"),
         pytest.param(RIGHT.replace(b"py3-none-any", b"whatever"), ["no tag: 'whatever'"], id="no tag"),
