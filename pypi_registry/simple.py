@@ -90,7 +90,7 @@ def _entry(file: PackageFile, base: str) -> dict[str, object]:
         "url": _url(file, base),
         "hashes": {"sha256": file.digests.sha256},
         "size": file.size,
-        "upload-time": f"{file.uploaded_at:%Y-%m-%dT%H:%M:%S.%f}Z",
+        "upload-time": file.uploaded_at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z",
     }
     if file.requires_python:  # uv refuses a page for some nulls: a key is there or it is not
         entry["requires-python"] = file.requires_python

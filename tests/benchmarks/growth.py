@@ -34,7 +34,7 @@ class Plot:
     title: str
     across: str
     up: str
-    at: Sequence[int]
+    at: tuple[int, ...]
     measure: Callable[["Place", int], Mapping[str, float]]
 
 
@@ -151,17 +151,23 @@ def main() -> int:
     for plot in PLOTS:
         if plot.file not in wanted.only:
             continue
-        series: dict[str, list[float]] = {}
-        for number in plot.at:
-            with _place(0.2 if wanted.quick else 1.0, 50 if wanted.quick else 300) as place:
-                for name, value in plot.measure(place, number).items():
-                    series.setdefault(name, []).append(value)
+        series = _series(plot, rounds=1 if wanted.quick else 3, seconds=0.2 if wanted.quick else 1.0)
         print(plot.title)
         print(f"  {plot.across:40}", *(f"{number:>12,}" for number in plot.at))
         for name, values in series.items():
             print(f"  {name:40}", *(f"{value:12,.1f}" for value in values))
         draw(plot, series, wanted.folder / f"{plot.file}.svg")
     return 0
+
+
+def _series(plot: Plot, rounds: int, seconds: float) -> Series:
+    """Measure each point in turn, and all of them again; give the median of each."""
+    found: dict[str, list[float]] = {}
+    for number in rounds * plot.at:
+        with _place(seconds, round(300 * seconds)) as place:
+            for name, value in plot.measure(place, number).items():
+                found.setdefault(name, []).append(value)
+    return {name: [median(values[at :: len(plot.at)]) for at in range(len(plot.at))] for name, values in found.items()}
 
 
 @contextmanager
