@@ -116,7 +116,7 @@ class Registry:
         return answer.send(environ, start_response)
 
 
-_SAFE = ("GET", "HEAD", "OPTIONS")
+_SAFE = ("GET", "HEAD")
 """Browsers keep Basic credentials, and would send them with whatever a stranger's page makes them do."""
 
 
@@ -133,10 +133,10 @@ def _is_the_hosts(call: Call) -> bool:
 
 
 def _answer(call: Call, route: Route) -> Answer:
-    if call.method not in _SAFE and call.header("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site"):
-        raise Forbidden("a browser sent this for another site")
     if call.method == "OPTIONS":
         return Answer("204 No Content", [("Allow", ", ".join(route.allowed))])
+    if call.method not in _SAFE and call.header("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site"):
+        raise Forbidden("a browser sent this for another site")
     return endpoint(route, call.method)(call)
 
 

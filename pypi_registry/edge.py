@@ -120,11 +120,11 @@ def origin(environ: Mapping[str, object]) -> str:
     return f"{environ['wsgi.url_scheme']}://{host}"
 
 
-_TOKEN_HEADERS = (
-    ("HTTP_PRIVATE_TOKEN", Presented.PRIVATE_TOKEN),
-    ("HTTP_DEPLOY_TOKEN", Presented.DEPLOY_TOKEN),
-    ("HTTP_JOB_TOKEN", Presented.JOB_TOKEN),
-)
+_TOKEN_HEADERS = {
+    "HTTP_PRIVATE_TOKEN": Presented.PRIVATE_TOKEN,
+    "HTTP_DEPLOY_TOKEN": Presented.DEPLOY_TOKEN,
+    "HTTP_JOB_TOKEN": Presented.JOB_TOKEN,
+}
 
 
 def read_credentials(environ: Mapping[str, object], *, job_header: bool = False) -> Credentials | None:
@@ -132,9 +132,10 @@ def read_credentials(environ: Mapping[str, object], *, job_header: bool = False)
 
     `job_header` tells whether a ``JOB-TOKEN`` header counts: GitLab's Packages API takes it, its PyPI endpoints do not.
     """
-    for header, presented in _TOKEN_HEADERS:
-        if (text := environ.get(header)) and (job_header or presented is not Presented.JOB_TOKEN):
-            return Credentials(presented, _decoded(str(text).encode("latin-1", "replace")))
+    if not environ.keys().isdisjoint(_TOKEN_HEADERS):
+        for header, presented in _TOKEN_HEADERS.items():
+            if (text := environ.get(header)) and (job_header or presented is not Presented.JOB_TOKEN):
+                return Credentials(presented, _decoded(str(text).encode("latin-1", "replace")))
     scheme, _, rest = str(environ.get("HTTP_AUTHORIZATION") or "").partition(" ")
     match scheme.lower():
         case "basic":

@@ -9,17 +9,19 @@ from typing import NamedTuple
 
 MAX_BYTES = 64 * 1024**2
 
-ENTRY_BYTES = 700
-"""What a page that is kept takes beside its body and what its key holds; about 600 were measured."""
+ENTRY_BYTES = 1000
+"""What a page that is kept takes beside its body and what its key holds; about 900 were measured."""
+_ID_BYTES, _LETTER_BYTES = 40, 4  # at most, of a number and of a text in a key
 
 
 class Page(NamedTuple):
-    """The bytes of a page, and the tag that is theirs alone."""
+    """The bytes of a page, the tag that is theirs alone, and what else is always said of them."""
 
     body: bytes
     etag: str
     """A strong entity tag, quoted: the digest of the bytes, since a restored database would repeat a serial."""
-    gzipped: bool = False
+    headers: tuple[tuple[str, str], ...]
+    """The tag, the length, and the encoding if the bytes are compressed."""
 
 
 class Pages:
@@ -32,40 +34,31 @@ class Pages:
         self._lock = Lock()
 
     def get(
-        self, key: Hashable, revision: int, render: Callable[[], bytes | None], *, key_bytes: int = 0
+        self, key: Hashable, revision: int, render: Callable[[], bytes | None], *, gzip: bool = False
     ) -> Page | None:
         """Give the page as of `revision`, which was looked up before; render it only if it is not here.
 
-        None if `render` finds nothing to show, which is not kept. `key_bytes` is what the key holds, at most.
+        None if `render` finds nothing to show, which is not kept. A page that is compressed is kept as one of its own,
+        and stays as it is if that makes it no smaller.
         """
-        place = key, "identity"
-        page = self._known(place, revision)
-        if page is None and (body := render()) is not None:
-            page = _page(body)
-            self._keep(place, revision, page, key_bytes)
-        return page
-
-    def get_gzipped(
-        self, key: Hashable, revision: int, render: Callable[[], bytes | None], *, key_bytes: int = 0
-    ) -> Page | None:
-        """Give the page compressed, which is kept as a page of its own; as it is if compressing makes it no smaller."""
-        place = key, "gzip"
-        page = self._known(place, revision)
-        if page is None and (plain := self.get(key, revision, render, key_bytes=key_bytes)) is not None:
-            page = _compressed(plain)
-            self._keep(place, revision, page, key_bytes)
-        return page
-
-    def _known(self, place: Hashable, revision: int) -> Page | None:
+        place = key, gzip
         with self._lock:
             known = self._pages.get(place)
-            if known is None or known[0] != revision:
-                return None
-            self._pages.move_to_end(place)
-            return known[1]
+            if known is not None and known[0] == revision:
+                self._pages.move_to_end(place)
+                return known[1]
+        if gzip:
+            plain = self.get(key, revision, render)
+            page = plain and _compressed(plain)
+        else:
+            body = render()
+            page = None if body is None else _page(body)
+        if page is not None:
+            self._keep(place, revision, page)
+        return page
 
-    def _keep(self, place: Hashable, revision: int, page: Page, key_bytes: int) -> None:
-        size = len(page.body) + key_bytes + ENTRY_BYTES
+    def _keep(self, place: Hashable, revision: int, page: Page) -> None:
+        size = len(page.body) + _held(place) + ENTRY_BYTES
         with self._lock:
             if place in self._pages:
                 self._bytes -= self._pages.pop(place)[2]
@@ -78,12 +71,20 @@ class Pages:
                 self._bytes -= dropped
 
 
-def _page(body: bytes, *, gzipped: bool = False) -> Page:
-    return Page(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"', gzipped)
+def _held(key: Hashable) -> int:
+    """Count the bytes of what a key holds, at most."""
+    if isinstance(key, tuple):
+        return sum(map(_held, key))
+    return _LETTER_BYTES * len(key) if isinstance(key, str) else _ID_BYTES
+
+
+def _page(body: bytes, *more: tuple[str, str]) -> Page:
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    return Page(body, etag, (("ETag", etag), ("Content-Length", str(len(body))), *more))
 
 
 def _compressed(page: Page) -> Page:
     # The first level makes a page nearly as small as the ninth. zlib's header of a gzip holds no time (zlib.h,
     # deflateInit2), so that equal pages have equal bytes.
     body = zlib.compress(page.body, level=1, wbits=zlib.MAX_WBITS + 16)
-    return _page(body, gzipped=True) if len(body) < len(page.body) else page
+    return _page(body, ("Content-Encoding", "gzip")) if len(body) < len(page.body) else page

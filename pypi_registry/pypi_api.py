@@ -22,8 +22,6 @@ from pypi_registry.negotiation import Wanted, negotiate
 from pypi_registry.pages import Pages
 from pypi_registry.uploads import FORM_ROOM, publish
 
-_ID_BYTES, _LETTER_BYTES = 40, 4  # at most, of a project's id and of a text in the key of a page
-
 # An open registry has an empty index for whatever is asked for; to keep those would cost more than to make them.
 _KEPT_NOWHERE = Pages(max_bytes=0)
 
@@ -57,7 +55,7 @@ def index(call: Call) -> Answer:
         names = call.registry.catalogue.names(view.ids)
         return simple.render_index(view.where.title, names, wanted.form, slash=call.address.slash)
 
-    page = _page(call, view, (view.where.title, None), wanted, render)
+    page = _page(call, view, view.where.title, None, wanted, render)
     assert page is not None  # an empty index is a page too
     return page
 
@@ -201,7 +199,7 @@ def _package_page(call: Call, view: _View, name: NormalizedName, wanted: Wanted)
         offered, status = _offered(call, files), catalogue.status(view.ids, name)
         return simple.render_package(name, offered, wanted.form, status, slash=call.address.slash)
 
-    return _page(call, view, ("", name), wanted, render)
+    return _page(call, view, "", name, wanted, render)
 
 
 def _offered(call: Call, files: Sequence[PackageFile]) -> Sequence[PackageFile]:
@@ -216,26 +214,29 @@ def _offered(call: Call, files: Sequence[PackageFile]) -> Sequence[PackageFile]:
 def _page(
     call: Call,
     view: _View,
-    subject: tuple[str, NormalizedName | None],
+    title: str,
+    name: NormalizedName | None,
     wanted: Wanted,
     render: Callable[[], bytes | None],
 ) -> Answer | None:
-    """Answer with a simple page, rendered once a revision; None if there is nothing to show."""
+    """Answer with the page of a name, or with the index of this title; None if there is nothing to show.
+
+    It is rendered once a revision.
+    """
     # Read before the rows: a change in between makes the page newer than its number, and it is rendered once more.
-    revision = call.registry.catalogue.revision(view.ids, subject[1])
-    if not revision and subject[1]:
+    revision = call.registry.catalogue.revision(view.ids, name)
+    if not revision and name:
         return None
     pages = call.registry.pages if revision else _KEPT_NOWHERE
-    get = pages.get_gzipped if wanted.gzip else pages.get
-    key_bytes = _ID_BYTES * len(view.ids) + _LETTER_BYTES * (len(subject[0]) + len(subject[1] or ""))
-    page = get((view.ids, subject, wanted.form, call.address.slash), revision, render, key_bytes=key_bytes)
+    key = view.ids, title, name, wanted.form, call.address.slash
+    page = pages.get(key, revision, render, gzip=wanted.gzip)
     if page is None:
         return None
-    headers = VARY, page_policy(call, view.where, view.principal, view.projects), ("ETag", page.etag)
+    policy = page_policy(call, view.where, view.principal, view.projects)
     if is_known(call, page.etag):
-        return Answer("304 Not Modified", [*headers])
-    encoding = [("Content-Encoding", "gzip")] if page.gzipped else []
-    return answer_bytes("200 OK", wanted.form.content_type, page.body, *encoding, *headers)
+        return Answer("304 Not Modified", [VARY, policy, ("ETag", page.etag)])
+    headers = [("Content-Type", wanted.form.content_type), *page.headers, VARY, policy]
+    return Answer("200 OK", headers, [page.body])
 
 
 def _was_published(call: Call, where: Project | Group, name: NormalizedName) -> bool:

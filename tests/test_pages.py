@@ -12,6 +12,9 @@ import pytest
 from pypi_registry.pages import ENTRY_BYTES, Page, Pages
 from tests.distributions.measuring import peak
 
+GZIP = ("Content-Encoding", "gzip")
+KEY_BYTES = 44  # of a letter, and of whether the page is compressed
+
 
 def nothing() -> None:
     return None
@@ -27,12 +30,12 @@ def kept(pages: Pages, key: Hashable, revision: int = 1) -> Page | None:
 
 
 def opened(page: Page) -> bytes:
-    return gzip.decompress(page.body) if page.gzipped else page.body
+    return gzip.decompress(page.body) if GZIP in page.headers else page.body
 
 
 def room(pages: int, bodies: int) -> int:
-    """Give what so many pages take whose bodies have so many bytes together."""
-    return pages * ENTRY_BYTES + bodies
+    """Give what so many pages take whose keys are one letter each, and whose bodies have so many bytes together."""
+    return pages * (ENTRY_BYTES + KEY_BYTES) + bodies
 
 
 class Rendering:
@@ -50,23 +53,23 @@ class Rendering:
 def test_a_page_is_rendered_once_a_revision() -> None:
     pages = Pages()
     render = Rendering(b"page")
-    first = pages.get("key", 1, render)
+    first = pages.get("k", 1, render)
     assert first is not None
     assert first.body == b"page"
-    assert pages.get("key", 1, render) == first
-    assert pages.get("key", 1, never) == first
+    assert pages.get("k", 1, render) == first
+    assert pages.get("k", 1, never) == first
     assert render.times == 1
 
 
 @pytest.mark.parametrize("revision", [2, 100, 0], ids=["the next", "a later", "an earlier, from a restored store"])
 def test_another_revision_is_rendered_again_and_replaces_the_page(revision: int) -> None:
     pages = Pages()
-    pages.get("key", 1, lambda: b"old")
-    new = pages.get("key", revision, lambda: b"new")
+    pages.get("k", 1, lambda: b"old")
+    new = pages.get("k", revision, lambda: b"new")
     assert new is not None
     assert new.body == b"new"
-    assert pages.get("key", revision, never) == new
-    assert kept(pages, "key", 1) is None
+    assert pages.get("k", revision, never) == new
+    assert kept(pages, "k", 1) is None
 
 
 def test_keys_do_not_share_pages() -> None:
@@ -88,30 +91,31 @@ def test_the_tag_is_strong_quoted_and_made_from_the_bytes_alone() -> None:
     )
     assert one and same and other
     assert one.etag == f'"{sha256(b"page").hexdigest()[:32]}"'
+    assert one.headers == (("ETag", one.etag), ("Content-Length", "4"))
     assert same.etag == one.etag
     assert other.etag != one.etag
 
 
 def test_nothing_is_not_kept() -> None:
     pages = Pages()
-    assert pages.get("key", 1, nothing) is None
-    page = pages.get("key", 1, lambda: b"now")
+    assert pages.get("k", 1, nothing) is None
+    page = pages.get("k", 1, lambda: b"now")
     assert page is not None
     assert page.body == b"now"
 
 
 def test_nothing_at_a_new_revision_does_not_bring_back_the_old_page() -> None:
     pages = Pages()
-    pages.get("key", 1, lambda: b"old")
-    assert pages.get("key", 2, nothing) is None
-    assert pages.get("key", 2, nothing) is None
+    pages.get("k", 1, lambda: b"old")
+    assert pages.get("k", 2, nothing) is None
+    assert pages.get("k", 2, nothing) is None
 
 
 def test_an_empty_page_is_a_page() -> None:
     pages = Pages()
-    page = pages.get("key", 1, lambda: b"")
+    page = pages.get("k", 1, lambda: b"")
     assert page is not None
-    assert pages.get("key", 1, never) == page
+    assert pages.get("k", 1, never) == page
 
 
 def test_a_failure_to_render_is_passed_on_and_nothing_is_kept() -> None:
@@ -120,8 +124,8 @@ def test_a_failure_to_render_is_passed_on_and_nothing_is_kept() -> None:
 
     pages = Pages()
     with pytest.raises(RuntimeError, match="the store is away"):
-        pages.get("key", 1, fail)
-    page = pages.get("key", 1, lambda: b"back")
+        pages.get("k", 1, fail)
+    page = pages.get("k", 1, lambda: b"back")
     assert page is not None
     assert page.body == b"back"
 
@@ -179,26 +183,26 @@ def test_a_page_that_is_replaced_counts_with_its_new_size_only(sizes: tuple[int,
     pages = Pages(max_bytes=room(2, 30))
     for revision in range(10):
         for size in sizes:
-            pages.get("key", revision * 100 + size, Rendering(b"x" * size))
-    pages.get("other", 1, Rendering(b"x" * (30 - sizes[1])))
-    assert kept(pages, "key", 900 + sizes[1])
-    assert kept(pages, "other")
-    pages.get("other", 2, Rendering(b"x" * (31 - sizes[1])))
-    assert kept(pages, "key", 900 + sizes[1]) is None
+            pages.get("k", revision * 100 + size, Rendering(b"x" * size))
+    pages.get("o", 1, Rendering(b"x" * (30 - sizes[1])))
+    assert kept(pages, "k", 900 + sizes[1])
+    assert kept(pages, "o")
+    pages.get("o", 2, Rendering(b"x" * (31 - sizes[1])))
+    assert kept(pages, "k", 900 + sizes[1]) is None
 
 
 def test_a_page_larger_than_all_room_is_given_and_not_kept() -> None:
     pages = Pages(max_bytes=room(1, 30))
-    page = pages.get("large", 1, Rendering(b"x" * 31))
+    page = pages.get("l", 1, Rendering(b"x" * 31))
     assert page is not None
     assert page.body == b"x" * 31
-    assert kept(pages, "large") is None
+    assert kept(pages, "l") is None
 
 
 def test_a_page_larger_than_all_room_does_not_drive_out_the_others() -> None:
     pages = Pages(max_bytes=room(1, 30))
     pages.get("a", 1, Rendering(b"x" * 10))
-    pages.get("large", 1, Rendering(b"x" * 31))
+    pages.get("l", 1, Rendering(b"x" * 31))
     assert kept(pages, "a")
 
 
@@ -207,17 +211,18 @@ def test_no_more_memory_is_held_than_is_counted_however_small_the_pages_are() ->
     with peak() as held:
         for number in range(5000):
             title = f"{number}" * 100
-            key = (number + 10**6, number + 10**15), (title, None), "text/html", True
-            pages.get_gzipped(key, number + 10**9, Rendering(b"%d" % number), key_bytes=80 + len(title))
+            key = (number + 10**6, number + 10**15), title, None, "text/html", True
+            pages.get(key, number + 10**9, Rendering(b"%d" % number), gzip=True)
     assert held.bytes < 1_000_000
 
 
 def test_without_room_every_page_is_rendered() -> None:
     pages = Pages(max_bytes=0)
     render = Rendering(b"page")
-    assert [pages.get("key", 1, render) for _ in range(2)] == [
-        Page(b"page", f'"{sha256(b"page").hexdigest()[:32]}"')
-    ] * 2
+    for _ in range(2):
+        page = pages.get("k", 1, render)
+        assert page is not None
+        assert page.body == b"page"
     assert render.times == 2
 
 
@@ -229,22 +234,22 @@ BODY = b'<a href="../../files/0/demo-1.0.tar.gz">demo-1.0.tar.gz</a><br>' * 50
 
 def test_a_page_is_compressed_once_a_revision_and_only_when_asked_for() -> None:
     pages, render = Pages(), Rendering(BODY)
-    plain = pages.get("key", 1, render)
-    first = pages.get_gzipped("key", 1, render)
+    plain = pages.get("k", 1, render)
+    first = pages.get("k", 1, render, gzip=True)
     assert plain and first
-    assert not plain.gzipped
-    assert first.gzipped
+    assert GZIP not in plain.headers
+    assert GZIP in first.headers
     assert gzip.decompress(first.body) == BODY
     assert len(first.body) < len(BODY)
-    assert pages.get_gzipped("key", 1, never) is first
-    assert pages.get("key", 1, never) is plain
+    assert pages.get("k", 1, never, gzip=True) is first
+    assert pages.get("k", 1, never) is plain
     assert render.times == 1
 
 
 def test_a_page_first_asked_for_compressed_is_rendered_once_for_both() -> None:
     pages, render = Pages(), Rendering(BODY)
-    pages.get_gzipped("key", 1, render)
-    plain = pages.get("key", 1, never)
+    pages.get("k", 1, render, gzip=True)
+    plain = pages.get("k", 1, never)
     assert plain is not None
     assert plain.body == BODY
     assert render.times == 1
@@ -252,7 +257,7 @@ def test_a_page_first_asked_for_compressed_is_rendered_once_for_both() -> None:
 
 def test_the_tag_of_a_compressed_page_is_the_digest_of_its_own_bytes() -> None:
     pages = Pages()
-    plain, packed = pages.get("key", 1, Rendering(BODY)), pages.get_gzipped("key", 1, never)
+    plain, packed = pages.get("k", 1, Rendering(BODY)), pages.get("k", 1, never, gzip=True)
     assert plain and packed
     assert packed.etag == f'"{sha256(packed.body).hexdigest()[:32]}"'
     assert packed.etag != plain.etag
@@ -260,16 +265,16 @@ def test_the_tag_of_a_compressed_page_is_the_digest_of_its_own_bytes() -> None:
 
 def test_equal_pages_have_equal_bytes_whenever_they_are_compressed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: 1e9)
-    one = Pages().get_gzipped("a", 1, Rendering(BODY))
+    one = Pages().get("a", 1, Rendering(BODY), gzip=True)
     monkeypatch.setattr("time.time", lambda: 2e9)
-    other = Pages().get_gzipped("b", 2, Rendering(BODY))
+    other = Pages().get("b", 2, Rendering(BODY), gzip=True)
     assert one == other
 
 
 def test_another_revision_is_compressed_again() -> None:
     pages = Pages()
-    pages.get_gzipped("key", 1, Rendering(BODY))
-    new = pages.get_gzipped("key", 2, Rendering(BODY + b"new"))
+    pages.get("k", 1, Rendering(BODY), gzip=True)
+    new = pages.get("k", 2, Rendering(BODY + b"new"), gzip=True)
     assert new is not None
     assert gzip.decompress(new.body) == BODY + b"new"
 
@@ -277,43 +282,46 @@ def test_another_revision_is_compressed_again() -> None:
 @pytest.mark.parametrize("body", [b"", b"x", bytes(range(256))], ids=["empty", "short", "without repetition"])
 def test_a_page_that_gets_no_smaller_stays_as_it_is(body: bytes) -> None:
     pages = Pages()
-    packed = pages.get_gzipped("key", 1, Rendering(body))
-    assert packed == pages.get("key", 1, never)
+    packed = pages.get("k", 1, Rendering(body), gzip=True)
+    assert packed == pages.get("k", 1, never)
     assert packed is not None
-    assert (packed.body, packed.gzipped) == (body, False)
-    assert pages.get_gzipped("key", 1, never) == packed
+    assert packed.body == body
+    assert GZIP not in packed.headers
+    assert pages.get("k", 1, never, gzip=True) == packed
 
 
 def test_nothing_is_not_compressed() -> None:
-    assert Pages().get_gzipped("key", 1, nothing) is None
+    assert Pages().get("k", 1, nothing, gzip=True) is None
 
 
 def test_the_bytes_of_both_count() -> None:
-    packed = Pages().get_gzipped("key", 1, Rendering(BODY))
+    packed = Pages().get("k", 1, Rendering(BODY), gzip=True)
     assert packed is not None
     both = room(2, len(BODY) + len(packed.body))
 
     roomy = Pages(max_bytes=both)
-    roomy.get_gzipped("key", 1, Rendering(BODY))
-    assert kept(roomy, "key")
-    assert roomy.get_gzipped("key", 1, never) == packed
-    roomy.get("other", 1, Rendering(b"x"))
-    assert kept(roomy, "key") is None  # that which was not asked for longest
-    assert roomy.get_gzipped("key", 1, never) == packed
+    roomy.get("k", 1, Rendering(BODY), gzip=True)
+    assert kept(roomy, "k")
+    assert roomy.get("k", 1, never, gzip=True) == packed
+    roomy.get("o", 1, Rendering(b"x"))
+    assert kept(roomy, "k") is None  # that which was not asked for longest
+    assert roomy.get("k", 1, never, gzip=True) == packed
 
     tight = Pages(max_bytes=both - 1)
-    tight.get_gzipped("key", 1, Rendering(BODY))
-    assert kept(tight, "key") is None
-    assert tight.get_gzipped("key", 1, never) == packed
+    tight.get("k", 1, Rendering(BODY), gzip=True)
+    assert kept(tight, "k") is None
+    assert tight.get("k", 1, never, gzip=True) == packed
 
 
 def test_what_a_key_takes_counts_for_each_form_of_a_page() -> None:
-    packed = Pages().get_gzipped("key", 1, Rendering(BODY))
+    packed = Pages().get("k", 1, Rendering(BODY), gzip=True)
     assert packed is not None
-    pages = Pages(max_bytes=room(2, len(BODY) + len(packed.body)) + 199)
-    pages.get_gzipped("key", 1, Rendering(BODY), key_bytes=100)
-    assert kept(pages, "key") is None
-    assert pages.get_gzipped("key", 1, never, key_bytes=100) == packed
+    key = ("k", (), ("☃" * 20, 10**12))  # a letter, 80 bytes, and a number of 40
+    for more, is_kept in ((2 * 120, True), (2 * 120 - 1, False)):
+        pages = Pages(max_bytes=room(2, len(BODY) + len(packed.body)) + more)
+        pages.get(key, 1, Rendering(BODY), gzip=True)
+        assert bool(kept(pages, key)) is is_kept
+        assert pages.get(key, 1, never, gzip=True) == packed
 
 
 # Threads
@@ -349,29 +357,28 @@ def test_two_threads_may_render_one_page_and_it_counts_once() -> None:
 
 
 def test_many_threads_get_what_they_asked_for_and_the_room_is_not_overrun() -> None:
-    limit, page_count, revisions = room(15, 2000), 20, 3
+    limit, keys, revisions = room(15, 2000), "abcdefghijklmnopqrst", 3
     pages = Pages(max_bytes=limit)
 
-    def body(key: int, revision: int) -> bytes:
-        return b"%d@%d|" % (key, revision) * (10 + key)
+    def body(key: str, revision: int) -> bytes:
+        return f"{key}@{revision}|".encode() * (10 + keys.index(key))
 
-    def render_of(key: int, revision: int) -> Callable[[], bytes]:
+    def render_of(key: str, revision: int) -> Callable[[], bytes]:
         return lambda: body(key, revision)
 
-    def ask(seed: int) -> list[tuple[int, int]]:
+    def ask(seed: int) -> list[tuple[str, int]]:
         random = Random(seed)
         wrong = []
         for _ in range(500):
-            key, revision = random.randrange(page_count), random.randrange(revisions)
-            get = random.choice([pages.get, pages.get_gzipped])
-            page = get(key, revision, render_of(key, revision))
+            key, revision = random.choice(keys), random.randrange(revisions)
+            page = pages.get(key, revision, render_of(key, revision), gzip=random.random() < 0.5)
             if page is None or opened(page) != body(key, revision):
                 wrong.append((key, revision))
         return wrong
 
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(ask, range(8))) == [[]] * 8
-    places = [(key, revision) for key in range(page_count) for revision in range(revisions)]
+    places = [(key, revision) for key in keys for revision in range(revisions)]
     held = {place: page for place in places if (page := kept(pages, *place))}
     taken = room(len(held), sum(len(page.body) for page in held.values()))
     assert 0 < taken <= limit

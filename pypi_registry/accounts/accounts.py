@@ -71,6 +71,7 @@ class Accounts:
         self._tokens = {token.sha256.lower(): token for token in tokens}
         self._entries = {entry.id: entry for entry in projects}
         self._projects = {entry.path.lower(): _project(entry) for entry in projects}
+        self._project_ids = {project.id: project for project in self._projects.values()}
         self._settings = {entry.path.lower(): entry for entry in groups}
         self._groups = dict(_all_groups(projects, groups))
         self._group_ids = {group.id: group for group in self._groups.values()}
@@ -97,10 +98,7 @@ class Accounts:
             raise InvalidSetting(error.key, error.value, error.fault, str(path)) from None
 
     def project(self, ref: Ref) -> Project | None:
-        if isinstance(ref, str):
-            return self._projects.get(ref.lower())
-        entry = self._entries.get(ref)
-        return self._projects[entry.path.lower()] if entry else None
+        return self._projects.get(ref.lower()) if isinstance(ref, str) else self._project_ids.get(ref)
 
     def group(self, ref: Ref) -> Group | None:
         return self._groups.get(ref.lower()) if isinstance(ref, str) else self._group_ids.get(ref)
