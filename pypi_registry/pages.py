@@ -11,7 +11,7 @@ MAX_BYTES = 64 * 1024**2
 
 ENTRY_BYTES = 1000
 """What a page that is kept takes beside its body and what its key holds; about 900 were measured."""
-_ID_BYTES, _LETTER_BYTES = 40, 4  # at most, of a number and of a text in a key
+_ID_BYTES, _LETTER_BYTES = 40, 4  # at most, of a number and of each letter of a text in a key
 
 
 class Page(NamedTuple):

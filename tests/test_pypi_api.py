@@ -666,6 +666,12 @@ def test_every_link_of_an_index_leads_to_its_page(tools: Any, place: str) -> Non
         assert all(filename in page for filename in FILES)
 
 
+def test_an_index_has_the_title_of_its_place_though_another_place_has_the_same_projects(tools: Any) -> None:
+    for _ in range(2):  # the second time all of them are kept
+        for place, title in zip(PLACES_OF_TOOLS[1:4], ("tools", "libs", "acme"), strict=True):
+            assert f"<title>Links for {title}</title>" in tools.get(f"{place}/simple/", headers=HTML).text
+
+
 @pytest.mark.parametrize("accept", [HTML, JSON], ids=["html", "json"])
 def test_an_index_has_each_name_once_in_order(client: Any, accept: dict[str, str]) -> None:
     for filename in ("zeta-1.0.tar.gz", "Alpha_b-1.0.tar.gz", "alpha.B-2.0.tar.gz", "mid-1.0.tar.gz"):

@@ -5,7 +5,7 @@ only what is needed here is read, and nothing else is judged.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from packaging.utils import NormalizedName
@@ -20,11 +20,12 @@ from pypi_registry.versions import check_version
 
 _LINE = re.compile(rb"(?:([!-9;-~]*):)?([^\r\n]*)(?:\r\n|\r|\n|\Z)")  # perhaps with a field's name
 _SINGLE = ("Metadata-Version", "Name", "Version", "Requires-Python")
-_READ = (b"metadata-version", b"name", b"version", b"requires-python", b"dynamic")
+_READ = (*_SINGLE, "Dynamic", "Requires-Dist", "Provides-Extra")
 MAX_LENGTH = 255
 """Characters of a name, of a version and of ``Requires-Python``, as in GitLab's tables."""
 
-_ENCODED = "=?"  # a word as in RFC 2047, which uv decodes and pip does not
+_ENCODED = re.compile(r"=\?[^?]+\?[bq]\?", re.IGNORECASE)  # a word as in RFC 2047, which uv decodes and pip does not
+_BLANKS = re.compile(r"[ \t\n]+")
 _OF_DEPENDENCIES = {"requires-dist", "requires-python", "provides-extra"}
 
 
@@ -37,9 +38,9 @@ class CoreMetadata:
     version_of_format: str
     """``Metadata-Version``, such as ``2.4``."""
     name: str
-    """As in the file, even with a blank at its end."""
-    version: str
     """As in the file."""
+    version: str
+    """As in the file, without blanks around it."""
     requires_python: str
     """A version specifier; empty if nothing is said."""
     dynamic: frozenset[str]
@@ -77,19 +78,25 @@ def read_metadata(data: bytes, title: str = "the metadata") -> CoreMetadata:
 
     :raises Unreadable: if it lacks a field that every version requires, or has one twice that may be there once.
     """
-    versions_of_format, names, *others = header_values(data, _READ)
+    values = header_values(data, _READ, title)
+    faults = [
+        f"has an encoded word in {field}, which not all readers decode"
+        for field, found in values.items()
+        if any(map(_ENCODED.search, found))
+    ]
     # pip and uv trim each field but the name.
-    versions, requirements, dynamic = ([*map(unfolded, values)] for values in others)
-    single = [*map(unfolded, versions_of_format)], names, versions, requirements
-    faults = [*_field_faults(single)]
+    values = {field: found if field == "Name" else [*map(unfolded, found)] for field, found in values.items()}
+    faults += _field_faults(values)
     if faults:
         raise Unreadable(f"{title} {', '.join(faults)}")
-    version_of_format, name, version, requires_python = map("".join, single)
-    return CoreMetadata(data, version_of_format, name, version, requires_python, frozenset(map(str.lower, dynamic)))
+    version_of_format, name, version, requires_python = ("".join(values[field]) for field in _SINGLE)
+    dynamic = frozenset(map(str.lower, values["Dynamic"]))
+    return CoreMetadata(data, version_of_format, name, version, requires_python, dynamic)
 
 
-def _field_faults(values: Iterable[Sequence[str]]) -> Iterator[str]:
-    for field, found in zip(_SINGLE, values, strict=True):
+def _field_faults(values: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for field in _SINGLE:
+        found = values[field]
         if len(found) > 1:
             yield f"has more than one {field}"
         elif field == "Requires-Python" and not found:
@@ -98,25 +105,23 @@ def _field_faults(values: Iterable[Sequence[str]]) -> Iterator[str]:
             yield f"has no {field}"
         elif len(found[0]) > MAX_LENGTH or not found[0].isprintable():
             yield f"has a {field} of more than {MAX_LENGTH} characters, or with control characters"
-        elif _ENCODED in found[0]:
-            yield f"has a {field} with an encoded word, which not all readers decode"
         elif field == "Metadata-Version" and not _numbers(found[0]):
             yield f"has the {field} {excerpt(found[0])}, which is none"
 
 
-def header_values(data: bytes, fields: Iterable[bytes]) -> list[list[str]]:
-    """Give the values of each of some fields (in lower case), as the email parser would.
+def header_values(data: bytes, fields: Sequence[str], title: str) -> Mapping[str, Sequence[str]]:
+    """Give the values of each of some fields, as the email parser would.
 
     That is as they are, but for the blanks before them; a folded one has line breaks. Those count that stand before the
     first empty line. That parser keeps everything, at forty times the size.
 
     :raises Unreadable: if there are more lines than anybody writes, or one that readers do not agree about.
     """
-    found: dict[bytes, list[list[bytes]]] = {field: [] for field in fields}
+    found: dict[bytes, list[list[bytes]]] = {field.lower().encode(): [] for field in fields}
     lines: list[bytes] = []  # of one value
     for number, match in enumerate(_LINE.finditer(data)):
         if number > MAX_HEADER_LINES:
-            raise Unreadable(f"the metadata has more than {MAX_HEADER_LINES} lines of fields")
+            raise Unreadable(f"{title} has more than {MAX_HEADER_LINES} lines of fields")
         name, text = match.groups()
         if name is not None:  # a field without a name is passed over
             lines = [text]
@@ -125,10 +130,10 @@ def header_values(data: bytes, fields: Iterable[bytes]) -> list[list[str]]:
         elif text[:1] in (b" ", b"\t"):
             lines.append(text)
         elif text.startswith(b"From "):  # as in a mailbox: the email parser passes it over and reads on
-            raise Unreadable("the metadata has a line that begins with 'From ' among its fields")
+            raise Unreadable(f"{title} has a line that begins with 'From ' among its fields")
         else:
             break  # an empty line, as at the very end, or the beginning of a text
-    return [[_value(lines) for lines in values] for values in found.values()]
+    return {field: [*map(_value, values)] for field, values in zip(fields, found.values(), strict=True)}
 
 
 def _value(lines: Sequence[bytes]) -> str:
@@ -137,7 +142,7 @@ def _value(lines: Sequence[bytes]) -> str:
 
 def unfolded(value: str) -> str:
     """Put a value on one line, with single blanks in it and none around it."""
-    return " ".join(value.split())
+    return " ".join(filter(None, _BLANKS.split(value)))
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -11,9 +11,6 @@ from operator import itemgetter
 from pypi_registry.distributions.limits import MAX_PATH
 from pypi_registry.errors import excerpt
 
-# Those of ASCII and of Latin-1, and Unicode's line breaks: pip cuts RECORD at these too, so that a path is two rows.
-_CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f\u2028\u2029]")
-
 # What nearly all paths are made of: nothing in it means anything but itself, and no part is empty or begins with a dot.
 _USUAL = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*", re.ASCII)
 
@@ -29,7 +26,7 @@ def path_fault(path: str) -> str:
 
 
 def _reason(path: str) -> str:
-    if _CONTROL.search(path):
+    if re.search(r"[\0-\x1f\x7f]", path):
         return "holds a control character"
     if "\\" in path:
         return "holds a backslash, which parts folders for some readers"
@@ -71,7 +68,7 @@ def link_fault(path: str, target: str, top: str, links: Container[str]) -> str:
     ('', "the link 'demo/a' leads to '../../etc', outside of the archive")
     """
     named = f"the link {excerpt(path)} leads to {excerpt(target)}"
-    if not target or _CONTROL.search(target) or len(target) > MAX_PATH:
+    if not target or re.search(r"[\0-\x1f\x7f]", target) or len(target) > MAX_PATH:
         return f"{named}, which is no path"
     if target.startswith("/") or "\\" in target or re.match(r"[A-Za-z]:", target):
         return f"{named}, outside of the archive"

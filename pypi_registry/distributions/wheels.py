@@ -15,6 +15,7 @@ from pypi_registry.distributions.filenames import is_same_version, read_wheel_fi
 from pypi_registry.distributions.findings import Findings
 from pypi_registry.distributions.limits import MAX_METADATA, MAX_PATH, MAX_RECORD, MAX_WHEEL
 from pypi_registry.distributions.metadata import header_values, is_utf8, read_metadata, unfolded
+from pypi_registry.distributions.schemes import scheme_faults
 from pypi_registry.distributions.zips import Zip
 from pypi_registry.errors import excerpt
 
@@ -22,6 +23,8 @@ _VERSION = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4})+", re.ASCII)
 _TAG = re.compile(r"[\w.]+-[\w.]+-[\w.]+", re.ASCII)
 _Named: TypeAlias = tuple[NormalizedName, Version] | None
 _MAX_ROW = 2 * MAX_PATH  # characters: a path, perhaps quoted, a digest and a size
+# Beyond ASCII: of Latin-1, and what Unicode breaks lines at. pip cuts RECORD at these too, which makes a path two rows.
+_LINE_BREAK = re.compile(r"[\x80-\x9f\u2028\u2029]")
 _SMALL = 64 * 1024  # bytes of a RECORD whose rows may all be in memory beside it
 
 # Signatures of RECORD, which cannot be named in it with a digest.
@@ -34,11 +37,14 @@ def check_wheel(archive: Zip, filename: str, budget: int | None) -> Findings:
     """Look into a wheel; `budget` is how many bytes may be unpacked for the digests in ``RECORD``, None for all."""
     faults = [*archive.faults]
     faults += (f"entry {excerpt(member.path)} is a link" for member in archive.members if member.is_link)
+    files = [member.path for member in archive.members if not member.is_folder]
+    faults += (f"the path {excerpt(path)} holds a control character" for path in files if _LINE_BREAK.search(path))
     named = read_wheel_filename(filename)  # if it is none, that is a fault of its own
     try:
         info = _info_folder(archive, named, filename)
     except Unreadable as error:
         return Findings(None, (*faults, str(error)))
+    faults += scheme_faults(files, f"{info.rpartition('.')[0]}.data")
     metadata = None
     unpacked: dict[str, bytes] = {}
 
@@ -88,14 +94,13 @@ def _wheel_faults(data: bytes, named: _Named, filename: str) -> Iterator[str]:
     """
     if not is_utf8(data):
         yield "WHEEL is not UTF-8"
-    # Where a blank follows, pip does not know a "true".
-    versions, purities, tags = header_values(data, (b"wheel-version", b"root-is-purelib", b"tag"))
+    versions, purities, tags = header_values(data, ("Wheel-Version", "Root-Is-Purelib", "Tag"), "WHEEL").values()
     versions, tags = [*map(unfolded, versions)], [*map(unfolded, tags)]
     if len(versions) != 1 or _VERSION.fullmatch(versions[0]) is None:
         yield "WHEEL has no Wheel-Version, or more than one"
     elif int(versions[0].partition(".")[0]) > 1:
         yield f"WHEEL has the Wheel-Version {excerpt(versions[0])}, and installers know 1.0"
-    if [value.lower() for value in purities] not in (["true"], ["false"]):
+    if [value.lower() for value in purities] not in (["true"], ["false"]):  # as they are: pip knows no "true "
         yield "WHEEL does not say once whether Root-Is-Purelib"
     if unread := [tag for tag in tags if _TAG.fullmatch(tag) is None]:
         yield f"WHEEL has what is no tag: {some(unread)}"
@@ -130,13 +135,17 @@ def _read_record(data: bytes, members: int) -> tuple[Mapping[str, _Row], Sequenc
             if number > members + len(_SIGNATURES):
                 raise Unreadable("RECORD names more files than the archive has members")
             path, digest, size = row
+            if not digest.isprintable():  # like Unicode's line breaks, behind which pip would see one more row
+                raise ValueError
             algorithm, _, value = digest.partition("=")
             if path in record:
                 repeated[path] = None
             else:
                 record[path] = _Row(algorithm, value, size)
     except (ValueError, csv.Error):  # as of a row of another length, and of what is not UTF-8
-        raise Unreadable("RECORD is not a table of path, digest and size in UTF-8, or has an empty line") from None
+        raise Unreadable(
+            "RECORD is not a table of path, digest and size in UTF-8, or has an empty line or control characters"
+        ) from None
     return record, [*repeated]
 
 
@@ -166,7 +175,7 @@ def _record_faults(record: Mapping[str, _Row], archive: Zip, info: str) -> Itera
             absent.append(path)
         elif row.size not in ("", str(files[path].size)):
             of_another_size.append(path)
-        if not row.algorithm and path not in undigested:
+        if not row.algorithm and (row.digest or path not in undigested):
             without_digest.append(path)
     for what, paths in (
         ("RECORD does not name", unnamed),

@@ -256,7 +256,15 @@ WHEELS: Mapping[str, Callable[[], bytes]] = {
     "vendored dist-info": lambda: wheel({**FILES, b"demo/_vendor/evil-2.0.dist-info/METADATA": b"Name: evil\n"}),
     "vendored RECORD and WHEEL": lambda: wheel({**FILES, b"demo/RECORD": b"", b"demo/WHEEL": b""}),
     "a data folder": lambda: wheel({**FILES, b"demo-1.0.data/scripts/demo": b"#!python\n"}),
-    "a file at the top that is named like a folder": lambda: wheel({**FILES, b"evil-1.0.dist-info": b""}),
+    "a data folder with every scheme": lambda: wheel({
+        **FILES, **{b"demo-1.0.data/" + place: b"" for place in (
+            b"purelib/demo/x.py", b"platlib/demo/y.so", b"headers/demo/x.h", b"scripts/demo", b"data/share/demo/x",
+            b"data/x.dist-info/y")}}),
+    "names that hold .data": lambda: wheel({**FILES, b"demo.data.py": b"", b"demo/x.data": b"", b"demo/y.data/z": b""}),
+    "a URL that ends like an encoded word": lambda: wheel_saying(
+        METADATA + b"Requires-Dist: x @ https://host.example/x.zip?a=?b\nAuthor: =?utf-8?q?J=C3=B6rg?=\n"),
+    "files that are named like a folder": lambda: wheel(
+        {**FILES, b"demo/evil-1.0.dist-info": b"", b"x.dist-info.py": b""}),
     "RECORD before all": lambda: archive([listed()[-1], *listed()[:-1]]),
     "CRLF in RECORD": lambda: wheel_recording(record(rows(FILES), b"\r\n")),
     "no line break at the end of RECORD": lambda: wheel_recording(record(rows(FILES))[:-1]),

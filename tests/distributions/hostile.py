@@ -621,6 +621,10 @@ ZIP_STRUCTURE: Mapping[str, Hostile] = {
                                    {b"demo/a\nb.py": CODE[DATA], **without(DATA)}),
             "character"),
         "an escape in a name": (lambda: renamed(lambda _: b"demo/\x1b[2J.py"), "character"),
+        "a next line of Latin-1 in a name": (lambda: renamed(lambda _: "demo/a\x85b.py".encode()), "character"),
+        "a line separator in a name": (lambda: renamed(lambda _: "demo/a\u2028b.py".encode()), "character"),
+        "a file that pip takes for a second folder": (
+            lambda: wheel({**FILES, b"evil-1.0.dist-info": b""}), "evil-1.0.dist-info"),
         "an empty part in a name": (lambda: renamed(lambda _: b"demo//evil.py"), "name|path"),
         "a dot for a part of a name": (lambda: renamed(lambda _: b"demo/./evil.py"), "name|path"),
         "no name": (lambda: renamed(lambda _: b""), "name|path"),
@@ -718,6 +722,12 @@ WHEEL_CONTENT: Mapping[str, Hostile] = {
         "a row of four columns": (
             lambda: wheel_recording(record(rows(FILES)).replace(b",16\n", b",16,more\n")), "RECORD"),
         "a RECORD that is not UTF-8": (lambda: wheel_recording(record(rows(FILES)) + b"\xe4,,\n"), "RECORD"),
+        "a second row behind a form feed, in RECORD's own": (
+            lambda: wheel_recorded(lambda lines: [*lines[:-1], (lines[-1][0], b"=\x0csix.py", b"")]), "RECORD"),
+        "a second row behind a line separator, in a digest": (
+            lambda: instead(DATA, digest=digest_of(CODE[DATA]) + "\u2028six.py".encode()), "RECORD"),
+        "a digest of no kind, in RECORD's own row": (
+            lambda: wheel_recorded(lambda lines: [*lines[:-1], (lines[-1][0], b"=x", b"")]), "RECORD"),
         "an empty line in RECORD, where pip ends": (lambda: wheel_recording(record(rows(FILES)) + b"\n"), "RECORD"),
         "a zero byte in RECORD": (lambda: wheel_recording(record(rows(FILES)) + b"\0\n"), "RECORD"),
         "a quote in RECORD that never ends": (lambda: wheel_recording(b'"' + record(rows(FILES))), "RECORD"),
@@ -732,6 +742,31 @@ WHEEL_CONTENT: Mapping[str, Hostile] = {
             "RECORD"),
     }.items()
 }  # fmt: skip
+
+# Where installers would put what lies in a wheel
+
+_PLACED: Mapping[str, tuple[bytes, str]] = {
+    "other metadata": (
+        b"demo-1.0.data/purelib/demo-1.0.dist-info/METADATA", "purelib/demo-1.0.dist-info"),
+    "other metadata, by case": (
+        b"demo-1.0.data/platlib/Evil-1.0.Dist-Info/METADATA", "platlib/Evil-1.0.Dist-Info"),
+    "a file's place": (b"demo-1.0.data/purelib/demo/data.txt", "demo/data.txt"),
+    "a folder's place": (b"demo-1.0.data/platlib/demo", "more than once"),
+    "of another name": (b"evil.data/purelib/x.py", "evil.data"),
+    "of an equal version": (b"demo-1.0.0.data/purelib/x.py", "demo-1.0.0.data"),
+    "by case": (b"Demo-1.0.data/purelib/x.py", "Demo-1.0.data"),
+    "a scheme that nobody knows": (b"demo-1.0.data/foo/x.py", "data/foo"),
+    "a scheme in capitals": (b"demo-1.0.data/PURELIB/x.py", "data/PURELIB"),
+    "no scheme": (b"demo-1.0.data/x.py", "data/x.py"),
+    "that is a file": (b"demo-1.0.data", "demo-1.0.data"),
+    "that is a file of another name": (b"x.data", "x.data"),
+    "a folder of scripts": (b"demo-1.0.data/scripts/a/b", "scripts/a/b"),
+}  # fmt: skip
+
+PLACED: Mapping[str, Hostile] = {
+    f"data folder: {row}": Hostile(WHEEL, (lambda it: lambda: wheel({**FILES, it: b""}))(place), says)
+    for row, (place, says) in _PLACED.items()
+}
 
 # What core metadata says, in a wheel and in an sdist
 
@@ -754,7 +789,14 @@ _SAYING: Mapping[str, tuple[bytes, str]] = {
     "a control character in Requires-Python": (METADATA + b"Requires-Python: >=\x1b3\n", "requires-python|character"),
     "a blank after Name": (METADATA.replace(b"demo\n", b"demo \n"), "demo "),
     "a mailbox's line": (METADATA + b"From x\nRequires-Python: >=99\n", "From"),
-    "an encoded word": (METADATA + b"Requires-Python: =?utf-8?q?=3E=3D99?=\n", "requires-python"),
+    "an encoded word in Requires-Python": (METADATA + b"Requires-Python: =?utf-8?q?=3E=3D99?=\n", "requires-python"),
+    "an encoded word in a dependency": (
+        METADATA + b'Requires-Dist: evil; python_version >= "=?utf-8?Q?3?="\n',
+        "requires-dist",
+    ),
+    "an encoded extra": (METADATA + b"Provides-Extra: =?utf-8?b?eA==?=\n", "provides-extra"),
+    "an encoded word in Dynamic": (METADATA + b"Dynamic: =?utf-8?q?Requires-Dist?=\n", "dynamic"),
+    "a vertical tab after Version": (METADATA.replace(b"1.0\n", b"1.0\x0b\n"), "version"),
     "nothing": (b"", "name|metadata"),
     "no header": (b"\n" + METADATA, "name|metadata"),
 }
@@ -1021,6 +1063,7 @@ MISPLACED: Mapping[str, Hostile] = {
 HOSTILE: Mapping[str, Hostile] = {
     **{f"zip: {row}": it for row, it in ZIP_STRUCTURE.items()},
     **{f"wheel: {row}": it for row, it in WHEEL_CONTENT.items()},
+    **{f"wheel: {row}": it for row, it in PLACED.items()},
     **SAYING,
     **{f"tar: {row}": it for row, it in TARS.items()},
     **{f"zipped sdist: {row}": it for row, it in ZIPPED_SDISTS.items()},

@@ -200,6 +200,14 @@ def test_packaging_and_importlib_read_the_same(
         pytest.param(
             HEAD + b"Requires-Python: =?utf-8?q?=3E=3D3?=\n", ["Requires-Python", "decode"], id="an encoded word"
         ),
+        pytest.param(HEAD.replace(b"demo", b"=?utf-8?q?demo?="), ["encoded word in Name"], id="an encoded Name"),
+        pytest.param(
+            HEAD + b"Dynamic: x\nRequires-Dist: a\nRequires-Dist: =?UTF-8?B?YQ==?=\n",
+            ["encoded word in Requires-Dist"],
+            id="an encoded dependency",
+        ),
+        pytest.param(HEAD.replace(b"1.0", b"1.0\x1c"), ["Version", "control characters"], id="a separator at an end"),
+        pytest.param(HEAD.replace(b"demo", b"\x0bdemo"), ["Name", "control characters"], id="a tab before a Name"),
         pytest.param(HEAD.replace(b"demo", b"demo\n "), ["Name", "control characters"], id="a folded Name"),
         pytest.param(b"From x\n" + HEAD, ["'From '"], id="a mailbox"),
         pytest.param(HEAD + b"From x\nRequires-Python: >=3.8\n", ["'From '"], id="a mailbox's line among fields"),

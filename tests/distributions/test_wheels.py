@@ -212,9 +212,9 @@ def test_record_must_say_what_is_there(data: bytes, fault: str) -> None:
 )
 def test_record_must_be_a_table_of_three_columns(row: bytes) -> None:
     data = record(rows(FILES)) + row + b"\n"
-    faults = look(recorded(data)).faults
-    assert len(faults) == 1
-    assert faults[0].startswith("RECORD is not a table of path, digest and size in UTF-8") or row == b"\0"
+    [fault] = look(recorded(data)).faults
+    if row != b"\0":  # which Python 3.11 refuses, and later ones take for a path
+        assert fault.startswith("RECORD is not a table of path, digest and size in UTF-8")
 
 
 @pytest.mark.parametrize("path", [INFO + b"METADATA", INFO + b"WHEEL"])
@@ -320,6 +320,7 @@ RIGHT = b"Wheel-Version: 1.0\nGenerator: a test\nRoot-Is-Purelib: true\nTag: py3
         pytest.param(RIGHT.replace(b"1.0", b"1.9"), NAME, id="a newer version"),
         pytest.param(RIGHT.replace(b"1.0", b"1.0.1"), NAME, id="a version of three numbers"),
         pytest.param(RIGHT.replace(b"true", b"False"), NAME, id="False in capitals"),
+        pytest.param(RIGHT.replace(b"1.0", b"1.0 \t").replace(b"any", b"any "), NAME, id="blanks at ends"),
         pytest.param(RIGHT.replace(b"Tag: py3-none-any\n", b""), NAME, id="no tags"),
         pytest.param(RIGHT.lower(), NAME, id="fields in lower case"),
         pytest.param(RIGHT + b"Tag: py2-none-any\n", NAME, id="more tags"),
@@ -360,7 +361,7 @@ def test_wheel_may_say(wheel_file: bytes, filename: str) -> None:
         pytest.param(RIGHT.replace(b"1.0", "١.٠".encode()), ["no Wheel-Version"], id="Arabic digits"),
         pytest.param(RIGHT + b"Wheel-Version: 1.0\n", ["or more than one"], id="a version twice"),
         pytest.param(RIGHT.replace(b"true", b"yes"), ["Root-Is-Purelib"], id="yes"),
-        pytest.param(RIGHT.replace(b"true", b"true "), ["Root-Is-Purelib"], id="a blank after it"),
+        pytest.param(RIGHT.replace(b"true", b"true "), ["Root-Is-Purelib"], id="a blank after true"),
         pytest.param(RIGHT + b"X: \xe9\n", ["WHEEL is not UTF-8"], id="Latin-1"),
         pytest.param(RIGHT + b"\n\xe9\n", ["WHEEL is not UTF-8"], id="Latin-1 after the fields"),
         pytest.param(b"From x\n" + RIGHT, ["'From '"], id="a mailbox"),
