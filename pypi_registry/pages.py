@@ -10,7 +10,7 @@ from typing import NamedTuple
 MAX_BYTES = 64 * 1024**2
 
 ENTRY_BYTES = 1000
-"""What a page that is kept takes beside its body and what its key holds; about 900 were measured."""
+"""What a page that is kept takes beside its body and what its key holds; about 700 were measured."""
 _ID_BYTES, _LETTER_BYTES = 40, 4  # at most, of a number and of each letter of a text in a key
 
 

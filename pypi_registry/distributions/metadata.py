@@ -51,8 +51,7 @@ def is_served(metadata: CoreMetadata, filename: str) -> bool:
     """Tell whether an index may offer metadata in place of its file (PEP 658).
 
     A wheel's always. An sdist's only if a wheel built of it is sure to need the same (PEP 643): the metadata is of 2.2
-    or newer, and no field of dependencies is dynamic. Nor if it is not UTF-8, which a builder may understand, and pip
-    does not.
+    or newer, and no field of dependencies is dynamic. And only in UTF-8: a builder may read another encoding, pip not.
     """
     return filename.endswith(WHEEL) or (
         _numbers(metadata.version_of_format) >= (2, 2)
@@ -76,7 +75,8 @@ def read_metadata(data: bytes, title: str = "the metadata") -> CoreMetadata:
     >>> read_metadata(b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n\nA description").name
     'demo'
 
-    :raises Unreadable: if it lacks a field that every version requires, or has one twice that may be there once.
+    :raises Unreadable: if it lacks a field that every version requires, has one twice that may be there once, or has
+        what readers do not agree about.
     """
     values = header_values(data, _READ, title)
     faults = [

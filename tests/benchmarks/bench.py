@@ -32,7 +32,7 @@ class Plan:
     small_uploads: int = 400
 
 
-QUICK = Plan(rounds=2, seconds=1, large_file=100_000_000, big_upload=60_000_000, small_uploads=100)
+QUICK = Plan(rounds=2, seconds=1, large_file=50_000_000, big_upload=40_000_000, small_uploads=50)
 
 
 @dataclass(frozen=True)
