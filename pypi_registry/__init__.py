@@ -1,7 +1,7 @@
 """GitLab's PyPI package registry as a WSGI application: the public names."""
 
-from pypi_registry.app import Registry as Registry
-from pypi_registry.auth import Open as Open
+from pypi_registry._app import Registry as Registry
+from pypi_registry.auth import AllowAll as AllowAll
 from pypi_registry.errors import InvalidVersion as InvalidVersion
 from pypi_registry.forwarding import PYPI as PYPI
 from pypi_registry.versions import check_version as check_version

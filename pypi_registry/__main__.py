@@ -7,12 +7,12 @@ from datetime import datetime
 from pathlib import Path
 
 from pypi_registry import __version__
+from pypi_registry._cli.check import check as run_check
+from pypi_registry._cli.data_folder import USER, UnusableData
 from pypi_registry.accounts import Token, TokenKind, token_digest
-from pypi_registry.accounts.entries import SCOPES
-from pypi_registry.accounts.minting import new_secret, toml_table
-from pypi_registry.check import check as run_check
+from pypi_registry.accounts.config import SCOPES
+from pypi_registry.accounts.tokens import new_secret, toml_table
 from pypi_registry.errors import RegistryError
-from pypi_registry.first_start import USER, UnusableData
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,7 +84,7 @@ def _moment(text: str) -> datetime:
 
 def _serve(options: argparse.Namespace) -> int:
     try:
-        from pypi_registry.serve import Options, serve
+        from pypi_registry._cli.serve import Options, serve
     except ModuleNotFoundError as error:
         return _refuse(f"{error}; install it with: pip install 'pypi-registry[serve]'")
     try:

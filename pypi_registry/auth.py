@@ -32,7 +32,7 @@ class Ability(Enum):
     """Archive, quarantine or deprecate a name of a project."""
 
 
-class Presented(StrEnum):
+class AuthScheme(StrEnum):
     """How a client showed its secret."""
 
     BASIC = "Basic"
@@ -46,7 +46,7 @@ class Presented(StrEnum):
 class Credentials:
     """A secret as a client showed it; its repr does not."""
 
-    presented: Presented
+    presented: AuthScheme
     secret: str = field(repr=False)
     user: str = ""
     """The user name of Basic authentication; empty for the other forms."""
@@ -96,18 +96,18 @@ class Auth(Protocol):
         """
 
 
-class Manner(Enum):
+class Challenge(Enum):
     """How a refusal is put, which differs between GitLab's APIs."""
 
-    ASKING = "asking"
+    ALWAYS = "asking"
     """The PyPI endpoints: 401 wherever credentials could help, so that clients send them."""
-    HIDING = "hiding"
+    NEVER = "hiding"
     """The Packages API: never 401 for want of credentials; what is not to be seen is 404, the rest 403."""
-    BROWSING = "browsing"
+    BROWSER = "browsing"
     """Its pages: 401 all the same, as nothing else makes a browser ask for a password."""
 
 
-def require(principal: Principal, ability: Ability, subject: Subject, manner: Manner = Manner.ASKING) -> None:
+def require(principal: Principal, ability: Ability, subject: Subject, manner: Challenge = Challenge.ALWAYS) -> None:
     """Let a principal pass, or refuse as GitLab does.
 
     :raises NotAuthenticated: if credentials could help.
@@ -118,12 +118,12 @@ def require(principal: Principal, ability: Ability, subject: Subject, manner: Ma
         raise refusal(principal, ability, subject, manner)
 
 
-def refusal(principal: Principal, ability: Ability, subject: Subject, manner: Manner) -> RegistryError:
+def refusal(principal: Principal, ability: Ability, subject: Subject, manner: Challenge) -> RegistryError:
     """Choose the answer to a principal that may not do a thing (GitLab's specifications of its endpoints)."""
     if isinstance(subject, PackageName):
         return Forbidden(_PROTECTED.get(ability, "Package protected."))
     to_see = Ability.READ_GROUP if isinstance(subject, Group) else Ability.READ_PROJECT
-    asking = principal.anonymous and manner is not Manner.HIDING
+    asking = principal.anonymous and manner is not Challenge.NEVER
     if not principal.can(to_see, subject):
         return NotAuthenticated() if asking else NotFound(_named(subject, manner))
     if asking and ability is not Ability.READ_PACKAGE:
@@ -131,8 +131,8 @@ def refusal(principal: Principal, ability: Ability, subject: Subject, manner: Ma
     return Forbidden()
 
 
-def _named(place: Project | Group, manner: Manner) -> str:
-    if manner is Manner.ASKING:
+def _named(place: Project | Group, manner: Challenge) -> str:
+    if manner is Challenge.ALWAYS:
         return ""
     return "Group" if isinstance(place, Group) else "Project"
 
@@ -141,7 +141,7 @@ _PROTECTED = {Ability.DESTROY_PACKAGE: "Package is deletion protected."}
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class AllowAll:
     """Lets anyone do anything. Say it aloud: ``Registry(auth=Open(), …)``."""
 
     directory: Directory | None = None

@@ -51,7 +51,7 @@ def parse_ref(text: str) -> Ref | None:
     return None if "\0" in text else text
 
 
-def number_of(path: str) -> int:
+def id_from_path(path: str) -> int:
     """Derive a number from a path, the same on every machine and in any order of arrival.
 
     15 digits, so that a program which keeps JSON numbers in doubles does not round it. Case does not count, as in
@@ -68,7 +68,7 @@ def number_of(path: str) -> int:
 _PATH = r"[A-Za-z0-9_.][A-Za-z0-9_.-]*(/[A-Za-z0-9_.][A-Za-z0-9_.-]*)*"
 
 
-def is_path(text: str) -> bool:
+def is_valid_path(text: str) -> bool:
     """Tell whether a project or a group could have this full path.
 
     >>> is_path("acme/libs/my.tools_2"), is_path("acme//tools"), is_path("acme/../tools")
@@ -91,14 +91,14 @@ class OpenDirectory:
         if isinstance(ref, int):
             path = dict(self._catalogue.publishers([ref])).get(ref, str(ref))
             return Project(ref, path, visibility=Visibility.PUBLIC)
-        return Project(number_of(ref), ref, visibility=Visibility.PUBLIC) if is_path(ref) else None
+        return Project(id_from_path(ref), ref, visibility=Visibility.PUBLIC) if is_valid_path(ref) else None
 
     def group(self, ref: Ref) -> Group | None:
         if isinstance(ref, int):
             above = (group for _, path in self._catalogue.publishers() for group in paths_above(path))
-            path = next((group for group in above if number_of(group) == ref), str(ref))
+            path = next((group for group in above if id_from_path(group) == ref), str(ref))
             return Group(ref, path, visibility=Visibility.PUBLIC)
-        return Group(number_of(ref), ref, visibility=Visibility.PUBLIC) if is_path(ref) else None
+        return Group(id_from_path(ref), ref, visibility=Visibility.PUBLIC) if is_valid_path(ref) else None
 
     def projects_in(self, group: Group) -> Sequence[Project]:
         return [

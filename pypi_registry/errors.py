@@ -225,7 +225,7 @@ class MethodNotAllowed(RegistryError):
         return f"Not Allowed - {self.advice}" if self.advice else "Not Allowed"
 
 
-class NothingToRegister(RegistryError):
+class RegistrationNotSupported(RegistryError):
     """Says that names are not registered before files are uploaded, as old tools do, by ``:action=submit``."""
 
     status = 410

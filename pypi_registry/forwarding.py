@@ -16,7 +16,7 @@ ForwardTo: TypeAlias = str | Callable[[Project | Group, NormalizedName], str | N
 """A simple index's URL; None for nowhere; or who decides it for a project or group and a name."""
 
 
-class Released(str):
+class Forward(str):
     """A simple index's URL for a name that goes there although somebody once published it here.
 
     Without it, a name that was ever published under a root group is never forwarded from there again, since what

@@ -21,7 +21,7 @@ class Visibility(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Namespace:
     """What projects and groups have in common."""
 
     id: int
@@ -45,13 +45,13 @@ class _Place:
 
 # Both are dataclasses, as their base is one: a decorator of their own would only make all of it again, at each import.
 # Who adds a field must add it.
-class Project(_Place):
+class Project(Namespace):
     """A place where packages are published."""
 
     __slots__ = ()
 
 
-class Group(_Place):
+class Group(Namespace):
     """A place where projects and further groups are kept."""
 
     __slots__ = ()
@@ -73,7 +73,7 @@ class Package:
     project_id: int
     name: str
     """As first uploaded."""
-    normalized: NormalizedName
+    normalized_name: NormalizedName
     version: str
     """As first uploaded; ``1.0`` and ``1.0.0`` are one package."""
     created_at: datetime
@@ -108,7 +108,7 @@ class PackageQuery:
 
     name: str = ""
     """Part of a name, in any case; empty for all."""
-    normalized: NormalizedName | None = None
+    normalized_name: NormalizedName | None = None
     """A whole name; None for all."""
     version: str = ""
     """A version as uploaded; empty for all."""
@@ -120,7 +120,7 @@ class PackageQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class PackageMetadata:
     """What the last upload of a package said about it.
 
     Each text is cut as GitLab cuts it, and empty if nothing was said.
@@ -149,7 +149,7 @@ class Upload:
 
     name: str
     """As sent."""
-    normalized: NormalizedName
+    normalized_name: NormalizedName
     version: str
     """As sent."""
     filename: str
@@ -158,7 +158,7 @@ class Upload:
     digests: Digests
     requires_python: str
     """A version specifier; empty means that nothing was said."""
-    about: About = field(default_factory=About)
+    about: PackageMetadata = field(default_factory=PackageMetadata)
     core_metadata: bytes | None = None
     """What the file says of itself, as it is served beside it (PEP 658); None if it is not served."""
 

@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 
 from packaging.utils import NormalizedName
 
-from pypi_registry.model import About, NameStatus, Package, PackageFile, PackageQuery, Project, Upload
+from pypi_registry.model import NameStatus, Package, PackageFile, PackageMetadata, PackageQuery, Project, Upload
 
 
 class Catalogue(Protocol):
@@ -108,7 +108,7 @@ class Catalogue(Protocol):
         uv fail on a page that promises metadata which is not there.
         """
 
-    def about(self, package: Package) -> About:
+    def about(self, package: Package) -> PackageMetadata:
         """Give what the last upload of a package said about it; nothing if it is gone."""
 
 

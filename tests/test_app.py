@@ -9,8 +9,8 @@ import pytest
 from packaging.utils import canonicalize_name
 from werkzeug.test import create_environ, run_wsgi_app
 
-from pypi_registry import PYPI, Open, Registry, errors
-from pypi_registry.app import refuse
+from pypi_registry import PYPI, AllowAll, Registry, errors
+from pypi_registry._app import refuse
 from pypi_registry.directory import OpenDirectory
 from pypi_registry.errors import (
     FileTaken,
@@ -28,15 +28,15 @@ from pypi_registry.errors import (
     NoSuchRoute,
     NotAuthenticated,
     NotFound,
-    NothingToRegister,
     PreconditionFailed,
+    RegistrationNotSupported,
     RegistryError,
     StorageFull,
     StorageUnavailable,
     UploadsRefused,
 )
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
-from pypi_registry.testing.making import distribution
+from pypi_registry.testing.archives import distribution
 
 ClientOf = Callable[[Registry], Any]
 
@@ -61,7 +61,7 @@ def with_broken(part: str, error: Exception) -> Registry:
     catalogue = MemoryCatalogue()
     parts: dict[str, Any] = {
         "directory": OpenDirectory(catalogue),
-        "auth": Open(),
+        "auth": AllowAll(),
         "catalogue": catalogue,
         "blobs": MemoryBlobs(),
     }
@@ -110,8 +110,8 @@ _CATALOGUE = MemoryCatalogue()
         pytest.param({"blobs": MemoryBlobs()}, "auth=", id="blobs alone"),
         pytest.param({"directory": OpenDirectory(_CATALOGUE)}, "auth=", id="a directory without auth"),
         pytest.param({"auth": Broken(KeyError())}, "directory=", id="auth without a directory"),
-        pytest.param({"auth": Open(), "catalogue": _CATALOGUE}, "blobs=", id="a catalogue without blobs"),
-        pytest.param({"auth": Open(), "blobs": MemoryBlobs()}, "catalogue=", id="blobs without a catalogue"),
+        pytest.param({"auth": AllowAll(), "catalogue": _CATALOGUE}, "blobs=", id="a catalogue without blobs"),
+        pytest.param({"auth": AllowAll(), "blobs": MemoryBlobs()}, "catalogue=", id="blobs without a catalogue"),
         pytest.param(
             {"auth": Broken(KeyError()), "catalogue": _CATALOGUE, "blobs": MemoryBlobs()},
             "directory=",
@@ -139,7 +139,7 @@ def test_an_empty_store_is_used_although_it_may_be_falsy() -> None:
     environ = create_environ(
         "/projects/7/packages/pypi", method="POST", data={**FORM, "content": (io.BytesIO(SDIST[2]), SDIST[1])}
     )
-    _, status, _ = run_wsgi_app(Registry(auth=Open(), catalogue=catalogue, blobs=MemoryBlobs()), environ)
+    _, status, _ = run_wsgi_app(Registry(auth=AllowAll(), catalogue=catalogue, blobs=MemoryBlobs()), environ)
     assert status == "201 Created"
     assert catalogue.names([7]) == ["demo"]
 
@@ -147,7 +147,7 @@ def test_an_empty_store_is_used_although_it_may_be_falsy() -> None:
 def test_open_works_over_stores_and_over_a_directory_of_the_host(client_of: ClientOf) -> None:
     catalogue = MemoryCatalogue()
     registry = Registry(
-        auth=Open(), directory=OpenDirectory(catalogue), catalogue=catalogue, blobs=MemoryBlobs(), forward_to=None
+        auth=AllowAll(), directory=OpenDirectory(catalogue), catalogue=catalogue, blobs=MemoryBlobs(), forward_to=None
     )
     client = client_of(registry)
     client.post("/projects/acme%2Ftools/packages/pypi", FORM, upload_files=[SDIST], status=201)
@@ -326,7 +326,7 @@ REFUSALS: list[tuple[RegistryError, str, dict[str, object], list[tuple[str, str]
         [("Allow", "POST")],
     ),
     (
-        NothingToRegister(),
+        RegistrationNotSupported(),
         "410 Gone - a name need not be registered, upload a file instead",
         {"message": "410 Gone - a name need not be registered, upload a file instead"},
         [],
@@ -407,7 +407,7 @@ ALLOWED = [
 def filled(client_of: ClientOf) -> Any:
     catalogue = MemoryCatalogue()
     client = client_of(
-        Registry(auth=Open(), catalogue=catalogue, blobs=MemoryBlobs(), forward_to="https://mirror.example/simple/")
+        Registry(auth=AllowAll(), catalogue=catalogue, blobs=MemoryBlobs(), forward_to="https://mirror.example/simple/")
     )
     for project in ("7", "acme%2Ftools"):
         client.post(f"/projects/{project}/packages/pypi", FORM, upload_files=[SDIST], status=201)

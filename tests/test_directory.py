@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from packaging.utils import canonicalize_name
 
-from pypi_registry.directory import Directory, OpenDirectory, Ref, is_path, number_of, parse_ref
+from pypi_registry.directory import Directory, OpenDirectory, Ref, id_from_path, is_valid_path, parse_ref
 from pypi_registry.model import Digests, Group, Project, Upload, Visibility
 from pypi_registry.stores.memory import MemoryCatalogue
 from pypi_registry.testing.contracts import DirectoryContract, KnownDirectory
@@ -51,7 +51,7 @@ def test_what_looks_like_a_number_is_one_or_nothing(text: str, ref: Ref | None) 
     ["acme", "acme/tools", "a/b/c/d/e/f", "my.libs/tools-2_x", "_acme/.hidden", "1/2", "a..b", "A/B", "42", "..."],
 )
 def test_a_path_is_made_of_segments(text: str) -> None:
-    assert is_path(text)
+    assert is_valid_path(text)
 
 
 @pytest.mark.parametrize(
@@ -81,16 +81,16 @@ def test_a_path_is_made_of_segments(text: str) -> None:
     ids=repr,
 )
 def test_what_no_path_could_be_is_none(text: str) -> None:
-    assert not is_path(text)
+    assert not is_valid_path(text)
 
 
 def test_the_number_of_a_path_is_the_same_everywhere_and_for_ever() -> None:
-    assert number_of("acme/tools") == int(hashlib.sha256(b"acme/tools").hexdigest()[:16], 16) % 10**15
-    assert number_of("Acme/TOOLS") == number_of("acme/tools")
+    assert id_from_path("acme/tools") == int(hashlib.sha256(b"acme/tools").hexdigest()[:16], 16) % 10**15
+    assert id_from_path("Acme/TOOLS") == id_from_path("acme/tools")
 
 
 def test_the_numbers_of_paths_differ_and_fit_into_a_double() -> None:
-    numbers = {number_of(f"acme/{index}") for index in range(2000)}
+    numbers = {id_from_path(f"acme/{index}") for index in range(2000)}
     assert len(numbers) == 2000
     assert all(0 <= number < 2**53 and float(number) == number for number in numbers)
 
@@ -126,7 +126,7 @@ class TestOpenDirectory(DirectoryContract):
         paths = ["acme/a", "Acme/libs/Tools", "acme/libs/deep/c", "acme/libs2/d", "acme2/e", "other/acme/f", "acme"]
         return KnownDirectory(
             open_over(*paths),
-            projects={path: number_of(path) for path in paths},
+            projects={path: id_from_path(path) for path in paths},
             groups={
                 "acme": ["acme/a", "Acme/libs/Tools", "acme/libs/deep/c", "acme/libs2/d"],
                 "Acme/libs": ["Acme/libs/Tools", "acme/libs/deep/c"],
@@ -142,9 +142,9 @@ class TestOpenDirectory(DirectoryContract):
 def test_every_path_is_a_public_project_and_a_public_group() -> None:
     directory = OpenDirectory(MemoryCatalogue())
     assert directory.project("acme/tools") == Project(
-        number_of("acme/tools"), "acme/tools", visibility=Visibility.PUBLIC
+        id_from_path("acme/tools"), "acme/tools", visibility=Visibility.PUBLIC
     )
-    assert directory.group("acme") == Group(number_of("acme"), "acme", visibility=Visibility.PUBLIC)
+    assert directory.group("acme") == Group(id_from_path("acme"), "acme", visibility=Visibility.PUBLIC)
 
 
 def test_every_number_is_a_project_and_a_group() -> None:
@@ -160,7 +160,7 @@ def test_every_number_is_a_project_and_a_group() -> None:
 @pytest.mark.parametrize("path", ["acme/tools", "Acme/Tools"])
 def test_a_project_has_one_number_by_its_path_and_by_its_number(path: str, known: tuple[str, ...]) -> None:
     directory = open_over(*known)
-    by_path, by_number = directory.project(path), directory.project(number_of("acme/tools"))
+    by_path, by_number = directory.project(path), directory.project(id_from_path("acme/tools"))
     assert by_path is not None
     assert by_number is not None
     assert by_path.id == by_number.id
@@ -168,13 +168,13 @@ def test_a_project_has_one_number_by_its_path_and_by_its_number(path: str, known
 
 def test_a_number_whose_path_was_seen_has_that_path() -> None:
     # Its root group is what was_published() is asked about: another answer by number would forward what is held back.
-    project = open_over("acme/tools").project(number_of("acme/tools"))
+    project = open_over("acme/tools").project(id_from_path("acme/tools"))
     assert project is not None
     assert (project.path, project.root) == ("acme/tools", "acme")
 
 
 def test_a_number_of_a_group_whose_projects_were_seen_has_its_path() -> None:
-    group = open_over("acme/libs/tools").group(number_of("acme/libs"))
+    group = open_over("acme/libs/tools").group(id_from_path("acme/libs"))
     assert group is not None
     assert (group.path, group.root) == ("acme/libs", "acme")
 
@@ -187,23 +187,23 @@ def test_the_root_of_a_path_has_no_case() -> None:
 
 def test_a_project_is_no_group_of_itself() -> None:
     assert paths_in(open_over("acme/tools"), "acme/tools") == []
-    assert paths_in(open_over("acme/tools"), number_of("acme/tools")) == []
+    assert paths_in(open_over("acme/tools"), id_from_path("acme/tools")) == []
 
 
 def test_a_group_is_the_same_whatever_the_order_of_arrival() -> None:
     paths = [f"acme/{index}" for index in range(20)]
     shuffled = random.Random(1).sample(paths, len(paths))
-    for ref in ("acme", number_of("acme")):
+    for ref in ("acme", id_from_path("acme")):
         assert paths_in(open_over(*shuffled), ref) == sorted(paths)
     first, second = (open_over(*order).project("acme/7") for order in (paths, shuffled))
     assert first == second
 
 
 def test_a_group_forgets_nothing_when_a_project_publishes_again_by_its_number() -> None:
-    catalogue = catalogue_of(Project(number_of("acme/tools"), "acme/tools"))
+    catalogue = catalogue_of(Project(id_from_path("acme/tools"), "acme/tools"))
     directory = OpenDirectory(catalogue)
-    by_number = directory.project(number_of("acme/tools"))
+    by_number = directory.project(id_from_path("acme/tools"))
     assert by_number is not None
     upload = Upload("x", canonicalize_name("x"), "1", "x-1.tar.gz", 1, Digests("0" * 64), "")
     catalogue.add(by_number, upload, "0" * 32, datetime.now(UTC))
-    assert [project.id for project in directory.projects_in(Group(number_of("acme"), "acme"))] == [by_number.id]
+    assert [project.id for project in directory.projects_in(Group(id_from_path("acme"), "acme"))] == [by_number.id]

@@ -15,7 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from pypi_registry import PYPI
-from pypi_registry.accounts import Accounts, GroupEntry, ProjectEntry, Protection, Token, User
+from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, ProtectionRule, Token, User
 from tests.test_public_names import NAMES
 
 ROOT = Path(__file__).parents[1]
@@ -142,7 +142,7 @@ def keys_of(tables: Iterable[Mapping[str, Any]]) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("table", "entry"), [("groups", GroupEntry), ("projects", ProjectEntry), ("users", User), ("tokens", Token)]
+    ("table", "entry"), [("groups", GroupConfig), ("projects", ProjectConfig), ("users", User), ("tokens", Token)]
 )
 def test_the_example_and_the_page_show_every_key_of_a_table(table: str, entry: type, registry_toml: Path) -> None:
     keys = {field.name for field in fields(entry)}
@@ -153,7 +153,7 @@ def test_the_example_and_the_page_show_every_key_of_a_table(table: str, entry: t
 def test_the_example_and_the_page_show_every_key_of_the_file(registry_toml: Path) -> None:
     example = tomllib.loads(text_of(registry_toml))
     assert example.keys() == inspect.signature(Accounts).parameters.keys()
-    assert keys_of(example["projects"][0]["protect"]) == {field.name for field in fields(Protection)}
+    assert keys_of(example["projects"][0]["protect"]) == {field.name for field in fields(ProtectionRule)}
 
 
 # README.md and the project file

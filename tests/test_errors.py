@@ -95,7 +95,7 @@ def test_an_error_is_pickled_and_copied_with_its_facts(
 
 def test_the_walk_finds_errors_of_the_stores_too() -> None:
     modules = {kind.__module__ for kind in every_error()}
-    assert {"pypi_registry.errors", "pypi_registry.stores.sqlite_schema"} <= modules
+    assert {"pypi_registry.errors", "pypi_registry.stores.sqlite.schema"} <= modules
 
 
 @pytest.mark.parametrize("kind", [kind for kind in every_error() if kind.__module__ == "pypi_registry.errors"])

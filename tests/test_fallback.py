@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from werkzeug.test import create_environ, run_wsgi_app
 
-from pypi_registry import Open, Registry
+from pypi_registry import AllowAll, Registry
 from pypi_registry.directory import Ref
 from pypi_registry.model import Group, Project
 
@@ -57,7 +57,7 @@ def test_an_error_of_the_hosts_is_its_own(places: Places) -> None:
     def failing(environ: object, start_response: object) -> list[bytes]:
         raise RuntimeError("of the host")
 
-    registry = Registry(directory=places, auth=Open(), fallback=failing)
+    registry = Registry(directory=places, auth=AllowAll(), fallback=failing)
     for path in ("/issues", LOOKING_LIKE_OURS[0]):
         with pytest.raises(RuntimeError, match="of the host") as caught:
             run_wsgi_app(registry, create_environ(path))
@@ -94,7 +94,7 @@ def test_what_is_none_of_our_addresses_is_the_hosts_own_untouched(client_of: Cli
 def test_what_only_looks_like_one_is_the_hosts_own_too(
     client_of: ClientOf, host: Host, places: Places, path: str, method: str
 ) -> None:
-    client = client_of(Registry(directory=places, auth=Open(), fallback=host))
+    client = client_of(Registry(directory=places, auth=AllowAll(), fallback=host))
     client.app.request(
         client.prefix + path, method=method, body=b"abc", headers={"Sec-Fetch-Site": "same-site"}, status=200
     )
@@ -103,7 +103,7 @@ def test_what_only_looks_like_one_is_the_hosts_own_too(
 
 @pytest.mark.parametrize("path", LOOKING_LIKE_OURS)
 def test_without_a_fallback_it_is_answered_as_one_of_ours(client_of: ClientOf, places: Places, path: str) -> None:
-    answer = client_of(Registry(directory=places, auth=Open())).get(path, status="4*")
+    answer = client_of(Registry(directory=places, auth=AllowAll())).get(path, status="4*")
     assert answer.status_int in (400, 404, 405)
     assert answer.json
 
@@ -126,11 +126,11 @@ def test_without_a_fallback_it_is_answered_as_one_of_ours(client_of: ClientOf, p
 def test_what_can_only_be_ours_never_comes_to_the_host(
     client_of: ClientOf, host: Host, places: Places, path: str, status: int
 ) -> None:
-    client_of(Registry(directory=places, auth=Open(), fallback=host)).get(path, status=status)
+    client_of(Registry(directory=places, auth=AllowAll(), fallback=host)).get(path, status=status)
     assert host.seen == []
 
 
 def test_a_directory_is_asked_only_once_for_an_address(client_of: ClientOf, host: Host, places: Places) -> None:
-    client = client_of(Registry(directory=places, auth=Open(), fallback=host))
+    client = client_of(Registry(directory=places, auth=AllowAll(), fallback=host))
     client.get("/projects/acme/tools/packages/pypi/simple", status=200)
     assert places.asked == ["acme/tools"]

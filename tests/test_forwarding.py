@@ -5,7 +5,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from pypi_registry import PYPI, forwarding
-from pypi_registry.forwarding import Released, forward_url
+from pypi_registry.forwarding import Forward, forward_url
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from pypi_registry.forwarding import Released, forward_url
         "https://mirror.example/root/simple",
         "https://mirror.example/root/simple/",
         "https://mirror.example/root/simple///",
-        Released("https://mirror.example/root/simple"),
+        Forward("https://mirror.example/root/simple"),
     ],
 )
 def test_an_index_and_a_name_have_one_slash_between_and_one_at_the_end(index: str) -> None:
@@ -22,10 +22,10 @@ def test_an_index_and_a_name_have_one_slash_between_and_one_at_the_end(index: st
 
 
 def test_a_released_index_is_its_url_and_can_be_told_from_one_that_is_not() -> None:
-    released = Released("https://mirror.example/simple/")
+    released = Forward("https://mirror.example/simple/")
     assert released == "https://mirror.example/simple/"
-    assert isinstance(released, Released)
-    assert not isinstance("https://mirror.example/simple/", Released)
+    assert isinstance(released, Forward)
+    assert not isinstance("https://mirror.example/simple/", Forward)
 
 
 def test_the_public_index_is_asked_over_tls() -> None:

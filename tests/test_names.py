@@ -9,8 +9,8 @@ from packaging.utils import InvalidName as PackagingInvalidName
 from packaging.utils import canonicalize_name, is_normalized_name
 from packaging.version import Version
 
+from pypi_registry._names import normalize
 from pypi_registry.errors import InvalidName
-from pypi_registry.names import normalize
 
 # Older ones take a final newline, and letters beyond ASCII: no oracle, and the reason why we have rules of our own.
 newest_packaging = pytest.mark.skipif(Version(version("packaging")) < Version("26.3"), reason="needs packaging 26.3")
@@ -35,7 +35,7 @@ newest_packaging = pytest.mark.skipif(Version(version("packaging")) < Version("2
         pytest.param("__init__"[2:6] + "-1.0", "init-1-0", id="what looks like a version at the end"),
     ],
 )
-def test_a_name_has_one_spelling(text: str, normalized: str) -> None:
+def test_a_name_has_one_spelling(text: str, normalized_name: str) -> None:
     assert normalize(text) == normalized
 
 
@@ -106,7 +106,7 @@ def test_names_are_those_of_packaging(text: str) -> None:
 @given(NAMES)
 @settings(max_examples=100, deadline=None)
 def test_a_normalized_name_is_its_own_spelling(text: str) -> None:
-    normalized = normalize(text)
+    normalized_name = normalize(text)
     assert is_normalized_name(normalized)
     assert normalize(normalized) == normalized
 

@@ -8,10 +8,10 @@ import pytest
 from webtest import TestApp
 
 from pypi_registry import Registry
-from pypi_registry.accounts import Accounts, GroupEntry, ProjectEntry, Token, User, token_digest
+from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, Token, User, token_digest
 from pypi_registry.model import Visibility
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
-from pypi_registry.testing.making import distribution
+from pypi_registry.testing.archives import distribution
 
 ELSEWHERE = "https://mirror.example/simple/"
 HOMES = {"here": 1, "hidden": 2, "in another root group": 3, "nowhere": None}
@@ -53,15 +53,15 @@ def registry(reserved: str) -> Registry:
     patterns = ("d*",)
     accounts = Accounts(
         projects=[
-            ProjectEntry(id=1, path="acme/seen", visibility=Visibility.PUBLIC),
-            ProjectEntry(id=2, path="acme/below/hidden"),
-            ProjectEntry(id=3, path="other/project"),
+            ProjectConfig(id=1, path="acme/seen", visibility=Visibility.PUBLIC),
+            ProjectConfig(id=2, path="acme/below/hidden"),
+            ProjectConfig(id=3, path="other/project"),
         ],
         groups=[
-            GroupEntry(
+            GroupConfig(
                 path="acme", visibility=Visibility.PUBLIC, reserved=patterns if reserved == "by the group" else ()
             ),
-            GroupEntry(path="acme/below", reserved=patterns if reserved == "by a group below" else ()),
+            GroupConfig(path="acme/below", reserved=patterns if reserved == "by a group below" else ()),
         ],
         users=[User(name="owner", admin=True), User(name="stranger")],
         tokens=[

@@ -24,9 +24,10 @@ from wsgiref.util import FileWrapper
 import pytest
 from packaging.utils import canonicalize_name
 
-from pypi_registry import Registry, simple
+from pypi_registry import Registry
+from pypi_registry._pages import simple
+from pypi_registry._pages.cache import ENTRY_BYTES, PageCache
 from pypi_registry.model import NameStatus, PackageFile, Status
-from pypi_registry.pages import ENTRY_BYTES, Pages
 from pypi_registry.storage import Redirect
 from pypi_registry.stores.files import FileBlobs
 from tests.benchmarks import filling, forms
@@ -286,7 +287,7 @@ def test_an_upload_makes_no_page(registry: Registry, made: Counter[str]) -> None
 
 
 def test_what_is_forgotten_for_want_of_room_is_bounded_in_bytes() -> None:
-    pages = Pages(max_bytes=2 * (500 + ENTRY_BYTES))  # 400 of the body, and 80 of what the key holds
+    pages = PageCache(max_bytes=2 * (500 + ENTRY_BYTES))  # 400 of the body, and 80 of what the key holds
     kept = [pages.get(number, 1, lambda: bytes(400)) for number in range(10)]
     assert [page is pages.get(number, 1, lambda: bytes(400)) for number, page in [*enumerate(kept)][-2:]] == [True] * 2
     assert pages.get(0, 1, lambda: b"made anew") != kept[0]

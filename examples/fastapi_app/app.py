@@ -8,7 +8,7 @@ from a2wsgi import WSGIMiddleware
 from fastapi import FastAPI
 
 from pypi_registry import Registry
-from pypi_registry.accounts import Accounts, ProjectEntry, Role, Token, User
+from pypi_registry.accounts import Accounts, ProjectConfig, Role, Token, User
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.sqlite import SQLiteCatalogue
 
@@ -32,7 +32,7 @@ def create_registry(folder: Path, token_sha256: str) -> Registry:
     """Make a registry with one private project, in which Ada publishes; without a token nobody does."""
     tokens = [Token(user="ada", scopes=frozenset({"api"}), sha256=token_sha256)] if token_sha256 else []
     accounts = Accounts(  # or two small classes that know your own projects and users
-        projects=[ProjectEntry(id=1, path="team/packages")],
+        projects=[ProjectConfig(id=1, path="team/packages")],
         users=[User(name="ada", roles={"team": Role.DEVELOPER})],
         tokens=tokens,
         forward_to=False,  # True sends clients to the public PyPI for what is not here

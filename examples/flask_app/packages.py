@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from pypi_registry.accounts import token_digest
-from pypi_registry.auth import Ability, Credentials, Presented, Subject
+from pypi_registry.auth import Ability, AuthScheme, Credentials, Subject
 from pypi_registry.directory import Ref
 from pypi_registry.errors import InvalidToken
 from pypi_registry.model import Group, PackageName, Project, Visibility
@@ -63,7 +63,7 @@ class OurUsers:
             else:
                 token = session.get(models.Token, token_digest(credentials.secret))
                 user = session.get(models.User, token.user_id) if token else None
-                if user is None and credentials.presented is not Presented.BASIC:
+                if user is None and credentials.presented is not AuthScheme.BASIC:
                     raise InvalidToken
             rights = {each.group.path.lower(): each.publishes for each in user.memberships} if user else {}
         return Visitor(self.projects, rights, anonymous=user is None, has_token=credentials is not None)

@@ -8,7 +8,7 @@ import requests
 from newest import newest_version
 from packaging.version import Version
 
-from pypi_registry.testing import FakeRegistry, faults, with_login
+from pypi_registry.testing import FakeRegistry, faults, with_credentials
 
 
 def test_the_highest_version_is_the_newest(fake_registry: FakeRegistry) -> None:
@@ -37,7 +37,7 @@ def test_any_spelling_of_a_name_is_asked_for_as_the_index_spells_it(fake_registr
 def test_a_token_in_the_address_is_shown(fake_registry: FakeRegistry) -> None:
     fake_registry.tokens(read="secret")
     fake_registry.add("demo", "1.0")
-    assert newest_version(with_login(fake_registry.index_url, "secret"), "demo") == Version("1.0")
+    assert newest_version(with_credentials(fake_registry.index_url, "secret"), "demo") == Version("1.0")
     with pytest.raises(requests.HTTPError, match="401"):
         newest_version(fake_registry.index_url, "demo")
 

@@ -6,7 +6,7 @@ import pytest
 from newest import newest_version
 from packaging.version import Version
 
-from pypi_registry.testing import FakeRegistry, faults, make_wheel, with_login
+from pypi_registry.testing import FakeRegistry, faults, make_wheel, with_credentials
 
 
 def run(*arguments: str | Path) -> str:
@@ -27,7 +27,7 @@ def test_what_twine_publishes_is_the_newest_and_pip_installs_it(
 ) -> None:
     fake_registry.tokens(read="installs", write="publishes")
     run("twine", "upload", "--repository-url", fake_registry.upload_url, "-u", "any", "-p", "publishes", wheel)
-    index_url = with_login(fake_registry.index_url, "installs")
+    index_url = with_credentials(fake_registry.index_url, "installs")
     assert newest_version(index_url, "demo") == Version("2.0")
     site = tmp_path / "site"
     run("pip", "--isolated", "install", "--no-cache-dir", "--target", site, "--index-url", index_url, "demo")

@@ -9,24 +9,24 @@ from typing import Self
 
 from packaging.utils import NormalizedName
 
-from pypi_registry.accounts.checking import check
-from pypi_registry.accounts.entries import (
-    GroupEntry,
-    InvalidSetting,
-    ProjectEntry,
+from pypi_registry.accounts.config import (
+    GroupConfig,
+    InvalidConfig,
+    ProjectConfig,
     Role,
     Token,
     TokenKind,
     User,
     token_digest,
 )
-from pypi_registry.accounts.patterns import matches
-from pypi_registry.accounts.principals import Holder
-from pypi_registry.accounts.reading import read_settings
-from pypi_registry.auth import Credentials, Presented, Principal
-from pypi_registry.directory import Ref, number_of
+from pypi_registry.accounts.principal import TokenPrincipal
+from pypi_registry.accounts.toml import read_settings
+from pypi_registry.accounts.validation import check
+from pypi_registry.accounts.wildcards import matches
+from pypi_registry.auth import AuthScheme, Credentials, Principal
+from pypi_registry.directory import Ref, id_from_path
 from pypi_registry.errors import InsufficientScope, InvalidToken
-from pypi_registry.forwarding import PYPI, Released
+from pypi_registry.forwarding import PYPI, Forward
 from pypi_registry.model import Group, Project, is_below, paths_above
 
 JOB_USER = "gitlab-ci-token"
@@ -49,8 +49,8 @@ class Accounts:
     def __init__(
         self,
         *,
-        projects: Iterable[ProjectEntry] = (),
-        groups: Iterable[GroupEntry] = (),
+        projects: Iterable[ProjectConfig] = (),
+        groups: Iterable[GroupConfig] = (),
         users: Iterable[User] = (),
         tokens: Iterable[Token] = (),
         forward_to: bool | str = True,
@@ -75,10 +75,10 @@ class Accounts:
         self._settings = {entry.path.lower(): entry for entry in groups}
         self._groups = dict(_all_groups(projects, groups))
         self._group_ids = {group.id: group for group in self._groups.values()}
-        self._nobody = Holder(
+        self._nobody = TokenPrincipal(
             self, anonymous=True, person=False, signed_in=_nowhere, role=_no_role, member_below=_nowhere
         )
-        self._holders: dict[str, Holder] = {}  # by the digest of the token, once it was used
+        self._holders: dict[str, TokenPrincipal] = {}  # by the digest of the token, once it was used
         inside: dict[str, list[Project]] = {path: [] for path in self._groups}
         for project in self._projects.values():
             for path in paths_above(project.path.lower()):
@@ -94,8 +94,8 @@ class Accounts:
         """
         try:
             return cls(**read_settings(Path(path)))
-        except InvalidSetting as error:
-            raise InvalidSetting(error.key, error.value, error.fault, str(path)) from None
+        except InvalidConfig as error:
+            raise InvalidConfig(error.key, error.value, error.fault, str(path)) from None
 
     def project(self, ref: Ref) -> Project | None:
         return self._projects.get(ref.lower()) if isinstance(ref, str) else self._project_ids.get(ref)
@@ -106,10 +106,10 @@ class Accounts:
     def projects_in(self, group: Group) -> Sequence[Project]:
         return self._projects_in.get(group.path.lower(), ())
 
-    def entry(self, project: Project) -> ProjectEntry:
+    def entry(self, project: Project) -> ProjectConfig:
         """Give what was declared of a project; no rules if it is somebody else's."""
         known = self._projects.get(project.path.lower())
-        return self._entries[known.id] if known else ProjectEntry(id=project.id, path=project.path)
+        return self._entries[known.id] if known else ProjectConfig(id=project.id, path=project.path)
 
     def authenticate(self, credentials: Credentials | None, environ: Mapping[str, object]) -> Principal:
         token = self._token(credentials) if credentials and credentials.secret else None
@@ -139,20 +139,22 @@ class Accounts:
             raise InvalidToken
         return None
 
-    def _holder(self, token: Token) -> Holder:
+    def _holder(self, token: Token) -> TokenPrincipal:
         if token.kind is TokenKind.DEPLOY:
             role = Role.DEVELOPER if "write_package_registry" in token.scopes else Role.REPORTER
             role_at = partial(_role_below, token.on.lower(), role)
-            return Holder(self, anonymous=False, person=False, signed_in=_nowhere, role=role_at, member_below=_nowhere)
+            return TokenPrincipal(
+                self, anonymous=False, person=False, signed_in=_nowhere, role=role_at, member_below=_nowhere
+            )
         user, roles = self._users[token.user], self._roles[token.user]
-        least = Role.ADMIN if user.admin else Role.NOBODY
+        least = Role.ADMIN if user.admin else Role.NO_ACCESS
         lets_in = partial(self._lets_job_in, token.on.lower()) if token.kind is TokenKind.JOB else _everywhere
-        return Holder(
+        return TokenPrincipal(
             self,
             anonymous=False,
             person=True,
             signed_in=lets_in,
-            role=lambda path: _inherited(roles, path, least) if lets_in(path) else Role.NOBODY,
+            role=lambda path: _inherited(roles, path, least) if lets_in(path) else Role.NO_ACCESS,
             member_below=lambda path: user.admin or any(is_below(member_of, path.lower()) for member_of in roles),
         )
 
@@ -174,7 +176,7 @@ class Accounts:
         for entry in above:
             index = index if entry.forward is None else _index(entry.forward, self._forward_to or PYPI)
         always = [*self._forward_always, *(pattern for entry in above for pattern in entry.forward_always)]
-        return Released(index) if index is not None and matches(always, name) else index
+        return Forward(index) if index is not None and matches(always, name) else index
 
     @staticmethod
     def _lineage(where: Project | Group) -> list[str]:
@@ -184,19 +186,19 @@ class Accounts:
 
 # What GitLab looks for in each place (lib/gitlab/auth/auth_finders.rb).
 _TAKEN = {
-    Presented.BASIC: {TokenKind.DEPLOY, TokenKind.PERSONAL},
-    Presented.BEARER: {TokenKind.PERSONAL, TokenKind.JOB},
-    Presented.PRIVATE_TOKEN: {TokenKind.PERSONAL},
-    Presented.DEPLOY_TOKEN: {TokenKind.DEPLOY},
-    Presented.JOB_TOKEN: {TokenKind.JOB},
+    AuthScheme.BASIC: {TokenKind.DEPLOY, TokenKind.PERSONAL},
+    AuthScheme.BEARER: {TokenKind.PERSONAL, TokenKind.JOB},
+    AuthScheme.PRIVATE_TOKEN: {TokenKind.PERSONAL},
+    AuthScheme.DEPLOY_TOKEN: {TokenKind.DEPLOY},
+    AuthScheme.JOB_TOKEN: {TokenKind.JOB},
 }
-_TAKEN_OF_JOBS = _TAKEN[Presented.BASIC] | {TokenKind.JOB}
-_SURE = {Presented.BEARER, Presented.PRIVATE_TOKEN, Presented.JOB_TOKEN}
+_TAKEN_OF_JOBS = _TAKEN[AuthScheme.BASIC] | {TokenKind.JOB}
+_SURE = {AuthScheme.BEARER, AuthScheme.PRIVATE_TOKEN, AuthScheme.JOB_TOKEN}
 """Where a secret that is not found is 401, and not an anonymous request."""
 
 
 def _kinds_taken(credentials: Credentials) -> set[TokenKind]:
-    if credentials.presented is Presented.BASIC and credentials.user == JOB_USER:
+    if credentials.presented is AuthScheme.BASIC and credentials.user == JOB_USER:
         return _TAKEN_OF_JOBS
     return _TAKEN[credentials.presented]
 
@@ -217,22 +219,22 @@ def _everywhere(path: str) -> bool:
 
 
 def _no_role(path: str) -> Role:
-    return Role.NOBODY
+    return Role.NO_ACCESS
 
 
 def _role_below(top: str, role: Role, path: str) -> Role:
-    return role if path.lower() == top or is_below(path.lower(), top) else Role.NOBODY
+    return role if path.lower() == top or is_below(path.lower(), top) else Role.NO_ACCESS
 
 
 def _inherited(roles: Mapping[str, Role], path: str, least: Role) -> Role:
     path = path.lower()
-    return max([least, *(roles.get(place, Role.NOBODY) for place in [*paths_above(path), path])])
+    return max([least, *(roles.get(place, Role.NO_ACCESS) for place in [*paths_above(path), path])])
 
 
 def _by_path(roles: Mapping[str, Role]) -> Mapping[str, Role]:
     found: dict[str, Role] = {}
     for path, role in roles.items():
-        found[path.lower()] = max(role, found.get(path.lower(), Role.NOBODY))
+        found[path.lower()] = max(role, found.get(path.lower(), Role.NO_ACCESS))
     return found
 
 
@@ -242,15 +244,15 @@ def _index(setting: bool | str, default: str) -> str | None:
     return default if setting else None
 
 
-def _project(entry: ProjectEntry) -> Project:
+def _project(entry: ProjectConfig) -> Project:
     return Project(entry.id, entry.path, entry.name, entry.visibility)
 
 
-def _all_groups(projects: Sequence[ProjectEntry], groups: Sequence[GroupEntry]) -> Iterator[tuple[str, Group]]:
+def _all_groups(projects: Sequence[ProjectConfig], groups: Sequence[GroupConfig]) -> Iterator[tuple[str, Group]]:
     """Give each group by its path in lower case: those that are parts of paths, then those that were declared."""
     for path in [*(entry.path for entry in projects), *(entry.path for entry in groups)]:
         for above in paths_above(path):
-            yield above.lower(), Group(number_of(above), above)
+            yield above.lower(), Group(id_from_path(above), above)
     for group in groups:
-        number = number_of(group.path) if group.id is None else group.id
+        number = id_from_path(group.path) if group.id is None else group.id
         yield group.path.lower(), Group(number, group.path, group.name, group.visibility)

@@ -10,6 +10,7 @@ bounded whatever the file claims::
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, TypeAlias
 
+from pypi_registry._names import normalize
 from pypi_registry.distributions.faults import Unreadable, bounded
 from pypi_registry.distributions.filenames import filename_faults as filename_faults
 from pypi_registry.distributions.findings import Findings as Findings
@@ -17,7 +18,6 @@ from pypi_registry.distributions.limits import BUDGET
 from pypi_registry.distributions.metadata import CoreMetadata as CoreMetadata
 from pypi_registry.distributions.metadata import disagreements as disagreements
 from pypi_registry.distributions.metadata import is_served as is_served
-from pypi_registry.names import normalize
 
 Verify: TypeAlias = Callable[[BinaryIO, str], Findings]
 """What looks into a file: its bytes as a seekable stream, from the beginning, and its name."""

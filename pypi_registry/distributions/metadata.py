@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
+from pypi_registry._names import normalize
 from pypi_registry.distributions.faults import Unreadable
 from pypi_registry.distributions.filenames import WHEEL, is_same_version
 from pypi_registry.distributions.limits import MAX_HEADER_LINES
 from pypi_registry.errors import InvalidName, InvalidVersion, excerpt
-from pypi_registry.names import normalize
 from pypi_registry.versions import check_version
 
 _LINE = re.compile(rb"(?:([!-9;-~]*):)?([^\r\n]*)(?:\r\n|\r|\n|\Z)")  # perhaps with a field's name

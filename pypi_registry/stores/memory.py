@@ -13,7 +13,7 @@ from typing import BinaryIO, Self
 from packaging.utils import NormalizedName, canonicalize_version
 
 from pypi_registry.errors import FileTaken, UploadsRefused
-from pypi_registry.model import About, NameStatus, Package, PackageFile, PackageQuery, Project, Status, Upload
+from pypi_registry.model import NameStatus, Package, PackageFile, PackageMetadata, PackageQuery, Project, Status, Upload
 
 
 class MemoryCatalogue:
@@ -23,7 +23,7 @@ class MemoryCatalogue:
         self._lock = Lock()
         self._last_id = 0
         self._packages: dict[int, Package] = {}
-        self._about: dict[int, About] = {}
+        self._about: dict[int, PackageMetadata] = {}
         self._files: dict[int, PackageFile] = {}
         self._core_metadata: dict[int, bytes] = {}
         self._packages_by_name: dict[tuple[int, NormalizedName], list[int]] = defaultdict(list)
@@ -45,9 +45,9 @@ class MemoryCatalogue:
 
     def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
         with self._lock:
-            status = self._statuses.get((project.id, upload.normalized), NameStatus()).status
+            status = self._statuses.get((project.id, upload.normalized_name), NameStatus()).status
             if status in (Status.ARCHIVED, Status.QUARANTINED):
-                raise UploadsRefused(upload.normalized, status)
+                raise UploadsRefused(upload.normalized_name, status)
             if (project.id, upload.filename) in self._filenames:
                 raise FileTaken(upload.filename)
             package = self._package(project, upload, at)
@@ -69,18 +69,18 @@ class MemoryCatalogue:
             self._files_by_digest[file.digests.sha256, file.filename].append(file.id)
             self._filenames.add((project.id, file.filename))
             self._about[package.id] = upload.about
-            self._published |= {(project.root, upload.normalized), (project.id, upload.normalized)}
+            self._published |= {(project.root, upload.normalized_name), (project.id, upload.normalized_name)}
             self._publishers[project.id] = project.path
             self._revise(package)
             return file
 
     def _package(self, project: Project, upload: Upload, at: datetime) -> Package:
         version = canonicalize_version(upload.version)
-        siblings = self._packages_by_name[project.id, upload.normalized]
+        siblings = self._packages_by_name[project.id, upload.normalized_name]
         for sibling in map(self._packages.__getitem__, siblings):
             if canonicalize_version(sibling.version) == version:
                 return sibling
-        package = Package(self._next_id(), project.id, upload.name, upload.normalized, upload.version, at)
+        package = Package(self._next_id(), project.id, upload.name, upload.normalized_name, upload.version, at)
         if not siblings:
             self._revisions[project.id, None] = self._next_id()
         siblings.append(package.id)
@@ -92,7 +92,7 @@ class MemoryCatalogue:
         return self._last_id
 
     def _revise(self, package: Package) -> None:
-        self._revisions[package.project_id, package.normalized] = self._next_id()
+        self._revisions[package.project_id, package.normalized_name] = self._next_id()
 
     def delete_file(self, file: PackageFile) -> str | None:
         with self._lock:
@@ -111,7 +111,7 @@ class MemoryCatalogue:
             files = [self._files[number] for number in self._files_by_package.pop(package.id)]
             for file in files:
                 self._forget(file)
-            siblings = self._packages_by_name[package.project_id, package.normalized]
+            siblings = self._packages_by_name[package.project_id, package.normalized_name]
             siblings.remove(package.id)
             if not siblings:
                 self._revisions[package.project_id, None] = self._next_id()
@@ -154,7 +154,7 @@ class MemoryCatalogue:
                 for package in self._packages.values()
                 if package.project_id in wanted
                 and _lower(query.name) in _lower(package.name)
-                and query.normalized in (None, package.normalized)
+                and query.normalized_name in (None, package.normalized_name)
                 and query.version in ("", package.version)
             ]
             paths = dict(self._publishers)
@@ -218,9 +218,9 @@ class MemoryCatalogue:
         with self._lock:
             return self._core_metadata.get(file.id)
 
-    def about(self, package: Package) -> About:
+    def about(self, package: Package) -> PackageMetadata:
         with self._lock:
-            return self._about.get(package.id, About())
+            return self._about.get(package.id, PackageMetadata())
 
 
 def _lower(text: str) -> str:

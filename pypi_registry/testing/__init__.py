@@ -5,19 +5,19 @@ urllib3, `httpx_transport` needs httpx, `fixtures` needs pytest.
 """
 
 from pypi_registry.testing import faults as faults
+from pypi_registry.testing.archives import Contents as Contents
+from pypi_registry.testing.archives import Distribution as Distribution
+from pypi_registry.testing.archives import make_sdist as make_sdist
+from pypi_registry.testing.archives import make_wheel as make_wheel
 from pypi_registry.testing.contracts import AuthContract as AuthContract
 from pypi_registry.testing.contracts import BlobsContract as BlobsContract
 from pypi_registry.testing.contracts import CatalogueContract as CatalogueContract
 from pypi_registry.testing.contracts import DirectoryContract as DirectoryContract
 from pypi_registry.testing.fake import FakeRegistry as FakeRegistry
-from pypi_registry.testing.fake import with_login as with_login
-from pypi_registry.testing.lying import Rule as Rule
-from pypi_registry.testing.lying import Where as Where
-from pypi_registry.testing.making import Contents as Contents
-from pypi_registry.testing.making import Distribution as Distribution
-from pypi_registry.testing.making import make_sdist as make_sdist
-from pypi_registry.testing.making import make_wheel as make_wheel
+from pypi_registry.testing.fake import with_credentials as with_credentials
 from pypi_registry.testing.projects import FakeProject as FakeProject
 from pypi_registry.testing.projects import PublishedFile as PublishedFile
-from pypi_registry.testing.recording import RecordedRequest as RecordedRequest
-from pypi_registry.testing.serving import BrokenOff as BrokenOff
+from pypi_registry.testing.requests import RecordedRequest as RecordedRequest
+from pypi_registry.testing.rules import FaultRule as FaultRule
+from pypi_registry.testing.rules import Matcher as Matcher
+from pypi_registry.testing.server import ConnectionDropped as ConnectionDropped

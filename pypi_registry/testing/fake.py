@@ -5,15 +5,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
+from pypi_registry._cli.site import MOUNT
 from pypi_registry.distributions import Verify, verify
-from pypi_registry.site import MOUNT
+from pypi_registry.testing.archives import each
+from pypi_registry.testing.engine import Settings, State
 from pypi_registry.testing.faults import Fault
-from pypi_registry.testing.lying import Rule, Where, check_rule
-from pypi_registry.testing.making import each
 from pypi_registry.testing.projects import FakeProject
-from pypi_registry.testing.recording import RecordedRequest
-from pypi_registry.testing.serving import Server
-from pypi_registry.testing.state import Settings, State
+from pypi_registry.testing.requests import RecordedRequest
+from pypi_registry.testing.rules import FaultRule, Matcher, check_rule
+from pypi_registry.testing.server import Server
 from pypi_registry.testing.tokens import Right
 
 if TYPE_CHECKING:
@@ -103,12 +103,12 @@ class FakeRegistry(FakeProject):
         secrets: dict[Right, str | Iterable[str]] = {"read": read, "write": write, "expired": expired}
         self._state.tokens.rights = {secret: right for right, some in secrets.items() for secret in each(some)}
 
-    def fault(self, where: Where, what: Fault, *, times: int | None = None, after: int = 0) -> Rule:
+    def fault(self, where: Matcher, what: Fault, *, times: int | None = None, after: int = 0) -> FaultRule:
         """Misbehave from now on.
 
         Of several faults that a request meets, the first that was planted is nearest to the client.
 
-        :param where: which requests; see :data:`~pypi_registry.testing.Where`.
+        :param where: which requests; see :data:`~pypi_registry.testing.Matcher`.
         :param what: one of :mod:`pypi_registry.testing.faults`.
         :param times: how many of these requests meet it; None for all.
         :param after: how many of them come through before.
@@ -116,7 +116,7 @@ class FakeRegistry(FakeProject):
         check_rule(where, times, after)
         if not isinstance(what, Fault):
             raise TypeError(f"what= must be a fault, such as faults.Status(503): {what!r}")
-        return self._state.plant(Rule(where, what, times, after))
+        return self._state.plant(FaultRule(where, what, times, after))
 
     @property
     def requests(self) -> Sequence[RecordedRequest]:
@@ -129,7 +129,7 @@ class FakeRegistry(FakeProject):
         cleared.end()
 
 
-def with_login(url: str, secret: str, user: str = "any") -> str:
+def with_credentials(url: str, secret: str, user: str = "any") -> str:
     """Put a user and a secret into an address, as pip and uv take them.
 
     >>> with_login("http://127.0.0.1:8080/simple", "s/cret")

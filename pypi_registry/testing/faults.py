@@ -13,18 +13,18 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from urllib.parse import quote
 
-from pypi_registry.app import refuse
-from pypi_registry.edge import Answer as Answer
-from pypi_registry.edge import answer_bytes, answer_json, answer_redirect, status_line
+from pypi_registry._app import refuse
+from pypi_registry._http.request import Response as Response
+from pypi_registry._http.request import bytes_response, json_response, redirect_response, status_line
+from pypi_registry._pages.simple import MediaType
 from pypi_registry.errors import InvalidToken, NotFound
-from pypi_registry.simple import Form
-from pypi_registry.testing.recording import Kind, RecordedRequest
-from pypi_registry.testing.serving import BrokenOff
+from pypi_registry.testing.requests import Kind, RecordedRequest
+from pypi_registry.testing.server import ConnectionDropped
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-Ask: TypeAlias = Callable[["WSGIEnvironment"], Answer]
+Ask: TypeAlias = Callable[["WSGIEnvironment"], Response]
 """Gives the answer to a request."""
 
 
@@ -37,7 +37,7 @@ class Exchange:
     ask: Ask
     """Gives the answer that there would be without this fault."""
     pause: Callable[[float | None], None]
-    """Waits so many seconds, or with None for ever; raises `BrokenOff` if the registry is stopped or cleared."""
+    """Waits so many seconds, or with None for ever; raises `ConnectionDropped` if the registry is stopped or cleared."""
 
 
 class Fault:
@@ -50,7 +50,7 @@ class Fault:
         """Give what is met from now on; `ask` makes what answers for ever as the registry does now."""
         return self
 
-    def answer(self, exchange: Exchange) -> Answer:
+    def answer(self, exchange: Exchange) -> Response:
         """Answer wrongly."""
         raise NotImplementedError
 
@@ -68,18 +68,18 @@ class Status(Fault):
     message: str = ""
     """Said in the body and in the status line; empty means the status's own phrase."""
 
-    def answer(self, exchange: Exchange) -> Answer:
+    def answer(self, exchange: Exchange) -> Response:
         line = status_line(self.status, self.message)
         if self.status in (204, 304):  # which end with their head
-            return Answer(line, [*self.headers.items()])
-        return answer_json(line, {"message": line}, *self.headers.items())
+            return Response(line, [*self.headers.items()])
+        return json_response(line, {"message": line}, *self.headers.items())
 
 
 @dataclass(frozen=True)
 class ExpiredToken(Fault):
     """Answers as if the token of the request had expired."""
 
-    def answer(self, exchange: Exchange) -> Answer:
+    def answer(self, exchange: Exchange) -> Response:
         return refuse(InvalidToken("expired"))
 
 
@@ -87,25 +87,25 @@ class ExpiredToken(Fault):
 class RedirectLoop(Fault):
     """Sends the client to where it is."""
 
-    def answer(self, exchange: Exchange) -> Answer:
+    def answer(self, exchange: Exchange) -> Response:
         environ = exchange.environ
         here = quote(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""), encoding="latin-1", safe="/+!")
-        return answer_redirect(environ.get("REQUEST_URI") or here)
+        return redirect_response(environ.get("REQUEST_URI") or here)
 
 
 @dataclass(frozen=True)
 class Disconnect(Fault):
     """Ends the connection without an answer."""
 
-    def answer(self, exchange: Exchange) -> Answer:
-        raise BrokenOff("a fault was asked for")
+    def answer(self, exchange: Exchange) -> Response:
+        raise ConnectionDropped("a fault was asked for")
 
 
 @dataclass(frozen=True)
 class Hang(Fault):
     """Takes a request, and never answers; until the client gives up, or the registry is stopped or cleared."""
 
-    def answer(self, exchange: Exchange) -> Answer:
+    def answer(self, exchange: Exchange) -> Response:
         exchange.pause(None)
         raise AssertionError("for ever is over")
 
@@ -114,18 +114,18 @@ class Hang(Fault):
 
 
 @dataclass(frozen=True)
-class SlowStart(Fault):
+class Delay(Fault):
     """Lets a client wait for the first byte of an answer."""
 
     seconds: float
 
-    def answer(self, exchange: Exchange) -> Answer:
+    def answer(self, exchange: Exchange) -> Response:
         exchange.pause(self.seconds)
         return exchange.ask(exchange.environ)
 
 
 @dataclass(frozen=True)
-class Drip(Fault):
+class SlowBody(Fault):
     """Sends a body in drops."""
 
     size: int = 1024
@@ -133,7 +133,7 @@ class Drip(Fault):
     seconds: float = 0.1
     """Between one drop and the next."""
 
-    def answer(self, exchange: Exchange) -> Answer:
+    def answer(self, exchange: Exchange) -> Response:
         return _with_body(exchange.ask(exchange.environ), lambda body: self._drops(body, exchange))
 
     def _drops(self, body: bytes, exchange: Exchange) -> Iterator[bytes]:
@@ -144,22 +144,22 @@ class Drip(Fault):
 
 
 @dataclass(frozen=True)
-class Cut(Fault):
+class Truncate(Fault):
     """Breaks a body off: the head has announced all of it, and the connection ends."""
 
     after: int | None = None
     """How many bytes arrive; None for half of them."""
 
-    def answer(self, exchange: Exchange) -> Answer:
+    def answer(self, exchange: Exchange) -> Response:
         return _with_body(exchange.ask(exchange.environ), self._begun)
 
     def _begun(self, body: bytes) -> Iterator[bytes]:
         yield body[: len(body) // 2 if self.after is None else self.after]
-        raise BrokenOff("a fault was asked for")
+        raise ConnectionDropped("a fault was asked for")
 
 
-def _with_body(answer: Answer, change: Callable[[bytes], Iterable[bytes]]) -> Answer:
-    return Answer(answer.status, answer.headers, change(b"".join(answer.body)))
+def _with_body(answer: Response, change: Callable[[bytes], Iterable[bytes]]) -> Response:
+    return Response(answer.status, answer.headers, change(b"".join(answer.body)))
 
 
 # Core metadata
@@ -171,7 +171,7 @@ class MissingMetadata(Fault):
 
     kinds: ClassVar[tuple[Kind, ...]] = ("metadata",)
 
-    def answer(self, exchange: Exchange) -> Answer:
+    def answer(self, exchange: Exchange) -> Response:
         return refuse(NotFound("Metadata"))
 
 
@@ -183,7 +183,7 @@ class WrongMetadata(Fault):
 
     version: str = "0.dev0"
 
-    def answer(self, exchange: Exchange) -> Answer:
+    def answer(self, exchange: Exchange) -> Response:
         def change(body: bytes) -> bytes:
             return re.sub(rb"(?m)^Version: .*$", f"Version: {self.version}".encode(), body)
 
@@ -198,9 +198,9 @@ class PageFault(Fault):
 
     kinds: ClassVar[tuple[Kind, ...]] = ("page",)
 
-    def answer(self, exchange: Exchange) -> Answer:
+    def answer(self, exchange: Exchange) -> Response:
         answer = _asked_anew(exchange)
-        is_json = dict(answer.headers).get("Content-Type") == Form.JSON
+        is_json = dict(answer.headers).get("Content-Type") == MediaType.JSON
         return _rewritten(answer, self._change_json if is_json else self.change_html)
 
     def _change_json(self, body: bytes) -> bytes:
@@ -217,7 +217,7 @@ class PageFault(Fault):
         return body
 
 
-def _asked_anew(exchange: Exchange) -> Answer:
+def _asked_anew(exchange: Exchange) -> Response:
     """Ask as somebody who has nothing of the answer yet, and takes it as it is."""
     environ = {**exchange.environ, "REQUEST_METHOD": "GET"}
     for header in ("HTTP_IF_NONE_MATCH", "HTTP_ACCEPT_ENCODING"):
@@ -225,13 +225,13 @@ def _asked_anew(exchange: Exchange) -> Answer:
     return exchange.ask(environ)
 
 
-def _rewritten(answer: Answer, change: Callable[[bytes], bytes]) -> Answer:
+def _rewritten(answer: Response, change: Callable[[bytes], bytes]) -> Response:
     if not answer.status.startswith("200"):
         return answer
     body = change(b"".join(answer.body))
     content_type = dict(answer.headers)["Content-Type"]
     kept = [each for each in answer.headers if each[0] not in ("Content-Type", "Content-Length", "ETag")]
-    return answer_bytes(answer.status, content_type, body, *kept, ("ETag", f'"{sha256(body).hexdigest()[:32]}"'))
+    return bytes_response(answer.status, content_type, body, *kept, ("ETag", f'"{sha256(body).hexdigest()[:32]}"'))
 
 
 @dataclass(frozen=True)
@@ -269,13 +269,13 @@ class WrongContentType(Fault):
     kinds: ClassVar[tuple[Kind, ...]] = _PAGES
     content_type: str = "application/json"
 
-    def answer(self, exchange: Exchange) -> Answer:
+    def answer(self, exchange: Exchange) -> Response:
         answer = _asked_anew(exchange)
         headers = [
             ("Content-Type", self.content_type) if name == "Content-Type" else (name, value)
             for name, value in answer.headers
         ]
-        return Answer(answer.status, headers, answer.body)
+        return Response(answer.status, headers, answer.body)
 
 
 @dataclass(frozen=True)
@@ -284,8 +284,8 @@ class HtmlOnly(Fault):
 
     kinds: ClassVar[tuple[Kind, ...]] = _PAGES
 
-    def answer(self, exchange: Exchange) -> Answer:
-        return exchange.ask({**exchange.environ, "HTTP_ACCEPT": Form.TEXT_HTML.value, "QUERY_STRING": ""})
+    def answer(self, exchange: Exchange) -> Response:
+        return exchange.ask({**exchange.environ, "HTTP_ACCEPT": MediaType.TEXT_HTML.value, "QUERY_STRING": ""})
 
 
 @dataclass(frozen=True)
@@ -302,5 +302,5 @@ class StalePage(Fault):
 class _AsItWas(StalePage):
     ask: Ask
 
-    def answer(self, exchange: Exchange) -> Answer:
+    def answer(self, exchange: Exchange) -> Response:
         return self.ask(exchange.environ)

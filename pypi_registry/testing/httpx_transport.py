@@ -11,7 +11,7 @@ import httpx
 from anyio.to_thread import run_sync
 
 from pypi_registry.testing.fake import FakeRegistry
-from pypi_registry.testing.serving import PATIENCE, BrokenOff, OutOfPatience
+from pypi_registry.testing.server import PATIENCE, ClientTimeout, ConnectionDropped
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -65,7 +65,7 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
 def _as_on_a_network(broken: str) -> Iterator[None]:
     try:
         yield
-    except OutOfPatience as error:
+    except ClientTimeout as error:
         raise httpx.ReadTimeout("The read operation timed out") from error
-    except BrokenOff as error:
+    except ConnectionDropped as error:
         raise httpx.RemoteProtocolError(broken) from error

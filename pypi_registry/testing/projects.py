@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TypeAlias, Unpack, cast
 from urllib.parse import quote
 
-from pypi_registry.directory import is_path, number_of
+from pypi_registry._cli.site import MOUNT
+from pypi_registry._publishing.publish import Part, publish
+from pypi_registry.directory import id_from_path, is_valid_path
 from pypi_registry.distributions import trust
 from pypi_registry.model import PackageFile, PackageQuery, Project, Upload, Visibility
-from pypi_registry.site import MOUNT
 from pypi_registry.storage import Catalogue
 from pypi_registry.stores.memory import MemoryCatalogue
-from pypi_registry.testing.making import Contents, Distribution, make_sdist, make_wheel, name_and_version
-from pypi_registry.testing.state import State
-from pypi_registry.uploads import Part, publish
+from pypi_registry.testing.archives import Contents, Distribution, make_sdist, make_wheel, name_and_version
+from pypi_registry.testing.engine import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class FakeProject:
     """A project of a fake registry; it need not be made, every path is one."""
 
     def __init__(self, path: str, origin: Callable[[], str], state: Callable[[], State]) -> None:
-        if not is_path(path):
+        if not is_valid_path(path):
             raise ValueError(f"{path!r} is not the path of a project, such as acme/tools")
         self.path = path
         self._get_origin = origin
@@ -81,7 +81,7 @@ class FakeProject:
         packages, _ = catalogue.packages([self._project.id], PackageQuery())
         for package in packages:
             files = [self._published(file) for file in catalogue.package_files(package)]
-            found.setdefault(package.normalized, {})[package.version] = files
+            found.setdefault(package.normalized_name, {})[package.version] = files
         return found
 
     def add(
@@ -140,7 +140,7 @@ class FakeProject:
 
     @property
     def _project(self) -> Project:
-        return Project(number_of(self.path), self.path, visibility=Visibility.PUBLIC)
+        return Project(id_from_path(self.path), self.path, visibility=Visibility.PUBLIC)
 
     def _published(self, file: PackageFile) -> PublishedFile:
         stream = self._get_state().blobs.open(file.key)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from pypi_registry.auth import Ability, Credentials, Open, Presented, Principal, Subject
+from pypi_registry.auth import Ability, AllowAll, AuthScheme, Credentials, Principal, Subject
 from pypi_registry.directory import Directory
 from pypi_registry.errors import InvalidToken
 from pypi_registry.model import Group, PackageName, Project
@@ -22,11 +22,11 @@ class Tokens:
 
     def authenticate(self, credentials: Credentials | None, environ: Mapping[str, object]) -> Principal:
         if self.rights is None:
-            return Open(self._directory).authenticate(credentials, environ)
+            return AllowAll(self._directory).authenticate(credentials, environ)
         right = self.rights.get(credentials.secret) if credentials else None
         if right == "expired":
             raise InvalidToken("expired")
-        if credentials and right is None and credentials.presented is not Presented.BASIC:
+        if credentials and right is None and credentials.presented is not AuthScheme.BASIC:
             raise InvalidToken
         return _Holder(self._directory, right)
 

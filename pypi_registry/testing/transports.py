@@ -13,7 +13,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
 from pypi_registry.testing.fake import FakeRegistry
-from pypi_registry.testing.serving import PATIENCE, OutOfPatience, converse
+from pypi_registry.testing.server import PATIENCE, ClientTimeout, converse
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -78,7 +78,7 @@ class _NoSocket:
             environ[PATIENCE] = self._timeout
             try:
                 yield from self._application(environ, start_response)
-            except OutOfPatience:
+            except ClientTimeout:
                 served.timed_out = True
                 raise
 

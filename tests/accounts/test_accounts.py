@@ -8,27 +8,27 @@ import pytest
 from packaging.utils import NormalizedName
 
 from pypi_registry import PYPI
-from pypi_registry.accounts import Accounts, GroupEntry, ProjectEntry, Role, Token, TokenKind, User
-from pypi_registry.auth import Ability, Credentials, Presented, Principal
-from pypi_registry.directory import Ref, number_of
+from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, Role, Token, TokenKind, User
+from pypi_registry.auth import Ability, AuthScheme, Credentials, Principal
+from pypi_registry.directory import Ref, id_from_path
 from pypi_registry.errors import InsufficientScope, InvalidToken
-from pypi_registry.forwarding import Released
+from pypi_registry.forwarding import Forward
 from pypi_registry.model import Group, Project, Visibility
 
 # The directory
 
 DIRECTORY = Accounts(
     projects=[
-        ProjectEntry(id=1, path="Acme/tools", name="The tools", visibility=Visibility.PUBLIC),
-        ProjectEntry(id=2, path="acme/libs/One", visibility=Visibility.INTERNAL),
-        ProjectEntry(id=3, path="acme/libs/deep/er/two"),
-        ProjectEntry(id=4, path="acme2/three"),
-        ProjectEntry(id=5, path="acme/libs-old/four"),
+        ProjectConfig(id=1, path="Acme/tools", name="The tools", visibility=Visibility.PUBLIC),
+        ProjectConfig(id=2, path="acme/libs/One", visibility=Visibility.INTERNAL),
+        ProjectConfig(id=3, path="acme/libs/deep/er/two"),
+        ProjectConfig(id=4, path="acme2/three"),
+        ProjectConfig(id=5, path="acme/libs-old/four"),
     ],
     groups=[
-        GroupEntry(id=1, path="acme", name="Acme", visibility=Visibility.INTERNAL),
-        GroupEntry(path="acme/libs/deep", visibility=Visibility.PUBLIC),
-        GroupEntry(id=99, path="Empty/Group"),
+        GroupConfig(id=1, path="acme", name="Acme", visibility=Visibility.INTERNAL),
+        GroupConfig(path="acme/libs/deep", visibility=Visibility.PUBLIC),
+        GroupConfig(id=99, path="Empty/Group"),
     ],
 )
 
@@ -74,12 +74,12 @@ def test_a_project_has_what_was_declared_of_it() -> None:
         ("ACME", "acme"),
         ("empty/group", "Empty/Group"),
         ("acme/libs/deep", "acme/libs/deep"),
-        (number_of("acme/libs/deep"), "acme/libs/deep"),
+        (id_from_path("acme/libs/deep"), "acme/libs/deep"),
         ("acme2", "acme2"),
         ("Acme2", "acme2"),
-        (number_of("acme2"), "acme2"),
+        (id_from_path("acme2"), "acme2"),
         ("acme/libs", "acme/libs"),
-        (number_of("acme/libs"), "acme/libs"),
+        (id_from_path("acme/libs"), "acme/libs"),
         ("acme/libs/deep/er", "acme/libs/deep/er"),
         ("Empty", "Empty"),
     ],
@@ -91,7 +91,7 @@ def test_a_group_is_found_by_its_number_and_by_its_path_in_any_case(ref: Ref, pa
 
 
 @pytest.mark.parametrize(
-    "ref", [0, 2, -1, "", "acme/tools", "acme/libs/one", "acme/", "/acme", "acm", "libs", "1", number_of("acme")]
+    "ref", [0, 2, -1, "", "acme/tools", "acme/libs/one", "acme/", "/acme", "acm", "libs", "1", id_from_path("acme")]
 )
 def test_what_is_no_group_is_not_found(ref: Ref) -> None:
     assert DIRECTORY.group(ref) is None
@@ -99,13 +99,13 @@ def test_what_is_no_group_is_not_found(ref: Ref) -> None:
 
 def test_a_group_has_what_was_declared_of_it() -> None:
     assert DIRECTORY.group("acme") == Group(1, "acme", "Acme", Visibility.INTERNAL)
-    number = number_of("acme/libs/deep")
+    number = id_from_path("acme/libs/deep")
     assert DIRECTORY.group("acme/libs/deep") == Group(number, "acme/libs/deep", "", Visibility.PUBLIC)
 
 
 @pytest.mark.parametrize("path", ["acme2", "acme/libs", "acme/libs/deep/er", "acme/libs-old", "Empty"])
 def test_a_group_that_is_only_a_part_of_a_path_is_private_and_has_a_number_of_its_own(path: str) -> None:
-    assert DIRECTORY.group(path) == Group(number_of(path), path, "", Visibility.PRIVATE)
+    assert DIRECTORY.group(path) == Group(id_from_path(path), path, "", Visibility.PRIVATE)
 
 
 @pytest.mark.parametrize(
@@ -144,14 +144,14 @@ def test_nobody_can_change_what_a_group_holds() -> None:
 @pytest.mark.parametrize("order", [1, -1], ids=["as declared", "backwards"])
 def test_all_places_below_a_root_group_agree_on_it_whatever_their_case(order: int) -> None:
     # What was published anywhere below a root group is not forwarded from anywhere below it, so they must agree.
-    projects = [ProjectEntry(id=1, path="Acme/tools"), ProjectEntry(id=2, path="acme/libs/one")]
-    accounts = Accounts(projects=projects[::order], groups=[GroupEntry(path="ACME/libs")])
+    projects = [ProjectConfig(id=1, path="Acme/tools"), ProjectConfig(id=2, path="acme/libs/one")]
+    accounts = Accounts(projects=projects[::order], groups=[GroupConfig(path="ACME/libs")])
     places = [accounts.project(1), accounts.project(2), accounts.group("acme"), accounts.group("acme/libs")]
     assert len({place.root for place in places if place is not None}) == 1
 
 
 def test_an_entry_is_what_was_declared_of_a_project() -> None:
-    entry = ProjectEntry(id=1, path="acme/tools", job_token_allowlist=("acme/deploy",))
+    entry = ProjectConfig(id=1, path="acme/tools", job_token_allowlist=("acme/deploy",))
     accounts = Accounts(projects=[entry])
     project = accounts.project(1)
     assert project is not None
@@ -165,8 +165,8 @@ def test_entries_may_come_from_generators() -> None:
     secret = "s3cr3t"
     token = Token(sha256=hashlib.sha256(secret.encode()).hexdigest(), user="ada", scopes=frozenset({"api"}))
     accounts = Accounts(
-        projects=once(ProjectEntry(id=1, path="acme/tools")),
-        groups=once(GroupEntry(path="acme")),
+        projects=once(ProjectConfig(id=1, path="acme/tools")),
+        groups=once(GroupConfig(path="acme")),
         users=once(User(name="ada", roles={"acme": Role.OWNER})),
         tokens=once(token),
         reserved=once("acme-*"),
@@ -174,15 +174,15 @@ def test_entries_may_come_from_generators() -> None:
     )
     tools = accounts.project(1)
     assert tools is not None
-    principal = accounts.authenticate(Credentials(Presented.BASIC, secret), {"REQUEST_METHOD": "GET"})
+    principal = accounts.authenticate(Credentials(AuthScheme.BASIC, secret), {"REQUEST_METHOD": "GET"})
     assert principal.can(Ability.CREATE_PACKAGE, tools)
     for _ in range(2):
         assert accounts.forward_to(tools, NormalizedName("acme-x")) is None
-        assert isinstance(accounts.forward_to(tools, NormalizedName("numpy")), Released)
+        assert isinstance(accounts.forward_to(tools, NormalizedName("numpy")), Forward)
 
 
 def test_what_was_given_may_be_changed_later_without_effect() -> None:
-    projects, reserved = [ProjectEntry(id=1, path="acme/tools")], ["acme-*"]
+    projects, reserved = [ProjectConfig(id=1, path="acme/tools")], ["acme-*"]
     accounts = Accounts(projects=projects, reserved=reserved)
     projects.clear()
     reserved.clear()
@@ -242,7 +242,7 @@ def sha256(secret: str) -> str:
 
 
 HOLDERS = Accounts(
-    projects=[ProjectEntry(id=number, path=f"homes/{name}") for number, name in enumerate(HOMES)],
+    projects=[ProjectConfig(id=number, path=f"homes/{name}") for number, name in enumerate(HOMES)],
     users=[
         User(name="ada", roles={"homes/ada": Role.DEVELOPER}),
         User(name="bob", roles={"homes/bob": Role.DEVELOPER}),
@@ -267,7 +267,7 @@ def who(principal: Principal) -> str:
     return "+".join(homes) or ("nobody" if principal.anonymous else "somebody")
 
 
-def outcome(presented: Presented, user: str, secret: str, method: str) -> str:
+def outcome(presented: AuthScheme, user: str, secret: str, method: str) -> str:
     try:
         principal = authenticate(Credentials(presented, secret, user), method)
     except InvalidToken as error:
@@ -278,14 +278,14 @@ def outcome(presented: Presented, user: str, secret: str, method: str) -> str:
 
 
 WAYS = {
-    "Basic with any user": (Presented.BASIC, "ada"),
-    "Basic without a user": (Presented.BASIC, ""),
-    "Basic with gitlab-ci-token": (Presented.BASIC, "gitlab-ci-token"),
-    "Basic with GitLab-CI-Token": (Presented.BASIC, "GitLab-CI-Token"),
-    "Bearer": (Presented.BEARER, ""),
-    "PRIVATE-TOKEN": (Presented.PRIVATE_TOKEN, ""),
-    "DEPLOY-TOKEN": (Presented.DEPLOY_TOKEN, ""),
-    "JOB-TOKEN": (Presented.JOB_TOKEN, ""),
+    "Basic with any user": (AuthScheme.BASIC, "ada"),
+    "Basic without a user": (AuthScheme.BASIC, ""),
+    "Basic with gitlab-ci-token": (AuthScheme.BASIC, "gitlab-ci-token"),
+    "Basic with GitLab-CI-Token": (AuthScheme.BASIC, "GitLab-CI-Token"),
+    "Bearer": (AuthScheme.BEARER, ""),
+    "PRIVATE-TOKEN": (AuthScheme.PRIVATE_TOKEN, ""),
+    "DEPLOY-TOKEN": (AuthScheme.DEPLOY_TOKEN, ""),
+    "JOB-TOKEN": (AuthScheme.JOB_TOKEN, ""),
 }
 
 # GitLab's table (section "Authentication" of the reference): by Basic with gitlab-ci-token, by Basic with any other
@@ -376,29 +376,29 @@ def test_a_request_without_credentials_is_from_nobody(method: str) -> None:
 
 @pytest.mark.parametrize("secret", ["personal", "deploy-read", "deploy-write"])
 def test_somebody_with_a_token_is_not_anonymous_even_where_they_may_do_nothing(secret: str) -> None:
-    assert not authenticate(Credentials(Presented.BASIC, secret), "GET").anonymous
+    assert not authenticate(Credentials(AuthScheme.BASIC, secret), "GET").anonymous
 
 
 def test_a_job_is_not_anonymous() -> None:
-    assert not authenticate(Credentials(Presented.BASIC, "job", "gitlab-ci-token"), "GET").anonymous
+    assert not authenticate(Credentials(AuthScheme.BASIC, "job", "gitlab-ci-token"), "GET").anonymous
 
 
 def test_a_digest_in_capitals_is_of_the_same_secret() -> None:
     token = Token(sha256=sha256("s3cr3t").upper(), user="ada", scopes=frozenset({"api"}))
     accounts = Accounts(users=[User(name="ada")], tokens=[token])
-    assert not accounts.authenticate(Credentials(Presented.BASIC, "s3cr3t"), {"REQUEST_METHOD": "GET"}).anonymous
+    assert not accounts.authenticate(Credentials(AuthScheme.BASIC, "s3cr3t"), {"REQUEST_METHOD": "GET"}).anonymous
 
 
 def test_nobody_holds_the_digest_of_an_empty_secret() -> None:
     token = Token(sha256=sha256(""), user="ada", scopes=frozenset({"api"}))
     accounts = Accounts(users=[User(name="ada", admin=True)], tokens=[token])
-    for presented, user in itertools.product(Presented, ["", "ada", "gitlab-ci-token"]):
+    for presented, user in itertools.product(AuthScheme, ["", "ada", "gitlab-ci-token"]):
         assert accounts.authenticate(Credentials(presented, "", user), {"REQUEST_METHOD": "GET"}).anonymous
 
 
 @pytest.mark.parametrize("secret", [secret for secret in TOKENS if len(secret) > 6])
 def test_no_repr_shows_a_secret(secret: str) -> None:
-    credentials = Credentials(Presented.BASIC, secret, "gitlab-ci-token")
+    credentials = Credentials(AuthScheme.BASIC, secret, "gitlab-ci-token")
     shown = [repr(HOLDERS), repr(credentials), str(credentials)]
     try:
         shown.append(repr(authenticate(credentials, "POST")))
@@ -420,8 +420,8 @@ Settings = dict[str, dict[str, Any]]
 
 def forwarder(groups: Settings, **top: Any) -> Accounts:
     return Accounts(
-        projects=[ProjectEntry(id=number, path=path) for number, path in enumerate(PROJECTS)],
-        groups=[GroupEntry(path=path, **settings) for path, settings in groups.items()],
+        projects=[ProjectConfig(id=number, path=path) for number, path in enumerate(PROJECTS)],
+        groups=[GroupConfig(path=path, **settings) for path, settings in groups.items()],
         **top,
     )
 
@@ -480,7 +480,7 @@ def test_a_group_decides_for_itself_and_for_all_below(name: str) -> None:
     accounts = forwarder(groups, **top)
     answers = {where: forwarded(accounts, where, "demo") for where in EVERYWHERE}
     assert answers == {where: index if where in places else elsewhere for where in EVERYWHERE}
-    assert not [answer for answer in answers.values() if isinstance(answer, Released)]
+    assert not [answer for answer in answers.values() if isinstance(answer, Forward)]
 
 
 # What acme, acme/libs and acme/libs/deep say, and where acme/libs/deep/two is forwarded to.
@@ -555,7 +555,7 @@ def test_reserving_beats_releasing_at_every_level(rule: str) -> None:
     accounts = forwarder(released, forward_to=MIRROR, forward_always=["acme-*"], **top)
     answers = {where: forwarded(accounts, where, "acme-x") for where in EVERYWHERE}
     assert {where for where, answer in answers.items() if answer is None} == set(places)
-    assert {where for where, answer in answers.items() if isinstance(answer, Released)} == {*EVERYWHERE} - {*places}
+    assert {where for where, answer in answers.items() if isinstance(answer, Forward)} == {*EVERYWHERE} - {*places}
 
 
 # top level, groups, the places for which numpy is released
@@ -578,8 +578,8 @@ def test_a_released_name_is_forwarded_whoever_published_it(rule: str, index: str
     accounts = forwarder(groups, forward_to=index, **top)
     answers = {where: forwarded(accounts, where, "numpy") for where in EVERYWHERE}
     assert set(answers.values()) == {index}
-    assert {where for where, answer in answers.items() if isinstance(answer, Released)} == set(places)
-    assert not [where for where in EVERYWHERE if isinstance(forwarded(accounts, where, "scipy"), Released)]
+    assert {where for where, answer in answers.items() if isinstance(answer, Forward)} == set(places)
+    assert not [where for where in EVERYWHERE if isinstance(forwarded(accounts, where, "scipy"), Forward)]
 
 
 def test_a_released_name_goes_nowhere_where_nothing_does() -> None:
@@ -591,7 +591,7 @@ def test_a_released_name_goes_where_its_group_forwards_to() -> None:
     accounts = forwarder({"acme": {"forward": OTHER}}, forward_to=MIRROR, forward_always=["numpy"])
     answer = forwarded(accounts, "acme/libs/one", "numpy")
     assert answer == OTHER
-    assert isinstance(answer, Released)
+    assert isinstance(answer, Forward)
 
 
 def test_a_limit_is_passed_on() -> None:

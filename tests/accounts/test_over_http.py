@@ -14,10 +14,10 @@ from packaging.utils import NormalizedName
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from pypi_registry import Registry
-from pypi_registry.accounts import Accounts, GroupEntry, ProjectEntry, Protection, Role, Token, User
+from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, ProtectionRule, Role, Token, User
 from pypi_registry.model import Visibility
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
-from pypi_registry.testing.making import distribution
+from pypi_registry.testing.archives import distribution
 
 ClientOf = Callable[[Registry], Any]
 
@@ -53,16 +53,16 @@ def make_accounts() -> Accounts:
     """A group of each visibility with a project of the same, in which somebody has each of the roles."""
     return Accounts(
         projects=[
-            ProjectEntry(
+            ProjectConfig(
                 id=number,
                 path=f"{visibility}-group/tools",
                 visibility=Visibility(visibility),
-                protect=(Protection(name="core-*", minimum_push=Role.MAINTAINER),),
+                protect=(ProtectionRule(name="core-*", minimum_push=Role.MAINTAINER),),
             )
             for visibility, number in NUMBERS.items()
         ],
         groups=[
-            GroupEntry(id=number, path=f"{visibility}-group", visibility=Visibility(visibility))
+            GroupConfig(id=number, path=f"{visibility}-group", visibility=Visibility(visibility))
             for visibility, number in NUMBERS.items()
         ],
         users=[
@@ -234,10 +234,10 @@ def test_a_group_shows_what_its_reader_may_read(client_of: ClientOf, name: str) 
     # Three projects in one public group; the rights of each are those of the table for projects.
     accounts = Accounts(
         projects=[
-            ProjectEntry(id=number, path=f"acme/{visibility}", visibility=Visibility(visibility))
+            ProjectConfig(id=number, path=f"acme/{visibility}", visibility=Visibility(visibility))
             for visibility, number in NUMBERS.items()
         ],
-        groups=[GroupEntry(path="acme", visibility=Visibility.PUBLIC)],
+        groups=[GroupConfig(path="acme", visibility=Visibility.PUBLIC)],
         users=[
             *(User(name=name, roles={"acme/private": role}) for name, role in ROLES.items()),
             User(name="admin", admin=True),
@@ -532,12 +532,12 @@ def test_a_name_published_under_a_root_group_stays_there_whatever_the_case_of_it
     # A hidden project published a name: whoever asks for it elsewhere in the same root group must not be sent to a
     # public index, where a stranger could have taken the name (dependency confusion).
     projects = [
-        ProjectEntry(id=1, path="Acme/hidden"),
-        ProjectEntry(id=2, path="acme/open", visibility=Visibility.PUBLIC),
+        ProjectConfig(id=1, path="Acme/hidden"),
+        ProjectConfig(id=2, path="acme/open", visibility=Visibility.PUBLIC),
     ]
     accounts = Accounts(
         projects=projects[::order],
-        groups=[GroupEntry(path="aCme", visibility=Visibility.PUBLIC)],
+        groups=[GroupConfig(path="aCme", visibility=Visibility.PUBLIC)],
         users=[User(name="owner", roles={"acme": Role.OWNER})],
         tokens=[
             Token(sha256=hashlib.sha256(f"{LEAK}-owner".encode()).hexdigest(), user="owner", scopes=frozenset({"api"}))

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pypi_registry import multipart
-from pypi_registry.body import Body
+from pypi_registry._http import multipart
+from pypi_registry._http.body import Body
 from pypi_registry.distributions import verify
 from pypi_registry.stores.sqlite import SQLiteCatalogue
 from tests.benchmarks import filling

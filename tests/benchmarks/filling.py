@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from pypi_registry.model import Digests, PackageFile, Project, Upload
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.sqlite import SQLiteCatalogue
-from pypi_registry.testing.making import wheel_filename
+from pypi_registry.testing.archives import wheel_filename
 from tests.benchmarks.registry import PROJECT, open_catalogue, project
 
 TEN, HUNDRED, MYRIAD, SHARED, CHANGING = "ten", "hundred", "myriad", "shared", "changing"
@@ -31,7 +31,7 @@ def described(name: str, version: str, size: int = 10_000, sha256: str = "") -> 
     digest = hashlib.sha256(filename.encode()).hexdigest()
     return Upload(
         name=name,
-        normalized=canonicalize_name(name),
+        normalized_name=canonicalize_name(name),
         version=version,
         filename=filename,
         size=size,

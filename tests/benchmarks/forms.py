@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pypi_registry.testing.making import make_wheel
+from pypi_registry.testing.archives import make_wheel
 from tests.benchmarks.memory import FILENAME
 from tests.benchmarks.registry import LOGIN, PYPI
 

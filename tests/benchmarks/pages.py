@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from pypi_registry import simple
+from pypi_registry._pages import simple
 from pypi_registry.model import Project
 from tests.benchmarks import filling, inside
 from tests.benchmarks.bench import Bench, Measured, alternate, milliseconds
@@ -106,7 +106,7 @@ def first_after_an_upload(accept: str, encoding: str) -> Callable[[Bench], Measu
         ours, catalogue = open_registry(bench.small), open_catalogue(bench.small)
         name, ask = canonicalize_name(filling.MYRIAD), page(filling.MYRIAD, accept, **{"Accept-Encoding": encoding})
         files = catalogue.files([PROJECT.id], name)
-        form = simple.Form.JSON if accept == JSON else simple.Form.HTML
+        form = simple.MediaType.JSON if accept == JSON else simple.MediaType.HTML
 
         def first() -> float:
             _upload(bench.small, PROJECT, filling.MYRIAD)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import Literal
 
-from pypi_registry.testing.making import make_wheel
+from pypi_registry.testing.archives import make_wheel
 from tests.benchmarks import filling, forms, loads
 from tests.benchmarks.bench import Bench, Measured
 from tests.benchmarks.registry import Ask, page

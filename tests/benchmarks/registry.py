@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pypi_registry import Registry
-from pypi_registry.accounts import Accounts, ProjectEntry, Role, Token, User
-from pypi_registry.accounts.entries import token_digest
+from pypi_registry.accounts import Accounts, ProjectConfig, Role, Token, User
+from pypi_registry.accounts.config import token_digest
 from pypi_registry.model import Project
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.sqlite import SQLiteCatalogue
@@ -25,7 +25,7 @@ def project(number: int) -> Project:
 def accounts(*, projects: int = PROJECTS, tokens: int = 1) -> Accounts:
     """Make a private group of private projects, and tokens of a developer of it."""
     return Accounts(
-        projects=[ProjectEntry(id=number, path=project(number).path) for number in range(1, projects + 1)],
+        projects=[ProjectConfig(id=number, path=project(number).path) for number in range(1, projects + 1)],
         users=[User(name="ada", roles={GROUP: Role.DEVELOPER})],
         tokens=[
             Token(user="ada", scopes=frozenset({"api"}), sha256=token_digest(secret))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urljoin
 
-from pypi_registry.testing import making
+from pypi_registry.testing import archives
 from tests.clients import wire
 from tests.clients.programs import with_login
 from tests.clients.served import Served
@@ -241,7 +241,7 @@ class Bench:
 
     def upload(self, filename: str, data: bytes, **fields: str) -> None:
         """Put a file into the index, with no more of a form than there must be."""
-        name, version = making.name_and_version(filename)
+        name, version = archives.name_and_version(filename)
         form = {"name": name, "version": version, **fields}
         answer = wire.upload(self.team.address, DEVELOPER, form, filename, data)
         assert answer.status == 201, answer.body

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from pypi_registry.testing import making
+from pypi_registry.testing import archives
 
 SETUP = "from setuptools import setup\nsetup(name={name!r}, version={version!r}, py_modules=[{module!r}])\n"
 
 
 def make_wheel(folder: Path, name: str, version: str, *, stated: str | None = None) -> Path:
     """Make a wheel with one module, which says the version; `stated` is what the metadata says instead of it."""
-    filename = making.wheel_filename(name, version)
-    data = making.distribution(filename, name=name, version=version if stated is None else stated)
-    return making.Distribution(filename, data).write_to(folder)
+    filename = archives.wheel_filename(name, version)
+    data = archives.distribution(filename, name=name, version=version if stated is None else stated)
+    return archives.Distribution(filename, data).write_to(folder)
 
 
 def make_sdist(folder: Path, name: str, version: str) -> Path:
@@ -21,7 +21,7 @@ def make_sdist(folder: Path, name: str, version: str) -> Path:
         "setup.py": SETUP.format(name=name, version=version, module=module),
         f"{module}.py": f"VERSION = {version!r}\n",
     }
-    return making.make_sdist(name, version, files=files).write_to(folder)
+    return archives.make_sdist(name, version, files=files).write_to(folder)
 
 
 # GitLab's manual, "Build a PyPI package", to the letter.

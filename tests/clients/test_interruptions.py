@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from pypi_registry.testing.making import distribution
+from pypi_registry.testing.archives import distribution
 from tests.clients import wire
 from tests.clients.programs import Programs, with_login
 from tests.clients.served import Served, until

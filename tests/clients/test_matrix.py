@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from pypi_registry.testing import making
+from pypi_registry.testing import archives
 from tests.clients import matrix
 from tests.clients.bench import DEVELOPER, REPORTER, Bench, Done, Installing, Team, configuration
 from tests.clients.cutting import cutter
@@ -64,7 +64,7 @@ def row(rows: list[Row], title: str, words: Mapping[str, str]) -> Callable[[Chec
 NAME, VERSION = "My.Pkg_demo", "1.0.0rc1+local.1"
 SPELLED_WELL = "my_pkg_demo-1.0.0rc1+local.1"
 FILES = {
-    filename: making.distribution(filename, name=NAME, version=VERSION, files=files)
+    filename: archives.distribution(filename, name=NAME, version=VERSION, files=files)
     for filename, files in {
         f"{SPELLED_WELL}-py3-none-any.whl": None,
         f"{SPELLED_WELL}.tar.gz": {"pyproject.toml": ""},
@@ -80,7 +80,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     return shutil.copy("lib-1.0-py3-none-any.whl", wheel_directory).rpartition("/")[2]
 """
 # An sdist that any client can build without an index: its backend lies in it, and so does the wheel.
-LIB = making.make_sdist(
+LIB = archives.make_sdist(
     "lib",
     "1.0",
     metadata_version="2.2",
@@ -88,7 +88,7 @@ LIB = making.make_sdist(
     files={
         "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
         "backend.py": BACKEND,
-        "lib-1.0-py3-none-any.whl": making.make_wheel("lib", "1.0", requires=("leaf",)).data,
+        "lib-1.0-py3-none-any.whl": archives.make_wheel("lib", "1.0", requires=("leaf",)).data,
     },
 ).data
 
@@ -96,7 +96,7 @@ LIB = making.make_sdist(
 def wheel_with_a_wrong_record(filename: str) -> bytes:
     """Make a wheel that every client can read, and of which a file has another digest than its RECORD says."""
     stream = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(making.distribution(filename))) as good, zipfile.ZipFile(stream, "w") as bad:
+    with zipfile.ZipFile(io.BytesIO(archives.distribution(filename))) as good, zipfile.ZipFile(stream, "w") as bad:
         for member in good.infolist():
             data = good.read(member)
             bad.writestr(member, data + b"# more\n" if member.filename.endswith(".py") else data)
@@ -173,15 +173,15 @@ def told_to_skip(bench: Bench, client: str, word: str) -> None:
 
 @row(PUBLISHING, "other bytes under the same name, told to skip", {"uv": SAYS_WHY})
 def other_bytes(bench: Bench, client: str, word: str) -> None:
-    assert bench.publishing(client, "demo", "2.0", (DEMO, making.distribution(DEMO))).publish().status == 0
-    other = making.distribution(DEMO, payload=b"other")
+    assert bench.publishing(client, "demo", "2.0", (DEMO, archives.distribution(DEMO))).publish().status == 0
+    other = archives.distribution(DEMO, payload=b"other")
     done = bench.publishing(client, "demo", "2.0", (DEMO, other)).publish_skipping()
     assert_it_failed(bench, done, word, "Local file and index file do not match")
 
 
 @row(PUBLISHING, "the file name says 2.0, the metadata 1.0", WITHOUT_FLIT)
 def another_version(bench: Bench, client: str, word: str) -> None:
-    done = bench.publishing(client, "demo", "2.0", (DEMO, making.distribution(DEMO, version="1.0"))).publish()
+    done = bench.publishing(client, "demo", "2.0", (DEMO, archives.distribution(DEMO, version="1.0"))).publish()
     assert_it_failed(bench, done, word, "does not agree with the name demo and the version")
 
 
@@ -194,14 +194,14 @@ def wrong_record(bench: Bench, client: str, word: str) -> None:
 @row(PUBLISHING, "a name that is protected", ALL_SAY_WHY)
 def protected_name(bench: Bench, client: str, word: str) -> None:
     filename = "core_demo-2.0-py3-none-any.whl"
-    done = bench.publishing(client, "core-demo", "2.0", (filename, making.distribution(filename))).publish()
+    done = bench.publishing(client, "core-demo", "2.0", (filename, archives.distribution(filename))).publish()
     assert done.asked("", "POST") == [403]
     assert_it_failed(bench, done, word, "Package protected")
 
 
 @row(PUBLISHING, "no right to publish", dict.fromkeys(PUBLISHERS, SAYS_WHY))
 def no_right(bench: Bench, client: str, word: str) -> None:
-    done = bench.publishing(client, "demo", "2.0", (DEMO, making.distribution(DEMO))).publish(secret=REPORTER)
+    done = bench.publishing(client, "demo", "2.0", (DEMO, archives.distribution(DEMO))).publish(secret=REPORTER)
     assert done.asked("", "POST") == [403]
     assert_it_failed(bench, done, word, "Forbidden")
 
@@ -219,9 +219,9 @@ def assert_installed(project: Installing, done: Done, *expected: str) -> None:
 
 
 def upload_app_lib_and_leaf(bench: Bench) -> None:
-    bench.upload(APP_1, making.distribution(APP_1, requires=("lib>=1",)))
+    bench.upload(APP_1, archives.distribution(APP_1, requires=("lib>=1",)))
     bench.upload("lib-1.0.tar.gz", LIB)
-    bench.upload(LEAF, making.distribution(LEAF))
+    bench.upload(LEAF, archives.distribution(LEAF))
 
 
 def installs_from(bench: Bench, way: str, bare_index: str) -> None:
@@ -268,7 +268,7 @@ WHEN_ASKED = "sent after a 401"
     {**dict.fromkeys(WAYS, AT_ONCE), "uv pip": WHEN_ASKED, "uv lock": WHEN_ASKED},
 )
 def netrc(bench: Bench, way: str, word: str) -> None:
-    bench.upload(APP_1, making.distribution(APP_1))
+    bench.upload(APP_1, archives.distribution(APP_1))
     project = bench.installing(way, "app", login=False)
     file = project.tool.home / ".netrc"
     file.write_text(f"machine 127.0.0.1 login any password {DEVELOPER}\n", encoding="utf-8")
@@ -283,7 +283,7 @@ def netrc(bench: Bench, way: str, word: str) -> None:
 
 @row(INSTALLING, "credentials in no place at all", dict.fromkeys(WAYS, "installs nothing"))
 def no_credentials(bench: Bench, way: str, word: str) -> None:
-    bench.upload(APP_1, making.distribution(APP_1))
+    bench.upload(APP_1, archives.distribution(APP_1))
     for name in ("app", "published-by-nobody"):  # whoever may come in is sent on for the second one
         project = bench.installing(way, name, login=False)
         done = project.install()
@@ -302,9 +302,9 @@ UP_TO = {
 
 @row(INSTALLING, "no upload after a time", {way: f"`{option}`" for way, option in UP_TO.items()})
 def no_upload_after_a_time(bench: Bench, way: str, word: str) -> None:
-    bench.upload(APP_1, making.distribution(APP_1))
+    bench.upload(APP_1, archives.distribution(APP_1))
     between = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
-    bench.upload(APP_2, making.distribution(APP_2))
+    bench.upload(APP_2, archives.distribution(APP_2))
     for time, chosen in ((between, "app-1.0"), ("2100-01-01T00:00:00Z", "app-2.0")):
         option = f"{UP_TO[way]} {time}"
         project = bench.installing(way, "app")
@@ -322,8 +322,8 @@ AND_SAYS_WHY = "only with `==`, says why"
     {**dict.fromkeys(WAYS, AND_SAYS_WHY), "pdm": PASSED_OVER, READER: "tells it"},
 )
 def yanked(bench: Bench, way: str, word: str) -> None:
-    bench.upload(APP_1, making.distribution(APP_1))
-    bench.upload(APP_2, making.distribution(APP_2))
+    bench.upload(APP_1, archives.distribution(APP_1))
+    bench.upload(APP_2, archives.distribution(APP_2))
     bench.yank("app", "2.0", "it loses data")
     if way == READER:
         done, _ = bench.read(bench.team.bare_index, "app")
@@ -351,8 +351,8 @@ YES = "yes"
     },
 )
 def wheel_metadata(bench: Bench, way: str, word: str) -> None:
-    bench.upload(APP_1, making.distribution(APP_1, requires=("leaf",)))
-    bench.upload(LEAF, making.distribution(LEAF))
+    bench.upload(APP_1, archives.distribution(APP_1, requires=("leaf",)))
+    bench.upload(LEAF, archives.distribution(LEAF))
     if way == READER:
         done, folder = bench.read(bench.team.bare_index, "app", "leaf")
         assert [file["has_metadata"] for file in json.loads(done.out)] == [True, True], str(done)
@@ -379,9 +379,9 @@ def wheel_metadata(bench: Bench, way: str, word: str) -> None:
 def sdist_metadata(bench: Bench, way: str, word: str) -> None:
     filename = "app-1.0.tar.gz"
     nobody = {"pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "nobody"\n'}  # to build it would fail
-    sdist = making.distribution(filename, metadata_version="2.2", requires=("leaf",), files=nobody)
+    sdist = archives.distribution(filename, metadata_version="2.2", requires=("leaf",), files=nobody)
     bench.upload(filename, sdist)
-    bench.upload(LEAF, making.distribution(LEAF))
+    bench.upload(LEAF, archives.distribution(LEAF))
     project = bench.installing(way, "app")
     done = project.resolve()
     assert done.status == 0, str(done)
@@ -401,8 +401,8 @@ BY_ITS_METADATA = "passed over, by its `.metadata`"
     {**dict.fromkeys(WAYS, BY_THE_PAGE), **dict.fromkeys(["uv lock", "poetry"], BY_ITS_METADATA)},
 )
 def requires_python(bench: Bench, way: str, word: str) -> None:
-    bench.upload(APP_1, making.distribution(APP_1))
-    bench.upload(APP_2, making.distribution(APP_2, requires_python=">=4"))
+    bench.upload(APP_1, archives.distribution(APP_1))
+    bench.upload(APP_2, archives.distribution(APP_2, requires_python=">=4"))
     assert [file.get("requires-python") for file in bench.listed("app")] == [None, ">=4"]
     project = bench.installing(way, "app")
     done = project.install()
@@ -423,7 +423,7 @@ RETRIES = {"PIP_RESUME_RETRIES": "3", "POETRY_REQUESTS_MAX_RETRIES": "3"}
     {"pip": ON, "poetry": ON, **dict.fromkeys(["uv pip", "uv lock", "pdm"], ANEW), "pip-23": REFUSES_HALF},
 )
 def cut_connection(bench: Bench, way: str, word: str) -> None:
-    bench.upload(APP_1, making.distribution(APP_1, size=1_000_000))
+    bench.upload(APP_1, archives.distribution(APP_1, size=1_000_000))
     port = bench.team.server.port
     with cutter(port, b".whl", 300_000) as proxy:
         bare_index = bench.team.bare_index.replace(f":{port}/", f":{proxy.port}/")
@@ -443,7 +443,7 @@ REFUSES = "refuses a wrong one"
 
 @row(INSTALLING, "digests in a file of requirements or a lock file", dict.fromkeys(WAYS, REFUSES))
 def pinned_digests(bench: Bench, way: str, word: str) -> None:
-    data = making.distribution(APP_1)
+    data = archives.distribution(APP_1)
     digest, wrong = sha256(data).hexdigest(), "0" * 64
     bench.upload(APP_1, data)
     project = bench.installing(way, "app==1.0")
@@ -472,14 +472,14 @@ KEEPS_NONE = "keeps none; the new version"
     {**dict.fromkeys(WAYS, REVALIDATES), "pdm": KEEPS_NONE},
 )
 def kept_page(bench: Bench, way: str, word: str) -> None:
-    bench.upload(APP_1, making.distribution(APP_1))
+    bench.upload(APP_1, archives.distribution(APP_1))
     # pip keeps nothing that came over plain HTTP, unless it is told to trust the host.
     trusting = {"PIP_TRUSTED_HOST": f"127.0.0.1:{bench.team.server.port}", "PIP_NO_CACHE_DIR": ""}
     project = bench.installing(way, "app", settings=trusting)
     assert project.resolve().asked("/simple/app/")[0] == 200
     done = project.resolve(project.way.anew)
     assert {*done.asked("/simple/app/")} == {304 if word == REVALIDATES else 200}, str(done)
-    bench.upload(APP_2, making.distribution(APP_2))
+    bench.upload(APP_2, archives.distribution(APP_2))
     done = project.resolve(project.way.anew)
     assert done.asked("/simple/app/")[0] == 200, str(done)
     resolved = done.out if project.way.client in ("pip", "pip-23") else project.locked.read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pypi_registry.testing.making import distribution
+from pypi_registry.testing.archives import distribution
 from tests.clients import wire
 from tests.clients.distributions import make_sdist, make_wheel
 from tests.clients.programs import Programs, with_login

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pypi_registry.testing.making import distribution
+from pypi_registry.testing.archives import distribution
 from tests.clients import wire
 from tests.clients.served import Served, until
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from pypi_registry import Open, Registry
+from pypi_registry import AllowAll, Registry
 from pypi_registry.distributions import verify
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.memory import MemoryCatalogue
@@ -147,7 +147,7 @@ class Place:
 
 def in_memory(folder: Path) -> Place:
     catalogue = MemoryCatalogue()
-    registry = Registry(auth=Open(), catalogue=catalogue, blobs=FileBlobs(folder), forward_to=None)
+    registry = Registry(auth=AllowAll(), catalogue=catalogue, blobs=FileBlobs(folder), forward_to=None)
     return Place(registry, lambda: ([*catalogue.names([7])], catalogue.publishers(), files_below(folder)))
 
 
@@ -155,7 +155,7 @@ def on_the_disk(folder: Path) -> Place:
     database = folder / "registry.db"
     catalogue = SQLiteCatalogue(database)
     _OPENED.append(catalogue)
-    registry = Registry(auth=Open(), catalogue=catalogue, blobs=FileBlobs(folder / "blobs"), forward_to=None)
+    registry = Registry(auth=AllowAll(), catalogue=catalogue, blobs=FileBlobs(folder / "blobs"), forward_to=None)
     return Place(registry, lambda: (rows_of(database), files_below(folder / "blobs")))
 
 

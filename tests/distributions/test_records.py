@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from pypi_registry.distributions import verify
-from pypi_registry.testing.making import distribution
+from pypi_registry.testing.archives import distribution
 from tests.distributions.measuring import peak
 
 WHEEL = "demo-1.0-py3-none-any.whl"

@@ -8,7 +8,7 @@ import pytest
 
 from pypi_registry.distributions import Findings, verify
 from pypi_registry.distributions.limits import MAX_METADATA
-from pypi_registry.testing.making import distribution
+from pypi_registry.testing.archives import distribution
 from tests.distributions import tars, zips
 from tests.distributions.measuring import Counted, peak
 from tests.distributions.tars import Member

@@ -16,7 +16,7 @@ from pypi_registry.distributions import verify
 from pypi_registry.distributions.faults import Unreadable
 from pypi_registry.distributions.limits import MAX_PATH
 from pypi_registry.distributions.tars import Tar, TarMember
-from pypi_registry.testing.making import core_metadata
+from pypi_registry.testing.archives import core_metadata
 from tests.distributions.measuring import Counted, peak
 from tests.distributions.tars import (
     CHARACTER,

@@ -13,7 +13,7 @@ from pypi_registry import distributions
 from pypi_registry.distributions import CoreMetadata, Findings, Verify, trust, verify
 from pypi_registry.distributions.faults import bounded
 from pypi_registry.distributions.limits import BUDGET
-from pypi_registry.testing.making import core_metadata, distribution
+from pypi_registry.testing.archives import core_metadata, distribution
 from tests.distributions.hostile import FILES, HOSTILE, listed
 from tests.distributions.measuring import Counted
 from tests.distributions.zips import Entry, archive

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pypi_registry.distributions import Findings, verify
-from pypi_registry.testing.making import distribution
+from pypi_registry.testing.archives import distribution
 from tests.distributions.hostile import DATA, FILES, INFO, METADATA, Files, Row, digest_of, listed, record, rows
 from tests.distributions.measuring import Counted, peak
 from tests.distributions.zips import DEFLATED, SYMLINK, Entry, archive, streamed

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from pypi_registry.auth import Credentials, Presented
+from pypi_registry.auth import AuthScheme, Credentials
 from pypi_registry.storage import Blobs, Catalogue
+from pypi_registry.testing.archives import distribution
 from pypi_registry.testing.contracts import (
     UNKNOWN_TOKENS,
     AuthContract,
@@ -22,7 +23,6 @@ from pypi_registry.testing.contracts import (
     KnownAuth,
     KnownDirectory,
 )
-from pypi_registry.testing.making import distribution
 from tests.clients.programs import Programs
 from tests.clients.wire import get, login, request, upload
 from tests.examples.readme import EXAMPLES, Example
@@ -151,19 +151,19 @@ class TestThePeopleAndProjectsOfTheHost(Connected, DirectoryContract, AuthContra
         browser.force_login(User.objects.get(username="ada"))
         cookie = f"sessionid={browser.cookies['sessionid'].value}"
         hers, groups = self.PROJECTS[:3], {"acme": group, "acme/libs": group}
-        blocked = Credentials(Presented.PRIVATE_TOKEN, "the secret of eve")
+        blocked = Credentials(AuthScheme.PRIVATE_TOKEN, "the secret of eve")
         return KnownAuth(
             DjangoUsers(),
             DjangoProjects(),
             {
                 "ada's token": Caller(
-                    Credentials(Presented.BASIC, "the secret of ada", "any"),
+                    Credentials(AuthScheme.BASIC, "the secret of ada", "any"),
                     {path: seen | {Ability.CREATE_PACKAGE} for path in hers},
                     groups,
                 ),
                 "ada's session": Caller(None, dict.fromkeys(hers, seen), groups, environ={"HTTP_COOKIE": cookie}),
                 "bob's token": Caller(
-                    Credentials(Presented.BEARER, "the secret of bob"),
+                    Credentials(AuthScheme.BEARER, "the secret of bob"),
                     {"acme/libs/core": seen, "acme/open": seen},
                     {"acme/libs": group},
                 ),

@@ -16,10 +16,10 @@ import examples.flask_app as example
 from examples.flask_app import create_app, new_token
 from examples.flask_app.models import Group, Membership, Project, Token, User
 from examples.flask_app.packages import READING, WRITING, OurProjects, OurUsers
-from pypi_registry.auth import Ability, Credentials, Presented
+from pypi_registry.auth import Ability, AuthScheme, Credentials
 from pypi_registry.stores.sqlite import SQLiteCatalogue
+from pypi_registry.testing.archives import distribution
 from pypi_registry.testing.contracts import AuthContract, Caller, DirectoryContract, KnownAuth, KnownDirectory
-from pypi_registry.testing.making import distribution
 from tests.clients.programs import Programs
 from tests.examples.readme import Example
 from tests.servers.running import free_port, process
@@ -181,7 +181,7 @@ class TestThePeopleAndProjectsOfTheHost(DirectoryContract, AuthContract):
             projects,
             {
                 "ada's token": Caller(
-                    Credentials(Presented.BASIC, self.secrets["ada"], "any"),
+                    Credentials(AuthScheme.BASIC, self.secrets["ada"], "any"),
                     {path: all_of_it - {Ability.READ_GROUP} for path in hers},
                     {"acme": group, "acme/libs": group},
                 ),
@@ -192,7 +192,7 @@ class TestThePeopleAndProjectsOfTheHost(DirectoryContract, AuthContract):
                     environ={"HTTP_COOKIE": f"session={cookie.value}"},
                 ),
                 "bob's token": Caller(
-                    Credentials(Presented.BEARER, self.secrets["bob"]),
+                    Credentials(AuthScheme.BEARER, self.secrets["bob"]),
                     {"acme/libs/core": seen, "acme/open": seen},
                     {"acme/libs": group},
                 ),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from pypi_registry.uploads import FORM_ROOM
+from pypi_registry._publishing.publish import FORM_ROOM
 from tests.clients.programs import SCRIPTS
 from tests.clients.served import PATIENCE, until
 

@@ -7,13 +7,13 @@ from werkzeug.exceptions import NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from pypi_registry import Registry
-from pypi_registry.accounts import Accounts, ProjectEntry, Role, Token, User
+from pypi_registry.accounts import Accounts, ProjectConfig, Role, Token, User
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.sqlite import SQLiteCatalogue
 from tests.servers.running import MAX_FILE_SIZE, SECRET
 
 _accounts = Accounts(
-    projects=[ProjectEntry(id=1, path="acme/tools")],
+    projects=[ProjectConfig(id=1, path="acme/tools")],
     users=[User(name="ada", roles={"acme": Role.DEVELOPER})],
     tokens=[Token(user="ada", scopes=frozenset({"api"}), sha256=sha256(SECRET.encode()).hexdigest())],
     forward_to=False,

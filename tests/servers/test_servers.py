@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pypi_registry.testing.making import distribution
-from pypi_registry.uploads import FORM_ROOM
+from pypi_registry._publishing.publish import FORM_ROOM
+from pypi_registry.testing.archives import distribution
 from tests.clients.distributions import make_wheel
 from tests.clients.programs import Programs, with_login
 from tests.clients.served import PATIENCE

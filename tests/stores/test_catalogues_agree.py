@@ -14,11 +14,11 @@ from packaging.utils import canonicalize_name
 
 from pypi_registry.errors import RegistryError
 from pypi_registry.model import (
-    About,
     Digests,
     NameStatus,
     Package,
     PackageFile,
+    PackageMetadata,
     PackageQuery,
     Project,
     Status,
@@ -41,19 +41,19 @@ Act = tuple[Any, ...]
 uploads = st.builds(
     Upload,
     name=st.sampled_from(NAMES),
-    normalized=st.just(canonicalize_name("replaced below")),
+    normalized_name=st.just(canonicalize_name("replaced below")),
     version=st.sampled_from(VERSIONS),
     filename=st.sampled_from(["a.zip", "b.zip", "c.whl", "d.whl", "A.zip"]),
     size=st.just(4),
     digests=st.sampled_from(["a" * 64, "b" * 64]).map(Digests),
     requires_python=st.sampled_from(["", ">=3.8"]),
-    about=st.builds(About, summary=st.text(max_size=3)),
-).map(lambda upload: replace(upload, normalized=canonicalize_name(upload.name)))
+    about=st.builds(PackageMetadata, summary=st.text(max_size=3)),
+).map(lambda upload: replace(upload, normalized_name=canonicalize_name(upload.name)))
 statuses = st.builds(NameStatus, st.sampled_from(Status), st.sampled_from(["", "why"]))
 queries = st.builds(
     PackageQuery,
     name=st.sampled_from(["", "DEMO", "o.", "_", "%", "-x", "b"]),
-    normalized=st.sampled_from([None, *NORMALIZED]),
+    normalized_name=st.sampled_from([None, *NORMALIZED]),
     version=st.sampled_from(["", *VERSIONS]),
     order_by=st.sampled_from(ORDERS),
     descending=st.booleans(),

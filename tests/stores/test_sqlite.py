@@ -17,11 +17,10 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from pypi_registry.errors import FileTaken, StorageFull, StorageUnavailable, UploadsRefused
-from pypi_registry.model import About, Digests, NameStatus, PackageFile, PackageQuery, Project, Status, Upload
-from pypi_registry.stores import sqlite_connections
-from pypi_registry.stores.sqlite import SQLiteCatalogue
-from pypi_registry.stores.sqlite_connections import Connections
-from pypi_registry.stores.sqlite_schema import SCHEMA_VERSION, UnknownSchema
+from pypi_registry.model import Digests, NameStatus, PackageFile, PackageMetadata, PackageQuery, Project, Status, Upload
+from pypi_registry.stores.sqlite import SQLiteCatalogue, pool
+from pypi_registry.stores.sqlite.pool import ConnectionPool
+from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION, UnknownSchema
 
 TOOLS = Project(1, "acme/tools")
 DEMO = canonicalize_name("demo")
@@ -68,7 +67,7 @@ def test_the_file_and_its_folders_are_made(tmp_path: Path) -> None:
 
 def test_everything_survives_opening_again(path: Path) -> None:
     first = SQLiteCatalogue(path)
-    said = About(summary="summary")
+    said = PackageMetadata(summary="summary")
     added = first.add(TOOLS, replace(upload("demo-1.0.zip"), about=said), "0" * 32, AT)
     revisions = first.revision([1], DEMO), first.revision([1], None), first.revision([1, 2], DEMO)
     first.close()
@@ -189,7 +188,7 @@ from datetime import UTC, datetime
 from pypi_registry.errors import FileTaken
 from pypi_registry.model import Digests, Project, Upload
 from pypi_registry.stores.sqlite import SQLiteCatalogue
-from pypi_registry.stores.sqlite_connections import Connections
+from pypi_registry.stores.sqlite.pool import Connections
 
 path, me = sys.argv[1:]
 print("ready", flush=True)
@@ -262,7 +261,7 @@ def test_a_commit_that_may_be_found_done_later_is_no_refusal(path: Path, monkeyp
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_connections, "_PATIENCE", NO_PATIENCE)
+    monkeypatch.setattr(pool, "_PATIENCE", NO_PATIENCE)
 
 
 @pytest.fixture
@@ -320,7 +319,7 @@ def test_a_full_disk_is_named_and_what_was_there_stays(path: Path, monkeypatch: 
 
     def fill(first: int) -> None:
         for number in range(first, first + 100):
-            long = replace(upload(f"demo-{number}.zip", str(number)), about=About(description="x" * 4000))
+            long = replace(upload(f"demo-{number}.zip", str(number)), about=PackageMetadata(description="x" * 4000))
             added.append(catalogue.add(TOOLS, long, "0" * 32, AT))
 
     with pytest.raises(StorageFull):
@@ -585,7 +584,7 @@ def test_forks_while_others_read_and_write_leave_children_that_do_both(catalogue
 def test_a_fork_in_the_middle_of_ones_own_work_waits_for_a_while_and_stops_no_child(
     catalogue: SQLiteCatalogue, held: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_connections, "_FORK_PATIENCE", 0.05)
+    monkeypatch.setattr(pool, "_FORK_PATIENCE", 0.05)
     with getattr(catalogue._connections, held):
         code = exit_code(fork(lambda: add_one(catalogue, "demo-1.zip")))
     assert code == 0
@@ -597,7 +596,7 @@ def test_a_fork_in_the_middle_of_ones_own_work_waits_for_a_while_and_stops_no_ch
 def test_a_fork_in_the_middle_of_ones_own_look_up_leaves_the_child_no_connection(
     catalogue: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_connections, "_FORK_PATIENCE", 0.05)
+    monkeypatch.setattr(pool, "_FORK_PATIENCE", 0.05)
     connections = catalogue._connections
 
     def act() -> None:
@@ -613,7 +612,7 @@ def test_a_fork_in_the_middle_of_ones_own_look_up_leaves_the_child_no_connection
 
 @forks
 def test_a_signal_may_fork_while_a_fork_waits(catalogue: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_connections, "_FORK_PATIENCE", 0.5)
+    monkeypatch.setattr(pool, "_FORK_PATIENCE", 0.5)
     codes: list[int] = []
 
     def handler(*_: object) -> None:
@@ -640,7 +639,7 @@ def test_catalogues_may_be_opened_while_others_fork(path: Path) -> None:
     def act() -> None:  # in a process of its own, which an alarm ends if it hangs
         def work() -> None:
             while not over.is_set():
-                [Connections(path) for _ in range(50)]
+                [ConnectionPool(path) for _ in range(50)]
 
         sys.setswitchinterval(1e-6)
         with ThreadPoolExecutor(2) as threads:

@@ -21,9 +21,9 @@ from packaging.utils import canonicalize_name
 
 from pypi_registry.errors import FileTaken, StorageFull, StorageUnavailable
 from pypi_registry.model import Digests, NameStatus, PackageFile, PackageQuery, Project, Status, Upload
-from pypi_registry.stores import sqlite, sqlite_changes
-from pypi_registry.stores.sqlite import SQLiteCatalogue
-from pypi_registry.stores.sqlite_changes import LastChange
+from pypi_registry.stores import sqlite
+from pypi_registry.stores.sqlite import SQLiteCatalogue, changes
+from pypi_registry.stores.sqlite.changes import LastChange
 
 TOOLS, DEMO = Project(1, "acme/tools"), canonicalize_name("demo")
 SHA256 = "a" * 64
@@ -199,7 +199,7 @@ def not_mapped(*args: object, **options: object) -> mmap.mmap:
     ("where", "name", "value"),
     [
         pytest.param(mmap, "mmap", not_mapped, id="the file system maps no files"),
-        pytest.param(sqlite_changes, "_IS_COHERENT", False, id="what is mapped may be old"),
+        pytest.param(changes, "_IS_COHERENT", False, id="what is mapped may be old"),
     ],
 )
 def test_where_the_number_cannot_be_mapped_nothing_is_remembered(
@@ -217,7 +217,7 @@ def test_where_the_number_cannot_be_mapped_nothing_is_remembered(
 
 
 def test_what_is_remembered_is_bounded(ours: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_changes, "_REMEMBERED", 5)
+    monkeypatch.setattr(changes, "_REMEMBERED", 5)
     for number in range(100):
         assert ours.revision([1], canonicalize_name(f"name-{number}")) == 0
         assert len(ours._memory.answers) <= 5
@@ -306,7 +306,7 @@ def test_a_change_that_cannot_be_announced_is_not_made(
 
 
 def test_what_is_remembered_is_bounded_in_bytes(ours: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_changes, "_MOST_BYTES", 10_000)
+    monkeypatch.setattr(changes, "_MOST_BYTES", 10_000)
     for number in range(100):
         ours.file([1], SHA256, f"{number}{'x' * 1000}")
         ours.file([*range(100)], SHA256, f"{number}")

@@ -2,9 +2,9 @@
 
 from typing import TypeVar
 
-from pypi_registry.accounts import Accounts, GroupEntry, ProjectEntry, Protection, Role, Token, TokenKind, User
+from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, ProtectionRule, Role, Token, TokenKind, User
 from pypi_registry.accounts import token_digest as digest
-from pypi_registry.auth import Ability, Auth, Credentials, Presented
+from pypi_registry.auth import Ability, Auth, AuthScheme, Credentials
 from pypi_registry.directory import Directory, Ref
 from pypi_registry.model import Visibility
 from pypi_registry.testing.contracts import UNKNOWN_TOKENS, Caller, KnownAuth, KnownDirectory
@@ -42,7 +42,7 @@ FOR_ALL = {"acme": READS_GROUP}
 IN_PRIVATE = FOR_ALL | dict.fromkeys(("acme/libs", "acme/libs/deep", "acme/empty"), KNOWS_GROUP)
 
 ADA = Caller(
-    Credentials(Presented.BASIC, "secret of ada", "ada"),
+    Credentials(AuthScheme.BASIC, "secret of ada", "ada"),
     {PUBLIC: READS, INTERNAL: DEVELOPS, PRIVATE: DEVELOPS, BESIDE: READS},
     FOR_ALL
     | {
@@ -56,36 +56,36 @@ ADA = Caller(
 CALLERS = {
     "a developer": ADA,
     "her token that reads": Caller(
-        Credentials(Presented.PRIVATE_TOKEN, "secret of ada that reads"),
+        Credentials(AuthScheme.PRIVATE_TOKEN, "secret of ada that reads"),
         ADA.projects,
         ADA.groups,
         ADA.kept_from,
         excluded=NOT_READING,
     ),
     "a maintainer": Caller(
-        Credentials(Presented.BEARER, "secret of bob"),
+        Credentials(AuthScheme.BEARER, "secret of bob"),
         {PUBLIC: READS, INTERNAL: READS, PRIVATE: MAINTAINS},
         IN_PRIVATE,
         kept_from={GUARDED: {Ability.DESTROY_PACKAGE}},
     ),
     "a stranger": Caller(
-        Credentials(Presented.BASIC, "secret of eve", "eve"),
+        Credentials(AuthScheme.BASIC, "secret of eve", "eve"),
         {PUBLIC: READS, INTERNAL: READS},
         FOR_ALL | {"acme/empty": KNOWS_GROUP},
     ),
     "an admin": Caller(
-        Credentials(Presented.BASIC, "secret of root"),
+        Credentials(AuthScheme.BASIC, "secret of root"),
         dict.fromkeys(PROJECTS, MAINTAINS),
         dict.fromkeys(GROUPS, READS_GROUP),
     ),
     "a deploy token": Caller(
-        Credentials(Presented.DEPLOY_TOKEN, "secret that deploys"),
+        Credentials(AuthScheme.DEPLOY_TOKEN, "secret that deploys"),
         {PUBLIC: READS, INTERNAL: PUBLISHES, PRIVATE: PUBLISHES},
         FOR_ALL | {"acme/libs": READS_GROUP, "acme/libs/deep": READS_GROUP},
         kept_from={GUARDED: {Ability.CREATE_PACKAGE}},
     ),
     "a job": Caller(
-        Credentials(Presented.BASIC, "secret of a job", "gitlab-ci-token"),
+        Credentials(AuthScheme.BASIC, "secret of a job", "gitlab-ci-token"),
         {PUBLIC: READS, PRIVATE: MAINTAINS},
         IN_PRIVATE,
         kept_from={GUARDED: {Ability.DESTROY_PACKAGE}},
@@ -96,20 +96,20 @@ CALLERS = {
 def accounts(kind: type[A]) -> A:
     return kind(
         projects=[
-            ProjectEntry(id=1, path=PUBLIC, visibility=Visibility.PUBLIC),
-            ProjectEntry(id=2, path=INTERNAL, visibility=Visibility.INTERNAL),
-            ProjectEntry(
+            ProjectConfig(id=1, path=PUBLIC, visibility=Visibility.PUBLIC),
+            ProjectConfig(id=2, path=INTERNAL, visibility=Visibility.INTERNAL),
+            ProjectConfig(
                 id=3,
                 path=PRIVATE,
-                protect=(Protection(name="core-*", minimum_push=Role.MAINTAINER, minimum_delete=Role.OWNER),),
+                protect=(ProtectionRule(name="core-*", minimum_push=Role.MAINTAINER, minimum_delete=Role.OWNER),),
                 job_token_allowlist=("ACME/public",),
             ),
-            ProjectEntry(id=4, path=BESIDE),
-            ProjectEntry(id=5, path=OTHER),
+            ProjectConfig(id=4, path=BESIDE),
+            ProjectConfig(id=5, path=OTHER),
         ],
         groups=[
-            GroupEntry(id=1, path="acme", visibility=Visibility.PUBLIC),
-            GroupEntry(id=9, path="acme/empty", visibility=Visibility.INTERNAL),
+            GroupConfig(id=1, path="acme", visibility=Visibility.PUBLIC),
+            GroupConfig(id=9, path="acme/empty", visibility=Visibility.INTERNAL),
         ],
         users=[
             User(name="ada", roles={"acme/libs": Role.DEVELOPER, BESIDE: Role.GUEST}),
@@ -149,8 +149,8 @@ def known_auth(auth: Auth, directory: Directory) -> KnownAuth:
         nobody=Caller(None, {PUBLIC: READS}, FOR_ALL, anonymous=True),
         refused=[
             *UNKNOWN_TOKENS,
-            Credentials(Presented.BASIC, "secret of ada, revoked", "ada"),
-            Credentials(Presented.BASIC, "a wrong job token", "gitlab-ci-token"),
-            Credentials(Presented.PRIVATE_TOKEN, "secret that deploys"),
+            Credentials(AuthScheme.BASIC, "secret of ada, revoked", "ada"),
+            Credentials(AuthScheme.BASIC, "a wrong job token", "gitlab-ci-token"),
+            Credentials(AuthScheme.PRIVATE_TOKEN, "secret that deploys"),
         ],
     )

@@ -1,7 +1,7 @@
 """The contracts of a directory and an auth, over the package's own accounts and over hosts that tests have written."""
 
 from pypi_registry.accounts import Accounts
-from pypi_registry.auth import Ability, Credentials, Presented
+from pypi_registry.auth import Ability, AuthScheme, Credentials
 from pypi_registry.testing.contracts import AuthContract, Caller, DirectoryContract, KnownAuth, KnownDirectory
 from tests import test_packages_api, test_pypi_api
 from tests.testing.known import (
@@ -26,7 +26,7 @@ class TestAccounts(DirectoryContract, AuthContract):
 
 
 def basic(secret: str) -> Credentials:
-    return Credentials(Presented.BASIC, secret, "__token__")
+    return Credentials(AuthScheme.BASIC, secret, "__token__")
 
 
 class TestTheHostOfTheSimplePages(DirectoryContract, AuthContract):

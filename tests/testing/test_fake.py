@@ -18,10 +18,10 @@ from urllib.request import urlopen
 import pytest
 from webtest import TestApp
 
+from pypi_registry._pages.simple import MediaType
 from pypi_registry.errors import FileTaken, InvalidUpload
-from pypi_registry.simple import Form
-from pypi_registry.testing import FakeProject, FakeRegistry, faults, make_sdist, make_wheel, with_login
-from pypi_registry.testing.making import Distribution
+from pypi_registry.testing import FakeProject, FakeRegistry, faults, make_sdist, make_wheel, with_credentials
+from pypi_registry.testing.archives import Distribution
 from pypi_registry.testing.projects import PublishedFile
 
 PLACE = "/api/v4/projects/fake%2Fpackages/packages/pypi"
@@ -33,7 +33,7 @@ def registry(fake_registry: FakeRegistry) -> FakeRegistry:
 
 
 def page_of(registry: FakeRegistry, name: str, place: str = PLACE) -> dict[str, object]:
-    answer = TestApp(registry.app).get(f"{place}/simple/{name}/", headers={"Accept": Form.JSON.value})
+    answer = TestApp(registry.app).get(f"{place}/simple/{name}/", headers={"Accept": MediaType.JSON.value})
     found: dict[str, object] = json.loads(answer.text)
     return found
 
@@ -79,7 +79,7 @@ def test_what_is_no_path_is_no_project(path: str) -> None:
 
 
 def test_a_login_is_put_into_an_address_whatever_it_holds() -> None:
-    url = with_login("http://127.0.0.1:80/simple", "p@ss:w/rd", user="ä")
+    url = with_credentials("http://127.0.0.1:80/simple", "p@ss:w/rd", user="ä")
     place = urlsplit(url)
     assert (place.hostname, place.port, place.path) == ("127.0.0.1", 80, "/simple")
     assert (place.username, place.password) == ("%C3%A4", "p%40ss%3Aw%2Frd")

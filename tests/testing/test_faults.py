@@ -14,8 +14,8 @@ import pytest
 from pypi_simple import ProjectPage
 from webtest import TestApp
 
-from pypi_registry.edge import Answer
-from pypi_registry.simple import Form
+from pypi_registry._http.request import Response
+from pypi_registry._pages.simple import MediaType
 from pypi_registry.testing import FakeRegistry, RecordedRequest, faults, make_sdist
 from pypi_registry.testing.faults import Exchange, Fault, PageFault
 from pypi_registry.testing.projects import PublishedFile
@@ -278,9 +278,9 @@ def what_happens(registry: FakeRegistry, file: PublishedFile, what: Fault) -> li
     """Give what a fault does in its order: waiting so many seconds, asking, sending so many bytes."""
     happened: list[object] = []
 
-    def ask(environ: dict[str, Any]) -> Answer:
+    def ask(environ: dict[str, Any]) -> Response:
         happened.append("asks")
-        return Answer("200 OK", [], [file.data])
+        return Response("200 OK", [], [file.data])
 
     client(registry).get(path_of(file))
     request = registry.requests[-1]
@@ -311,7 +311,8 @@ def test_what_is_slow_arrives_whole(what: Fault, registry: FakeRegistry, file: P
 def test_metadata_that_the_page_promises_is_missing(registry: FakeRegistry, file: PublishedFile) -> None:
     registry.fault("demo", faults.MissingMetadata())
     assert (
-        "core-metadata" in json.loads(client(registry).get(PAGE, headers={"Accept": Form.JSON.value}).text)["files"][0]
+        "core-metadata"
+        in json.loads(client(registry).get(PAGE, headers={"Accept": MediaType.JSON.value}).text)["files"][0]
     )
     assert statuses(registry, f"{path_of(file)}.metadata", path_of(file)) == [404, 200]
 
@@ -328,10 +329,10 @@ def test_metadata_is_that_of_another_version(registry: FakeRegistry, file: Publi
 
 # Pages
 
-ACCEPT = [Form.JSON, Form.HTML, Form.TEXT_HTML]
+ACCEPT = [MediaType.JSON, MediaType.HTML, MediaType.TEXT_HTML]
 
 
-def read_page(registry: FakeRegistry, form: Form, path: str = PAGE) -> ProjectPage:
+def read_page(registry: FakeRegistry, form: MediaType, path: str = PAGE) -> ProjectPage:
     """Ask as pip does, again and with what it has kept, and read the page with somebody else's reader."""
     headers = {"Accept": form.value, "Accept-Encoding": "gzip"}
     first = client(registry).get(path, headers=headers, status=200)
@@ -345,7 +346,7 @@ def read_page(registry: FakeRegistry, form: Form, path: str = PAGE) -> ProjectPa
 
 
 @pytest.mark.parametrize("form", ACCEPT)
-def test_a_digest_on_the_page_is_not_the_files(form: Form, registry: FakeRegistry, file: PublishedFile) -> None:
+def test_a_digest_on_the_page_is_not_the_files(form: MediaType, registry: FakeRegistry, file: PublishedFile) -> None:
     assert read_page(registry, form).packages[0].digests == {"sha256": file.sha256}
     registry.fault("demo", faults.WrongHash())
     [shown] = read_page(registry, form).packages
@@ -355,7 +356,7 @@ def test_a_digest_on_the_page_is_not_the_files(form: Form, registry: FakeRegistr
 
 
 def test_a_lie_on_a_page_is_seen_by_those_who_have_kept_the_truth(registry: FakeRegistry, file: PublishedFile) -> None:
-    headers = {"Accept": Form.JSON.value, "Accept-Encoding": "gzip"}
+    headers = {"Accept": MediaType.JSON.value, "Accept-Encoding": "gzip"}
     kept = client(registry).get(PAGE, headers=headers)
     registry.fault("demo", faults.WrongHash())
     headers["If-None-Match"] = kept.headers["ETag"]
@@ -365,7 +366,9 @@ def test_a_lie_on_a_page_is_seen_by_those_who_have_kept_the_truth(registry: Fake
 
 
 @pytest.mark.parametrize("form", ACCEPT)
-def test_a_page_does_not_say_when_files_were_uploaded(form: Form, registry: FakeRegistry, file: PublishedFile) -> None:
+def test_a_page_does_not_say_when_files_were_uploaded(
+    form: MediaType, registry: FakeRegistry, file: PublishedFile
+) -> None:
     registry.fault("demo", faults.NoUploadTime())
     [shown] = read_page(registry, form).packages
     assert (shown.filename, shown.upload_time) == (file.filename, None)
@@ -374,16 +377,18 @@ def test_a_page_does_not_say_when_files_were_uploaded(form: Form, registry: Fake
 @pytest.mark.parametrize("path", [PAGE, f"{PAGE}?format={Form.JSON.value.replace('+', '%2B')}", f"{PLACE}/simple/"])
 def test_html_is_all_there_is(path: str, registry: FakeRegistry, file: PublishedFile) -> None:
     registry.fault("*", faults.HtmlOnly())
-    answer = client(registry).get(path, headers={"Accept": Form.JSON.value})
+    answer = client(registry).get(path, headers={"Accept": MediaType.JSON.value})
     assert answer.content_type == "text/html"
     assert "demo" in answer.html.find("a").text
 
 
 @pytest.mark.parametrize("path", [PAGE, f"{PLACE}/simple/"])
 def test_a_page_is_called_something_else(path: str, registry: FakeRegistry, file: PublishedFile) -> None:
-    honest = client(registry).get(path, headers={"Accept": Form.JSON.value})
+    honest = client(registry).get(path, headers={"Accept": MediaType.JSON.value})
     registry.fault("*", faults.WrongContentType("text/plain"))
-    answer = client(registry).get(path, headers={"Accept": Form.JSON.value, "If-None-Match": honest.headers["ETag"]})
+    answer = client(registry).get(
+        path, headers={"Accept": MediaType.JSON.value, "If-None-Match": honest.headers["ETag"]}
+    )
     assert (answer.headers["Content-Type"], answer.body) == ("text/plain", honest.body)
     assert client(registry).get(path_of(file)).content_type == "application/octet-stream"
 
@@ -411,7 +416,7 @@ def test_two_stale_pages_are_of_two_times(registry: FakeRegistry) -> None:
 
 
 def read_versions(registry: FakeRegistry) -> list[Any]:
-    answer = client(registry).get(PAGE, headers={"Accept": Form.JSON.value})
+    answer = client(registry).get(PAGE, headers={"Accept": MediaType.JSON.value})
     return ProjectPage.from_json_data(json.loads(answer.text), registry.url).packages
 
 
@@ -428,7 +433,7 @@ def test_faults_of_one_page_come_together(registry: FakeRegistry, file: Publishe
     registry.fault("demo", faults.WrongHash())
     registry.fault("demo", faults.HtmlOnly())
     registry.fault("demo", faults.SlowStart(0.001))
-    answer = client(registry).get(PAGE, headers={"Accept": Form.JSON.value})
+    answer = client(registry).get(PAGE, headers={"Accept": MediaType.JSON.value})
     assert answer.content_type == "text/html"
     [shown] = ProjectPage.from_html("demo", answer.text, f"{registry.url}{PAGE}").packages
     assert shown.digests["sha256"] != file.sha256
@@ -463,14 +468,14 @@ class Shouting(PageFault):
 
 @dataclass(frozen=True)
 class Teapot(Fault):
-    def answer(self, exchange: Exchange) -> Answer:
+    def answer(self, exchange: Exchange) -> Response:
         answer = exchange.ask(exchange.environ)
-        return Answer("418 I'm a teapot", answer.headers, answer.body)
+        return Response("418 I'm a teapot", answer.headers, answer.body)
 
 
 def test_a_fault_may_be_ones_own(registry: FakeRegistry, file: PublishedFile) -> None:
     registry.fault("demo", Shouting("!"), times=2)
-    page = json.loads(client(registry).get(PAGE, headers={"Accept": Form.JSON.value}).text)
+    page = json.loads(client(registry).get(PAGE, headers={"Accept": MediaType.JSON.value}).text)
     assert page["files"][0]["filename"] == "DEMO-1.0-PY3-NONE-ANY.WHL!"
     assert "DEMO" in client(registry).get(PAGE)
     registry.fault("demo", Teapot())

@@ -13,10 +13,10 @@ import urllib3
 from pypi_simple import PyPISimple
 from urllib3.exceptions import MaxRetryError
 
-from pypi_registry.simple import Form
+from pypi_registry._pages.simple import MediaType
 from pypi_registry.testing import FakeRegistry, faults, make_sdist
 from pypi_registry.testing.httpx_transport import HttpxTransport
-from pypi_registry.testing.serving import BrokenOff
+from pypi_registry.testing.server import ConnectionDropped
 from pypi_registry.testing.transports import pool_manager, requests_adapter
 
 FOREVER = 3600
@@ -49,7 +49,7 @@ def pool(registry: FakeRegistry) -> urllib3.PoolManager:
 
 def test_requests_reads_pages_and_files(registry: FakeRegistry, session: requests.Session) -> None:
     [file] = registry.add("demo")
-    page = session.get(f"{registry.index_url}/demo/", headers={"Accept": Form.JSON.value})
+    page = session.get(f"{registry.index_url}/demo/", headers={"Accept": MediaType.JSON.value})
     assert page.json()["name"] == "demo"
     assert page.headers["Content-Encoding"] == "gzip"
     assert session.get(file.url).content == file.data
@@ -140,7 +140,7 @@ def test_urllib3_publishes_and_reads(registry: FakeRegistry, pool: urllib3.PoolM
     sdist = make_sdist("demo", "1.0")
     fields: dict[str, Any] = {"name": "demo", "version": "1.0", "content": (sdist.filename, sdist.data)}
     assert pool.request("POST", registry.upload_url, fields=fields).status == 201
-    page = pool.request("GET", f"{registry.index_url}/demo/", headers={"Accept": Form.JSON.value})
+    page = pool.request("GET", f"{registry.index_url}/demo/", headers={"Accept": MediaType.JSON.value})
     assert json.loads(page.data)["files"][0]["filename"] == sdist.filename
     assert pool.request("HEAD", f"{registry.index_url}/demo/").data == b""
 
@@ -155,12 +155,14 @@ def test_a_body_can_be_read_in_pieces(registry: FakeRegistry, pool: urllib3.Pool
 def test_httpx_takes_the_application_as_it_is(registry: FakeRegistry) -> None:
     [file] = registry.add("demo")
     with httpx.Client(transport=httpx.WSGITransport(registry.app)) as client:
-        assert client.get(f"{registry.index_url}/demo/", headers={"Accept": Form.JSON.value}).json()["name"] == "demo"
+        assert (
+            client.get(f"{registry.index_url}/demo/", headers={"Accept": MediaType.JSON.value}).json()["name"] == "demo"
+        )
         assert client.get(file.url).content == file.data
         registry.fault("*", faults.Status(429, {"Retry-After": "3"}), times=1)
         assert client.get(file.url).headers["Retry-After"] == "3"
         registry.fault("*", faults.Cut())
-        with pytest.raises(BrokenOff):
+        with pytest.raises(ConnectionDropped):
             client.get(file.url)
 
 
@@ -186,7 +188,7 @@ def ask(registry: FakeRegistry) -> Iterator[Ask]:
 
 def test_httpx_reads_pages_and_files(registry: FakeRegistry, ask: Ask) -> None:
     [file] = registry.add("demo", size=100_000)
-    for page in ask("GET", f"{registry.index_url}/demo/", headers={"Accept": Form.JSON.value}):
+    for page in ask("GET", f"{registry.index_url}/demo/", headers={"Accept": MediaType.JSON.value}):
         assert page.json()["name"] == "demo"
         assert page.headers["Content-Encoding"] == "gzip"
     assert [answer.content for answer in ask("GET", file.url)] == [file.data] * 2

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pypi_registry.testing import FakeRegistry, faults, make_sdist, make_wheel, with_login
+from pypi_registry.testing import FakeRegistry, faults, make_sdist, make_wheel, with_credentials
 from pypi_registry.testing.faults import Fault
-from pypi_registry.testing.lying import Where
+from pypi_registry.testing.rules import Matcher
 from tests.clients.programs import Programs
 from tests.clients.toolbox import CLIENTS, Tool, Toolbox
 
@@ -30,7 +30,7 @@ DATES = {"pip": ["--uploaded-prior-to", "2100-01-01"], "uv": ["--exclude-newer",
 class Row:
     """A row of the table: what is planted, and what each client prints."""
 
-    where: Where
+    where: Matcher
     what: Fault
     more: str
     """What is said behind what is planted."""
@@ -135,7 +135,7 @@ def test_without_a_fault_a_client_installs(
     fake_registry.add("other", "1.0", extras={"more": ["third"]})
     fake_registry.project("fake/deep/one").add("third", "1.0")
     fake_registry.tokens(read="secret")
-    index = with_login(fake_registry.group_index_url, "secret")
+    index = with_credentials(fake_registry.group_index_url, "secret")
     install(client, index, *DATES[client], "demo", settings=WITHOUT_RETRIES)
     site = tmp_path / "site"
     assert {path.name.partition("-")[0] for path in site.glob("*.dist-info")} == {"demo", "built", "other", "third"}

@@ -9,17 +9,17 @@ from packaging.utils import NormalizedName
 from pypi_registry import Registry
 from pypi_registry.accounts import (
     Accounts,
-    GroupEntry,
-    InvalidSetting,
-    ProjectEntry,
-    Protection,
+    GroupConfig,
+    InvalidConfig,
+    ProjectConfig,
+    ProtectionRule,
     Role,
     Token,
     TokenKind,
     User,
     token_digest,
 )
-from pypi_registry.auth import Auth, Credentials, Presented, Principal
+from pypi_registry.auth import Auth, AuthScheme, Credentials, Principal
 from pypi_registry.directory import Directory
 from pypi_registry.model import Group, Project, Visibility
 
@@ -27,18 +27,18 @@ from pypi_registry.model import Group, Project, Visibility
 def from_python() -> Accounts:
     return Accounts(
         projects=[
-            ProjectEntry(
+            ProjectConfig(
                 id=42,
                 path="acme/tools",
                 name="Tools",
                 visibility=Visibility.INTERNAL,
                 job_token_allowlist=("acme/website",),
-                protect=(Protection(name="core-*", minimum_push=Role.MAINTAINER, minimum_delete=Role.OWNER),),
+                protect=(ProtectionRule(name="core-*", minimum_push=Role.MAINTAINER, minimum_delete=Role.OWNER),),
             )
         ],
         groups=[
-            GroupEntry(path="acme", id=1, forward=False, reserved=("acme-*",)),
-            GroupEntry(path="acme/open", forward="https://mirror.example/simple/", forward_always=("requests",)),
+            GroupConfig(path="acme", id=1, forward=False, reserved=("acme-*",)),
+            GroupConfig(path="acme/open", forward="https://mirror.example/simple/", forward_always=("requests",)),
         ],
         users=[User(name="ada", admin=True, roles={"acme": Role.OWNER})],
         tokens=[
@@ -55,7 +55,7 @@ def from_python() -> Accounts:
 def from_a_file(path: Path) -> Registry:
     try:
         accounts = Accounts.from_toml(path)
-    except InvalidSetting as error:
+    except InvalidConfig as error:
         assert_type((error.key, error.fault, error.file), tuple[str, str, str])
         raise
     return Registry(
@@ -66,7 +66,7 @@ def from_a_file(path: Path) -> Registry:
 def contracts(accounts: Accounts) -> tuple[Directory, Auth]:
     assert_type(accounts.project(42), Project | None)
     assert_type(accounts.group("acme"), Group | None)
-    assert_type(accounts.authenticate(Credentials(Presented.BEARER, "secret"), {}), Principal)
+    assert_type(accounts.authenticate(Credentials(AuthScheme.BEARER, "secret"), {}), Principal)
     assert_type(accounts.forward_to(Group(1, "acme"), NormalizedName("demo")), str | None)
     return accounts, accounts
 

@@ -12,25 +12,25 @@ from packaging.utils import NormalizedName
 from pypi_registry import Registry
 from pypi_registry.auth import (
     Ability,
+    AllowAll,
     Auth,
+    AuthScheme,
+    Challenge,
     Credentials,
-    Manner,
-    Open,
-    Presented,
     Principal,
     Subject,
     refusal,
     require,
 )
-from pypi_registry.directory import MAX_DIGITS, Directory, OpenDirectory, Ref, is_path, number_of, parse_ref
+from pypi_registry.directory import MAX_DIGITS, Directory, OpenDirectory, Ref, id_from_path, is_valid_path, parse_ref
 from pypi_registry.errors import FileTaken, InsufficientScope, InvalidToken, RegistryError
 from pypi_registry.model import (
-    About,
     Digests,
     Group,
     NameStatus,
     Package,
     PackageFile,
+    PackageMetadata,
     PackageName,
     PackageQuery,
     Project,
@@ -49,7 +49,7 @@ from pypi_registry.storage import Blobs, Catalogue, NewBlob, Redirect
 
 class OurProjects:
     def project(self, ref: Ref) -> Project | None:
-        return Project(ref if isinstance(ref, int) else number_of(ref), "acme/tools", "Tools", Visibility.PUBLIC)
+        return Project(ref if isinstance(ref, int) else id_from_path(ref), "acme/tools", "Tools", Visibility.PUBLIC)
 
     def group(self, ref: Ref) -> Group | None:
         return None
@@ -60,7 +60,7 @@ class OurProjects:
 
 def refs(text: str) -> None:
     assert_type(parse_ref(text), Ref | None)
-    assert_type(is_path(text[:MAX_DIGITS]), bool)
+    assert_type(is_valid_path(text[:MAX_DIGITS]), bool)
     assert_type((last_segment(text), root_of(text)), tuple[str, str])
     assert_type([*paths_above(text)], list[str])
 
@@ -91,7 +91,7 @@ class Visitor:
 
 class OurTokens:
     def authenticate(self, credentials: Credentials | None, environ: Mapping[str, object]) -> Visitor:
-        if credentials is None or credentials.presented is Presented.BASIC:
+        if credentials is None or credentials.presented is AuthScheme.BASIC:
             return Visitor(anonymous=True)
         if credentials.secret == "expired":
             raise InvalidToken("expired")
@@ -103,8 +103,8 @@ class OurTokens:
 def refused(principal: Principal, project: Project, auth: Auth) -> None:
     require(principal, Ability.READ_PACKAGE, project)
     require(auth.authenticate(None, {}), Ability.CREATE_PACKAGE, PackageName(project, NormalizedName("demo")))
-    assert_type(refusal(principal, Ability.READ_PROJECT, project, Manner.HIDING), RegistryError)
-    assert_type(Open(OurProjects()).over(OurProjects()), Open)
+    assert_type(refusal(principal, Ability.READ_PROJECT, project, Challenge.NEVER), RegistryError)
+    assert_type(AllowAll(OurProjects()).over(OurProjects()), AllowAll)
 
 
 # Stores
@@ -114,7 +114,7 @@ class OurCatalogue:
     def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
         if upload.filename == "taken":
             raise FileTaken(upload.filename)
-        package = Package(1, project.id, upload.name, upload.normalized, upload.version, created_at=at)
+        package = Package(1, project.id, upload.name, upload.normalized_name, upload.version, created_at=at)
         digests = Digests(upload.digests.sha256, md5=None, blake2_256=None)
         return PackageFile(
             2, package, upload.filename, upload.size, digests, upload.requires_python, at, key, upload.metadata_sha256
@@ -168,8 +168,8 @@ class OurCatalogue:
     def core_metadata(self, file: PackageFile) -> bytes | None:
         return b""
 
-    def about(self, package: Package) -> About:
-        return About(summary=package.name)
+    def about(self, package: Package) -> PackageMetadata:
+        return PackageMetadata(summary=package.name)
 
 
 class OurNewBlob:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, BinaryIO, assert_type
 
 from packaging.utils import NormalizedName
 
-from pypi_registry import PYPI, InvalidVersion, Open, Registry, check_version, is_valid_version
+from pypi_registry import PYPI, AllowAll, InvalidVersion, Registry, check_version, is_valid_version
 from pypi_registry.distributions import (
     CoreMetadata,
     Findings,
@@ -16,7 +16,7 @@ from pypi_registry.distributions import (
     verify,
 )
 from pypi_registry.forwarding import PYPI as THE_SAME_PYPI
-from pypi_registry.forwarding import ForwardTo, Released, forward_url, is_index
+from pypi_registry.forwarding import Forward, ForwardTo, forward_url, is_index
 from pypi_registry.model import Group, Project
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 def registries(others: "WSGIApplication") -> "WSGIApplication":
     Registry()
-    Registry(auth=Open(), forward_to=None)
-    Registry(auth=Open(), forward_to=PYPI, verify=None)
-    Registry(auth=Open(), catalogue=MemoryCatalogue(), blobs=MemoryBlobs())
+    Registry(auth=AllowAll(), forward_to=None)
+    Registry(auth=AllowAll(), forward_to=PYPI, verify=None)
+    Registry(auth=AllowAll(), catalogue=MemoryCatalogue(), blobs=MemoryBlobs())
     return Registry(
-        auth=Open(),
+        auth=AllowAll(),
         catalogue=SQLiteCatalogue("data/catalogue.sqlite3"),
         blobs=FileBlobs("data/files", accel="/blobs/"),
         forward_to=where_names_go,
@@ -48,7 +48,7 @@ def registries(others: "WSGIApplication") -> "WSGIApplication":
 
 
 def where_names_go(place: Project | Group, name: NormalizedName) -> str | None:
-    return None if place.root == "secret" or name.startswith("acme-") else Released(PYPI)
+    return None if place.root == "secret" or name.startswith("acme-") else Forward(PYPI)
 
 
 def indexes(text: str, name: NormalizedName) -> ForwardTo:

@@ -12,27 +12,27 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from pypi_registry.accounts import Accounts
-from pypi_registry.auth import Ability, Credentials, Presented
+from pypi_registry.auth import Ability, AuthScheme, Credentials
 from pypi_registry.storage import Blobs, Catalogue, Redirect
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 from pypi_registry.testing import (
     AuthContract,
     BlobsContract,
-    BrokenOff,
     CatalogueContract,
+    ConnectionDropped,
     Contents,
     DirectoryContract,
     Distribution,
     FakeProject,
     FakeRegistry,
+    FaultRule,
+    Matcher,
     PublishedFile,
     RecordedRequest,
-    Rule,
-    Where,
     faults,
     make_sdist,
     make_wheel,
-    with_login,
+    with_credentials,
 )
 from pypi_registry.testing.contracts import UNKNOWN_TOKENS, Caller, KnownAuth, KnownDirectory
 from pypi_registry.testing.contracts import AuthContract as TheSameAuthContract
@@ -53,7 +53,7 @@ def a_registry() -> None:
     registry.stop()
     registry.clear()
     assert_type(registry.project("acme/website"), FakeProject)
-    assert_type(with_login(registry.index_url, "secret", user="ada"), str)
+    assert_type(with_credentials(registry.index_url, "secret", user="ada"), str)
 
 
 def what_is_in_it(registry: FakeRegistry, folder: Path) -> None:
@@ -101,10 +101,10 @@ def what_was_asked(registry: FakeRegistry) -> None:
 
 def what_it_does_wrong(registry: FakeRegistry) -> None:
     rule = registry.fault("demo", faults.Status(503, {"Retry-After": "1"}), times=2, after=1)
-    assert_type(rule, Rule)
+    assert_type(rule, FaultRule)
     assert_type(rule.met, list[RecordedRequest])
     rule.lift()
-    places: list[Where] = [3, "*", f"{registry.index_url}/*", lambda request: request.kind == "page"]
+    places: list[Matcher] = [3, "*", f"{registry.index_url}/*", lambda request: request.kind == "page"]
     registry.fault(places[0], faults.Hang())
     registry.fault(lambda request: request.user == "ada", faults.Drip(size=10, seconds=0.5))
     lies: list[faults.Fault] = [
@@ -140,7 +140,7 @@ class Teapot(faults.Fault):
         ask: faults.Ask = exchange.ask
         answer = ask(exchange.environ)
         if exchange.request.method == "HEAD":
-            raise BrokenOff
+            raise ConnectionDropped
         return faults.Answer("418 I'm a teapot", answer.headers, answer.body)
 
 
@@ -186,14 +186,14 @@ class TestOurHost(DirectoryContract, AuthContract):
 
     def make_auth(self) -> KnownAuth:
         ada = Caller(
-            Credentials(Presented.BASIC, "secret", "ada"),
+            Credentials(AuthScheme.BASIC, "secret", "ada"),
             projects={"acme/tools": [Ability.READ_PACKAGE]},
             groups={"acme": {Ability.READ_GROUP}},
             kept_from={("acme/tools", "core"): [Ability.CREATE_PACKAGE]},
             environ={"REMOTE_USER": "ada"},
             excluded=["POST"],
         )
-        refused = [*UNKNOWN_TOKENS, Credentials(Presented.BEARER, "expired")]
+        refused = [*UNKNOWN_TOKENS, Credentials(AuthScheme.BEARER, "expired")]
         return KnownAuth(Accounts(), Accounts(), {"Ada": ada}, nobody=Caller(None, anonymous=True), refused=refused)
 
 

@@ -12,7 +12,7 @@ from packaging.utils import NormalizedName
 
 from pypi_registry import model
 from pypi_registry.errors import StorageUnavailable, UploadsRefused
-from pypi_registry.model import About, NameStatus, PackageQuery, Status, Upload
+from pypi_registry.model import NameStatus, PackageMetadata, PackageQuery, Status, Upload
 
 from .models import INDEX, File, Name, Package, Published, Publisher
 
@@ -35,20 +35,20 @@ class Answering:
 class DjangoCatalogue(Answering):
     @transaction.atomic
     def add(self, project: model.Project, upload: Upload, key: str, at: datetime) -> model.PackageFile:
-        name = Name.locked(project.id, upload.normalized)
+        name = Name.locked(project.id, upload.normalized_name)
         if name.status in (Status.ARCHIVED, Status.QUARANTINED):
-            raise UploadsRefused(upload.normalized, name.status)
-        is_new_name = not self.has_name([project.id], upload.normalized)
+            raise UploadsRefused(upload.normalized_name, name.status)
+        is_new_name = not self.has_name([project.id], upload.normalized_name)
         package = Package.published(upload, project.id, at)
         file = File.published(upload, package, key, at)
-        Published.objects.get_or_create(name=upload.normalized, root=project.root, project=project.id)
+        Published.objects.get_or_create(name=upload.normalized_name, root=project.root, project=project.id)
         Publisher.objects.update_or_create(project=project.id, defaults={"path": project.path})
         name.revise(index=is_new_name)
         return file.value()
 
     @transaction.atomic
     def delete_file(self, file: model.PackageFile) -> str | None:
-        name = Name.locked(file.package.project_id, file.package.normalized)
+        name = Name.locked(file.package.project_id, file.package.normalized_name)
         found = File.objects.filter(id=file.id)
         key = found.values_list("key", flat=True).first()
         if found.delete()[0]:
@@ -57,15 +57,15 @@ class DjangoCatalogue(Answering):
 
     @transaction.atomic
     def delete_package(self, package: model.Package) -> Sequence[str]:
-        name = Name.locked(package.project_id, package.normalized)
+        name = Name.locked(package.project_id, package.normalized_name)
         keys = list(File.objects.filter(package=package.id).values_list("key", flat=True))
         if Package.objects.filter(id=package.id).delete()[0]:
-            name.revise(index=not self.has_name([package.project_id], package.normalized))
+            name.revise(index=not self.has_name([package.project_id], package.normalized_name))
         return keys
 
     @transaction.atomic
     def yank(self, package: model.Package, reason: str | None) -> model.Package | None:
-        name = Name.locked(package.project_id, package.normalized)
+        name = Name.locked(package.project_id, package.normalized_name)
         if not Package.objects.filter(id=package.id).update(yanked=reason):
             return None
         name.revise()
@@ -78,7 +78,7 @@ class DjangoCatalogue(Answering):
         row.revise()
 
     def status(self, projects: Sequence[int], name: NormalizedName) -> NameStatus:
-        there = Package.objects.filter(project__in=projects, normalized=name).values("project")
+        there = Package.objects.filter(project__in=projects, normalized_name=name).values("project")
         found = {*Name.objects.filter(name=name, project__in=there).values_list("status", "reason")}
         [(status, reason)] = found if len(found) == 1 else {(Status.ACTIVE, "")}
         return NameStatus(Status(status), reason)
@@ -87,7 +87,7 @@ class DjangoCatalogue(Answering):
     def packages(self, projects: Sequence[int], query: PackageQuery) -> tuple[Sequence[model.Package], int]:
         if "\0" in query.name:
             return [], 0  # no name has it, and SQLite takes it for the end of the pattern
-        wanted = {"normalized": query.normalized, "version": query.version or None}
+        wanted = {"normalized": query.normalized_name, "version": query.version or None}
         whole = {key: value for key, value in wanted.items() if value is not None}
         found = Package.objects.filter(**whole, name__icontains=query.name, project__in=projects)
         path = Publisher.objects.filter(project=OuterRef("project")).values("path")
@@ -103,7 +103,7 @@ class DjangoCatalogue(Answering):
         return File.values(package=package.id)
 
     def has_name(self, projects: Sequence[int], name: NormalizedName) -> bool:
-        return Package.objects.filter(project__in=projects, normalized=name).exists()
+        return Package.objects.filter(project__in=projects, normalized_name=name).exists()
 
     def names(self, projects: Sequence[int]) -> Sequence[NormalizedName]:
         names = Package.objects.filter(project__in=projects).values_list("normalized", flat=True)
@@ -130,6 +130,6 @@ class DjangoCatalogue(Answering):
         data = File.objects.filter(id=file.id).values_list("core_metadata", flat=True).first()
         return None if data is None else bytes(data)
 
-    def about(self, package: model.Package) -> About:
+    def about(self, package: model.Package) -> PackageMetadata:
         said = Package.objects.filter(id=package.id).values_list("about", flat=True).first()
-        return About(**json.loads(said)) if said else About()
+        return PackageMetadata(**json.loads(said)) if said else PackageMetadata()

@@ -13,7 +13,7 @@ from django.core.handlers.wsgi import WSGIRequest
 
 from pypi_registry import model
 from pypi_registry.accounts import token_digest
-from pypi_registry.auth import Ability, Credentials, Presented, Subject
+from pypi_registry.auth import Ability, AuthScheme, Credentials, Subject
 from pypi_registry.directory import Ref
 from pypi_registry.errors import InvalidToken
 from pypi_registry.model import PackageName, Visibility
@@ -71,7 +71,7 @@ def _holder(credentials: Credentials) -> User | None:
     token = Token.objects.select_related("user").filter(sha256=token_digest(credentials.secret)).first()
     if token is not None and token.user.is_active:
         return token.user
-    if credentials.presented is not Presented.BASIC:
+    if credentials.presented is not AuthScheme.BASIC:
         raise InvalidToken
     return None
 

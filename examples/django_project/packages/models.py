@@ -96,7 +96,7 @@ class Publisher(models.Model):
 class Package(models.Model):
     project = models.BigIntegerField()
     name = models.CharField(max_length=255)
-    normalized = models.CharField(max_length=255)
+    normalized_name = models.CharField(max_length=255)
     version = models.CharField(max_length=255)
     canonical = models.CharField(max_length=255)
     """1.0 and 1.0.0 are one package."""
@@ -118,14 +118,14 @@ class Package(models.Model):
         about = json.dumps(asdict(upload.about))
         return cls.objects.update_or_create(
             project=project,
-            normalized=upload.normalized,
+            normalized_name=upload.normalized_name,
             canonical=canonicalize_version(upload.version),
             defaults={"about": about},
             create_defaults={"about": about, "name": upload.name, "version": upload.version, "created_at": at},
         )[0]
 
     def value(self) -> model.Package:
-        name = NormalizedName(self.normalized)
+        name = NormalizedName(self.normalized_name)
         return model.Package(self.id, self.project, self.name, name, self.version, self.created_at, self.yanked)
 
 

@@ -10,18 +10,19 @@ from wsgiref.util import setup_testing_defaults
 
 from packaging.utils import NormalizedName
 
-from pypi_registry.auth import Ability, Auth, Credentials, Presented, Principal
+from pypi_registry.auth import Ability, Auth, AuthScheme, Credentials, Principal
 from pypi_registry.directory import Directory, Ref
 from pypi_registry.errors import InsufficientScope, InvalidToken
 from pypi_registry.model import Group, PackageName, Project
 from pypi_registry.testing.contracts.directory import other_cases
-from pypi_registry.testing.contracts.trying import Threads, raised
+from pypi_registry.testing.contracts.threads import Threads, raised
 
 Abilities: TypeAlias = Collection[Ability]
 
 _NO_SECRET = "a-secret-that-nobody-was-ever-given"
 UNKNOWN_TOKENS = tuple(
-    Credentials(presented, _NO_SECRET) for presented in (Presented.BEARER, Presented.PRIVATE_TOKEN, Presented.JOB_TOKEN)
+    Credentials(presented, _NO_SECRET)
+    for presented in (AuthScheme.BEARER, AuthScheme.PRIVATE_TOKEN, AuthScheme.JOB_TOKEN)
 )
 """What nobody holds, shown in ways in which GitLab then answers 401."""
 _NO_RULE = NormalizedName("a-name-of-no-rule")
@@ -97,7 +98,7 @@ class AuthContract(Threads):
     def test_a_secret_that_is_not_known_makes_nobody_known_however_it_is_shown(self) -> None:
         known = self.make_auth()
         for credentials in _credentials_of_nobody(known):
-            for presented in Presented:
+            for presented in AuthScheme:
                 try:
                     principal = _ask(known, replace(credentials, presented=presented))
                 except InvalidToken:
@@ -339,13 +340,13 @@ def _credentials_of_nobody(known: KnownAuth) -> Iterator[Credentials]:
     real = {caller.credentials for caller in known.callers.values() if caller.credentials}
     secrets = {credentials.secret for credentials in real}
     for secret in ("", " ", "\0", ":", "é", "☃", "%", "*", "' OR '1'='1", "x" * 10_000):
-        yield Credentials(Presented.BASIC, secret)
+        yield Credentials(AuthScheme.BASIC, secret)
     for user in {"", "ada", "é", "x" * 1000, *(credentials.user for credentials in real)} - {"gitlab-ci-token"}:
-        yield Credentials(Presented.BASIC, _NO_SECRET, user)
+        yield Credentials(AuthScheme.BASIC, _NO_SECRET, user)
     for user, secret in {(credentials.user, credentials.secret) for credentials in real}:
         for near in {secret[:-1], f"{secret}x", f"{secret}\0", secret.swapcase(), user} - secrets:
             if user != "gitlab-ci-token":  # with which GitLab takes a wrong job token for a bad one
-                yield Credentials(Presented.BASIC, near, user)
+                yield Credentials(AuthScheme.BASIC, near, user)
 
 
 def _text_of(known: KnownAuth, caller: Caller, method: str) -> str:

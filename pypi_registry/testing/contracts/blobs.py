@@ -6,7 +6,7 @@ import secrets
 from unittest import SkipTest
 
 from pypi_registry.storage import Blobs, NewBlob, Redirect
-from pypi_registry.testing.contracts.trying import Threads
+from pypi_registry.testing.contracts.threads import Threads
 
 KEY, OTHER = "0123456789abcdef" * 2, "fedcba9876543210" * 2
 

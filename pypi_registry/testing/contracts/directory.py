@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pypi_registry.directory import MAX_DIGITS, Directory, Ref, parse_ref
 from pypi_registry.model import Group, Project, is_below, paths_above
-from pypi_registry.testing.contracts.trying import Threads
+from pypi_registry.testing.contracts.threads import Threads
 
 
 @dataclass(frozen=True, slots=True)

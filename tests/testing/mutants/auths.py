@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import Any, cast
 
 from pypi_registry.accounts import Accounts
-from pypi_registry.auth import Ability, Credentials, Presented, Principal, Subject
+from pypi_registry.auth import Ability, AuthScheme, Credentials, Principal, Subject
 from pypi_registry.errors import InsufficientScope, InvalidToken, NotAuthenticated
 from pypi_registry.model import Group, PackageName, Project
 from tests.testing.known import PRIVATE, PUBLIC, accounts
@@ -183,7 +183,7 @@ def _as_nobody(found: Callable[[InvalidToken], bool]) -> Accounts:
 
 def _refuses_who_is_not_known(self: Accounts, credentials: Credentials | None, environ: Environ) -> Principal:
     principal = Accounts.authenticate(self, credentials, environ)
-    if credentials and principal.anonymous and credentials.presented is Presented.BASIC:
+    if credentials and principal.anonymous and credentials.presented is AuthScheme.BASIC:
         raise InvalidToken
     return principal
 
@@ -204,10 +204,10 @@ def _hashes_72_bytes(self: Accounts, credentials: Credentials | None, environ: E
 _SECRETS = ("secret of ada", "secret of bob", "secret of eve", "secret of root")
 
 
-_ALL_WAYS = tuple(Presented)
+_ALL_WAYS = tuple(AuthScheme)
 
 
-def _by_secrets(matches: Callable[[Credentials, str], bool], ways: Collection[Presented] = _ALL_WAYS) -> Accounts:
+def _by_secrets(matches: Callable[[Credentials, str], bool], ways: Collection[AuthScheme] = _ALL_WAYS) -> Accounts:
     """Make an auth that takes a secret for another one."""
 
     def authenticate(self: Accounts, credentials: Credentials | None, environ: Environ) -> Principal:
@@ -217,7 +217,7 @@ def _by_secrets(matches: Callable[[Credentials, str], bool], ways: Collection[Pr
         if (principal is None or principal.anonymous) and credentials and credentials.presented in ways:
             for secret in _SECRETS:
                 if matches(credentials, secret):
-                    shown = Credentials(Presented.PRIVATE_TOKEN, secret)
+                    shown = Credentials(AuthScheme.PRIVATE_TOKEN, secret)
                     return Accounts.authenticate(self, shown, environ)
         return Accounts.authenticate(self, credentials, environ) if principal is None else principal
 
@@ -317,7 +317,7 @@ MUTANTS: dict[str, tuple[Accounts, str]] = {
         "test_a_secret_that_is_not_known_makes_nobody_known_however_it_is_shown",
     ),
     "a secret in a header of its own is not compared to its end": (
-        _by_secrets(lambda shown, secret: shown.secret.startswith(secret), [Presented.JOB_TOKEN]),
+        _by_secrets(lambda shown, secret: shown.secret.startswith(secret), [AuthScheme.JOB_TOKEN]),
         "test_a_secret_that_is_not_known_makes_nobody_known_however_it_is_shown",
     ),
     "a revoked token is nobody's": (

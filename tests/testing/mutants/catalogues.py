@@ -15,11 +15,11 @@ from packaging.version import Version
 
 from pypi_registry.errors import FileTaken, StorageUnavailable, UploadsRefused
 from pypi_registry.model import (
-    About,
     Digests,
     NameStatus,
     Package,
     PackageFile,
+    PackageMetadata,
     PackageQuery,
     Project,
     Status,
@@ -126,11 +126,11 @@ class FindsPackages(MemoryCatalogue):
 
     def _package(self, project: Project, upload: Upload, at: datetime) -> Package:
         same = [package for package in self._packages.values() if self.is_same(package, project, upload)]
-        package = same[0] if same else Package(0, project.id, upload.name, upload.normalized, upload.version, at)
+        package = same[0] if same else Package(0, project.id, upload.name, upload.normalized_name, upload.version, at)
         if not same:
             package = replace(package, id=self._next_id())
             self._packages[package.id] = package
-        siblings = self._packages_by_name[package.project_id, package.normalized]
+        siblings = self._packages_by_name[package.project_id, package.normalized_name]
         if package.id not in siblings:
             siblings.append(package.id)
             self._revisions[project.id, None] = self._next_id()
@@ -142,12 +142,12 @@ def finds(is_same: Callable[[Package, Project, Upload], bool]) -> Make:
 
 
 def _same_name(package: Package, project: Project, upload: Upload) -> bool:
-    return (package.project_id, package.normalized) == (project.id, upload.normalized)
+    return (package.project_id, package.normalized_name) == (project.id, upload.normalized_name)
 
 
 class LetsANameBeTakenByAnotherPackage(MemoryCatalogue):
     def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
-        if upload.filename not in {file.filename for file in self.files([project.id], upload.normalized)}:
+        if upload.filename not in {file.filename for file in self.files([project.id], upload.normalized_name)}:
             self._filenames.discard((project.id, upload.filename))
         return super().add(project, upload, key, at)
 
@@ -159,7 +159,7 @@ class TakesUploadsUnder(MemoryCatalogue):
 
     def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
         said = dict(self._statuses)
-        if said.get((project.id, upload.normalized), NameStatus()).status == self.status_taken:
+        if said.get((project.id, upload.normalized_name), NameStatus()).status == self.status_taken:
             self._statuses = {}
         try:
             return super().add(project, upload, key, at)
@@ -171,7 +171,7 @@ def _refuses(closed: Callable[[Project, Upload, int, str], bool]) -> Make:
     def refuse(self: Any, project: Project, upload: Upload, at: datetime) -> None:
         for (number, name), said in self._statuses.items():
             if said.status is Status.ARCHIVED and closed(project, upload, number, name):
-                raise UploadsRefused(upload.normalized, said.status)
+                raise UploadsRefused(upload.normalized_name, said.status)
 
     return beforehand(refuse)
 
@@ -208,12 +208,12 @@ class RemembersYanks(MemoryCatalogue):
         self._yanks: dict[tuple[int, str, str], str | None] = {}
 
     def yank(self, package: Package, reason: str | None) -> Package | None:
-        self._yanks[package.project_id, package.normalized, canonicalize_version(package.version)] = reason
+        self._yanks[package.project_id, package.normalized_name, canonicalize_version(package.version)] = reason
         return super().yank(package, reason)
 
     def _package(self, project: Project, upload: Upload, at: datetime) -> Package:
         package = super()._package(project, upload, at)
-        key = project.id, upload.normalized, canonicalize_version(upload.version)
+        key = project.id, upload.normalized_name, canonicalize_version(upload.version)
         package = self._packages[package.id] = replace(package, yanked=self._yanks.get(key))
         return package
 
@@ -335,7 +335,7 @@ def _with_the_index(self: Any, package: Package) -> None:
 
 def _everywhere(self: Any, package: Package) -> None:
     for project, name in [*self._revisions]:
-        if name == package.normalized:
+        if name == package.normalized_name:
             self._revisions[project, name] = self._next_id()
     M._revise(self, package)
 
@@ -345,7 +345,7 @@ def _everywhere(self: Any, package: Package) -> None:
 
 def _by_what_is_there(self: Any, root: str, name: NormalizedName, projects: Sequence[int] = ()) -> bool:
     return M.was_published(self, root, name, projects) and any(
-        package.normalized == name for package in self._packages.values()
+        package.normalized_name == name for package in self._packages.values()
     )
 
 
@@ -412,7 +412,7 @@ def _in_all_projects(self: Any, projects: Sequence[int], number: int) -> Package
 
 
 def _of_all_versions(self: Any, package: Package) -> Sequence[PackageFile]:
-    return M.files(self, [package.project_id], package.normalized)
+    return M.files(self, [package.project_id], package.normalized_name)
 
 
 # At once
@@ -460,7 +460,7 @@ class WritesRevisionsThatItReadBefore(MemoryCatalogue):
         self._looks: dict[int, Count] = {}
 
     def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
-        place = project.id, upload.normalized
+        place = project.id, upload.normalized_name
         revision = self._revisions.get(place, 0)
         self._meeting.wait()
         with self._one_by_one:
@@ -532,10 +532,10 @@ def raises_first(act: str, place: Callable[..., tuple[int, NormalizedName | None
 
 
 _PLACES: dict[str, Callable[..., tuple[int, NormalizedName | None]]] = {
-    "add": lambda project, upload, key, at: (project.id, upload.normalized),
-    "yank": lambda package, reason: (package.project_id, package.normalized),
+    "add": lambda project, upload, key, at: (project.id, upload.normalized_name),
+    "yank": lambda package, reason: (package.project_id, package.normalized_name),
     "set_status": lambda project, name, status: (project.id, name),
-    "delete_file": lambda file: (file.package.project_id, file.package.normalized),
+    "delete_file": lambda file: (file.package.project_id, file.package.normalized_name),
 }
 
 
@@ -652,7 +652,7 @@ class AsksForTheStatusTooEarly(MemoryCatalogue):
 
     def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
         if self._closed.value:
-            raise UploadsRefused(upload.normalized, "quarantined")
+            raise UploadsRefused(upload.normalized_name, "quarantined")
         if len(self._files) > 5:
             self._in_the_middle.one_more()
             self._counted.wait_for(1)
@@ -750,7 +750,7 @@ MUTANTS: dict[str, tuple[Make, str]] = {
         "test_what_was_added_is_given_back_as_it_was",
     ),
     "names are kept normalized": (
-        sends(lambda upload: replace(upload, name=upload.normalized)),
+        sends(lambda upload: replace(upload, name=upload.normalized_name)),
         "test_what_was_added_is_given_back_as_it_was",
     ),
     "versions are kept normalized": (
@@ -826,7 +826,8 @@ MUTANTS: dict[str, tuple[Make, str]] = {
     "all projects share a package": (
         finds(
             lambda package, project, upload: (
-                package.normalized == upload.normalized and Version(package.version) == Version(upload.version)
+                package.normalized_name == upload.normalized_name
+                and Version(package.version) == Version(upload.version)
             )
         ),
         "test_what_differs_is_another_package",
@@ -857,7 +858,7 @@ MUTANTS: dict[str, tuple[Make, str]] = {
         "test_an_upload_whose_file_name_is_taken_changes_nothing",
     ),
     "an upload that is refused was published": (
-        beforehand(lambda self, project, upload, at: self._published.add((project.root, upload.normalized))),
+        beforehand(lambda self, project, upload, at: self._published.add((project.root, upload.normalized_name))),
         "test_a_name_that_is_archived_or_quarantined_takes_no_uploads_and_nothing_changes",
     ),
     "archived names take uploads": (
@@ -869,7 +870,7 @@ MUTANTS: dict[str, tuple[Make, str]] = {
         "test_a_name_that_is_archived_or_quarantined_takes_no_uploads_and_nothing_changes",
     ),
     "a name is archived in all projects": (
-        _refuses(lambda project, upload, number, name: upload.normalized == name),
+        _refuses(lambda project, upload, number, name: upload.normalized_name == name),
         "test_uploads_are_refused_under_that_name_in_that_project_only_and_until_it_is_active_again",
     ),
     "all names of a project are archived with one": (
@@ -929,7 +930,7 @@ MUTANTS: dict[str, tuple[Make, str]] = {
         "test_a_deleted_file_gives_back_its_key_and_is_gone_from_everywhere",
     ),
     "a yank takes what was said": (
-        afterwards("yank", lambda self, package, reason: self._about.update({package.id: About()})),
+        afterwards("yank", lambda self, package, reason: self._about.update({package.id: PackageMetadata()})),
         "test_what_a_mark_does_not_speak_of_stays_as_it_was",
     ),
     "the oldest file is found": (
@@ -1035,20 +1036,22 @@ MUTANTS: dict[str, tuple[Make, str]] = {
     ),
     "all versions are deleted with one": (
         _deletes_what_is(
-            lambda other, package: (other.project_id, other.normalized) == (package.project_id, package.normalized)
+            lambda other, package: (
+                (other.project_id, other.normalized_name) == (package.project_id, package.normalized_name)
+            )
         ),
         "test_a_deleted_package_gives_back_the_keys_of_its_files_and_is_gone_from_everywhere",
     ),
     "a package is deleted in all projects": (
         _deletes_what_is(
-            lambda other, package: (other.normalized, other.version) == (package.normalized, package.version)
+            lambda other, package: (other.normalized_name, other.version) == (package.normalized_name, package.version)
         ),
         "test_deleting_in_one_project_touches_no_other",
     ),
     "a status goes with the last package": (
         afterwards(
             "delete_package",
-            lambda self, package: self._statuses.pop((package.project_id, package.normalized), None),
+            lambda self, package: self._statuses.pop((package.project_id, package.normalized_name), None),
         ),
         "test_a_name_that_takes_no_uploads_can_be_yanked_and_deleted_and_still_takes_none",
     ),
@@ -1071,13 +1074,15 @@ MUTANTS: dict[str, tuple[Make, str]] = {
     ),
     "all versions are yanked with one": (
         _yanks_what_is(
-            lambda other, package: (other.project_id, other.normalized) == (package.project_id, package.normalized)
+            lambda other, package: (
+                (other.project_id, other.normalized_name) == (package.project_id, package.normalized_name)
+            )
         ),
         "test_a_yanked_package_is_so_in_every_way_that_it_is_read",
     ),
     "a package is yanked in all projects": (
         _yanks_what_is(
-            lambda other, package: (other.normalized, other.version) == (package.normalized, package.version)
+            lambda other, package: (other.normalized_name, other.version) == (package.normalized_name, package.version)
         ),
         "test_a_yanked_package_is_so_in_every_way_that_it_is_read",
     ),
@@ -1178,8 +1183,8 @@ MUTANTS: dict[str, tuple[Make, str]] = {
         afterwards(
             "add",
             lambda self, project, upload, key, at: (
-                self._published.discard((project.root, upload.normalized)),
-                self._published.add((project.path.partition("/")[0], upload.normalized)),
+                self._published.discard((project.root, upload.normalized_name)),
+                self._published.add((project.path.partition("/")[0], upload.normalized_name)),
             ),
         ),
         "test_the_root_group_counts_in_lower_case",
@@ -1228,7 +1233,7 @@ MUTANTS: dict[str, tuple[Make, str]] = {
         "test_a_name_is_found_by_any_part_in_any_case_with_every_character_literal",
     ),
     "a whole name is a part of one": (
-        lists(lambda query: replace(query, name=query.normalized or query.name, normalized=None)),
+        lists(lambda query: replace(query, name=query.normalized_name or query.name, normalized_name=None)),
         "test_a_list_is_filtered_by_whole_name_and_by_version_as_they_were_uploaded",
     ),
     "a list has all versions": (

@@ -7,7 +7,7 @@ from threading import current_thread, main_thread
 from typing import Any
 
 from pypi_registry.accounts import Accounts
-from pypi_registry.directory import Ref, number_of
+from pypi_registry.directory import Ref, id_from_path
 from pypi_registry.model import Group, Project, is_below
 from tests.testing.known import PRIVATE, PROJECTS, accounts
 from tests.testing.mutants.racing import Meeting
@@ -63,7 +63,7 @@ def _as_asked_for(method: str) -> Accounts:
         found = getattr(A, method)(self, ref)
         if found is None or isinstance(ref, int) or ref == found.path:
             return found
-        return replace(found, id=number_of("x" + ref.swapcase()) + len(ref), path=ref)
+        return replace(found, id=id_from_path("x" + ref.swapcase()) + len(ref), path=ref)
 
     return mutant(**{method: find})
 
@@ -154,7 +154,7 @@ def _all_of_what_is_gone(self: Accounts, group: Group) -> Sequence[Project]:
 
 def _groups_of_their_own(self: Accounts, ref: Ref) -> Group | None:
     project = self.project(ref) if isinstance(ref, str) else None
-    return Group(number_of(project.path), project.path) if project else A.group(self, ref)
+    return Group(id_from_path(project.path), project.path) if project else A.group(self, ref)
 
 
 def _in_themselves(self: Accounts, group: Group) -> Sequence[Project]:

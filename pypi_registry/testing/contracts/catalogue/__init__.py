@@ -1,14 +1,14 @@
 """The suite of a catalogue: its hooks in `samples`, its tests by what they are about."""
 
 from pypi_registry.testing.contracts.catalogue.adding import Adding
-from pypi_registry.testing.contracts.catalogue.at_once import AtOnce
+from pypi_registry.testing.contracts.catalogue.concurrency import AtOnce
 from pypi_registry.testing.contracts.catalogue.deleting import Deleting
-from pypi_registry.testing.contracts.catalogue.lasting import Lasting
+from pypi_registry.testing.contracts.catalogue.durability import Lasting
+from pypi_registry.testing.contracts.catalogue.history import Remembering
 from pypi_registry.testing.contracts.catalogue.listing import Listing
-from pypi_registry.testing.contracts.catalogue.marking import Marking
 from pypi_registry.testing.contracts.catalogue.reading import Reading
-from pypi_registry.testing.contracts.catalogue.remembering import Remembering
-from pypi_registry.testing.contracts.catalogue.revising import Revising
+from pypi_registry.testing.contracts.catalogue.revisions import Revising
+from pypi_registry.testing.contracts.catalogue.yanking_and_status import Marking
 
 
 class CatalogueContract(Adding, Reading, Deleting, Marking, Revising, Remembering, Listing, AtOnce, Lasting):

@@ -7,7 +7,7 @@ from hashlib import sha256
 from packaging.utils import canonicalize_name
 
 from pypi_registry.errors import FileTaken, UploadsRefused
-from pypi_registry.model import About, Digests, NameStatus, Package, PackageFile, Project, Status, Upload
+from pypi_registry.model import Digests, NameStatus, Package, PackageFile, PackageMetadata, Project, Status, Upload
 from pypi_registry.testing.contracts.catalogue.samples import (
     AT,
     DEMO,
@@ -22,7 +22,7 @@ from pypi_registry.testing.contracts.catalogue.samples import (
     listed,
     upload,
 )
-from pypi_registry.testing.contracts.trying import raised
+from pypi_registry.testing.contracts.threads import raised
 
 KEY = "0123456789abcdef" * 2
 
@@ -34,7 +34,7 @@ class Adding(CatalogueHooks):
         catalogue = self.make_catalogue()
         sent = Upload(
             name="My.Pkg",
-            normalized=canonicalize_name("My.Pkg"),
+            normalized_name=canonicalize_name("My.Pkg"),
             version="1.0-RC1",
             filename="My.Pkg-1.0rc1+x.tar.gz",
             size=5 * 1024**3,
@@ -45,7 +45,7 @@ class Adding(CatalogueHooks):
         added = catalogue.add(ELSEWHERE, sent, KEY, AT)
         assert added == PackageFile(
             id=added.id,
-            package=Package(added.package.id, ELSEWHERE.id, "My.Pkg", sent.normalized, "1.0-RC1", AT),
+            package=Package(added.package.id, ELSEWHERE.id, "My.Pkg", sent.normalized_name, "1.0-RC1", AT),
             filename="My.Pkg-1.0rc1+x.tar.gz",
             size=5 * 1024**3,
             digests=Digests("a" * 64, "b" * 32, "c" * 64),
@@ -54,15 +54,15 @@ class Adding(CatalogueHooks):
             key=KEY,
             metadata_sha256=sha256(b"Name: My.Pkg\n").hexdigest(),
         )
-        assert list(catalogue.files([ELSEWHERE.id], sent.normalized)) == [added]
+        assert list(catalogue.files([ELSEWHERE.id], sent.normalized_name)) == [added]
         assert list(catalogue.package_files(added.package)) == [added]
         assert catalogue.file([ELSEWHERE.id], "a" * 64, sent.filename) == added
         assert catalogue.package([ELSEWHERE.id], added.package.id) == added.package
         assert catalogue.core_metadata(added) == b"Name: My.Pkg\n"
         assert listed(catalogue, [ELSEWHERE.id]) == ([added.package], 1)
-        assert list(catalogue.names([ELSEWHERE.id])) == [sent.normalized]
-        assert catalogue.has_name([ELSEWHERE.id], sent.normalized)
-        assert catalogue.revision([ELSEWHERE.id], sent.normalized) > 0
+        assert list(catalogue.names([ELSEWHERE.id])) == [sent.normalized_name]
+        assert catalogue.has_name([ELSEWHERE.id], sent.normalized_name)
+        assert catalogue.revision([ELSEWHERE.id], sent.normalized_name) > 0
         assert catalogue.revision([ELSEWHERE.id], None) > 0
 
     def test_what_was_not_said_stays_unsaid(self) -> None:
@@ -74,17 +74,17 @@ class Adding(CatalogueHooks):
 
     def test_a_text_about_a_package_may_hold_any_character(self) -> None:
         catalogue = self.make_catalogue()
-        said = About(summary="é ☃ \U0001f40d \0 ' \" \\ %s {} \r\n", description="x" * 4000)
+        said = PackageMetadata(summary="é ☃ \U0001f40d \0 ' \" \\ %s {} \r\n", description="x" * 4000)
         added = add(catalogue, TOOLS, replace(upload(), about=said))
         assert catalogue.about(added.package) == said
 
     def test_what_the_last_upload_of_a_package_said_replaces_what_was_said_before(self) -> None:
         catalogue = self.make_catalogue()
-        first = About("2.1", "a@host.example", "summary", "one, two", "description", "text/markdown")
+        first = PackageMetadata("2.1", "a@host.example", "summary", "one, two", "description", "text/markdown")
         package = add(catalogue, TOOLS, replace(upload("one.zip"), about=first)).package
         other = add(catalogue, TOOLS, replace(upload("two.zip", version="2.0"), about=first)).package
         assert catalogue.about(package) == first
-        second = About(metadata_version="2.4", description="é ☃\n\0 {}")
+        second = PackageMetadata(metadata_version="2.4", description="é ☃\n\0 {}")
         add(catalogue, TOOLS, replace(upload("three.zip", version="1.0.0"), about=second))
         assert catalogue.about(package) == second
         assert catalogue.about(other) == first
@@ -162,11 +162,11 @@ class Adding(CatalogueHooks):
 
     def test_an_upload_whose_file_name_is_taken_changes_nothing(self) -> None:
         catalogue = self.make_catalogue()
-        add(catalogue, TOOLS, replace(upload(), about=About(summary="first")))
+        add(catalogue, TOOLS, replace(upload(), about=PackageMetadata(summary="first")))
         before = everything(catalogue)
         moved = Project(TOOLS.id, "moved/tools")
         for refused in (upload(), upload(version="2.0"), upload(name="other"), upload(name="DEMO", version="1.0.0")):
-            said = replace(refused, about=About(summary="second"), core_metadata=b"Name: demo\n")
+            said = replace(refused, about=PackageMetadata(summary="second"), core_metadata=b"Name: demo\n")
             raised(FileTaken, add, catalogue, moved, said)
             assert everything(catalogue) == before, refused
 

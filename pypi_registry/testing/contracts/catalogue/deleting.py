@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from pypi_registry.errors import FileTaken, UploadsRefused
-from pypi_registry.model import About, NameStatus, Package, Status
+from pypi_registry.model import NameStatus, Package, PackageMetadata, Status
 from pypi_registry.testing.contracts.catalogue.samples import (
     AT,
     DEMO,
@@ -17,7 +17,7 @@ from pypi_registry.testing.contracts.catalogue.samples import (
     listed,
     upload,
 )
-from pypi_registry.testing.contracts.trying import raised
+from pypi_registry.testing.contracts.threads import raised
 
 
 class Deleting(CatalogueHooks):
@@ -48,7 +48,7 @@ class Deleting(CatalogueHooks):
 
     def test_a_package_stays_with_no_file_left(self) -> None:
         catalogue = self.make_catalogue()
-        said = About(summary="summary")
+        said = PackageMetadata(summary="summary")
         file = add(catalogue, TOOLS, replace(upload(), about=said))
         catalogue.delete_file(file)
         assert catalogue.has_name([TOOLS.id], DEMO)
@@ -82,7 +82,9 @@ class Deleting(CatalogueHooks):
             add(
                 catalogue,
                 TOOLS,
-                replace(upload(f"demo-1.0-{number}.zip", version=version), core_metadata=b"", about=About("2.1")),
+                replace(
+                    upload(f"demo-1.0-{number}.zip", version=version), core_metadata=b"", about=PackageMetadata("2.1")
+                ),
                 key=f"{number:032}",
             )
             for number, version in enumerate(["1.0", "1.0.0", "1"])
@@ -96,7 +98,7 @@ class Deleting(CatalogueHooks):
         assert list(catalogue.files([TOOLS.id], DEMO)) == [other]
         assert [catalogue.file([TOOLS.id], "a" * 64, file.filename) for file in files] == [None, None, None]
         assert [catalogue.core_metadata(file) for file in files] == [None, None, None]
-        assert catalogue.about(package) == About()
+        assert catalogue.about(package) == PackageMetadata()
         assert catalogue.has_name([TOOLS.id], DEMO)
 
     def test_a_package_without_files_gives_back_no_keys(self) -> None:

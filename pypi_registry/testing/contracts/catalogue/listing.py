@@ -50,15 +50,15 @@ class Listing(CatalogueHooks):
             assert total == len(packages)
             return [f"{package.name} {package.version}" for package in packages]
 
-        assert found(normalized="my-pkg") == ["My.Pkg 1.0", "my_pkg 2.0"]
-        assert found(normalized="my") == found(normalized="") == found(normalized="My.Pkg") == []
+        assert found(normalized_name="my-pkg") == ["My.Pkg 1.0", "my_pkg 2.0"]
+        assert found(normalized_name="my") == found(normalized_name="") == found(normalized_name="My.Pkg") == []
         assert found(version="1.0") == ["My.Pkg 1.0", "my-pkg2 1.0"]
         assert found(version="1.0.0") == ["other 1.0.0"]
         assert found(version="1") == found(version="%") == found(version="1.0\0") == []
-        assert found(normalized="my-pkg", version="2.0") == ["my_pkg 2.0"]
+        assert found(normalized_name="my-pkg", version="2.0") == ["my_pkg 2.0"]
         assert found(name="pkg", version="1.0") == ["My.Pkg 1.0", "my-pkg2 1.0"]
-        assert found(name="my_", normalized="my-pkg", version="2.0") == ["my_pkg 2.0"]
-        assert found(name="my_", normalized="my-pkg", version="1.0") == []
+        assert found(name="my_", normalized_name="my-pkg", version="2.0") == ["my_pkg 2.0"]
+        assert found(name="my_", normalized_name="my-pkg", version="1.0") == []
 
     def test_a_list_has_every_order_with_ties_by_id(self) -> None:
         catalogue = self.make_catalogue()

@@ -10,7 +10,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from pypi_registry.model import Digests, Package, PackageFile, PackageQuery, Project, Upload
 from pypi_registry.storage import Catalogue
-from pypi_registry.testing.contracts.trying import Threads
+from pypi_registry.testing.contracts.threads import Threads
 
 TOOLS, LIBS, ELSEWHERE = Project(1, "acme/tools"), Project(2, "acme/libs"), Project(10**18 - 1, "other/place")
 NESTED, ALONE = Project(3, "acme/deep/er/project"), Project(4, "alone")

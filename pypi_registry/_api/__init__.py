@@ -1,0 +1,1 @@
+"""GitLab's endpoints: routes, access rules, and what each endpoint answers."""

@@ -1,0 +1,1 @@
+"""HTTP and WSGI: requests, bodies, forms, responses. Nothing here knows what a package is."""

@@ -1,0 +1,152 @@
+import errno
+import io
+import os
+import shlex
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from pypi_registry._cli import serve as module
+from pypi_registry._cli import watch
+from pypi_registry._cli.serve import Options, serve
+from pypi_registry._cli.site import AccessLog
+
+SECRET = "registry-of-the-first-start"
+
+
+@pytest.mark.parametrize(
+    ("host", "served", "reached"),
+    [
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1"),
+        ("192.0.2.7", "192.0.2.7", "192.0.2.7"),
+        ("::1", "[::1]", "[::1]"),
+        pytest.param("0.0.0.0", "0.0.0.0", "127.0.0.1", id="every address"),
+        pytest.param("::", "[::]", "[::1]", id="every address of version 6"),
+    ],
+)
+def test_the_printed_lines_can_be_pasted_whatever_the_address(host: str, served: str, reached: str) -> None:
+    stream = io.StringIO()
+    module._announce(stream, host, 8080, SECRET)
+    lines = stream.getvalue().splitlines()
+    [publish] = [shlex.split(line) for line in lines if line.startswith("twine ")]
+    [install] = [shlex.split(line) for line in lines if line.startswith("pip ")]
+    place = f"{reached}:8080/api/v4/projects/1/packages/pypi"
+    login = ["--username", "owner", "--password", SECRET]
+    assert publish == ["twine", "upload", "--repository-url", f"http://{place}", *login, "dist/*"]
+    assert install == ["pip", "install", "--index-url", f"http://owner:{SECRET}@{place}/simple", "mypypipackage"]
+    assert lines[-1] == f"Serving on http://{served}:8080/api/v4/"
+    assert SECRET in stream.getvalue().split(), "the secret is a word of its own"
+
+
+def test_without_a_new_secret_the_address_is_all_that_is_printed() -> None:
+    stream = io.StringIO()
+    module._announce(stream, "127.0.0.1", 8080, None)
+    assert stream.getvalue() == "Serving on http://127.0.0.1:8080/api/v4/\n"
+
+
+def test_what_is_printed_is_flushed_at_once() -> None:
+    flushed: list[str] = []
+
+    class Stream(io.StringIO):
+        def flush(self) -> None:
+            flushed.append(self.getvalue())
+
+    module._announce(Stream(), "127.0.0.1", 8080, None)
+    assert flushed[-1] == "Serving on http://127.0.0.1:8080/api/v4/\n"
+
+
+class Full(io.StringIO):
+    """An output on a disk without room."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+class Gone(io.StringIO):
+    """A pipe that nobody reads."""
+
+    def flush(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+@pytest.mark.parametrize(
+    ("out", "reason"),
+    [(Full(), errno.ENOSPC), (Gone(), errno.EPIPE), pytest.param(None, errno.EBADF, id="closed")],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_token_that_cannot_be_told_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: io.StringIO | None, reason: int
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(sys, "stdout", out)
+    options = Options("127.0.0.1", 0, None, tmp_path / "data")
+    with pytest.raises(OSError, match="standard output") as caught:
+        serve(options)
+    assert (caught.value.errno, caught.value.filename) == (reason, "the standard output")
+    assert not (options.data / "registry.toml").exists()
+    told: list[object] = []
+
+    def announce(stream: object, host: str, port: int, secret: str | None) -> None:
+        told.append(secret)
+        Thread(target=os.kill, args=(os.getpid(), signal.SIGTERM)).start()
+
+    monkeypatch.setattr(module, "_announce", announce)
+    serve(options)
+    serve(options)
+    assert str(told[0]).startswith("registry-")
+    assert told[1:] == [None]
+
+
+def test_a_configuration_that_was_there_stays_whatever_cannot_be_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    config = tmp_path / "registry.toml"
+    config.write_text("forward_to = false", encoding="utf-8")
+    monkeypatch.setattr(sys, "stdout", Full())
+    for options in (Options("127.0.0.1", 0, None, tmp_path), Options("127.0.0.1", 0, config, tmp_path / "other")):
+        with pytest.raises(OSError, match="standard output"):
+            serve(options)
+    assert config.read_text(encoding="utf-8") == "forward_to = false"
+
+
+@pytest.fixture
+def stopping_when(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], bool]], None]:
+    """Give a function that makes the next `serve` stop once a condition holds, or after some seconds."""
+    monkeypatch.setattr(tempfile, "tempdir", None)  # what a server sets is taken back with it
+
+    def arrange(condition: Callable[[], bool]) -> None:
+        def wait() -> None:
+            deadline = time.monotonic() + 10
+            while not condition() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        monkeypatch.setattr(module, "_announce", lambda *_: Thread(target=wait).start())
+
+    return arrange
+
+
+def test_a_change_while_it_starts_is_taken_up_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopping_when: Callable[[Callable[[], bool]], None]
+) -> None:
+    monkeypatch.setattr(watch, "INTERVAL", 0.01)
+    monkeypatch.setattr(watch, "QUIET", 0.05)
+    err, config = io.StringIO(), tmp_path / "registry.toml"
+    monkeypatch.setattr(sys, "stderr", err)
+    config.write_text("forward_to = false", encoding="utf-8")
+
+    def edit_and_log(*arguments: object) -> AccessLog:  # the configuration has been read by now
+        config.write_text("forward_to = true", encoding="utf-8")
+        return AccessLog(*arguments)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(module, "AccessLog", edit_and_log)
+    stopping_when(lambda: "taken up" in err.getvalue())
+    serve(Options("127.0.0.1", 0, config, tmp_path / "data"))
+    assert err.getvalue() == f"{config}: taken up\n"

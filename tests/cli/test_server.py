@@ -1,0 +1,374 @@
+import errno
+import io
+import os
+import re
+import signal
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from http.client import HTTPResponse
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from pypi_registry._cli import server
+from pypi_registry._cli.server import Server, listen
+from pypi_registry._cli.site import AccessLog
+
+T = TypeVar("T")
+
+LOCAL = "127.0.0.1"
+PATIENCE = 10.0
+
+# The socket
+
+
+def test_port_0_is_any_that_is_free() -> None:
+    with listen(LOCAL, 0) as first, listen(LOCAL, 0) as second:
+        assert first.getsockname()[0] == LOCAL
+        assert len({0, first.getsockname()[1], second.getsockname()[1]}) == 3
+
+
+def test_a_port_in_use_is_named() -> None:
+    with socket.create_server((LOCAL, 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError) as raised:
+            listen(LOCAL, port)
+    assert (raised.value.errno, raised.value.filename) == (errno.EADDRINUSE, f"{LOCAL}:{port}")
+
+
+def test_of_two_that_start_at_once_on_a_port_one_is_refused_at_once() -> None:
+    with listen(LOCAL, 0) as first, pytest.raises(OSError) as raised:
+        listen(LOCAL, first.getsockname()[1]).close()
+    assert raised.value.errno == errno.EADDRINUSE
+
+
+def test_a_port_is_free_again_though_its_connections_linger() -> None:
+    with listen(LOCAL, 0) as first:
+        first.listen()
+        port = first.getsockname()[1]
+        client = socket.create_connection((LOCAL, port))
+        connection, _ = first.accept()
+        connection.close()  # the side that closes first lingers
+        client.close()
+    listen(LOCAL, port).close()
+
+
+def test_a_host_that_nobody_knows_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(OSError) as raised:
+        listen("nobody.example", 8080)
+    assert raised.value.filename == "nobody.example:8080"
+    assert raised.value.strerror == "Name or service not known"
+
+
+# The server
+
+
+class Application:
+    """Says hello; waits at ``/wait`` until it is let go; tells at ``/body`` how much it was sent."""
+
+    def __init__(self) -> None:
+        self.reached, self.go = threading.Event(), threading.Event()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/wait":
+            self.reached.set()
+            assert self.go.wait(PATIENCE)
+        body = b"hello"
+        if environ["PATH_INFO"] == "/body":
+            body = str(len(environ["wsgi.input"].read())).encode()
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+        return [body]
+
+
+class Running:
+    """A server that runs in the main thread, as it must, while a test acts as its client in another."""
+
+    def __init__(self, application: Application, server: Server, log: io.StringIO) -> None:
+        self.application = application
+        self.server = server
+        self.address = server.address
+        self.log = log
+
+    def run(self, act: Callable[[], T]) -> T:
+        """Serve until what a test does has sent a signal; give what it gave."""
+        acting: list[Future[T]] = []
+        with ThreadPoolExecutor(1) as pool:
+            self.server.run(lambda: acting.append(pool.submit(self._end_by_a_signal, act)))
+            return acting[0].result()
+
+    def _end_by_a_signal(self, act: Callable[[], T]) -> T:
+        try:
+            return act()
+        finally:
+            if not self.server._stopping.is_set():
+                stop()
+
+    @contextmanager
+    def connected(self) -> Iterator[socket.socket]:
+        with socket.create_connection(self.address, timeout=PATIENCE) as connection:
+            yield connection
+
+    def get(self, path: str) -> int:
+        with self.connected() as connection:
+            connection.sendall(request(path))
+            return answer(connection)[0]
+
+    def lines(self) -> list[str]:
+        """The lines of the log, without their changing parts."""
+        found = re.findall(r'^127\.0\.0\.1 \S+ (".*" \d{3}) \S+ \d\.\d{3}$', self.log.getvalue(), re.MULTILINE)
+        assert len(found) == len(self.log.getvalue().splitlines()), self.log.getvalue()
+        return found
+
+
+def request(path: str, *headers: str, method: str = "GET") -> bytes:
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: registry.example", *headers, "", ""]).encode()
+
+
+def answer(connection: socket.socket) -> tuple[int, bytes]:
+    with HTTPResponse(connection) as response:
+        response.begin()
+        return response.status, response.read()
+
+
+def stop(number: signal.Signals = signal.SIGTERM) -> None:
+    os.kill(os.getpid(), number)
+
+
+@pytest.fixture(autouse=True)
+def signals_are_nobody_elses() -> Iterator[None]:
+    """Make a signal that the server does not take an error of the test, and not the end of all tests."""
+
+    def untaken(number: int, frame: object) -> None:
+        raise AssertionError(f"nobody took signal {number}")
+
+    before = {number: signal.signal(number, untaken) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    assert all(signal.getsignal(number) is untaken for number in before), "the server did not give them back"
+    for number, disposition in before.items():
+        signal.signal(number, disposition)
+
+
+@pytest.fixture
+def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Running:
+    monkeypatch.setattr(tempfile, "tempdir", None)  # what a server sets is taken back with it
+    monkeypatch.setattr(server, "GRACE", PATIENCE / 2)
+    application, stream = Application(), io.StringIO()
+    log = AccessLog(application, stream)
+    return Running(application, Server(log, log, listen(LOCAL, 0), tmp_path), stream)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_it_serves_until_a_signal_comes(running: Running, number: signal.Signals) -> None:
+    def act() -> list[int]:
+        statuses = [running.get("/a"), running.get("/b")]
+        stop(number)
+        return statuses
+
+    assert running.run(act) == [200, 200]
+    assert running.lines() == ['"GET /a" 200', '"GET /b" 200']
+
+
+def test_afterwards_the_port_is_closed(running: Running) -> None:
+    running.run(lambda: running.get("/"))
+    with pytest.raises(ConnectionRefusedError), running.connected():
+        pass
+
+
+def test_it_accepts_connections_from_the_moment_it_is_made(running: Running) -> None:
+    with running.connected() as early:
+        early.sendall(request("/"))
+        assert running.run(lambda: answer(early)) == (200, b"hello")
+
+
+@pytest.mark.parametrize("clients", [1, 5])
+def test_requests_that_had_come_when_the_signal_came_are_answered(running: Running, clients: int) -> None:
+    connections = [socket.create_connection(running.address, timeout=PATIENCE) for _ in range(clients)]
+    try:
+        for connection in connections:
+            connection.sendall(request("/"))
+        running.server.run(ready=stop)
+        assert [answer(connection)[0] for connection in connections] == clients * [200]
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def test_they_are_answered_though_somebody_who_came_before_them_has_gone(running: Running) -> None:
+    with running.connected():
+        pass  # and gone
+    with running.connected() as first, running.connected() as second:
+        for connection in (first, second):
+            connection.sendall(request("/"))
+        running.server.run(ready=stop)
+        assert [answer(connection)[0] for connection in (first, second)] == [200, 200]
+
+
+def test_a_request_at_work_is_answered_after_the_signal(running: Running) -> None:
+    def act() -> tuple[int, bytes]:
+        with running.connected() as connection:
+            connection.sendall(request("/wait"))
+            assert running.application.reached.wait(PATIENCE)
+            stop()
+            wait_until_closed(running)
+            running.application.go.set()
+            return answer(connection)
+
+    assert running.run(act) == (200, b"hello")
+
+
+def test_a_request_that_is_arriving_is_answered_after_the_signal(running: Running) -> None:
+    def act() -> tuple[int, bytes]:
+        with running.connected() as connection:
+            connection.sendall(request("/body", "Content-Length: 10", method="POST") + b"12345")
+            running.get("/")  # what was sent before has arrived by now
+            stop()
+            wait_until_closed(running)
+            connection.sendall(b"67890")
+            return answer(connection)
+
+    assert running.run(act) == (200, b"10")
+
+
+def test_those_who_are_connected_and_ask_for_nothing_do_not_hold_it_up(running: Running) -> None:
+    def act() -> None:
+        with running.connected() as silent, running.connected() as idle:
+            idle.sendall(request("/"))
+            assert answer(idle) == (200, b"hello")  # and stays, as HTTP/1.1 does
+            started = time.monotonic()
+            stop()
+            assert silent.recv(1) == idle.recv(1) == b""
+            assert time.monotonic() - started < PATIENCE / 2
+
+    running.run(act)
+
+
+def test_who_never_finishes_a_request_is_waited_for_only_so_long(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "GRACE", 0.3)
+
+    def act() -> None:
+        with running.connected() as connection:
+            connection.sendall(request("/body", "Content-Length: 10", method="POST") + b"12345")
+            running.get("/")
+            stop()
+            assert connection.recv(1) == b""
+
+    running.run(act)
+
+
+def wait_until_closed(running: Running) -> None:
+    """Wait until the server takes no more connections, as it does once it knows of the signal."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            with running.connected():
+                time.sleep(0.01)
+        except ConnectionError:
+            return
+    raise AssertionError("it still takes connections")
+
+
+ENORMOUS = 256 * 1024
+"""Bytes of a head that are too many. Were there one more, it would be thrown away together with the answer."""
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "line"),
+    [
+        pytest.param(b"this is no request\r\n\r\n", 400, '"- -" 400', id="no request"),
+        pytest.param(b"GET /secret HTTP/1.1 x\r\n\r\n", 400, '"- -" 400', id="more than a request"),
+        pytest.param(request("/secret", "no header"), 400, '"- -" 400', id="no header"),
+        pytest.param(request("/secret", "Content-Length: x"), 400, '"GET -" 400', id="bad length"),
+        pytest.param(request("/secret", "Transfer-Encoding: secret"), 501, '"GET -" 501', id="unknown encoding"),
+        pytest.param(request("/secret", ENORMOUS * "x")[:ENORMOUS], 431, '"GET -" 431', id="enormous head"),
+        pytest.param(request("/secret", "Content-Length: 999999999", method="POST"), 413, '"POST -" 413', id="body"),
+    ],
+)
+def test_a_request_that_the_server_answers_itself_has_a_line_and_holds_nothing_up(
+    running: Running, head: bytes, status: int, line: str
+) -> None:
+    running.server.limit_bodies(1000)
+
+    def act() -> tuple[int, float]:
+        with running.connected() as connection:
+            connection.sendall(head)
+            found = answer(connection)[0]
+            connection.settimeout(PATIENCE / 4)
+            assert connection.recv(1) == b""  # a connection that is kept is lost: nobody ever closes it
+            return found, time.monotonic()
+
+    found, stopped = running.run(act)
+    assert time.monotonic() - stopped < PATIENCE / 2
+    assert found == status
+    assert running.lines() == [line]
+    assert "secret" not in running.log.getvalue()
+
+
+def test_bodies_are_let_in_up_to_a_file_and_a_form_around_it(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "FORM_ROOM", 100)
+    running.server.limit_bodies(1000)
+
+    def post(size: int) -> int:
+        with running.connected() as connection:
+            connection.sendall(request("/body", f"Content-Length: {size}", method="POST") + size * b"x")
+            return answer(connection)[0]
+
+    def act() -> list[int]:
+        before = [post(1099), post(1100)]
+        running.server.limit_bodies(2000)
+        return [*before, post(2099), post(2100)]
+
+    assert running.run(act) == [200, 413, 200, 413]
+
+
+def test_a_spool_that_somebody_cleaned_away_is_made_again(running: Running, tmp_path: Path) -> None:
+    size = 2 * 1024**2
+
+    def act() -> tuple[int, bytes]:
+        tmp_path.rmdir()
+        with running.connected() as connection:
+            connection.sendall(request("/body", f"Content-Length: {size}", method="POST") + size * b"x")
+            return answer(connection)
+
+    assert running.run(act) == (200, str(size).encode())
+    assert os.name != "posix" or tmp_path.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_spool_that_cannot_be_made_again_ends_nothing_but_what_needs_it(running: Running, tmp_path: Path) -> None:
+    def act() -> int:
+        tmp_path.rmdir()
+        tmp_path.write_text("in the way", encoding="utf-8")
+        return running.get("/")
+
+    assert running.run(act) == 200
+
+
+def test_bodies_wait_in_the_spool(running: Running, tmp_path: Path) -> None:
+    made: list[str] = []
+    ordinary = tempfile.TemporaryFile
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        made.append(tempfile.gettempdir())
+        return ordinary(*arguments, **options)
+
+    size = 2 * 1024**2
+
+    def act() -> tuple[int, bytes]:
+        with pytest.MonkeyPatch.context() as patch, running.connected() as connection:
+            patch.setattr(tempfile, "TemporaryFile", noted)
+            connection.sendall(request("/body", f"Content-Length: {size}", method="POST") + size * b"x")
+            return answer(connection)
+
+    assert running.run(act) == (200, str(size).encode())
+    assert made and set(made) == {str(tmp_path)}

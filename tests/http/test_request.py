@@ -1,0 +1,235 @@
+import base64
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from pypi_registry._http.request import (
+    Call,
+    Response,
+    Services,
+    bytes_response,
+    json_response,
+    origin,
+    read_credentials,
+    status_line,
+)
+from pypi_registry._pages.cache import PageCache
+from pypi_registry.auth import AllowAll, AuthScheme, Credentials, Principal
+from pypi_registry.directory import OpenDirectory
+from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
+
+BASIC, BEARER = AuthScheme.BASIC, AuthScheme.BEARER
+
+
+# Credentials
+
+
+def _basic(pair: str, encoding: str = "utf-8") -> dict[str, str]:
+    return {"HTTP_AUTHORIZATION": f"Basic {base64.b64encode(pair.encode(encoding)).decode()}"}
+
+
+LONG = "x" * 10_000
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        pytest.param({}, None, id="nothing"),
+        pytest.param({"HTTP_AUTHORIZATION": ""}, None, id="an empty header"),
+        pytest.param(_basic("ada:secret"), Credentials(BASIC, "secret", "ada"), id="Basic"),
+        pytest.param({"HTTP_AUTHORIZATION": "basic YTpi"}, Credentials(BASIC, "b", "a"), id="lower-case scheme"),
+        pytest.param({"HTTP_AUTHORIZATION": "BASIC YTpi"}, Credentials(BASIC, "b", "a"), id="upper-case scheme"),
+        pytest.param({"HTTP_AUTHORIZATION": "Basic   YTpi "}, Credentials(BASIC, "b", "a"), id="blanks around"),
+        pytest.param(_basic("ada:b:c:"), Credentials(BASIC, "b:c:", "ada"), id="colons in the secret"),
+        pytest.param(_basic("ada: b "), Credentials(BASIC, " b ", "ada"), id="blanks in the secret"),
+        pytest.param(_basic("bücher:gehéim"), Credentials(BASIC, "gehéim", "bücher"), id="UTF-8, as uv"),
+        pytest.param(
+            _basic("bücher:gehéim", "latin-1"), Credentials(BASIC, "gehéim", "bücher"), id="latin-1, as twine"
+        ),
+        pytest.param(_basic("ada:☃"), Credentials(BASIC, "☃", "ada"), id="UTF-8 only"),
+        pytest.param(_basic(":secret"), Credentials(BASIC, "secret", ""), id="no user"),
+        pytest.param(_basic("ada:"), Credentials(BASIC, "", "ada"), id="an empty secret"),
+        pytest.param(_basic(":"), Credentials(BASIC, "", ""), id="a colon alone"),
+        pytest.param(_basic(f"ada:{LONG}"), Credentials(BASIC, LONG, "ada"), id="10 kB"),
+        pytest.param(_basic("no-colon"), None, id="no colon"),
+        pytest.param(_basic(""), None, id="an empty pair"),
+        pytest.param(
+            {"HTTP_AUTHORIZATION": f"Basic {base64.b64encode(b'jos' + bytes([0xE9]) + ':é'.encode()).decode()}"},
+            Credentials(BASIC, "é", "josé"),
+            id="a user in latin-1 and a secret in UTF-8",
+        ),
+        pytest.param({"HTTP_AUTHORIZATION": "Basic"}, None, id="a scheme alone"),
+        pytest.param({"HTTP_AUTHORIZATION": "Basic YTpi!"}, None, id="no base64"),
+        pytest.param({"HTTP_AUTHORIZATION": "Basic YTpiY"}, None, id="base64 cut short"),
+        pytest.param({"HTTP_AUTHORIZATION": "Basic YT\npi"}, None, id="base64 in two lines"),
+        pytest.param({"HTTP_AUTHORIZATION": "Basic YTpi YTpi"}, None, id="base64 twice"),
+        pytest.param({"HTTP_AUTHORIZATION": "Basic é"}, None, id="no ASCII"),
+        pytest.param({"HTTP_AUTHORIZATION": "Basic:YTpi"}, None, id="no blank"),
+        pytest.param({"HTTP_AUTHORIZATION": "Digest YTpi"}, None, id="another scheme"),
+        pytest.param({"HTTP_AUTHORIZATION": "Bearer t0k3n"}, Credentials(BEARER, "t0k3n"), id="Bearer"),
+        pytest.param({"HTTP_AUTHORIZATION": "bearer  t0k3n "}, Credentials(BEARER, "t0k3n"), id="bearer with blanks"),
+        pytest.param({"HTTP_AUTHORIZATION": "Bearer \xc3\xa9"}, Credentials(BEARER, "é"), id="Bearer in UTF-8"),
+        pytest.param({"HTTP_AUTHORIZATION": "Bearer \xe9"}, Credentials(BEARER, "é"), id="Bearer in latin-1"),
+        pytest.param({"HTTP_AUTHORIZATION": "Bearer"}, None, id="Bearer of nothing"),
+        pytest.param({"HTTP_AUTHORIZATION": "Bearer  "}, None, id="Bearer of blanks"),
+        pytest.param({"HTTP_PRIVATE_TOKEN": "t"}, Credentials(AuthScheme.PRIVATE_TOKEN, "t"), id="PRIVATE-TOKEN"),
+        pytest.param({"HTTP_DEPLOY_TOKEN": "t"}, Credentials(AuthScheme.DEPLOY_TOKEN, "t"), id="DEPLOY-TOKEN"),
+        pytest.param({"HTTP_JOB_TOKEN": "t"}, Credentials(AuthScheme.JOB_TOKEN, "t"), id="JOB-TOKEN"),
+        pytest.param({"HTTP_JOB_TOKEN": "\xc3\xa9"}, Credentials(AuthScheme.JOB_TOKEN, "é"), id="a header in UTF-8"),
+        pytest.param(
+            {"HTTP_DEPLOY_TOKEN": "t", **_basic("a:b")}, Credentials(AuthScheme.DEPLOY_TOKEN, "t"), id="a header first"
+        ),
+        pytest.param({"HTTP_PRIVATE_TOKEN": "", **_basic("a:b")}, Credentials(BASIC, "b", "a"), id="not an empty one"),
+    ],
+)
+def test_credentials_are_read_and_malformed_ones_are_none(
+    environ: Mapping[str, object], expected: Credentials | None
+) -> None:
+    assert read_credentials(environ, job_header=True) == expected
+    is_job = expected is not None and expected.presented is AuthScheme.JOB_TOKEN
+    assert read_credentials(environ) == (None if is_job else expected)
+
+
+class Gate:
+    """Notes the credentials that it is shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[Credentials | None] = []
+
+    def authenticate(self, credentials: Credentials | None, environ: Mapping[str, object]) -> Principal:
+        self.shown.append(credentials)
+        return AllowAll().authenticate(credentials, environ)
+
+
+def test_a_header_of_a_job_counts_only_where_it_is_asked_for() -> None:
+    gate, catalogue = Gate(), MemoryCatalogue()
+    parts = Services(OpenDirectory(catalogue), gate, catalogue, MemoryBlobs(), None, 1000, None, PageCache())
+    call = Call({"REQUEST_METHOD": "GET", "HTTP_JOB_TOKEN": "t", **_basic("ada:secret")}, parts)
+    call.principal()
+    call.principal(packages_api=True)
+    assert gate.shown == [Credentials(BASIC, "secret", "ada"), Credentials(AuthScheme.JOB_TOKEN, "t")]
+
+
+@pytest.mark.parametrize("presented", AuthScheme)
+def test_the_repr_of_credentials_shows_no_secret(presented: AuthScheme) -> None:
+    credentials = Credentials(presented, "s3cr3t", "ada")
+    assert "s3cr3t" not in f"{credentials!r} {credentials}"
+    assert "ada" in repr(credentials)
+
+
+# Where the client thinks it is
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("registry.example", "https://registry.example"),
+        ("registry.example:8443", "https://registry.example:8443"),
+        ("127.0.0.1:8080", "https://127.0.0.1:8080"),
+        ("[::1]:8080", "https://[::1]:8080"),
+        ("[::ffff:127.0.0.1]", "https://[::ffff:127.0.0.1]"),
+        ("my_host-2", "https://my_host-2"),
+        (None, "https://server.example:443"),
+        ("", "https://server.example:443"),
+        ("registry.example/path", "https://server.example:443"),
+        ("user@registry.example", "https://server.example:443"),
+        ("registry.example:", "https://server.example:443"),
+        ("registry.example:123456", "https://server.example:443"),
+        ("registry.example\n", "https://server.example:443"),
+        ('"><script>', "https://server.example:443"),
+        ("registry example", "https://server.example:443"),
+        ("caf\xc3\xa9.example", "https://server.example:443"),
+        ("[::1", "https://server.example:443"),
+    ],
+)
+def test_a_host_header_that_is_none_is_replaced_by_the_servers_name(host: str | None, expected: str) -> None:
+    environ: dict[str, object] = {"wsgi.url_scheme": "https", "SERVER_NAME": "server.example", "SERVER_PORT": "443"}
+    if host is not None:
+        environ["HTTP_HOST"] = host
+    assert origin(environ) == expected
+
+
+# Answers
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence", "line"),
+    [
+        pytest.param(404, "", "404 Not Found", id="the standard phrase"),
+        pytest.param(404, "Package Not Found", "404 Package Not Found", id="a sentence"),
+        pytest.param(400, "a\r\nb", "400 a b", id="CR LF"),
+        pytest.param(400, "a\n\n\tb", "400 a b", id="white space"),
+        pytest.param(400, "a\x00b\x7fc\x9fd", "400 a?b?c?d", id="controls"),
+        pytest.param(400, "a\x0bb\x85c\u2028d", "400 a b c d", id="other line ends"),
+        pytest.param(400, "naïve", "400 naïve", id="latin-1"),
+        pytest.param(400, "☃ 日本", "400 ? ??", id="beyond latin-1"),
+        pytest.param(400, "\r\n \t", "400 Bad Request", id="nothing but white space"),
+        pytest.param(400, "x" * 200, "400 " + "x" * 200, id="200 characters"),
+        pytest.param(400, "x" * 201, "400 " + "x" * 200, id="201 characters"),
+        pytest.param(400, "x" * 199 + " y", "400 " + "x" * 199, id="cut at a blank"),
+        pytest.param(507, "", "507 Insufficient Storage", id="507"),
+    ],
+)
+def test_a_status_line_is_one_short_line_of_latin_1(status: int, sentence: str, line: str) -> None:
+    assert status_line(status, sentence) == line
+
+
+def test_a_json_answer_is_ascii_and_knows_its_length() -> None:
+    answer = json_response("400 No", {"message": "é ☃"}, ("Allow", "GET"))
+    assert answer.body == [b'{"message": "\\u00e9 \\u2603"}']
+    assert answer.headers == [("Content-Type", "application/json"), ("Content-Length", "28"), ("Allow", "GET")]
+
+
+def test_an_empty_body_is_nothing_to_send() -> None:
+    answer = bytes_response("200 OK", "text/html", b"")
+    assert list(answer.body) == []
+    assert ("Content-Length", "0") in answer.headers
+
+
+class Stream:
+    """A body that remembers how it was treated."""
+
+    def __init__(self) -> None:
+        self.read = False
+        self.closed = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.read = True
+        return iter([b"bytes"])
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def _send(answer: Response, method: str) -> tuple[Any, list[object]]:
+    started: list[object] = []
+
+    def start_response(*given: object) -> Any:
+        started.extend(given)
+
+    return answer.send({"REQUEST_METHOD": method}, start_response), started
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_server_gets_the_very_body_of_an_answer_and_closes_it_itself(method: str) -> None:
+    stream = Stream()
+    sent, started = _send(Response("200 OK", [("ETag", '"x"')], stream), method)
+    assert sent is stream
+    assert started == ["200 OK", [("ETag", '"x"')]]
+    assert not stream.read
+    assert stream.closed == 0
+
+
+def test_the_body_of_a_head_is_closed_and_never_read() -> None:
+    stream = Stream()
+    sent, started = _send(Response("200 OK", [("ETag", '"x"')], stream), "HEAD")
+    assert list(sent) == []
+    assert started == ["200 OK", [("ETag", '"x"')]]
+    assert not stream.read
+    assert stream.closed == 1
+
+
+def test_the_body_of_a_head_may_be_a_list() -> None:
+    sent, _ = _send(json_response("200 OK", {}), "HEAD")
+    assert list(sent) == []
