@@ -1,65 +1,146 @@
-"""The nouns: what the contracts speak of. Frozen, without behaviour beyond their own fields."""
+"""Data types that the contracts exchange. Frozen; no behaviour beyond their own fields."""
 
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from hashlib import sha256
-from typing import Literal
+from hashlib import blake2b, sha256
+from typing import Literal, TypeAlias
 
 from packaging.utils import NormalizedName
 
+from pypi_registry._paths import last_segment, root_of
+
 
 class Visibility(StrEnum):
-    """Who may see a project or a group (GitLab's "Project and group visibility")."""
+    """Who may see a project or a group (GitLab's manual, "Project and group visibility")."""
 
     PUBLIC = "public"
-    """Anyone."""
+    """Everyone."""
     INTERNAL = "internal"
-    """Anyone who is signed in."""
+    """Everyone who is signed in."""
     PRIVATE = "private"
     """Members only."""
 
 
 @dataclass(frozen=True, slots=True)
-class Namespace:
-    """What projects and groups have in common."""
+class _Namespace:
+    """The fields that projects and groups share."""
 
     id: int
+    """At most 18 digits. It stays when the path changes, and is never given to another."""
     path: str
-    """Full path, such as ``acme/libs/tools``: the groups from the outermost on, without slashes at the ends."""
+    """Full path, such as ``acme/libs/tools``: the groups from the root on, without slashes at the ends."""
     name: str = ""
     """For people; empty means the last segment of the path."""
     visibility: Visibility = Visibility.PRIVATE
-    """Only what is public may be kept by caches that several people share."""
+    """Shared caches may store responses only of what is public."""
 
     @property
     def title(self) -> str:
-        """What people call it."""
+        """The name that people read."""
         return self.name or last_segment(self.path)
 
     @property
     def root(self) -> str:
-        """The path of the outermost group in lower case; the place's own if it stands in none."""
+        """The path of the root group in lower case; the own path if no group contains it."""
         return root_of(self.path)
 
 
-# Both are dataclasses, as their base is one: a decorator of their own would only make all of it again, at each import.
-# Who adds a field must add it.
-class Project(Namespace):
-    """A place where packages are published."""
-
-    __slots__ = ()
+@dataclass(frozen=True, slots=True)
+class Project(_Namespace):
+    """A project, to which packages are published."""
 
 
-class Group(Namespace):
-    """A place where projects and further groups are kept."""
+@dataclass(frozen=True, slots=True)
+class Group(_Namespace):
+    """A group, which contains projects and further groups."""
 
-    __slots__ = ()
+
+Namespace: TypeAlias = Project | Group
+
+
+class Projects:
+    """An immutable set of projects, in the order in which they were given.
+
+    It is a value: two are equal if they hold equal projects. The hash and the cache key are computed once, so a
+    directory that returns the same object again makes an unchanged group cheap.
+
+    >>> projects = Projects([Project(1, "acme/tools"), Project(2, "acme/libs")])
+    >>> projects.ids, 2 in projects, [project.path for project in projects]
+    ((1, 2), True, ['acme/tools', 'acme/libs'])
+    """
+
+    __slots__ = ("_by_id", "_cache_key", "_ids", "_roots")
+
+    def __init__(self, projects: Iterable[Project] = ()) -> None:
+        self._by_id = {project.id: project for project in projects}
+        self._ids: tuple[int, ...] | None = None
+        self._roots: frozenset[str] | None = None
+        self._cache_key: Hashable = None
+
+    def __iter__(self) -> Iterator[Project]:
+        return iter(self._by_id.values())
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __contains__(self, project: object) -> bool:
+        """Return whether a project, or the project with an id, is one of these."""
+        if isinstance(project, Project):
+            return self._by_id.get(project.id) == project
+        return project in self._by_id
+
+    def get(self, id: int) -> Project | None:  # noqa: A002  # GitLab's word
+        """Return the project with an id, or None."""
+        return self._by_id.get(id)
+
+    def only(self, condition: Callable[[Project], bool]) -> "Projects":
+        """Return the projects that meet a condition; this object itself if all do."""
+        found = [project for project in self if condition(project)]
+        return self if len(found) == len(self) else Projects(found)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The ids of the projects."""
+        if self._ids is None:
+            self._ids = tuple(self._by_id)
+        return self._ids
+
+    @property
+    def roots(self) -> frozenset[str]:
+        """The root groups of the projects, in lower case; those of one group have one."""
+        if self._roots is None:
+            self._roots = frozenset(project.root for project in self)
+        return self._roots
+
+    @property
+    def cache_key(self) -> Hashable:
+        """A short value that is equal for equal sets of ids, whatever their order, and for no others.
+
+        A cache keeps it instead of 100,000 ids.
+        """
+        if self._cache_key is None:
+            ids = sorted(self._by_id)
+            many = len(ids) > 4
+            self._cache_key = blake2b(repr(ids).encode(), digest_size=32).digest() if many else tuple(ids)
+        return self._cache_key
+
+    def __hash__(self) -> int:
+        return hash(self.cache_key)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Projects):
+            return NotImplemented
+        return self is other or self._by_id == other._by_id
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} projects>" if len(self) > 3 else f"Projects({[*self]!r})"
 
 
 @dataclass(frozen=True, slots=True)
 class PackageName:
-    """A name within a project: what GitLab's protection rules speak of."""
+    """A name within a project: the subject of GitLab's package protection rules."""
 
     project: Project
     name: NormalizedName
@@ -77,25 +158,43 @@ class Package:
     version: str
     """As first uploaded; ``1.0`` and ``1.0.0`` are one package."""
     created_at: datetime
-    """When its first file came; aware, UTC."""
+    """When its first file was uploaded; aware, UTC."""
     yanked: str | None = None
-    """Why its files should not be installed any more (PEP 592), may be empty; None if they should."""
+    """The reason for which the version was yanked (PEP 592), may be empty; None if it was not."""
 
 
 class Status(StrEnum):
-    """What a project of the simple index is to those who install it (PEP 792)."""
+    """The status of one name, which the simple index calls a project (PEP 792, "Project status markers")."""
 
     ACTIVE = "active"
     ARCHIVED = "archived"
-    """Takes no uploads."""
+    """"The project does not expect to be updated in the future.\""""
     QUARANTINED = "quarantined"
-    """Takes no uploads and offers no files."""
+    """"The project is considered generally unsafe for use, e.g. due to malware.\""""
     DEPRECATED = "deprecated"
+    """Obsolete; for an index the same as active."""
+
+    @property
+    def accepts_uploads(self) -> bool:
+        """Whether files may be uploaded.
+
+        Of archived and of quarantined: "The index hosting the project MUST NOT allow uploads of new distributions to
+        the project."
+        """
+        return self not in (Status.ARCHIVED, Status.QUARANTINED)
+
+    @property
+    def offers_files(self) -> bool:
+        """Whether files may be downloaded.
+
+        Of quarantined: "The index hosting the project MUST NOT offer any distributions of the project for download."
+        """
+        return self is not Status.QUARANTINED
 
 
 @dataclass(frozen=True, slots=True)
 class NameStatus:
-    """The status of a name in one project, or in several that agree."""
+    """The project status of a name, in one project or in several that agree."""
 
     status: Status = Status.ACTIVE
     reason: str = ""
@@ -104,10 +203,14 @@ class NameStatus:
 
 @dataclass(frozen=True, slots=True)
 class PackageQuery:
-    """Which packages of a list are wanted, and in which order. Ties are broken by id, in the same direction."""
+    """Which packages a list shows, and in which order. Packages that are equal in the order follow by id."""
 
     name: str = ""
-    """Part of a name, in any case; empty for all."""
+    """A search for names, in any case; empty for all.
+
+    The text is split at white space. A word of three or more characters matches any part of the name as uploaded; a
+    shorter word matches only a whole name (GitLab's ``MIN_CHARS_FOR_PARTIAL_MATCHING``). All words must match.
+    """
     normalized_name: NormalizedName | None = None
     """A whole name; None for all."""
     version: str = ""
@@ -121,9 +224,9 @@ class PackageQuery:
 
 @dataclass(frozen=True, slots=True)
 class PackageMetadata:
-    """What the last upload of a package said about it.
+    """What the last upload of a package stated about it.
 
-    Each text is cut as GitLab cuts it, and empty if nothing was said.
+    Each text is shortened as GitLab shortens it, and empty if the upload did not have it.
     """
 
     metadata_version: str = ""
@@ -136,7 +239,7 @@ class PackageMetadata:
 
 @dataclass(frozen=True, slots=True)
 class Digests:
-    """Digests of a file's bytes, lower-case hexadecimal; None where nobody asked for that one."""
+    """Digests of the bytes of a file, lower-case hexadecimal; None where a digest was not computed."""
 
     sha256: str
     md5: str | None = None
@@ -145,7 +248,7 @@ class Digests:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that may be published: checked, its bytes already in the store of blobs."""
+    """A checked file that may be published."""
 
     name: str
     """As sent."""
@@ -157,20 +260,20 @@ class Upload:
     """Bytes."""
     digests: Digests
     requires_python: str
-    """A version specifier; empty means that nothing was said."""
-    about: PackageMetadata = field(default_factory=PackageMetadata)
+    """A version specifier; empty means none."""
+    metadata: PackageMetadata = field(default_factory=PackageMetadata)
     core_metadata: bytes | None = None
-    """What the file says of itself, as it is served beside it (PEP 658); None if it is not served."""
+    """The core metadata that is served beside the file (PEP 658); None if none is served."""
 
     @property
-    def metadata_sha256(self) -> str | None:
-        """The digest of the metadata that is served, lower-case hexadecimal."""
+    def core_metadata_sha256(self) -> str | None:
+        """The digest of the core metadata that is served, lower-case hexadecimal."""
         return None if self.core_metadata is None else sha256(self.core_metadata).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class PackageFile:
-    """A file of a package, as the catalogue keeps it."""
+    """A file of a package, as the catalogue stores it."""
 
     id: int
     package: Package
@@ -179,47 +282,62 @@ class PackageFile:
     """Bytes."""
     digests: Digests
     requires_python: str
-    """A version specifier; empty means that nothing was said."""
+    """A version specifier; empty means none."""
     uploaded_at: datetime
-    """When this project got the file; aware, UTC."""
-    key: str
-    """Under which the store of blobs holds the bytes."""
-    metadata_sha256: str | None = None
-    """Digest of the core metadata that is served beside the file, lower-case hexadecimal; None if none is."""
+    """When the file was published in this project; aware, UTC."""
+    blob_key: str
+    """The key of the bytes in the store of blobs."""
+    core_metadata_sha256: str | None = None
+    """The digest of the core metadata that is served beside the file, lower-case hexadecimal; None if none is."""
+    uploaded_by: str = ""
+    """The name of the principal who published the file; empty if it was anonymous or is not known."""
 
 
-def last_segment(path: str) -> str:
-    """Give what a thing is called within its group.
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The files of one name, with the project status of the name in each project, as of one moment."""
 
-    >>> last_segment("acme/libs/tools")
-    'tools'
-    """
-    return path.rpartition("/")[2]
+    files: Sequence[PackageFile]
+    """The oldest first."""
+    statuses: Mapping[int, NameStatus]
+    """By the id of each project that has a package of this name."""
 
+    @property
+    def offered_files(self) -> Sequence[PackageFile]:
+        """The files without those of projects in which the name is quarantined."""
+        return [file for file in self.files if self.statuses[file.package.project_id].status.offers_files]
 
-def root_of(path: str) -> str:
-    """Give the outermost group of a path, in lower case: case makes no two places of one.
-
-    >>> root_of("Acme/libs/tools")
-    'acme'
-    """
-    return path.partition("/")[0].lower()
-
-
-def is_below(path: str, group: str) -> bool:
-    """Tell whether the project or group at `path` lies in the group at `group`, however deep.
-
-    >>> is_below("acme/libs/tools", "acme"), is_below("acme2/tools", "acme")
-    (True, False)
-    """
-    return path.startswith(f"{group}/")
+    @property
+    def status(self) -> NameStatus:
+        """The project status on which all projects agree; active if they do not."""
+        found = {*self.statuses.values()}
+        return found.pop() if len(found) == 1 else NameStatus()
 
 
-def paths_above(path: str) -> list[str]:
-    """Give the groups that a path lies in, the outermost first.
+@dataclass(frozen=True, slots=True)
+class FileWithStatus:
+    """A file, with the project status of its name in its project."""
 
-    >>> paths_above("acme/libs/tools")
-    ['acme', 'acme/libs']
-    """
-    segments = path.split("/")
-    return ["/".join(segments[:depth]) for depth in range(1, len(segments))]
+    file: PackageFile
+    status: NameStatus
+
+
+@dataclass(frozen=True, slots=True)
+class PackageDetails:
+    """A package with its files and its metadata, as of one moment."""
+
+    package: Package
+    files: Sequence[PackageFile]
+    """The oldest first."""
+    metadata: PackageMetadata
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What a catalogue has deleted."""
+
+    package: Package
+    files: Sequence[PackageFile]
+    """Their bytes are to be deleted, too."""
+    package_deleted: bool
+    """Whether the package was deleted with its last file."""

@@ -1,160 +1,277 @@
-"""The contracts for what is kept: a catalogue of rows, and a store of bytes.
+"""The contracts for what is stored: a catalogue of rows, and a store of bytes.
 
-A store never sees HTTP, and knows nothing of who may do what. Both are called from many threads at once, and by other
-processes on the same data.
+A store never sees HTTP and does not decide who may do what. The registry calls both from many threads at once, and
+other processes may use the same data.
 """
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeAlias, runtime_checkable
 
 from packaging.utils import NormalizedName
 
-from pypi_registry.model import NameStatus, Package, PackageFile, PackageMetadata, PackageQuery, Project, Upload
+from pypi_registry.model import (
+    Deletion,
+    FileWithStatus,
+    Listing,
+    NameStatus,
+    Package,
+    PackageDetails,
+    PackageFile,
+    PackageMetadata,
+    PackageQuery,
+    Project,
+    Projects,
+    Upload,
+)
+
+MAX_TOTAL = 10_000
+"""Up to this number `Catalogue.packages` counts exactly, as GitLab does."""
+
+MAX_PUBLICATIONS = 1_000
+"""Rows that `Catalogue.publications` returns at most."""
 
 
 class Catalogue(Protocol):
-    """Keeps packages and files as rows.
+    """Stores packages and files as rows.
 
-    Each method is one transaction. What a method that changes something has returned from is durable; where it raises,
-    nothing was changed. Ids are never used twice. `projects` is a sequence of project ids, in any order and perhaps
-    thousands, so that a project's page and a group's are the same code; an empty one holds nothing. A sequence that is
-    given back is the caller's own. Texts may hold any character.
+    Each method is one transaction. When a method that changes something returns, the change is durable; if it raises,
+    nothing was changed. Ids are never used twice. Texts may hold any character. A returned sequence belongs to the
+    caller.
+
+    Methods that change something take the project as the directory has it now, an id, and `by`, the name of the
+    principal (empty if it is anonymous). A project may have moved to another root group since its last change. Methods
+    that read one project take its id; those that read several take `Projects`, which may hold 100,000. Without
+    projects there is nothing to read.
 
     Every method raises `StorageUnavailable` if the store cannot answer now, and `StorageFull` if it has no room.
     """
 
-    def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
-        """Publish a file, whose bytes lie under `key`, at the time `at` (aware, UTC).
+    # Changes
 
-        Its package is the project's one of this normalized name and of an equal version (``1.0`` and ``1.0.0`` are
-        equal), or a new one, and stays yanked if it is. What the upload says about the package replaces what was said
-        before. Remembers for ever that the name was published under the project's root group, and where the project is.
+    def add(self, project: Project, upload: Upload, blob_key: str, at: datetime, by: str) -> PackageFile:
+        """Publish a file whose bytes are stored under `blob_key`, at the time `at` (aware, UTC).
 
-        :raises UploadsRefused: if the name's status in the project is archived or quarantined; this is asked first.
-        :raises FileTaken: if the project has a file of this name, whose case counts. The constraint is the store's own,
-            not a look before the leap: of two uploads at once, one fails.
+        Its package is the one of the project with this normalized name and an equal version (``1.0`` and ``1.0.0`` are
+        equal), or a new one; a yanked package stays yanked. The metadata of the upload replaces the metadata that the
+        package had. The catalogue stores for ever that the name was published in this project and under its root
+        group.
+
+        >>> file = catalogue.add(project, upload, "0123456789abcdef" * 2, datetime.now(UTC), "ada")
+        >>> file.filename, file.uploaded_by
+        ('demo-1.0.tar.gz', 'ada')
+
+        :raises UploadsRefused: if the project status of the name is archived or quarantined; this is checked first.
+        :raises FileTaken: if the project has a file with this name; case matters. A constraint of the store itself
+            decides, not a check before: of two uploads at once, one fails.
         """
 
-    def delete_file(self, file: PackageFile) -> str | None:
-        """Remove a file's row, and give the key of its bytes; None if it is gone already.
+    def delete_file(self, project: Project, file_id: int, by: str) -> Deletion | None:
+        """Delete a file; None if the project has none with this id. The file name is free at once.
 
-        Of two who delete at once, one gets the key. Its package stays, even with no file left. Its name is free at
-        once.
+        The package is deleted with its last file, as in GitLab. Of two callers that delete at once, one gets the
+        `Deletion`.
         """
 
-    def delete_package(self, package: Package) -> Sequence[str]:
-        """Remove a package and the rows of its files, and give the keys of their bytes; harmless if it is gone."""
+    def delete_package(self, project: Project, package_id: int, by: str) -> Deletion | None:
+        """Delete a package with its files; None if the project has none with this id."""
 
-    def yank(self, package: Package, reason: str | None) -> Package | None:
-        """Yank a package (the reason may be empty), or with None take that back; None if it is gone."""
+    def yank(self, project: Project, package_id: int, reason: str | None, by: str) -> Package | None:
+        """Yank a package for a reason (may be empty), or undo it with None.
 
-    def set_status(self, project: Project, name: NormalizedName, status: NameStatus) -> None:
-        """Say what a name of a project is from now on, also if it has no package, or loses its last."""
-
-    def status(self, projects: Sequence[int], name: NormalizedName) -> NameStatus:
-        """Give the status of a name, if all of these projects that have such a package agree; else `ACTIVE`."""
-
-    def packages(self, projects: Sequence[int], query: PackageQuery) -> tuple[Sequence[Package], int]:
-        """Give one page of the packages of these projects, and how many there are on all pages."""
-
-    def package(self, projects: Sequence[int], number: int) -> Package | None:
-        """Give the package with this id, or None."""
-
-    def package_files(self, package: Package) -> Sequence[PackageFile]:
-        """Give the files of a package, the oldest first."""
-
-    def has_name(self, projects: Sequence[int], name: NormalizedName) -> bool:
-        """Tell whether a name has a package in these projects, with files or without."""
-
-    def names(self, projects: Sequence[int]) -> Sequence[NormalizedName]:
-        """Give the names that have a package in these projects, each once, sorted."""
-
-    def files(self, projects: Sequence[int], name: NormalizedName) -> Sequence[PackageFile]:
-        """Give the files of a name, the oldest first."""
-
-    def file(self, projects: Sequence[int], sha256: str, filename: str) -> PackageFile | None:
-        """Give the newest file with this name and this digest (lower-case hexadecimal), or None."""
-
-    def revision(self, projects: Sequence[int], name: NormalizedName | None) -> int:
-        """Give a number that is raised whenever the page of a name changes, or the index, for which `name` is None.
-
-        What raises it is a file that comes or goes, a package that goes or is yanked or not any more, and a status; for
-        the index, a name that gets its first package or loses its last. In one project nothing else does. For several
-        projects it may be that of all there are. Whoever sees a number sees what raised it.
-
-        0 if no project ever had such a name (had anything at all, for the index). It must be cheap: it is asked on
-        every request for a page.
+        Returns the changed package; None if the project has none with this id.
         """
 
-    def was_published(self, root: str, name: NormalizedName, projects: Sequence[int] = ()) -> bool:
-        """Tell whether the name was ever published under this root group (lower case), or in one of these projects.
+    def set_status(self, project: Project, name: NormalizedName, status: NameStatus, by: str) -> None:
+        """Set the project status of a name; it holds also while the name has no package."""
 
-        Whatever was deleted or moved since, and whatever the group was called then.
+    # Simple pages and files
+
+    def revision(self, projects: Projects, name: NormalizedName | None) -> Hashable | None:
+        """Return an opaque value that changes whenever the page of a name changes; with None, whenever the index does.
+
+        A page changes when a file or a package is added or deleted, a package is yanked or restored, or a status is
+        set. The index changes when a name gets its first package or loses its last one. The revision of one project
+        changes for no other reason. That of several projects may also change with other projects of their root
+        groups, but not with projects of other root groups.
+
+        A caller that sees a revision also sees the changes that led to it. The values are random, so that a restored
+        database never returns the revision of a newer page. None if there is nothing to show. The registry calls
+        this for every request for a page, so it must be cheap.
         """
 
-    def publishers(self, projects: Sequence[int] | None = None) -> Sequence[tuple[int, str]]:
-        """Give the id and the full path of each project that ever published, as they were at its last upload.
+    def names(self, projects: Projects) -> Sequence[NormalizedName]:
+        """Return the names that have a package in these projects, each once, sorted."""
 
-        Those among `projects`, or all if it is None; sorted by id.
+    def listing(self, projects: Projects, name: NormalizedName) -> Listing | None:
+        """Return the files of a name with its statuses; None if no project has a package of this name."""
+
+    def file(self, projects: Projects, sha256: str, filename: str) -> FileWithStatus | None:
+        """Return a file by its digest (lower-case hexadecimal) and its name; None if there is none.
+
+        Of several, the newest whose name is not quarantined in its project; if all are quarantined, the newest.
         """
 
-    def core_metadata(self, file: PackageFile) -> bytes | None:
-        """Give the core metadata that came with a file; None if none did, or if the file is gone.
+    def core_metadata(self, file_id: int) -> bytes | None:
+        """Return the core metadata of a file; None if it has none, or if the file does not exist.
 
-        It is kept here and not beside the bytes, so that one transaction makes a file and its metadata visible: pip and
-        uv fail on a page that promises metadata which is not there.
+        It is stored here and not beside the bytes, so that one transaction makes a file and its core metadata visible:
+        pip and uv fail if a page promises metadata that does not exist.
         """
 
-    def about(self, package: Package) -> PackageMetadata:
-        """Give what the last upload of a package said about it; nothing if it is gone."""
+    def publications(self, name: NormalizedName) -> Sequence[tuple[str, int]]:
+        """Return where a name was ever published: root group (lower case) and project id, each pair once.
+
+        At most `MAX_PUBLICATIONS` pairs; the registry treats a name with so many as published everywhere.
+        """
+
+    # The Packages API
+
+    def packages(self, projects: Projects, query: PackageQuery) -> tuple[Sequence[Package], int | None]:
+        """Return one page of the packages of these projects, and how many the whole list has.
+
+        The number is exact up to `MAX_TOTAL`, and None above. A page of a list of 1,000,000 packages must cost about
+        the same as one of a list of 1,000.
+        """
+
+    def package(self, project_id: int, package_id: int) -> PackageDetails | None:
+        """Return a package with its files and its metadata; None if the project has none with this id."""
 
 
-class NewBlob(Protocol):
-    """Bytes on their way into a store; written and read back by one thread."""
+@runtime_checkable
+class ProjectPaths(Protocol):
+    """An optional part of a catalogue, which an open registry needs: the projects that ever published."""
 
-    def write(self, data: bytes) -> object:
-        """Append; all of `data` or an exception."""
+    def project_paths(self, ids: Sequence[int] | None = None) -> Sequence[tuple[int, str]]:
+        """Return the id and the full path of each project that ever published, as of its last change, sorted by id.
 
-    def read_back(self) -> BinaryIO:
-        """Give a seekable stream over what was written so far, which the caller closes before it writes on."""
+        Only those among `ids`, or all if it is None.
+        """
 
-    def commit(self) -> None:
-        """Make the bytes durable and visible under their key."""
+
+# Copies and checks of whole stores
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRecord:
+    """A project that ever published."""
+
+    id: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackageRecord:
+    """A package with its metadata."""
+
+    package: Package
+    metadata: PackageMetadata
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file with its core metadata."""
+
+    file: PackageFile
+    core_metadata: bytes | None
+    identity: str | None = None
+    """One canonical spelling for all file names of one release; unique within a project. None if it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRecord:
+    """The project status of a name in a project."""
+
+    project_id: int
+    name: NormalizedName
+    status: NameStatus
+
+
+@dataclass(frozen=True, slots=True)
+class PublicationRecord:
+    """A name that was published in a project, under a root group."""
+
+    name: NormalizedName
+    root: str
+    project_id: int
+
+
+Record: TypeAlias = ProjectRecord | PackageRecord | FileRecord | StatusRecord | PublicationRecord
+
+
+@runtime_checkable
+class Enumerable(Protocol):
+    """A catalogue of which everything can be read and written as records, to check, copy and export it."""
+
+    def records(self) -> Iterator[Record]:
+        """Yield every record, of one moment: a package before its files, a project before its packages."""
+
+    def restore(self, record: Record) -> None:
+        """Write a record with its ids. Writing the same record again changes nothing.
+
+        :raises ValueError: if another record has its id or its file name, or the package of a file is missing.
+        """
+
+
+@runtime_checkable
+class EnumerableBlobs(Protocol):
+    """A store of bytes whose keys can be listed."""
+
+    def keys(self) -> Iterator[tuple[str, int, datetime]]:
+        """Yield the key of each blob with its size in bytes and the time at which it was stored (aware, UTC)."""
+
+
+# Bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Where the bytes are found instead."""
+    """Where the bytes are, instead of the bytes."""
 
     url: str
-    """For the client: an object store's signed URL. For the server, if `internal`: an address of its own."""
+    """For the client: the signed URL of an object store. For the front-end server, if `internal`: a URL of its own."""
     internal: bool = False
-    """Whether the server in front of this one sends them, as nginx does for ``X-Accel-Redirect``."""
+    """Whether the server in front of this one sends the bytes, as nginx does for ``X-Accel-Redirect``."""
 
 
 class Blobs(Protocol):
-    """Keeps bytes under keys, which are 32 lower-case hexadecimal digits, fresh for every upload.
+    """Stores bytes under keys: 32 lower-case hexadecimal digits, fresh for every upload.
 
-    An instance that begins disturbs no upload of another over the same data.
+    Starting another instance over the same data does not disturb the uploads of this one. Every method raises
+    `StorageUnavailable` if the store cannot answer now.
+
+    A store may also implement `CreatesFiles`; without it, an upload is received into a temporary file of the system.
     """
 
-    def create(self, key: str) -> AbstractContextManager[NewBlob]:
-        """Begin a blob, which nobody else sees before its commit, and everybody whole from then on.
+    def put(self, key: str, file: BinaryIO, *, size: int, sha256: str, filename: str) -> None:
+        """Store the bytes of a file under a key, durably and atomically: other callers see all of them or nothing.
 
-        Leaving the context without a commit leaves nothing, whatever happened, and the key may be used again; after a
-        commit the bytes stay. An exception passes through.
+        `file` is seekable, at any position, and stays open; it holds `size` bytes with this digest (lower-case
+        hexadecimal). `filename` is the name under which clients will download them. If this raises, nothing is stored.
 
-        :raises StorageFull: if there is no room, here or on writing and committing.
+        :raises StorageFull: if the store has no room.
         """
 
-    def open(self, key: str) -> BinaryIO | Redirect | None:
-        """Give the bytes as a seekable stream, which the caller closes, or say where they are.
+    def open(self, key: str, *, size: int, part: range | None = None) -> BinaryIO | Redirect | None:
+        """Return the bytes, or `part` of them (positions from 0, step 1), as a stream that the caller reads forward.
 
-        None if there are none.
+        The caller closes the stream. None if the key does not exist. A store whose bytes are sent by another server
+        returns a `Redirect`; neither the key nor the size needs to be checked then.
+
+        :raises StorageUnavailable: if other than `size` bytes are stored under the key.
         """
 
     def delete(self, key: str) -> None:
-        """Forget the bytes; harmless if there are none."""
+        """Delete the bytes; harmless if there are none."""
+
+
+@runtime_checkable
+class CreatesFiles(Protocol):
+    """An optional part of a store of bytes: the file into which an upload is received before it is stored."""
+
+    def new_file(self) -> BinaryIO:
+        """Return an empty file: private, writable, readable and seekable. Closing it deletes it, unless it was `put`.
+
+        :raises StorageFull: if there is no room; also when it is written.
+        """
