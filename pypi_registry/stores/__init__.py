@@ -1,1 +1,1 @@
-"""Ready-made stores; each module stands alone and fills one contract of `pypi_registry.storage`, or both."""
+"""Stores that implement the protocols of `pypi_registry.storage`. Each module can be used without the others."""

@@ -1,56 +1,95 @@
-"""A catalogue and a store of bytes that last as long as the process."""
+"""A catalogue and a store of bytes that live as long as the process."""
 
 import io
+import secrets
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import chain
 from threading import Lock
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 from packaging.utils import NormalizedName, canonicalize_version
 
-from pypi_registry.errors import FileTaken, UploadsRefused
-from pypi_registry.model import NameStatus, Package, PackageFile, PackageMetadata, PackageQuery, Project, Status, Upload
+from pypi_registry._paths import root_of
+from pypi_registry.errors import FileTaken, StorageUnavailable, UploadsRefused
+from pypi_registry.model import (
+    Deletion,
+    FileWithStatus,
+    Listing,
+    NameStatus,
+    Package,
+    PackageDetails,
+    PackageFile,
+    PackageQuery,
+    Project,
+    Projects,
+    Upload,
+)
+from pypi_registry.storage import (
+    MAX_PUBLICATIONS,
+    MAX_TOTAL,
+    FileRecord,
+    PackageRecord,
+    ProjectRecord,
+    PublicationRecord,
+    Record,
+    StatusRecord,
+)
+from pypi_registry.stores._search import name_matches
 
 
 class MemoryCatalogue:
-    """Keeps rows in dictionaries, under one lock."""
+    """Stores rows in dictionaries, under one lock. Implements `Catalogue`, `ProjectPaths` and `Enumerable`."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._last_id = 0
-        self._packages: dict[int, Package] = {}
-        self._about: dict[int, PackageMetadata] = {}
-        self._files: dict[int, PackageFile] = {}
-        self._core_metadata: dict[int, bytes] = {}
-        self._packages_by_name: dict[tuple[int, NormalizedName], list[int]] = defaultdict(list)
-        self._files_by_package: dict[int, list[int]] = defaultdict(list)
-        self._files_by_digest: dict[tuple[str, str], list[int]] = defaultdict(list)
-        self._filenames: set[tuple[int, str]] = set()
+        # Rows. A record of a file holds its package as it was when the file was added.
+        self._paths: dict[int, str] = {}
+        self._packages: dict[int, PackageRecord] = {}
+        self._files: dict[int, FileRecord] = {}
         self._statuses: dict[tuple[int, NormalizedName], NameStatus] = {}
-        self._revisions: dict[tuple[int, NormalizedName | None], int] = {}
-        self._published: set[tuple[str | int, NormalizedName]] = set()
-        self._publishers: dict[int, str] = {}
+        self._publications: dict[NormalizedName, set[tuple[str, int]]] = defaultdict(set)
+        # Indexes of the rows: ids of packages by name and project, names by project, ids of files, names of files
+        self._packages_of_name: dict[NormalizedName, dict[int, list[int]]] = defaultdict(dict)
+        self._names_of_project: dict[int, set[NormalizedName]] = defaultdict(set)
+        self._files_of_package: dict[int, list[int]] = {}
+        self._files_of_digest: dict[tuple[str, str], list[int]] = defaultdict(list)
+        self._filenames: set[tuple[int, str]] = set()
+        # Revisions, by the id of a project or by a root group; the name of an index is None.
+        self._revisions: dict[tuple[int | str, NormalizedName | None], int] = {}
+        self._roots: dict[int, set[str]] = defaultdict(set)  # the root groups in which a project ever was
 
     def copy(self) -> Self:
-        """Give a catalogue with the same rows, which goes its own way from here."""
+        """Return a catalogue with the same rows. A later change of one does not affect the other."""
         other = type(self)()
         with self._lock:
             rows = {name: value for name, value in vars(self).items() if name != "_lock"}
             vars(other).update(deepcopy(rows))
         return other
 
-    def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
+    # Changes
+
+    def add(self, project: Project, upload: Upload, blob_key: str, at: datetime, by: str) -> PackageFile:
+        name = upload.normalized_name
         with self._lock:
-            status = self._statuses.get((project.id, upload.normalized_name), NameStatus()).status
-            if status in (Status.ARCHIVED, Status.QUARANTINED):
-                raise UploadsRefused(upload.normalized_name, status)
+            status = self._status(project.id, name).status
+            if not status.accepts_uploads:
+                raise UploadsRefused(name, status)
             if (project.id, upload.filename) in self._filenames:
                 raise FileTaken(upload.filename)
-            package = self._package(project, upload, at)
+            self._paths[project.id] = project.path
+            self._roots[project.id].add(project.root)
+            self._publications[name].add((project.root, project.id))
+            package = self._package_of_version(project.id, name, upload.version)
+            if package is None:
+                package = Package(self._next_id(), project.id, upload.name, name, upload.version, at)
+                self._insert_package(PackageRecord(package, upload.metadata))
+            else:
+                self._packages[package.id] = PackageRecord(package, upload.metadata)
             file = PackageFile(
                 id=self._next_id(),
                 package=package,
@@ -59,211 +98,298 @@ class MemoryCatalogue:
                 digests=upload.digests,
                 requires_python=upload.requires_python,
                 uploaded_at=at,
-                key=key,
-                metadata_sha256=upload.metadata_sha256,
+                blob_key=blob_key,
+                core_metadata_sha256=upload.core_metadata_sha256,
+                uploaded_by=by,
             )
-            self._files[file.id] = file
-            if upload.core_metadata is not None:
-                self._core_metadata[file.id] = upload.core_metadata
-            self._files_by_package[package.id].append(file.id)
-            self._files_by_digest[file.digests.sha256, file.filename].append(file.id)
-            self._filenames.add((project.id, file.filename))
-            self._about[package.id] = upload.about
-            self._published |= {(project.root, upload.normalized_name), (project.id, upload.normalized_name)}
-            self._publishers[project.id] = project.path
-            self._revise(package)
+            self._insert_file(FileRecord(file, upload.core_metadata))
             return file
 
-    def _package(self, project: Project, upload: Upload, at: datetime) -> Package:
-        version = canonicalize_version(upload.version)
-        siblings = self._packages_by_name[project.id, upload.normalized_name]
-        for sibling in map(self._packages.__getitem__, siblings):
-            if canonicalize_version(sibling.version) == version:
-                return sibling
-        package = Package(self._next_id(), project.id, upload.name, upload.normalized_name, upload.version, at)
-        if not siblings:
-            self._revisions[project.id, None] = self._next_id()
-        siblings.append(package.id)
-        self._packages[package.id] = package
-        return package
+    def delete_file(self, project: Project, file_id: int, by: str) -> Deletion | None:
+        with self._lock:
+            record = self._files.get(file_id)
+            if record is None or record.file.package.project_id != project.id:
+                return None
+            self._follow(project)
+            [file] = self._rows([file_id])
+            self._delete_file(file)
+            is_last = not self._files_of_package[file.package.id]
+            if is_last:
+                self._delete_package(file.package)
+            return Deletion(file.package, [file], package_deleted=is_last)
+
+    def delete_package(self, project: Project, package_id: int, by: str) -> Deletion | None:
+        with self._lock:
+            record = self._package_record(project.id, package_id)
+            if record is None:
+                return None
+            self._follow(project)
+            files = self._rows(self._files_of_package[package_id])
+            for file in files:
+                self._delete_file(file)
+            self._delete_package(record.package)
+            return Deletion(record.package, files, package_deleted=True)
+
+    def yank(self, project: Project, package_id: int, reason: str | None, by: str) -> Package | None:
+        with self._lock:
+            record = self._package_record(project.id, package_id)
+            if record is None:
+                return None
+            self._follow(project)
+            package = replace(record.package, yanked=reason)
+            self._packages[package_id] = PackageRecord(package, record.metadata)
+            self._renew(project.id, package.normalized_name)
+            return package
+
+    def set_status(self, project: Project, name: NormalizedName, status: NameStatus, by: str) -> None:
+        with self._lock:
+            self._follow(project)
+            self._statuses[project.id, name] = status
+            self._renew(project.id, name)
+
+    # Simple pages and files
+
+    def revision(self, projects: Projects, name: NormalizedName | None) -> Hashable | None:
+        with self._lock:
+            published: Iterable[int] = self._names_of_project if name is None else self._packages_of_name.get(name, ())
+            if not any(id_ in projects for id_ in published):
+                return None
+            # The revisions of 100,000 projects would cost too much, so a group has those of its root groups. There is
+            # none if the projects published in another root group and then moved here: their next change adds it.
+            owners = projects.ids if len(projects) == 1 else sorted(projects.roots)
+            return tuple(self._revisions.get((owner, name)) for owner in owners)
+
+    def names(self, projects: Projects) -> Sequence[NormalizedName]:
+        with self._lock:
+            found = (names for id_, names in self._names_of_project.items() if id_ in projects)
+            return sorted({*chain.from_iterable(found)})
+
+    def listing(self, projects: Projects, name: NormalizedName) -> Listing | None:
+        with self._lock:
+            found = {id_: ids for id_, ids in self._packages_of_name.get(name, {}).items() if id_ in projects}
+            if not found:
+                return None
+            packages = chain.from_iterable(found.values())
+            files = self._rows(chain.from_iterable(self._files_of_package[package] for package in packages))
+            return Listing(files, {id_: self._status(id_, name) for id_ in found})
+
+    def file(self, projects: Projects, sha256: str, filename: str) -> FileWithStatus | None:
+        with self._lock:
+            found = [
+                FileWithStatus(file, self._status(file.package.project_id, file.package.normalized_name))
+                for file in reversed(self._rows(self._files_of_digest.get((sha256, filename), ())))
+                if file.package.project_id in projects
+            ]
+        offered = [file for file in found if file.status.status.offers_files]
+        return next(iter(offered or found), None)
+
+    def core_metadata(self, file_id: int) -> bytes | None:
+        with self._lock:
+            record = self._files.get(file_id)
+            return None if record is None else record.core_metadata
+
+    def publications(self, name: NormalizedName) -> Sequence[tuple[str, int]]:
+        with self._lock:
+            return sorted(self._publications.get(name, ()))[:MAX_PUBLICATIONS]
+
+    # The Packages API
+
+    def packages(self, projects: Projects, query: PackageQuery) -> tuple[Sequence[Package], int | None]:
+        with self._lock:
+            found = [
+                record.package
+                for record in self._packages.values()
+                if record.package.project_id in projects and _matches(record.package, query)
+            ]
+            found.sort(key=lambda package: (self._order(package, query), package.id), reverse=query.descending)
+        end = None if query.limit is None else query.offset + query.limit
+        return found[query.offset : end], len(found) if len(found) <= MAX_TOTAL else None
+
+    def package(self, project_id: int, package_id: int) -> PackageDetails | None:
+        with self._lock:
+            record = self._package_record(project_id, package_id)
+            if record is None:
+                return None
+            return PackageDetails(record.package, self._rows(self._files_of_package[package_id]), record.metadata)
+
+    # ProjectPaths
+
+    def project_paths(self, ids: Sequence[int] | None = None) -> Sequence[tuple[int, str]]:
+        with self._lock:
+            return sorted((id_, path) for id_, path in self._paths.items() if ids is None or id_ in ids)
+
+    # Enumerable
+
+    def records(self) -> Iterator[Record]:
+        with self._lock:
+            found: list[Record] = [ProjectRecord(id_, path) for id_, path in self._paths.items()]
+            found += self._packages.values()
+            found += [replace(self._files[file.id], file=file) for file in self._rows(self._files)]
+            found += [StatusRecord(id_, name, status) for (id_, name), status in self._statuses.items()]
+            found += [
+                PublicationRecord(name, root, id_)
+                for name, publications in self._publications.items()
+                for root, id_ in sorted(publications)
+            ]
+        return iter(found)
+
+    def restore(self, record: Record) -> None:
+        with self._lock:
+            match record:
+                case ProjectRecord():
+                    self._restore_project(record)
+                case PackageRecord():
+                    self._restore_package(record)
+                case FileRecord():
+                    self._restore_file(record)
+                case StatusRecord():
+                    if self._statuses.get((record.project_id, record.name)) != record.status:
+                        self._statuses[record.project_id, record.name] = record.status
+                        self._renew(record.project_id, record.name)
+                case PublicationRecord():
+                    self._publications[record.name].add((record.root, record.project_id))
+                    self._roots[record.project_id].add(record.root)
+
+    def _restore_project(self, record: ProjectRecord) -> None:
+        if self._paths.setdefault(record.id, record.path) != record.path:
+            raise ValueError(f"another project has the id {record.id}")
+        self._roots[record.id].add(root_of(record.path))
+
+    def _restore_package(self, record: PackageRecord) -> None:
+        package = record.package
+        if self._packages.get(package.id) == record:
+            return
+        if package.id in self._packages:
+            raise ValueError(f"another package has the id {package.id}")
+        if self._package_of_version(package.project_id, package.normalized_name, package.version):
+            raise ValueError(f"the project has another package {package.normalized_name} {package.version}")
+        self._insert_package(record)
+
+    def _restore_file(self, record: FileRecord) -> None:
+        file = record.file
+        if file.id in self._files and replace(self._files[file.id], file=self._rows([file.id])[0]) == record:
+            return
+        if file.id in self._files:
+            raise ValueError(f"another file has the id {file.id}")
+        if (file.package.project_id, file.filename) in self._filenames:
+            raise ValueError(f"the project has another file {file.filename}")
+        if self._package_record(file.package.project_id, file.package.id) is None:
+            raise ValueError(f"the package of {file.filename} is missing")
+        self._insert_file(record)
+
+    # Rows and their indexes
 
     def _next_id(self) -> int:
         self._last_id += 1
         return self._last_id
 
-    def _revise(self, package: Package) -> None:
-        self._revisions[package.project_id, package.normalized_name] = self._next_id()
+    def _follow(self, project: Project) -> None:
+        """Store where a project is now: it may have moved since its last change."""
+        self._roots[project.id].add(project.root)
+        if project.id in self._paths:
+            self._paths[project.id] = project.path
 
-    def delete_file(self, file: PackageFile) -> str | None:
-        with self._lock:
-            if file.id not in self._files:
-                return None
-            self._forget(file)
-            self._files_by_package[file.package.id].remove(file.id)
-            self._revise(file.package)
-            return file.key
+    def _renew(self, project_id: int, name: NormalizedName | None) -> None:
+        # A random value, so that no other catalogue ever returns it for another page.
+        owners: list[int | str] = [project_id, *self._roots[project_id]]
+        self._revisions |= {(owner, name): secrets.randbits(64) for owner in owners}
 
-    def delete_package(self, package: Package) -> Sequence[str]:
-        with self._lock:
-            if self._packages.pop(package.id, None) is None:
-                return []
-            del self._about[package.id]
-            files = [self._files[number] for number in self._files_by_package.pop(package.id)]
-            for file in files:
-                self._forget(file)
-            siblings = self._packages_by_name[package.project_id, package.normalized_name]
-            siblings.remove(package.id)
-            if not siblings:
-                self._revisions[package.project_id, None] = self._next_id()
-            self._revise(package)
-            return [file.key for file in files]
+    def _insert_package(self, record: PackageRecord) -> None:
+        package = record.package
+        self._last_id = max(self._last_id, package.id)
+        self._packages[package.id] = record
+        self._files_of_package[package.id] = []
+        self._packages_of_name[package.normalized_name].setdefault(package.project_id, []).append(package.id)
+        names = self._names_of_project[package.project_id]
+        if package.normalized_name not in names:
+            names.add(package.normalized_name)
+            self._renew(package.project_id, None)
 
-    def _forget(self, file: PackageFile) -> None:
+    def _delete_package(self, package: Package) -> None:
+        del self._packages[package.id]
+        del self._files_of_package[package.id]
+        packages = self._packages_of_name[package.normalized_name]
+        packages[package.project_id].remove(package.id)
+        if not packages[package.project_id]:
+            del packages[package.project_id]
+            names = self._names_of_project[package.project_id]
+            names.remove(package.normalized_name)
+            if not names:
+                del self._names_of_project[package.project_id]
+            self._renew(package.project_id, None)
+
+    def _insert_file(self, record: FileRecord) -> None:
+        file = record.file
+        self._last_id = max(self._last_id, file.id)
+        self._files[file.id] = record
+        self._files_of_package[file.package.id].append(file.id)
+        self._files_of_digest[file.digests.sha256, file.filename].append(file.id)
+        self._filenames.add((file.package.project_id, file.filename))
+        self._renew(file.package.project_id, file.package.normalized_name)
+
+    def _delete_file(self, file: PackageFile) -> None:
         del self._files[file.id]
-        self._core_metadata.pop(file.id, None)
-        self._files_by_digest[file.digests.sha256, file.filename].remove(file.id)
+        self._files_of_package[file.package.id].remove(file.id)
+        self._files_of_digest[file.digests.sha256, file.filename].remove(file.id)
         self._filenames.remove((file.package.project_id, file.filename))
+        self._renew(file.package.project_id, file.package.normalized_name)
 
-    def yank(self, package: Package, reason: str | None) -> Package | None:
-        with self._lock:
-            if package.id not in self._packages:
-                return None
-            changed = self._packages[package.id] = replace(self._packages[package.id], yanked=reason)
-            self._revise(changed)
-            return changed
+    # Reading rows
 
-    def set_status(self, project: Project, name: NormalizedName, status: NameStatus) -> None:
-        with self._lock:
-            self._statuses[project.id, name] = status
-            self._revisions[project.id, name] = self._next_id()
+    def _rows(self, file_ids: Iterable[int]) -> list[PackageFile]:
+        """Return files with their packages as they are now, the oldest first."""
+        files = (self._files[id_].file for id_ in sorted(file_ids))
+        return [replace(file, package=self._packages[file.package.id].package) for file in files]
 
-    def status(self, projects: Sequence[int], name: NormalizedName) -> NameStatus:
-        with self._lock:
-            found = {
-                self._statuses.get((project, name), NameStatus())
-                for project in projects
-                if self._packages_by_name.get((project, name))
-            }
-            return found.pop() if len(found) == 1 else NameStatus()
+    def _package_record(self, project_id: int, package_id: int) -> PackageRecord | None:
+        record = self._packages.get(package_id)
+        return record if record is not None and record.package.project_id == project_id else None
 
-    def packages(self, projects: Sequence[int], query: PackageQuery) -> tuple[Sequence[Package], int]:
-        wanted = set(projects)
-        with self._lock:
-            found = [
-                package
-                for package in self._packages.values()
-                if package.project_id in wanted
-                and _lower(query.name) in _lower(package.name)
-                and query.normalized_name in (None, package.normalized_name)
-                and query.version in ("", package.version)
-            ]
-            paths = dict(self._publishers)
-        found.sort(key=lambda package: (_ORDERS[query.order_by](package, paths), package.id), reverse=query.descending)
-        end = None if query.limit is None else query.offset + query.limit
-        return found[query.offset : end], len(found)
+    def _package_of_version(self, project_id: int, name: NormalizedName, version: str) -> Package | None:
+        ids = self._packages_of_name.get(name, {}).get(project_id, ())
+        packages = (self._packages[id_].package for id_ in ids)
+        canonical = canonicalize_version(version)
+        return next((package for package in packages if canonicalize_version(package.version) == canonical), None)
 
-    def package(self, projects: Sequence[int], number: int) -> Package | None:
-        with self._lock:
-            package = self._packages.get(number)
-            return package if package is not None and package.project_id in projects else None
+    def _status(self, project_id: int, name: NormalizedName) -> NameStatus:
+        return self._statuses.get((project_id, name), NameStatus())
 
-    def package_files(self, package: Package) -> Sequence[PackageFile]:
-        with self._lock:
-            return list(self._rows(self._files_by_package.get(package.id, ())))
-
-    def has_name(self, projects: Sequence[int], name: NormalizedName) -> bool:
-        with self._lock:
-            return any(self._packages_by_name.get((project, name)) for project in projects)
-
-    def names(self, projects: Sequence[int]) -> Sequence[NormalizedName]:
-        wanted = set(projects)
-        with self._lock:
-            return sorted(
-                {name for (project, name), there in self._packages_by_name.items() if there and project in wanted}
-            )
-
-    def files(self, projects: Sequence[int], name: NormalizedName) -> Sequence[PackageFile]:
-        with self._lock:
-            packages = [
-                package for project in set(projects) for package in self._packages_by_name.get((project, name), ())
-            ]
-            found = [*self._rows(file for package in packages for file in self._files_by_package[package])]
-        return sorted(found, key=lambda file: file.id)
-
-    def file(self, projects: Sequence[int], sha256: str, filename: str) -> PackageFile | None:
-        with self._lock:
-            found = self._rows(reversed(self._files_by_digest.get((sha256, filename), [])))
-            return next((file for file in found if file.package.project_id in projects), None)
-
-    def _rows(self, numbers: Iterable[int]) -> Iterator[PackageFile]:
-        for number in numbers:
-            file = self._files[number]
-            yield replace(file, package=self._packages[file.package.id])  # it may have been yanked since
-
-    def revision(self, projects: Sequence[int], name: NormalizedName | None) -> int:
-        with self._lock:
-            return max((self._revisions.get((project, name), 0) for project in projects), default=0)
-
-    def was_published(self, root: str, name: NormalizedName, projects: Sequence[int] = ()) -> bool:
-        with self._lock:
-            return (root, name) in self._published or any((project, name) in self._published for project in projects)
-
-    def publishers(self, projects: Sequence[int] | None = None) -> Sequence[tuple[int, str]]:
-        with self._lock:
-            return sorted(
-                (number, path) for number, path in self._publishers.items() if projects is None or number in projects
-            )
-
-    def core_metadata(self, file: PackageFile) -> bytes | None:
-        with self._lock:
-            return self._core_metadata.get(file.id)
-
-    def about(self, package: Package) -> PackageMetadata:
-        with self._lock:
-            return self._about.get(package.id, PackageMetadata())
+    def _order(self, package: Package, query: PackageQuery) -> Any:
+        if query.order_by == "project_path":
+            return self._paths.get(package.project_id, "")
+        return getattr(package, query.order_by)
 
 
-def _lower(text: str) -> str:
-    return text.lower() if text.isascii() else text  # names are ASCII; the Kelvin sign is no k
-
-
-_ORDERS: Mapping[str, Callable[[Package, Mapping[int, str]], object]] = {
-    "created_at": lambda package, _: package.created_at,
-    "name": lambda package, _: package.name,
-    "version": lambda package, _: package.version,
-    "project_path": lambda package, paths: paths[package.project_id],
-}
+def _matches(package: Package, query: PackageQuery) -> bool:
+    return (
+        name_matches(package.name, query.name)
+        and query.normalized_name in (None, package.normalized_name)
+        and query.version in ("", package.version)
+    )
 
 
 class MemoryBlobs:
-    """Keeps bytes in a dictionary."""
+    """Stores bytes in a dictionary. Implements `Blobs` and `EnumerableBlobs`."""
 
     def __init__(self) -> None:
-        self._blobs: dict[str, bytes] = {}
+        self._blobs: dict[str, tuple[bytes, datetime]] = {}
 
-    @contextmanager
-    def create(self, key: str) -> Iterator["_NewMemoryBlob"]:
-        yield _NewMemoryBlob(self._blobs, key)
+    def put(self, key: str, file: BinaryIO, *, size: int, sha256: str, filename: str) -> None:
+        file.seek(0)
+        self._blobs[key] = file.read(), datetime.now(UTC)
 
-    def open(self, key: str) -> BinaryIO | None:
-        data = self._blobs.get(key)
-        return None if data is None else io.BytesIO(data)
+    def open(self, key: str, *, size: int, part: range | None = None) -> BinaryIO | None:
+        found = self._blobs.get(key)
+        if found is None:
+            return None
+        data, _ = found
+        if len(data) != size:
+            raise StorageUnavailable(f"the blob {key} has {len(data)} bytes instead of {size}")
+        return io.BytesIO(data if part is None else data[part.start : part.stop])
 
     def delete(self, key: str) -> None:
         self._blobs.pop(key, None)
 
-
-class _NewMemoryBlob:
-    def __init__(self, blobs: dict[str, bytes], key: str) -> None:
-        self._blobs = blobs
-        self._key = key
-        self._data = bytearray()
-
-    def write(self, data: bytes) -> None:
-        self._data += data
-
-    def read_back(self) -> BinaryIO:
-        return io.BytesIO(self._data)
-
-    def commit(self) -> None:
-        self._blobs[self._key] = bytes(self._data)
+    def keys(self) -> Iterator[tuple[str, int, datetime]]:
+        for key, (data, stored_at) in list(self._blobs.items()):
+            yield key, len(data), stored_at
