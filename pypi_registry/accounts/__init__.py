@@ -1,4 +1,4 @@
-"""Ready-made users, roles, tokens, projects and groups, from a TOML file or from Python: the public names."""
+"""A ready-made directory and auth: users, roles, tokens, projects and groups, from a TOML file or from Python."""
 
 from pypi_registry.accounts.accounts import Accounts as Accounts
 from pypi_registry.accounts.config import GroupConfig as GroupConfig
@@ -9,4 +9,4 @@ from pypi_registry.accounts.config import Role as Role
 from pypi_registry.accounts.config import Token as Token
 from pypi_registry.accounts.config import TokenKind as TokenKind
 from pypi_registry.accounts.config import User as User
-from pypi_registry.accounts.config import token_digest as token_digest
+from pypi_registry.accounts.tokens import token_digest as token_digest

@@ -1,6 +1,5 @@
-"""What accounts are made of: the tables of ``registry.toml`` as values, each for itself."""
+"""The tables of ``registry.toml`` as data types, and the error that names a wrong setting."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,27 +9,30 @@ from pypi_registry.errors import RegistryError
 from pypi_registry.model import Visibility
 
 SECRET_PREFIX = "registry-"
-"""How every secret begins that is made here, so that one in a wrong place is known, by us and by scanners."""
+"""The beginning of every secret that this package creates, so that people and scanners recognize a leaked one."""
 
 
 class InvalidConfig(RegistryError, ValueError):
-    """Says which setting is wrong, and how."""
+    """Names the setting that is wrong, and the problem."""
 
-    def __init__(self, key: str, value: object, fault: str, file: str = "") -> None:
+    def __init__(self, key: str, value: object, problem: str, file: str = "") -> None:
         if isinstance(value, str) and SECRET_PREFIX in value:
             value = HIDDEN
-        super().__init__(key, value, fault, file)
+        super().__init__(key, value, problem, file)
         self.key = key
-        """``projects[2].visibility`` is in the second ``[[projects]]``; empty if the file as a whole is wrong."""
+        """The key as in ``registry.toml``, also if the settings came from Python; empty if the file cannot be parsed.
+
+        ``projects[2].visibility`` is in the second ``[[projects]]``.
+        """
         self.value = value
-        """`HIDDEN` where a secret could have been put by mistake, None where there is no value."""
-        self.fault = fault
+        """The wrong value; `HIDDEN` if it may be a secret, None if there is no value."""
+        self.problem = problem
         self.file = file
-        """Empty if the settings came from Python."""
+        """The path of the file; empty if the settings came from Python."""
 
     def __str__(self) -> str:
         setting = self.key if self.value is None else f"{self.key} = {self.value!r}"
-        return ": ".join(part for part in (self.file, setting, self.fault) if part)
+        return ": ".join(part for part in (self.file, setting, self.problem) if part)
 
 
 class _Hidden:
@@ -42,11 +44,11 @@ class _Hidden:
 
 
 HIDDEN = _Hidden()
-"""Stands for a value that no message may show."""
+"""Replaces a value that no message may show."""
 
 
 class Role(IntEnum):
-    """GitLab's roles, each of which may do what the lower ones may."""
+    """GitLab's roles. Each role has all abilities of the lower ones (GitLab's manual, "Roles and permissions")."""
 
     NO_ACCESS = 0
     GUEST = 10
@@ -55,11 +57,11 @@ class Role(IntEnum):
     MAINTAINER = 40
     OWNER = 50
     ADMIN = 60
-    """Of the whole registry."""
+    """An administrator of the whole registry; not a role in a project or group."""
 
 
 class TokenKind(StrEnum):
-    """GitLab's kinds of token."""
+    """The kinds of token, as in GitLab."""
 
     PERSONAL = "personal"
     DEPLOY = "deploy"
@@ -71,83 +73,82 @@ SCOPES: Mapping[TokenKind, frozenset[str]] = {
     TokenKind.DEPLOY: frozenset({"read_package_registry", "write_package_registry"}),
     TokenKind.JOB: frozenset(),
 }
-"""What a token of each kind may be allowed; where there is a choice it needs at least one."""
+"""The scopes that each kind of token may have. A token needs at least one, if its kind has any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtectionRule:
-    """A rule that keeps names of a project for some roles."""
+    """Requires a higher role to publish or delete packages with certain names (GitLab's package protection rules)."""
 
     name: str
-    """A pattern in which ``*`` stands for anything; spellings of a name are alike."""
+    """A pattern for names, in which ``*`` matches any text; all spellings of a name are equal."""
     minimum_push: Role | None = None
-    """None leaves publishing as it is."""
+    """The role that publishing needs; None adds no requirement."""
     minimum_delete: Role | None = None
-    """None leaves deleting as it is."""
+    """The role that deleting needs; None adds no requirement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupConfig:
-    """A group with settings; groups that are only parts of paths need none."""
+    """A group with settings. A group without settings need not be declared: it exists if a path contains it."""
 
     path: str
     id: int | None = None
-    """None: a number that derives from the path."""
+    """None: an id that derives from the path."""
     name: str = ""
+    """For people; empty means the last segment of the path."""
     visibility: Visibility = Visibility.PRIVATE
     forward: bool | str | None = None
-    """Whether, or to which simple index, names are forwarded from here and below; None: as around it."""
+    """Whether names are forwarded from this group and all below it, or the URL of the simple index to which they are.
+
+    None: as in the group above, or as for the whole registry.
+    """
     reserved: tuple[str, ...] = ()
-    """Patterns of names that are never forwarded from here and below."""
+    """Patterns of names that are never forwarded from this group, from those below it, and from those above it."""
     forward_always: tuple[str, ...] = ()
-    """Patterns of names that are forwarded although somebody here once published them."""
+    """Patterns of names that are forwarded from this group and all below it although they were once published here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectConfig:
-    """A project with settings."""
+    """A project with its settings."""
 
     id: int
     path: str
     name: str = ""
+    """For people; empty means the last segment of the path."""
     visibility: Visibility = Visibility.PRIVATE
     job_token_allowlist: tuple[str, ...] = ()
-    """Full paths of projects whose job tokens may come in; they need not exist."""
+    """Full paths of the projects whose job tokens may access this one; they need not exist."""
     protect: tuple[ProtectionRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """Somebody who may hold personal tokens and run jobs."""
+    """A person, to whom personal tokens and job tokens belong."""
 
     name: str
     admin: bool = False
+    """Whether the user may do everything in the whole registry."""
     roles: Mapping[str, Role] = field(default_factory=dict)
-    """Full path of a project, or of a group and so of everything below it -> role; the highest wins."""
+    """Role by the full path of a project or group. A role in a group holds for everything below; the highest wins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A token, known by its digest alone."""
+    """A token. Only the digest of its secret is stored. A field that does not apply to its kind is ignored."""
 
     sha256: str
-    """Of the secret's UTF-8 bytes, lower-case hexadecimal."""
+    """Digest of the secret in UTF-8, hexadecimal: `token_digest`."""
     kind: TokenKind = TokenKind.PERSONAL
     name: str = ""
-    """For people."""
+    """For people and for the audit log."""
     user: str = ""
-    """Whose personal token it is, or who runs the job; says nothing of a deploy token."""
+    """The name of the user to whom a personal token belongs, or who runs the job; a deploy token has no user."""
     scopes: frozenset[str] = frozenset()
-    on: str = ""
-    """Full path: the group or project of a deploy token, the project of a job; says nothing of a personal token."""
+    """Personal: ``api``, ``read_api``. Deploy: ``read_package_registry``, ``write_package_registry``. Job: none."""
+    path: str = ""
+    """Full path of the project or group of a deploy token, or of the project of a job; in ``registry.toml``: ``on``."""
     expires: datetime | None = None
     """Aware; None means never."""
     revoked: bool = False
-
-
-def token_digest(secret: str) -> str:
-    """Give what is kept of a secret.
-
-    A secret is long and random, so that a plain digest cannot be reversed, and costs a request nothing.
-    """
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,99 +1,175 @@
-"""Who holds a token, and what that lets them do: GitLab's roles and visibilities, for all kinds of token alike."""
+"""What the holder of a token may do: GitLab's roles and visibilities, in the same way for all kinds of token."""
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import Protocol
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+from threading import Lock
 
-from pypi_registry.accounts.config import ProjectConfig, Role
-from pypi_registry.accounts.wildcards import matches
+from pypi_registry._paths import is_below, paths_above
+from pypi_registry.accounts.config import Role
+from pypi_registry.accounts.namespaces import Namespaces
+from pypi_registry.accounts.wildcards import Patterns
 from pypi_registry.auth import Ability, Subject
-from pypi_registry.model import Group, PackageName, Project, Visibility
-
-
-class Places(Protocol):
-    """What a principal asks of the accounts."""
-
-    def projects_in(self, group: Group) -> Sequence[Project]: ...
-
-    def entry(self, project: Project) -> ProjectConfig: ...
-
-
-_REMEMBERED = 1024  # places, for each token that is in use
-
-
-class TokenPrincipal:
-    """Somebody with a token, or nobody in particular.
-
-    A personal token has the roles of its user everywhere; a job's has them where the job may come in; a deploy token
-    has the role of a reporter or a developer in one place. The accounts never change, so what was found out about a
-    place is true for as long as they are used.
-
-    :param person: whether a user stands behind it, and not a deploy token, which reads and publishes and changes
-        nothing.
-    :param signed_in: whether this counts as a signed-in user at a path, which opens what is internal.
-    :param role: the role at a path, inherited ones included.
-    :param member_below: whether there is a role somewhere below a path.
-    """
-
-    def __init__(
-        self,
-        places: Places,
-        *,
-        anonymous: bool,
-        person: bool,
-        signed_in: Callable[[str], bool],
-        role: Callable[[str], Role],
-        member_below: Callable[[str], bool],
-    ) -> None:
-        self.anonymous = anonymous
-        self._places = places
-        self._person = person
-        self._signed_in = signed_in
-        self._role = lru_cache(_REMEMBERED)(role)
-        self._member_below = member_below
-        self.readable = lru_cache(_REMEMBERED // 16)(self._readable)
-
-    def can(self, ability: Ability, subject: Subject) -> bool:
-        match subject:
-            case Project() if ability is Ability.READ_PACKAGE or ability is Ability.READ_PROJECT:
-                return self._sees(subject, ability)
-            case Group() if ability is Ability.READ_PACKAGE or ability is Ability.READ_GROUP:
-                return self._sees(subject, ability)
-            case PackageName() if ability is Ability.CREATE_PACKAGE or ability is Ability.DESTROY_PACKAGE:
-                return self._may_use_name(ability, subject)
-            case Project() if ability in _NEEDED:
-                return self._role(subject.path) >= _NEEDED[ability] and (
-                    self._person or ability is Ability.CREATE_PACKAGE
-                )
-            case _:
-                return False
-
-    def _readable(self, group: Group) -> Sequence[Project]:
-        return tuple(project for project in self._places.projects_in(group) if self.can(Ability.READ_PACKAGE, project))
-
-    def _sees(self, place: Project | Group, ability: Ability) -> bool:
-        if place.visibility == Visibility.PUBLIC or self._role(place.path) >= Role.GUEST:
-            return True
-        if isinstance(place, Project):
-            return place.visibility == Visibility.INTERNAL and self._signed_in(place.path)
-        # An internal group is known to everybody who is signed in, and a private one to the members of something in it;
-        # its packages are for its own members.
-        internal = place.visibility == Visibility.INTERNAL and self._signed_in(place.path)
-        return ability is Ability.READ_GROUP and (internal or self._member_below(place.path))
-
-    def _may_use_name(self, ability: Ability, subject: PackageName) -> bool:
-        rules = [rule for rule in self._places.entry(subject.project).protect if matches([rule.name], subject.name)]
-        if rules and not self._person:
-            return False  # as in GitLab, whatever the rule is about
-        deleting = ability is Ability.DESTROY_PACKAGE
-        needed = [(rule.minimum_delete if deleting else rule.minimum_push) or Role.NO_ACCESS for rule in rules]
-        return self._role(subject.project.path) >= max(needed, default=Role.NO_ACCESS)
-
+from pypi_registry.model import Group, PackageName, Project, Projects, Visibility
 
 # GitLab's manual, "Roles and permissions".
-_NEEDED = {
+_MINIMUM_ROLES = {
     Ability.CREATE_PACKAGE: Role.DEVELOPER,
     Ability.YANK_PACKAGE: Role.DEVELOPER,
     Ability.DESTROY_PACKAGE: Role.MAINTAINER,
     Ability.ADMIN_PACKAGE: Role.MAINTAINER,
 }
+
+
+class ReadableCache:
+    """The latest results of `TokenPrincipal.readable`, for all principals of one `Accounts`.
+
+    It holds at most a million projects, about 100 MB, so that many principals with large groups do not fill memory.
+    """
+
+    def __init__(self, max_projects: int = 1_000_000) -> None:
+        self._max_projects = max_projects
+        self._results: OrderedDict[tuple[object, Projects], tuple[Projects, int]] = OrderedDict()
+        self._size = 0
+        self._lock = Lock()
+
+    def get(self, principal: object, projects: Projects) -> Projects | None:
+        with self._lock:
+            found = self._results.get((principal, projects))
+            if found is None:
+                return None
+            self._results.move_to_end((principal, projects))
+            return found[0]
+
+    def add(self, principal: object, projects: Projects, result: Projects, size: int) -> Projects:
+        """Add a result for which `size` projects were copied; return the one of the first thread that added it."""
+        key = principal, projects
+        with self._lock:
+            if key not in self._results:
+                self._results[key] = result, size + _ENTRY_SIZE
+                self._size += size + _ENTRY_SIZE
+            while self._size > self._max_projects and len(self._results) > 1:
+                _, (_, evicted) = self._results.popitem(last=False)
+                self._size -= evicted
+            return self._results[key][0]
+
+
+_ENTRY_SIZE = 10
+"""An entry needs as much memory as about this number of projects."""
+
+
+@dataclass(frozen=True, eq=False)
+class TokenPrincipal:
+    """The holder of a token, or the anonymous caller.
+
+    The accounts never change, so one object serves all requests with the same token.
+    """
+
+    namespaces: Namespaces = field(repr=False)
+    cache: ReadableCache = field(repr=False)
+    name: str = ""
+    via: str = ""
+    anonymous: bool = False
+    is_user: bool = False
+    """Whether the token acts as a user: a personal or a job token, not a deploy token."""
+    is_admin: bool = False
+    roles: Mapping[str, Role] = field(default_factory=dict, repr=False)
+    """By path in lower case. A role in a group holds for everything below it."""
+    job_project: str | None = None
+    """For a job token: the path of its project, in lower case. It has its user's roles only where jobs of this project
+    may access a project."""
+
+    def can(self, ability: Ability, subject: Subject) -> bool:
+        match subject:
+            case Project() if ability in (Ability.READ_PACKAGE, Ability.READ_PROJECT):
+                return self._can_read_project(subject)
+            case Group() if ability in (Ability.READ_PACKAGE, Ability.READ_GROUP):
+                return self._can_read_group(subject, ability)
+            case PackageName() if ability in (Ability.CREATE_PACKAGE, Ability.DESTROY_PACKAGE):
+                return self._can_use_name(subject, ability)
+            case Project() if ability in _MINIMUM_ROLES:
+                # The Packages API accepts no deploy tokens, so they publish and do not delete.
+                may_change = self.is_user or ability is Ability.CREATE_PACKAGE
+                return may_change and self._role_at(subject.path) >= _MINIMUM_ROLES[ability]
+            case _:
+                return False
+
+    def readable(self, projects: Projects) -> Projects:
+        """Return those of the projects whose packages the principal may read, as `can` decides it.
+
+        For the projects of a group the first call costs about as much as its result has projects; later calls cost
+        the same for any number of projects.
+        """
+        group = self.namespaces.group_projects(projects)
+        if group is None:
+            return projects.only(self._can_read_project)
+        if self.job_project is None and self._role_at(group.path) >= Role.GUEST:
+            return projects
+        found = self.cache.get(self, projects)
+        if found is not None:
+            return found
+        for_all = group.public_or_internal if self.is_user and self.job_project is None else group.public
+        more = [
+            project
+            for project in self._candidates(group.path)
+            if project in projects and project not in for_all and self._can_read_project(project)
+        ]
+        merged = Projects([*for_all, *more]) if more else for_all
+        result = projects if len(merged) == len(projects) else merged
+        return self.cache.add(self, projects, result, size=len(merged) if more else 0)
+
+    def _candidates(self, group: str) -> Iterable[Project]:
+        """Return the projects that the principal may read below a group while others may not, and perhaps more."""
+        if self.job_project is not None:
+            return self.namespaces.projects_for_job(self.job_project)
+        return chain.from_iterable(self.namespaces.projects_at(path) for path in self.roles if is_below(path, group))
+
+    def _can_read_project(self, project: Project) -> bool:
+        if project.visibility == Visibility.PUBLIC or self._role_at(project.path) >= Role.GUEST:
+            return True
+        return project.visibility == Visibility.INTERNAL and self._is_signed_in_at(project.path)
+
+    def _can_read_group(self, group: Group, ability: Ability) -> bool:
+        if group.visibility == Visibility.PUBLIC or self._role_at(group.path) >= Role.GUEST:
+            return True
+        # GitLab (app/policies/group_policy.rb) shows an internal group to all users, and a private one to the members
+        # of anything in it. Only its own members may read its packages.
+        is_visible = group.visibility == Visibility.INTERNAL and self._is_signed_in_at(group.path)
+        return ability is Ability.READ_GROUP and (is_visible or self._has_role_below(group.path))
+
+    def _can_use_name(self, subject: PackageName, ability: Ability) -> bool:
+        config = self.namespaces.config(subject.project)
+        rules = [rule for rule in (config.protect if config else ()) if Patterns([rule.name]).match(subject.name)]
+        if rules and not self.is_user:
+            # In GitLab any rule for the name blocks a deploy token, whatever the rule requires
+            # (app/services/packages/protection/check_rule_existence_service.rb).
+            return False
+        deletes = ability is Ability.DESTROY_PACKAGE
+        minimum_roles = [rule.minimum_delete if deletes else rule.minimum_push for rule in rules]
+        role = self._role_at(subject.project.path)
+        return all(role >= minimum for minimum in minimum_roles if minimum is not None)
+
+    def _role_at(self, path: str) -> Role:
+        """Return the highest role at a path, including the roles in the groups that contain it."""
+        path = path.lower()
+        if self.job_project is not None and not self.namespaces.lets_job_in(self.job_project, path):
+            return Role.NO_ACCESS
+        if self.is_admin:
+            return Role.ADMIN
+        return max(self.roles.get(each, Role.NO_ACCESS) for each in [*paths_above(path), path])
+
+    def _is_signed_in_at(self, path: str) -> bool:
+        """Return whether the principal counts as a signed-in user, who may read what is internal.
+
+        A job token does so only where its job may access a project. A deploy token never does.
+        """
+        return self.is_user and (self.job_project is None or self.namespaces.lets_job_in(self.job_project, path))
+
+    def _has_role_below(self, path: str) -> bool:
+        return self.is_user and path.lower() in self._paths_above_roles
+
+    @cached_property
+    def _paths_above_roles(self) -> frozenset[str]:
+        return frozenset(above for path in self.roles for above in paths_above(path))

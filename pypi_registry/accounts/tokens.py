@@ -1,5 +1,6 @@
-"""New secrets, and the table of ``registry.toml`` that a secret belongs to."""
+"""Secrets of tokens, their digests, and the table of ``registry.toml`` that stores a token."""
 
+import hashlib
 import json
 import secrets
 from datetime import UTC
@@ -7,13 +8,23 @@ from datetime import UTC
 from pypi_registry.accounts.config import SECRET_PREFIX, Token
 
 
+def token_digest(secret: str) -> str:
+    """Return the digest that is stored instead of a secret, 64 hexadecimal digits.
+
+    >>> token_digest("registry-example")
+    '93e02e726581063f52cb6ef66bff1aef10939868729dc240f69fc424b2a187ae'
+    """
+    # 240 random bits cannot be guessed, so a plain SHA-256 is safe to store, and it costs a request almost nothing.
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def new_secret() -> str:
-    """Make a secret: one word, fit for a URL and for a shell. Its plain digest gives 240 random bits away to nobody."""
+    """Return a new secret with 240 random bits, which needs no quoting in a URL or in a shell."""
     return f"{SECRET_PREFIX}{secrets.token_urlsafe(30)}"
 
 
 def toml_table(token: Token) -> str:
-    """Write a token as the table to paste into a ``registry.toml``.
+    """Return the table that stores a token in ``registry.toml``.
 
     >>> print(toml_table(Token(sha256="5e88…", user="ada", scopes=frozenset({"api"}))), end="")
     [[tokens]]
@@ -23,7 +34,7 @@ def toml_table(token: Token) -> str:
     sha256 = "5e88…"
     """
     lines = ["[[tokens]]"]
-    texts = {"name": token.name, "kind": str(token.kind), "user": token.user, "on": token.on}
+    texts = {"name": token.name, "kind": str(token.kind), "user": token.user, "on": token.path}
     lines += [f"{key} = {_toml(text)}" for key, text in texts.items() if text]
     if token.scopes:
         lines.append(f"scopes = {_toml(sorted(token.scopes))}")
@@ -36,5 +47,5 @@ def toml_table(token: Token) -> str:
 
 
 def _toml(value: str | list[str]) -> str:
-    # TOML's basic strings are JSON's, but for DEL.
+    # TOML's basic strings have the escapes of JSON, and also forbid an unescaped DEL.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

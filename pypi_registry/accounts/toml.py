@@ -1,6 +1,6 @@
-"""A ``registry.toml`` becomes entries: a table of keys for each of its tables, and how to read each value.
+"""Reads a ``registry.toml``: for each of its tables, the keys and how to read the value of each.
 
-An unknown key is an error: a mistyped ``visibility`` must not open a project.
+An unknown key is an error, because a mistyped ``visibility`` must not open a project.
 """
 
 import difflib
@@ -11,8 +11,10 @@ from datetime import datetime
 from enum import Enum
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from pypi_registry._index_urls import is_index_url
 from pypi_registry.accounts.config import (
     HIDDEN,
     GroupConfig,
@@ -24,74 +26,84 @@ from pypi_registry.accounts.config import (
     TokenKind,
     User,
 )
-from pypi_registry.forwarding import is_index
 from pypi_registry.model import Visibility
 
 Reader = Callable[[str, object], Any]
-"""Takes the key, for messages, and what TOML has there; gives what an entry wants."""
+"""Takes a key, for messages, and the value that TOML has for it; returns the value of the configuration."""
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """Read a file into the keyword arguments of `Accounts`.
+    """Return the settings of a file, as keyword arguments of `Accounts`.
 
-    :raises InvalidSetting: for the first fault.
+    :raises InvalidConfig: for the first problem.
     :raises OSError: if the file cannot be read.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise InvalidConfig("", None, f"this is not UTF-8 from byte {error.start} on") from None
-    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, a thousand brackets
-        raise InvalidConfig("", None, f"this is not TOML: {error}") from None
-    return _table(_FILE, (), "", document)
+        raise InvalidConfig("", None, f"the file is not UTF-8 from byte {error.start} on") from None
+    except (ValueError, RecursionError) as error:  # also an integer of 5,000 digits, and a thousand nested brackets
+        raise InvalidConfig("", None, f"the file is not TOML: {error}") from None
+    return _renamed({"forward_to": "forwarding"}, _table(_FILE, (), "", document))
 
 
 def _table(readers: Mapping[str, Reader], required: tuple[str, ...], key: str, value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidConfig(key, _shown(key, value), "must be a table")
-    place = f"{key}." if key else ""
+    prefix = f"{key}." if key else ""
     for name in value:
         if name not in readers:
             close = difflib.get_close_matches(name, readers, 1)
             advice = f"did you mean {close[0]}?" if close else f"the keys are {', '.join(readers)}"
-            raise InvalidConfig(f"{place}{_plain(name)}", HIDDEN, f"there is no such key; {advice}")
+            raise InvalidConfig(f"{prefix}{_safe_name(name)}", HIDDEN, f"there is no such key; {advice}")
     for name in required:
         if name not in value:
-            raise InvalidConfig(f"{place}{name}", None, "is missing")
-    return {name: readers[name](f"{place}{name}", inner) for name, inner in value.items()}
+            raise InvalidConfig(f"{prefix}{name}", None, "is missing")
+    return {name: readers[name](f"{prefix}{name}", inner) for name, inner in value.items()}
 
 
-def _entry(make: Callable[..., Any], readers: Mapping[str, Reader], required: tuple[str, ...]) -> Reader:
-    return lambda key, value: make(**_table(readers, required, key, value))
+def _renamed(names: Mapping[str, str], settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {names.get(key, key): value for key, value in settings.items()}
+
+
+def _config(
+    create: Callable[..., Any],
+    readers: Mapping[str, Reader],
+    required: tuple[str, ...],
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> Reader:
+    """Return a reader of tables. `names` has the fields that have another name than their key."""
+    return lambda key, value: create(**_renamed(names, _table(readers, required, key, value)))
 
 
 def _list(read: Reader, key: str, value: object) -> tuple[Any, ...]:
     if not isinstance(value, list):
-        raise InvalidConfig(key, _shown(key, value), "must be a list")
-    return tuple(read(f"{key}[{number}]", item) for number, item in enumerate(value, 1))
+        raise InvalidConfig(key, _shown(key, value), "must be an array")
+    return tuple(read(f"{key}[{position}]", item) for position, item in enumerate(value, 1))
 
 
-def _plain(name: str) -> str:
-    # A key that could be no key may be a secret in the wrong place, or hold what a terminal obeys.
+def _safe_name(name: str) -> str:
+    # An unusual key may be a secret in the wrong position, or contain control characters for a terminal.
     return name if re.fullmatch(r"[A-Za-z0-9_-]{1,24}", name) else "(not shown)"
 
 
 def _shown(key: str, value: object) -> object:
+    # A table of a token may hold a secret.
     return HIDDEN if re.fullmatch(r"tokens(\[[0-9]+\])?", key) else value
 
 
 def _of_type(wanted: type, words: str, key: str, value: object) -> object:
-    if type(value) is not wanted:  # True is an int to isinstance
+    if type(value) is not wanted:  # isinstance would accept True as an int
         raise InvalidConfig(key, _shown(key, value), f"must be {words}")
     return value
 
 
 _flag = partial(_of_type, bool, "true or false")
-_text = partial(_of_type, str, "a text")
-_number = partial(_of_type, int, "a whole number")
+_text = partial(_of_type, str, "a string")
+_integer = partial(_of_type, int, "an integer")
 
 
-def _some_text(key: str, value: object) -> object:
+def _non_empty_text(key: str, value: object) -> object:
     if not _text(key, value):
         raise InvalidConfig(key, value, "must not be empty")
     return value
@@ -99,7 +111,7 @@ def _some_text(key: str, value: object) -> object:
 
 def _digest(key: str, value: object) -> object:
     if not isinstance(value, str):
-        raise InvalidConfig(key, HIDDEN, "must be a text")
+        raise InvalidConfig(key, HIDDEN, "must be a string")
     return value
 
 
@@ -111,7 +123,7 @@ def _choice(choices: Mapping[str, Enum], key: str, value: object) -> Enum:
 
 def _positive(key: str, value: object) -> object:
     if type(value) is not int or value <= 0:
-        raise InvalidConfig(key, value, "must be a whole number of bytes above 0")
+        raise InvalidConfig(key, value, "must be a number of bytes, an integer above 0")
     return value
 
 
@@ -119,20 +131,20 @@ def _forward(key: str, value: object) -> object:
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and "@" in value:
-        raise InvalidConfig(key, HIDDEN, "must hold no user and no password: every client would be shown them")
-    if not isinstance(value, str) or not is_index(value):
+        raise InvalidConfig(key, HIDDEN, "must not contain a user or a password, because every client would see them")
+    if not isinstance(value, str) or not is_index_url(value):
         shown = value if isinstance(value, str | int | float) and "?" not in str(value) else HIDDEN
-        raise InvalidConfig(key, shown, "must be true, false or the http(s) address of a simple index")
+        raise InvalidConfig(key, shown, "must be true, false or the http(s) URL of a simple index")
     return value
 
 
 def _pattern(key: str, value: object) -> object:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._*-]+", value):
-        raise InvalidConfig(key, value, "must be a name, in which * stands for anything")
+        raise InvalidConfig(key, value, "must be a name, in which * matches any text")
     return value
 
 
-def _moment(key: str, value: object) -> datetime:
+def _datetime(key: str, value: object) -> datetime:
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise InvalidConfig(key, value, "must be a date and a time with an offset, such as 2027-01-01T00:00:00Z")
     return value
@@ -151,7 +163,7 @@ def _names(*roles: Role) -> dict[str, Role]:
 _role: Callable[[str, object], Any] = partial(
     _choice, _names(Role.GUEST, Role.REPORTER, Role.DEVELOPER, Role.MAINTAINER, Role.OWNER)
 )
-_texts = partial(_list, _some_text)
+_texts = partial(_list, _non_empty_text)
 _patterns = partial(_list, _pattern)
 _visibility = partial(_choice, {str(visibility): visibility for visibility in Visibility})
 
@@ -161,13 +173,13 @@ def _scopes(key: str, value: object) -> frozenset[str]:
 
 
 def _protection(key: str, value: object) -> ProtectionRule:
-    rule: ProtectionRule = _protection_entry(key, value)
+    rule: ProtectionRule = _protection_rule(key, value)
     if rule.minimum_push is None and rule.minimum_delete is None:
         raise InvalidConfig(key, rule.name, "needs minimum_push, minimum_delete or both")
     return rule
 
 
-_protection_entry = _entry(
+_protection_rule = _config(
     ProtectionRule,
     {
         "name": _pattern,
@@ -177,10 +189,10 @@ _protection_entry = _entry(
     ("name",),
 )
 
-_group = _entry(
+_group = _config(
     GroupConfig,
     {
-        "id": _number,
+        "id": _integer,
         "path": _text,
         "name": _text,
         "visibility": _visibility,
@@ -191,10 +203,10 @@ _group = _entry(
     ("path",),
 )
 
-_project = _entry(
+_project = _config(
     ProjectConfig,
     {
-        "id": _number,
+        "id": _integer,
         "path": _text,
         "name": _text,
         "visibility": _visibility,
@@ -204,9 +216,9 @@ _project = _entry(
     ("id", "path"),
 )
 
-_user = _entry(User, {"name": _some_text, "admin": _flag, "roles": _roles}, ("name",))
+_user = _config(User, {"name": _non_empty_text, "admin": _flag, "roles": _roles}, ("name",))
 
-_token = _entry(
+_token = _config(
     Token,
     {
         "name": _text,
@@ -215,10 +227,11 @@ _token = _entry(
         "scopes": _scopes,
         "on": _text,
         "sha256": _digest,
-        "expires": _moment,
+        "expires": _datetime,
         "revoked": _flag,
     },
     ("kind", "sha256"),
+    {"on": "path"},
 )
 
 _FILE: Mapping[str, Reader] = {

@@ -1,8 +1,9 @@
-"""What must be true of entries taken together, whether they come from a file or from Python."""
+"""Checks of the whole configuration, for a file and for Python alike: references, duplicates, formats."""
 
 import re
 from collections.abc import Iterable, Sequence
 
+from pypi_registry._paths import MAX_DIGITS, is_valid_path, paths_above
 from pypi_registry.accounts.config import (
     HIDDEN,
     SCOPES,
@@ -14,79 +15,80 @@ from pypi_registry.accounts.config import (
     TokenKind,
     User,
 )
-from pypi_registry.directory import MAX_DIGITS, is_valid_path
-from pypi_registry.model import paths_above
 
 
-def check(
+def validate(
     projects: Sequence[ProjectConfig], groups: Sequence[GroupConfig], users: Sequence[User], tokens: Sequence[Token]
 ) -> None:
-    """Refuse entries that name what does not exist, or are at odds with each other.
+    """Check that every reference exists, and that no two settings contradict each other.
 
-    :raises InvalidSetting: for the first fault.
+    :raises InvalidConfig: for the first problem.
     """
-    _check_places("projects", projects)
-    _check_places("groups", groups)
-    project_paths = {entry.path.lower() for entry in projects}
-    group_paths = {entry.path.lower() for entry in groups}
+    _validate_ids_and_paths("projects", projects)
+    _validate_ids_and_paths("groups", groups)
+    project_paths = {config.path.lower() for config in projects}
+    group_paths = {config.path.lower() for config in groups}
     for path in project_paths | group_paths:
         group_paths.update(paths_above(path))
-    for number, project in enumerate(projects, 1):
+    for position, project in enumerate(projects, 1):
         for path in project.job_token_allowlist:
             if not is_valid_path(path):
-                raise InvalidConfig(f"projects[{number}].job_token_allowlist", path, "is no full path of a project")
+                key = f"projects[{position}].job_token_allowlist"
+                raise InvalidConfig(key, path, "is not the full path of a project")
         if project.path.lower() in group_paths:
-            raise InvalidConfig(f"projects[{number}].path", project.path, "this is the path of a group")
-    _check_users(users, project_paths | group_paths)
-    for number, token in enumerate(tokens, 1):
-        _check_token(f"tokens[{number}]", token, {user.name for user in users}, project_paths, group_paths)
-    _once("tokens", "sha256", [token.sha256.lower() for token in tokens], hidden=True)
+            raise InvalidConfig(f"projects[{position}].path", project.path, "is the path of a group")
+    _validate_users(users, project_paths | group_paths)
+    user_names = {user.name for user in users}
+    for position, token in enumerate(tokens, 1):
+        _validate_token(f"tokens[{position}]", token, user_names, project_paths, group_paths)
+    _validate_unique("tokens", "sha256", [token.sha256.lower() for token in tokens], hidden=True)
 
 
-def _check_places(table: str, entries: Sequence[ProjectConfig | GroupConfig]) -> None:
-    for number, entry in enumerate(entries, 1):
-        if not is_valid_path(entry.path):
-            raise InvalidConfig(
-                f"{table}[{number}].path", entry.path, "must be segments of ASCII letters, digits, '.', '-', '_'"
-            )
-        if entry.id is not None and not 0 <= entry.id < 10**MAX_DIGITS:
-            raise InvalidConfig(f"{table}[{number}].id", entry.id, f"must be a number of at most {MAX_DIGITS} digits")
-    _once(table, "path", [entry.path.lower() for entry in entries])
-    _once(table, "id", [entry.id for entry in entries])
+def _validate_ids_and_paths(table: str, configs: Sequence[ProjectConfig | GroupConfig]) -> None:
+    for position, config in enumerate(configs, 1):
+        if not is_valid_path(config.path):
+            problem = "must be segments of ASCII letters, digits, '.', '-' and '_', with '/' between them"
+            raise InvalidConfig(f"{table}[{position}].path", config.path, problem)
+        if config.id is not None and not 0 <= config.id < 10**MAX_DIGITS:
+            raise InvalidConfig(f"{table}[{position}].id", config.id, f"must have at most {MAX_DIGITS} digits")
+    _validate_unique(table, "path", [config.path.lower() for config in configs])
+    _validate_unique(table, "id", [config.id for config in configs])
 
 
-def _check_users(users: Sequence[User], paths: set[str]) -> None:
-    for number, user in enumerate(users, 1):
+def _validate_users(users: Sequence[User], paths: set[str]) -> None:
+    for position, user in enumerate(users, 1):
         for path, role in user.roles.items():
             if not Role.GUEST <= role <= Role.OWNER:
-                raise InvalidConfig(f"users[{number}].roles", path, f"{role!r} is no role in a project or a group")
+                raise InvalidConfig(f"users[{position}].roles", path, f"{role!r} is not a role in a project or group")
             if path.lower() not in paths:
-                raise InvalidConfig(f"users[{number}].roles", path, "there is no such project or group")
-    _once("users", "name", [user.name for user in users])
+                raise InvalidConfig(f"users[{position}].roles", path, "there is no such project or group")
+    _validate_unique("users", "name", [user.name for user in users])
 
 
-def _check_token(key: str, token: Token, users: set[str], project_paths: set[str], group_paths: set[str]) -> None:
-    # What says nothing of a kind of token is let be: the user of a deploy token, the place of a personal one.
-    kind = token.kind
-    places = project_paths if kind is TokenKind.JOB else project_paths | group_paths
+def _validate_token(key: str, token: Token, users: set[str], project_paths: set[str], group_paths: set[str]) -> None:
+    # What does not apply to a kind of token is ignored: the user of a deploy token, the path of a personal one.
+    kind, path = token.kind, token.path.lower()
     if re.fullmatch("[0-9a-fA-F]{64}", token.sha256) is None:
         raise InvalidConfig(f"{key}.sha256", HIDDEN, "must be 64 hexadecimal digits, the SHA-256 of the secret")
     if kind is not TokenKind.DEPLOY and token.user not in users:
-        raise InvalidConfig(f"{key}.user", token.user, f"a {kind} token needs a user, and there is none of this name")
-    if kind is not TokenKind.PERSONAL and token.on.lower() not in places:
-        raise InvalidConfig(f"{key}.on", token.on, f"a {kind} token needs a place, and there is none of this path")
-    allowed = SCOPES[kind]
-    if allowed and not (token.scopes and allowed.issuperset(token.scopes)):
-        words = " or ".join(sorted(allowed))
-        raise InvalidConfig(f"{key}.scopes", sorted(token.scopes), f"a {kind} token needs {words}")
+        raise InvalidConfig(f"{key}.user", token.user, f"a {kind} token needs a user, and there is no such user")
+    if kind is TokenKind.JOB and path not in project_paths:
+        raise InvalidConfig(f"{key}.on", token.path, "a job token needs a project, and there is no such project")
+    if kind is TokenKind.DEPLOY and path not in project_paths and path not in group_paths:
+        problem = "a deploy token needs a project or group, and there is no such project or group"
+        raise InvalidConfig(f"{key}.on", token.path, problem)
+    scopes = SCOPES[kind]
+    if scopes and not (token.scopes and scopes.issuperset(token.scopes)):
+        problem = f"a {kind} token needs one or both of {' and '.join(sorted(scopes))}, and no other scope"
+        raise InvalidConfig(f"{key}.scopes", sorted(token.scopes), problem)
     if token.expires is not None and token.expires.tzinfo is None:
         raise InvalidConfig(f"{key}.expires", token.expires, "must have an offset, such as Z")
 
 
-def _once(table: str, key: str, values: Iterable[object], *, hidden: bool = False) -> None:
+def _validate_unique(table: str, key: str, values: Iterable[object], *, hidden: bool = False) -> None:
     seen = dict[object, int]()
-    for number, value in enumerate(values, 1):
+    for position, value in enumerate(values, 1):
         if value is not None and value in seen:
             shown = HIDDEN if hidden else value
-            raise InvalidConfig(f"{table}[{number}].{key}", shown, f"{table}[{seen[value]}] has the same")
-        seen[value] = number
+            raise InvalidConfig(f"{table}[{position}].{key}", shown, f"{table}[{seen[value]}] has the same")
+        seen[value] = position

@@ -1,7 +1,7 @@
-"""What somebody may do, against tables of GitLab's rules.
+"""What a principal may do, by tables of GitLab's rules.
 
-Every expectation is a row of a table, or is computed from words (a role, a visibility), never from the package's own
-numbers and paths.
+Every expectation is a row of a table, or is computed from words (a role, a visibility), never from the numbers and
+paths of the package.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ import pytest
 from packaging.utils import NormalizedName
 
 from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, ProtectionRule, Role, Token, TokenKind, User
+from pypi_registry.accounts.principal import TokenPrincipal
 from pypi_registry.auth import Ability, AuthScheme, Credentials, Principal
 from pypi_registry.model import Group, PackageName, Project, Visibility
 
@@ -29,30 +30,33 @@ VISIBILITIES = [str(visibility) for visibility in Visibility]
 
 
 def personal(roles: Mapping[str, str] = {}, *, admin: bool = False) -> dict[str, Any]:
-    """The users and tokens of somebody with roles, each on a path."""
+    """A user with roles, each at a path, and their personal token."""
     user = User(name="ada", admin=admin, roles={path: ROLES[role] for path, role in roles.items()})
     return {"users": [user], "tokens": [Token(sha256=DIGEST, user="ada", scopes=frozenset({"api"}))]}
 
 
-def deploy(on: str, *scopes: str) -> dict[str, Any]:
-    return {"tokens": [Token(sha256=DIGEST, kind=TokenKind.DEPLOY, on=on, scopes=frozenset(scopes))]}
+def deploy(path: str, *scopes: str) -> dict[str, Any]:
+    return {"tokens": [Token(sha256=DIGEST, kind=TokenKind.DEPLOY, path=path, scopes=frozenset(scopes))]}
 
 
-def job(on: str, roles: Mapping[str, str], *, admin: bool = False) -> dict[str, Any]:
+def job(path: str, roles: Mapping[str, str], *, admin: bool = False) -> dict[str, Any]:
     entries = personal(roles, admin=admin)
-    return {**entries, "tokens": [Token(sha256=DIGEST, kind=TokenKind.JOB, user="ada", on=on)]}
+    return {**entries, "tokens": [Token(sha256=DIGEST, kind=TokenKind.JOB, user="ada", path=path)]}
 
 
-def who_has(accounts: Accounts) -> Principal:
-    """Whoever has the secret."""
+def holder(accounts: Accounts) -> TokenPrincipal:
+    """The principal of the token."""
     credentials = Credentials(AuthScheme.BASIC, SECRET, "gitlab-ci-token")
-    principal = accounts.authenticate(credentials, {"REQUEST_METHOD": "GET"})
+    principal = accounts.authenticate(credentials, None, {"REQUEST_METHOD": "GET"})
+    assert isinstance(principal, TokenPrincipal)
     assert not principal.anonymous
     return principal
 
 
-def nobody(accounts: Accounts) -> Principal:
-    return accounts.authenticate(None, {"REQUEST_METHOD": "GET"})
+def anonymous(accounts: Accounts) -> TokenPrincipal:
+    principal = accounts.authenticate(None, None, {"REQUEST_METHOD": "GET"})
+    assert isinstance(principal, TokenPrincipal)
+    return principal
 
 
 def project(accounts: Accounts, path: str) -> Project:
@@ -69,7 +73,7 @@ def group(accounts: Accounts, path: str) -> Group:
 
 # Projects
 #
-# acme/libs/tools is the project that is asked for; around it stand others, in which somebody may have a role.
+# acme/libs/tools is the subject; a user may have roles in the projects around it.
 
 SUBJECT = "acme/libs/tools"
 AROUND = [
@@ -92,70 +96,81 @@ def world(visibility: str, entries: dict[str, Any], allowlist: tuple[str, ...] =
 
 
 def abilities(principal: Principal, subject: Project) -> str:
-    """What somebody may do in a project: see it, read its packages, publish."""
+    """What a principal may do in a project: see it, read its packages, publish, yank, delete, set the status of a name."""
     words = {
         "see": Ability.READ_PROJECT,
         "read": Ability.READ_PACKAGE,
         "publish": Ability.CREATE_PACKAGE,
+        "yank": Ability.YANK_PACKAGE,
+        "delete": Ability.DESTROY_PACKAGE,
+        "set": Ability.ADMIN_PACKAGE,
     }
     return " ".join(word for word, ability in words.items() if principal.can(ability, subject))
 
 
 def by_visibility(entries: dict[str, Any], allowlist: tuple[str, ...] = ()) -> dict[str, str]:
-    """What whoever has the secret may do in the project, if that has each of the visibilities."""
+    """What the holder of the token may do in the project, for each visibility that the project may have."""
     worlds = {visibility: world(visibility, entries, allowlist) for visibility in VISIBILITIES}
     return {
-        visibility: abilities(who_has(accounts), project(accounts, SUBJECT)) for visibility, accounts in worlds.items()
+        visibility: abilities(holder(accounts), project(accounts, SUBJECT)) for visibility, accounts in worlds.items()
     }
 
 
-# GitLab's table of roles (section "Who gets what" of the reference), "newest": a guest reads.
+# GitLab's manual, "Roles and permissions". A guest reads, as in the newest GitLab (merge request 177267).
+DEVELOPS, ALL = "see read publish yank", "see read publish yank delete set"
 ALLOWED: dict[str, dict[str, str]] = {
     "anonymous": {"public": "see read", "internal": "", "private": ""},
     "signed in": {"public": "see read", "internal": "see read", "private": ""},
     "guest": {"public": "see read", "internal": "see read", "private": "see read"},
     "reporter": {"public": "see read", "internal": "see read", "private": "see read"},
-    "developer": {"public": "see read publish", "internal": "see read publish", "private": "see read publish"},
-    "maintainer": {"public": "see read publish", "internal": "see read publish", "private": "see read publish"},
-    "owner": {"public": "see read publish", "internal": "see read publish", "private": "see read publish"},
-    "admin": {"public": "see read publish", "internal": "see read publish", "private": "see read publish"},
-    # A deploy token is nobody's, so that what is open to those who are signed in is not open to it.
-    "a deploy token of another place": {"public": "see read", "internal": "", "private": ""},
+    "developer": {"public": DEVELOPS, "internal": DEVELOPS, "private": DEVELOPS},
+    "maintainer": {"public": ALL, "internal": ALL, "private": ALL},
+    "owner": {"public": ALL, "internal": ALL, "private": ALL},
+    "admin": {"public": ALL, "internal": ALL, "private": ALL},
+    # A deploy token reads and publishes, and cannot change what was published.
+    "a deploy token that reads": {"public": "see read", "internal": "see read", "private": "see read"},
+    "a deploy token that writes": {
+        "public": "see read publish",
+        "internal": "see read publish",
+        "private": "see read publish",
+    },
+    # A deploy token has no user, so it may not read what is internal.
+    "a deploy token of another path": {"public": "see read", "internal": "", "private": ""},
 }
 
 COUNTS = ["acme/libs/tools", "ACME/Libs/TOOLS", "acme/libs", "acme", "Acme"]
 DOES_NOT_COUNT = ["acme/app", "acme/libs/other", "acme/libs-old", "acme/libs/deep", "elsewhere", "acm", "libs/tools"]
 
 
-@pytest.mark.parametrize("place", COUNTS)
+@pytest.mark.parametrize("path", COUNTS)
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_holds_in_its_project_and_in_all_below_its_group(role: str, place: str) -> None:
-    assert by_visibility(personal({place: role})) == ALLOWED[role]
+def test_a_role_holds_in_its_project_and_in_everything_below_its_group(role: str, path: str) -> None:
+    assert by_visibility(personal({path: role})) == ALLOWED[role]
 
 
-@pytest.mark.parametrize("place", DOES_NOT_COUNT)
+@pytest.mark.parametrize("path", DOES_NOT_COUNT)
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_in_another_place_is_none(role: str, place: str) -> None:
-    assert by_visibility(personal({place: role})) == ALLOWED["signed in"]
+def test_a_role_at_another_path_does_not_count(role: str, path: str) -> None:
+    assert by_visibility(personal({path: role})) == ALLOWED["signed in"]
 
 
 @pytest.mark.parametrize("visibility", VISIBILITIES)
 def test_an_admin_may_do_everything_everywhere(visibility: str) -> None:
     accounts = world(visibility, personal(admin=True))
     for path in [SUBJECT, *AROUND]:
-        assert abilities(who_has(accounts), project(accounts, path)) == "see read publish"
+        assert abilities(holder(accounts), project(accounts, path)) == ALL
 
 
 @pytest.mark.parametrize("visibility", VISIBILITIES)
-def test_a_low_role_takes_nothing_from_an_admin(visibility: str) -> None:
+def test_a_low_role_does_not_limit_an_admin(visibility: str) -> None:
     accounts = world(visibility, personal({SUBJECT: "guest"}, admin=True))
-    assert abilities(who_has(accounts), project(accounts, SUBJECT)) == ALLOWED["admin"][visibility]
+    assert abilities(holder(accounts), project(accounts, SUBJECT)) == ALLOWED["admin"][visibility]
 
 
 @pytest.mark.parametrize("visibility", VISIBILITIES)
-def test_nobody_in_particular_sees_only_what_is_public(visibility: str) -> None:
+def test_an_anonymous_caller_reads_only_what_is_public(visibility: str) -> None:
     accounts = world(visibility, personal({"acme": "owner"}, admin=True))
-    assert abilities(nobody(accounts), project(accounts, SUBJECT)) == ALLOWED["anonymous"][visibility]
+    assert abilities(anonymous(accounts), project(accounts, SUBJECT)) == ALLOWED["anonymous"][visibility]
 
 
 @pytest.mark.parametrize(
@@ -181,65 +196,67 @@ def test_the_highest_role_wins(roles: dict[str, str], highest: str) -> None:
 READ, WRITE = "read_package_registry", "write_package_registry"
 
 
-@pytest.mark.parametrize("place", COUNTS)
+@pytest.mark.parametrize("path", COUNTS)
 @pytest.mark.parametrize(
     ("scopes", "like"),
-    [((READ,), "reporter"), ((WRITE,), "developer"), ((READ, WRITE), "developer")],
+    [
+        ((READ,), "a deploy token that reads"),
+        ((WRITE,), "a deploy token that writes"),
+        ((READ, WRITE), "a deploy token that writes"),
+    ],
     ids=["reading", "writing", "both"],
 )
-def test_a_deploy_token_reads_or_publishes_in_its_place_and_below(
-    scopes: tuple[str, ...], like: str, place: str
-) -> None:
-    assert by_visibility(deploy(place, *scopes)) == ALLOWED[like]
+def test_a_deploy_token_reads_or_publishes_at_its_path_and_below(scopes: tuple[str, ...], like: str, path: str) -> None:
+    assert by_visibility(deploy(path, *scopes)) == ALLOWED[like]
 
 
-@pytest.mark.parametrize("place", DOES_NOT_COUNT)
+@pytest.mark.parametrize("path", DOES_NOT_COUNT)
 @pytest.mark.parametrize("scope", [READ, WRITE])
-def test_a_deploy_token_of_another_place_is_nobody_in_particular(scope: str, place: str) -> None:
-    assert by_visibility(deploy(place, scope)) == ALLOWED["a deploy token of another place"]
+def test_a_deploy_token_of_another_path_reads_only_what_is_public(scope: str, path: str) -> None:
+    assert by_visibility(deploy(path, scope)) == ALLOWED["a deploy token of another path"]
 
 
-# Where a job may not come in it is like somebody who is not even signed in: what is public is there for all.
+# A job token that may not access a project is treated as anonymous there: it reads only what is public.
 BY_JOB = {
     "its own project": ("acme/libs/tools", (), True),
-    "its own project, spelled otherwise": ("ACME/libs/tools", (), True),
-    "a project that is let in": ("elsewhere/tools", ("elsewhere/tools",), True),
-    "a project that is let in, spelled otherwise": ("elsewhere/tools", ("x/y", "Elsewhere/TOOLS"), True),
-    "a project that is not let in": ("elsewhere/tools", (), False),
+    "its own project, in another case": ("ACME/libs/tools", (), True),
+    "an allowlisted project": ("elsewhere/tools", ("elsewhere/tools",), True),
+    "an allowlisted project, in another case": ("elsewhere/tools", ("x/y", "Elsewhere/TOOLS"), True),
+    "a project that is not allowlisted": ("elsewhere/tools", (), False),
     "a project of the same group": ("acme/libs/other", (), False),
-    "a project when others are let in": ("elsewhere/tools", ("acme/app", "elsewhere/tool", "tools"), False),
-    "a project whose group is named": ("elsewhere/tools", ("elsewhere",), False),
+    "a project when only others are allowlisted": ("elsewhere/tools", ("acme/app", "elsewhere/tool", "tools"), False),
+    "a project of an allowlisted group": ("elsewhere/tools", ("elsewhere",), False),
 }
 
 
 @pytest.mark.parametrize("role", ["signed in", *ROLES, "admin"])
 @pytest.mark.parametrize("case", BY_JOB)
-def test_a_job_acts_as_its_user_where_it_may_come_in(case: str, role: str) -> None:
-    on, allowlist, comes_in = BY_JOB[case]
+def test_a_job_has_the_roles_of_its_user_where_it_is_allowlisted(case: str, role: str) -> None:
+    path, allowlist, has_access = BY_JOB[case]
     roles = {SUBJECT: role} if role in ROLES else {}
-    entries = job(on, roles, admin=role == "admin")
-    assert by_visibility(entries, allowlist) == ALLOWED[role if comes_in else "anonymous"]
+    entries = job(path, roles, admin=role == "admin")
+    assert by_visibility(entries, allowlist) == ALLOWED[role if has_access else "anonymous"]
 
 
-def test_being_let_in_is_no_right_to_let_others_in() -> None:
-    # tools lets in jobs of elsewhere; a job of tools may not come into elsewhere for that.
+def test_an_allowlist_works_in_one_direction_only() -> None:
+    # The allowlist of tools names elsewhere; that gives jobs of tools no access to elsewhere.
     accounts = world("private", job(SUBJECT, {"elsewhere": "owner"}), ("elsewhere/tools",))
-    assert abilities(who_has(accounts), project(accounts, "elsewhere/tools")) == ""
+    assert abilities(holder(accounts), project(accounts, "elsewhere/tools")) == ""
 
 
 # Groups
 #
-# acme/libs is the group that is asked for.
+# acme/libs is the subject.
 
-NEITHER, KNOWS, READS = "", "know", "know read"
+NEITHER, SEES, READS = "", "see", "see read"
 
 GROUPS: dict[str, tuple[dict[str, Any] | None, dict[str, str]]] = {
-    # who; what they may do if the group is public, internal, private
+    # caller; what they may do if the group is public, internal, private
     "anonymous": (None, {"public": READS, "internal": NEITHER, "private": NEITHER}),
-    "a non-member": (personal(), {"public": READS, "internal": KNOWS, "private": NEITHER}),
+    "a non-member": (personal(), {"public": READS, "internal": SEES, "private": NEITHER}),
     "a member of another group": (
         personal({"elsewhere": "owner", "acme/libs-old": "owner", "acme/app": "owner"}),
-        {"public": READS, "internal": KNOWS, "private": NEITHER},
+        {"public": READS, "internal": SEES, "private": NEITHER},
     ),
     **{
         f"a {role} of the group": (
@@ -258,7 +275,7 @@ GROUPS: dict[str, tuple[dict[str, Any] | None, dict[str, str]]] = {
     **{
         f"a {role} of {words} only": (
             personal({path: role}),
-            {"public": READS, "internal": KNOWS, "private": KNOWS},
+            {"public": READS, "internal": SEES, "private": SEES},
         )
         for role in ROLES
         for words, path in {"a group below": "acme/libs/deep", "a project in it": "Acme/Libs/other"}.items()
@@ -285,18 +302,18 @@ GROUPS: dict[str, tuple[dict[str, Any] | None, dict[str, str]]] = {
             "a group of a similar name": "acme/libs-old",
         }.items()
     },
-    # A group keeps no list of projects whose jobs may come in, so a job is its user there.
+    # A group has no allowlist, so a job has the roles of its user there.
     "a job of a member": (
         job("elsewhere/tools", {"acme/libs": "guest"}),
         {"public": READS, "internal": READS, "private": READS},
     ),
     "a job of a member of something below": (
         job("elsewhere/tools", {"acme/libs/deep": "owner"}),
-        {"public": READS, "internal": KNOWS, "private": KNOWS},
+        {"public": READS, "internal": SEES, "private": SEES},
     ),
     "a job of a non-member in it": (
         job("acme/libs/other", {}),
-        {"public": READS, "internal": KNOWS, "private": NEITHER},
+        {"public": READS, "internal": SEES, "private": NEITHER},
     ),
     "a job of an admin": (
         job("elsewhere/tools", {}, admin=True),
@@ -307,37 +324,37 @@ GROUPS: dict[str, tuple[dict[str, Any] | None, dict[str, str]]] = {
 
 @pytest.mark.parametrize("visibility", VISIBILITIES)
 @pytest.mark.parametrize("caller", GROUPS)
-def test_who_knows_a_group_and_who_reads_its_packages(caller: str, visibility: str) -> None:
+def test_who_sees_a_group_and_who_reads_its_packages(caller: str, visibility: str) -> None:
     entries, expected = GROUPS[caller]
     accounts = Accounts(
         projects=[ProjectConfig(id=number, path=path) for number, path in enumerate(AROUND)],
         groups=[GroupConfig(path="Acme/libs", visibility=Visibility(visibility))],
         **entries or {},
     )
-    principal = who_has(accounts) if entries else nobody(accounts)
+    principal = holder(accounts) if entries else anonymous(accounts)
     libs = group(accounts, "acme/libs")
-    words = {"know": Ability.READ_GROUP, "read": Ability.READ_PACKAGE}
+    words = {"see": Ability.READ_GROUP, "read": Ability.READ_PACKAGE}
     found = " ".join(word for word, ability in words.items() if principal.can(ability, libs))
     assert found == expected[visibility]
 
 
 @pytest.mark.parametrize("caller", ["anonymous", "signed in", "guest of a group", "admin"])
 @pytest.mark.parametrize("visibility", VISIBILITIES)
-def test_nobody_publishes_to_a_group(visibility: str, caller: str) -> None:
+def test_no_caller_publishes_to_a_group(visibility: str, caller: str) -> None:
     entries = personal({"acme": "guest"} if caller == "guest of a group" else {}, admin=caller == "admin")
     accounts = Accounts(
         projects=[ProjectConfig(id=1, path="acme/tools")],
         groups=[GroupConfig(path="acme", visibility=Visibility(visibility))],
         **entries,
     )
-    principal = nobody(accounts) if caller == "anonymous" else who_has(accounts)
+    principal = anonymous(accounts) if caller == "anonymous" else holder(accounts)
     assert not principal.can(Ability.CREATE_PACKAGE, group(accounts, "acme"))
 
 
-# What somebody reads below a group: in each of three groups stands a project of each visibility.
+# What a caller reads below a group: each of three groups has a project of each visibility.
 
 TREE = [
-    f"{place}/{visibility}" for place in ["acme", "acme/libs", "acme/libs/deep", "else"] for visibility in VISIBILITIES
+    f"{group}/{visibility}" for group in ["acme", "acme/libs", "acme/libs/deep", "else"] for visibility in VISIBILITIES
 ]
 IN_LIBS = [path for path in TREE if path.startswith("acme/libs/")]
 PUBLIC = [path for path in IN_LIBS if path.endswith("/public")]
@@ -364,7 +381,7 @@ READABLE: dict[str, tuple[dict[str, Any] | None, list[str]]] = {
     ),
     "a deploy token of a project in it": (deploy("acme/libs/private", READ), [*PUBLIC, "acme/libs/private"]),
     "a deploy token of another group": (deploy("else", READ), PUBLIC),
-    # A job sees its own project, those that let it in, and what is public.
+    # A job reads its own project, those whose allowlist names it, and what is public.
     "a job in the group": (
         job("acme/libs/private", {"acme": "owner"}),
         [*PUBLIC, "acme/libs/private", "acme/libs/deep/private"],
@@ -375,9 +392,9 @@ READABLE: dict[str, tuple[dict[str, Any] | None, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("asked", ["acme/libs", "Acme/LIBS"])
+@pytest.mark.parametrize("path", ["acme/libs", "Acme/LIBS"])
 @pytest.mark.parametrize("caller", READABLE)
-def test_what_somebody_reads_below_a_group(caller: str, asked: str) -> None:
+def test_what_a_caller_reads_below_a_group(caller: str, path: str) -> None:
     entries, expected = READABLE[caller]
     accounts = Accounts(
         projects=[
@@ -391,29 +408,9 @@ def test_what_somebody_reads_below_a_group(caller: str, asked: str) -> None:
         ],
         **entries or {},
     )
-    principal = who_has(accounts) if entries else nobody(accounts)
-    readable = [found.path for found in principal.readable(group(accounts, asked))]
+    principal = holder(accounts) if entries else anonymous(accounts)
+    readable = [found.path for found in principal.readable(accounts.projects_in(group(accounts, path)))]
     assert sorted(readable) == sorted(expected)
-
-
-@pytest.mark.parametrize("caller", READABLE)
-def test_what_is_readable_below_a_group_is_what_may_be_read_one_by_one(caller: str) -> None:
-    entries, _ = READABLE[caller]
-    accounts = Accounts(
-        projects=[
-            ProjectConfig(id=number, path=path, visibility=Visibility(path.rpartition("/")[2]))
-            for number, path in enumerate(TREE)
-        ],
-        **entries or {},
-    )
-    principal = who_has(accounts) if entries else nobody(accounts)
-    for path in ["acme", "acme/libs", "acme/libs/deep", "else"]:
-        one_by_one = {
-            inside
-            for inside in TREE
-            if inside.startswith(f"{path}/") and "read" in abilities(principal, project(accounts, inside))
-        }
-        assert {found.path for found in principal.readable(group(accounts, path))} == one_by_one
 
 
 # Protection rules
@@ -427,12 +424,20 @@ def protected(entries: dict[str, Any], *rules: ProtectionRule) -> tuple[Principa
         ],
         **entries,
     )
-    return who_has(accounts), accounts
+    return holder(accounts), accounts
 
 
 def may_push(entries: dict[str, Any], name: str, *rules: ProtectionRule) -> bool:
+    return may_use(Ability.CREATE_PACKAGE, entries, name, *rules)
+
+
+def may_delete(entries: dict[str, Any], name: str, *rules: ProtectionRule) -> bool:
+    return may_use(Ability.DESTROY_PACKAGE, entries, name, *rules)
+
+
+def may_use(ability: Ability, entries: dict[str, Any], name: str, *rules: ProtectionRule) -> bool:
     principal, accounts = protected(entries, *rules)
-    return principal.can(Ability.CREATE_PACKAGE, PackageName(project(accounts, "acme/tools"), NormalizedName(name)))
+    return principal.can(ability, PackageName(project(accounts, "acme/tools"), NormalizedName(name)))
 
 
 RANKS = ["developer", "maintainer", "owner", "admin"]
@@ -441,15 +446,16 @@ MINIMA = {"maintainer": Role.MAINTAINER, "owner": Role.OWNER, "admin": Role.ADMI
 
 @pytest.mark.parametrize("minimum", MINIMA)
 @pytest.mark.parametrize("role", RANKS)
-@pytest.mark.parametrize("place", ["acme", "acme/tools"])
-def test_a_protected_name_needs_the_role_of_its_rule(place: str, role: str, minimum: str) -> None:
-    entries = personal(admin=True) if role == "admin" else personal({place: role})
+@pytest.mark.parametrize("path", ["acme", "acme/tools"])
+def test_a_protected_name_needs_the_role_of_its_rule(path: str, role: str, minimum: str) -> None:
+    entries = personal(admin=True) if role == "admin" else personal({path: role})
     expected = RANKS.index(role) >= RANKS.index(minimum)
     assert may_push(entries, "core-x", ProtectionRule(name="core-*", minimum_push=MINIMA[minimum])) == expected
+    assert may_delete(entries, "core-x", ProtectionRule(name="core-*", minimum_delete=MINIMA[minimum])) == expected
 
 
 @pytest.mark.parametrize(
-    ("pattern", "name", "meant"),
+    ("pattern", "name", "matches"),
     [
         ("core-*", "core-x", True),
         ("core-*", "core-x-y", True),
@@ -474,14 +480,14 @@ def test_a_protected_name_needs_the_role_of_its_rule(place: str, role: str, mini
         ("co*.x*", "core-x1", True),
     ],
 )
-def test_a_rule_means_a_name_in_any_spelling(pattern: str, name: str, meant: bool) -> None:
+def test_a_rule_applies_to_every_spelling_of_a_name(pattern: str, name: str, matches: bool) -> None:
     rule = ProtectionRule(name=pattern, minimum_push=Role.MAINTAINER)
-    assert may_push(personal({"acme": "developer"}), name, rule) == (not meant)
+    assert may_push(personal({"acme": "developer"}), name, rule) == (not matches)
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["weak first", "strong first"])
 @pytest.mark.parametrize(("role", "allowed"), [("developer", False), ("maintainer", False), ("owner", True)])
-def test_of_several_rules_each_must_be_met(role: str, allowed: bool, order: int) -> None:
+def test_every_rule_for_a_name_must_be_met(role: str, allowed: bool, order: int) -> None:
     rules = [
         ProtectionRule(name="core-*", minimum_push=Role.MAINTAINER),
         ProtectionRule(name="*-x", minimum_push=Role.OWNER),
@@ -491,11 +497,16 @@ def test_of_several_rules_each_must_be_met(role: str, allowed: bool, order: int)
 
 
 @pytest.mark.parametrize("role", ["developer", "maintainer", "owner"])
-def test_a_rule_for_deleting_leaves_publishing_to_people_as_it_is(role: str) -> None:
+def test_a_rule_for_deleting_does_not_limit_a_user_who_publishes(role: str) -> None:
     assert may_push(personal({"acme": role}), "core-x", ProtectionRule(name="core-*", minimum_delete=Role.ADMIN))
 
 
-def test_a_rule_is_for_its_project_only() -> None:
+@pytest.mark.parametrize("role", ["maintainer", "owner"])
+def test_a_rule_for_publishing_does_not_limit_a_user_who_deletes(role: str) -> None:
+    assert may_delete(personal({"acme": role}), "core-x", ProtectionRule(name="core-*", minimum_push=Role.ADMIN))
+
+
+def test_a_rule_applies_to_its_project_only() -> None:
     rule = ProtectionRule(name="*", minimum_push=Role.ADMIN)
     principal, accounts = protected(personal({"acme": "developer"}), rule)
     name = NormalizedName("core-x")
@@ -503,12 +514,12 @@ def test_a_rule_is_for_its_project_only() -> None:
     assert principal.can(Ability.CREATE_PACKAGE, PackageName(project(accounts, "acme/other"), name))
 
 
-def test_a_rule_takes_no_right_to_the_project() -> None:
+def test_a_rule_does_not_limit_what_a_role_may_do_in_the_project() -> None:
     principal, accounts = protected(personal({"acme": "developer"}), ProtectionRule(name="*", minimum_push=Role.ADMIN))
-    assert abilities(principal, project(accounts, "acme/tools")) == "see read publish"
+    assert abilities(principal, project(accounts, "acme/tools")) == DEVELOPS
 
 
-@pytest.mark.parametrize("place", ["acme", "acme/tools"])
+@pytest.mark.parametrize("path", ["acme", "acme/tools"])
 @pytest.mark.parametrize(
     "rule",
     [
@@ -519,13 +530,49 @@ def test_a_rule_takes_no_right_to_the_project() -> None:
     ],
     ids=["maintainers push", "admins push", "owners delete", "owners push and delete"],
 )
-def test_a_deploy_token_never_publishes_a_protected_name(rule: ProtectionRule, place: str) -> None:
-    # Any rule that means the name blocks a deploy token (CheckRuleExistenceService in GitLab's sources).
-    assert not may_push(deploy(place, WRITE), "core-x", rule)
-    assert may_push(deploy(place, WRITE), "other", rule)
+def test_a_deploy_token_never_publishes_a_protected_name(rule: ProtectionRule, path: str) -> None:
+    # Any rule for the name blocks a deploy token (app/services/packages/protection/check_rule_existence_service.rb).
+    assert not may_push(deploy(path, WRITE), "core-x", rule)
+    assert may_push(deploy(path, WRITE), "other", rule)
 
 
 @pytest.mark.parametrize(("role", "allowed"), [("developer", False), ("maintainer", True), ("owner", True)])
-def test_a_job_publishes_a_protected_name_as_its_user_would(role: str, allowed: bool) -> None:
+def test_a_job_publishes_a_protected_name_if_its_user_may(role: str, allowed: bool) -> None:
     rule = ProtectionRule(name="core-*", minimum_push=Role.MAINTAINER)
     assert may_push(job("acme/tools", {"acme": role}), "core-x", rule) == allowed
+
+
+# Names, for "published by" and the audit log
+
+
+@pytest.mark.parametrize(
+    ("token", "name", "via"),
+    [
+        (Token(sha256=DIGEST, user="ada", scopes=frozenset({"api"})), "ada", "personal token"),
+        (Token(sha256=DIGEST, user="ada", scopes=frozenset({"api"}), name="laptop"), "ada", "personal token laptop"),
+        (Token(sha256=DIGEST, kind=TokenKind.JOB, user="ada", path="acme/tools", name="ci"), "ada", "job token ci"),
+        (
+            Token(sha256=DIGEST, kind=TokenKind.DEPLOY, path="acme", scopes=frozenset({READ}), name="prod"),
+            "deploy token prod",
+            "deploy token prod",
+        ),
+        # The user of a deploy token does not apply, so it must not be the name.
+        (
+            Token(sha256=DIGEST, kind=TokenKind.DEPLOY, path="acme", scopes=frozenset({READ}), user="ada"),
+            "deploy token",
+            "deploy token",
+        ),
+    ],
+    ids=["personal", "personal with a name", "job", "deploy", "deploy without a name"],
+)
+def test_the_name_of_a_principal_is_its_user_or_its_deploy_token(token: Token, name: str, via: str) -> None:
+    accounts = Accounts(
+        projects=[ProjectConfig(id=1, path="acme/tools")], users=[User(name="ada", admin=True)], tokens=[token]
+    )
+    principal = holder(accounts)
+    assert (principal.name, principal.via) == (name, via)
+
+
+def test_an_anonymous_principal_has_no_name() -> None:
+    principal = anonymous(Accounts())
+    assert (principal.name, principal.via, principal.anonymous) == ("", "", True)
