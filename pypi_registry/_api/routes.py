@@ -1,30 +1,41 @@
-"""The small router: a table of method, address and endpoint.
+"""The router: a table of paths, methods and endpoints.
 
-An id may hold slashes, because some servers have decoded ``%2F`` already. So an address is matched on its fixed tail,
-and what lies before the last possible tail is the id. Werkzeug's ``Map`` costs fifty times as much and cannot do that.
+An id may contain slashes, because some servers have decoded ``%2F`` already. So a path is matched by its fixed tail,
+and everything before the last possible tail is the id. Werkzeug's ``Map`` cannot do that, and takes fifty times as
+long.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from pypi_registry._api import packages, pypi
-from pypi_registry._api.addresses import Address, read_path
-from pypi_registry._http.request import Call, Response
-from pypi_registry.errors import MethodNotAllowed, NoSuchRoute
+from packaging.utils import NormalizedName
 
-Endpoint = Callable[[Call], Response]
+from pypi_registry._api import packages, pypi
+from pypi_registry._api.call import Call, Dialect, Match
+from pypi_registry._api.pypi import Endpoint
+from pypi_registry._http.errors import MethodNotAllowed, NoSuchRoute
+from pypi_registry._http.request import SAFE_METHODS, read_path
+from pypi_registry._http.response import Response
+from pypi_registry._names import MAX_LENGTH, normalize
+from pypi_registry._paths import MAX_DIGITS
+from pypi_registry.directory import Ref
+from pypi_registry.errors import Forbidden, InvalidName
+
+API_PREFIX = "/api/v4"
+"""Where GitLab has its API, and where applications mount the registry."""
 
 
 class Route(NamedTuple):
-    """An address, and what answers it for each method; HEAD is answered as GET."""
+    """A path, and the endpoint of each method; HEAD is answered as GET."""
 
-    address: str
+    path: str
     endpoints: Mapping[str, Endpoint]
+    dialect: Dialect = Dialect.PYPI
     advice: str = ""
-    """Said to those who come with another method."""
+    """Sent to clients that use another method."""
 
     @property
     def allowed(self) -> tuple[str, ...]:
@@ -37,92 +48,110 @@ _TO_PROJECTS = "packages are published to a project: /projects/:id/packages/pypi
 _TO_THE_INDEX = "packages are published here by POST, and listed at /projects/:id/packages/pypi/simple"
 
 ROUTES = (
-    Route(  # the one that is asked most comes first
+    Route(  # the most frequent one first
         "/projects/:project/packages/pypi/simple/:name",
         {"GET": pypi.package, "PATCH": pypi.set_status},
-        _TO_PROJECTS,
+        advice=_TO_PROJECTS,
     ),
-    Route("/projects/:project/packages/pypi/simple", {"GET": pypi.index}, _TO_PROJECTS),
-    # Before that of files, none of which has such an ending.
+    Route("/projects/:project/packages/pypi/simple", {"GET": pypi.index}, advice=_TO_PROJECTS),
+    # Before the route of files, which would match it, too.
     Route("/projects/:project/packages/pypi/files/:sha256/:filename.metadata", {"GET": pypi.core_metadata}),
     Route("/projects/:project/packages/pypi/files/:sha256/:filename", {"GET": pypi.file}),
-    Route("/projects/:project/packages/pypi/+simple/:name", {"GET": pypi.published}, _TO_PROJECTS),
-    Route("/projects/:project/packages/pypi", {"POST": pypi.upload}, _TO_THE_INDEX),
+    Route("/projects/:project/packages/pypi/+simple/:name", {"GET": pypi.published}, advice=_TO_PROJECTS),
+    Route("/projects/:project/packages/pypi", {"POST": pypi.upload}, advice=_TO_THE_INDEX),
     Route("/groups/:group/-/packages/pypi/files/:sha256/:filename.metadata", {"GET": pypi.core_metadata}),
     Route("/groups/:group/-/packages/pypi/files/:sha256/:filename", {"GET": pypi.file}),
-    Route("/groups/:group/-/packages/pypi/simple", {"GET": pypi.index}, _TO_PROJECTS),
-    Route("/groups/:group/-/packages/pypi/simple/:name", {"GET": pypi.package}, _TO_PROJECTS),
-    # GitLab's manual sends those who authenticate for a group to this address, for publishing too.
-    Route("/groups/:group/-/packages/pypi", {}, _TO_PROJECTS),
-    Route("/projects/:project/packages", {"GET": packages.list_packages}),
-    Route("/groups/:group/packages", {"GET": packages.list_packages}),
+    Route("/groups/:group/-/packages/pypi/simple", {"GET": pypi.index}, advice=_TO_PROJECTS),
+    Route("/groups/:group/-/packages/pypi/simple/:name", {"GET": pypi.package}, advice=_TO_PROJECTS),
+    # GitLab's manual gives this URL to those who authenticate for a group, also for publishing.
+    Route("/groups/:group/-/packages/pypi", {}, advice=_TO_PROJECTS),
+    Route("/projects/:project/packages", {"GET": packages.list_packages}, Dialect.PACKAGES),
+    Route("/groups/:group/packages", {"GET": packages.list_packages}, Dialect.PACKAGES),
     Route(
         "/projects/:project/packages/:package_id",
-        {
-            "GET": packages.show_package,
-            "PATCH": packages.change_package,
-            "DELETE": packages.delete_package,
-        },
+        {"GET": packages.show_package, "PATCH": packages.change_package, "DELETE": packages.delete_package},
+        Dialect.PACKAGES,
     ),
-    Route("/projects/:project/packages/:package_id/package_files", {"GET": packages.list_files}),
-    Route("/projects/:project/packages/:package_id/package_files/:package_file_id", {"DELETE": packages.delete_file}),
+    Route("/projects/:project/packages/:package_id/package_files", {"GET": packages.list_files}, Dialect.PACKAGES),
+    Route(
+        "/projects/:project/packages/:package_id/package_files/:package_file_id",
+        {"DELETE": packages.delete_file},
+        Dialect.PACKAGES,
+    ),
     Route(
         "/projects/:project/packages/:package_id/package_files/:package_file_id/download",
         {"GET": packages.download_file},
+        Dialect.PACKAGES,
     ),
 )
 
-
-@cache
-def _pattern(address: str) -> re.Pattern[str]:
-    """Compile an address: an id is as long as it can be, any other part is one segment; a final slash is optional."""
-    ids = re.sub(r":(project|group)", r"(?P<\1>.+)", re.escape(address))
-    return re.compile(re.sub(r":(\w+)", r"(?P<\1>[^/\\0]+)", ids) + "/?")
+_MAX_CACHED_PATH = 200  # characters: clients request the same short paths again and again
 
 
-def find(path: str) -> tuple[Route, Mapping[str, str]]:
-    """Find the route of a path, decoded and below the mount point, and what the path holds for its parts.
+def match(path_info: str) -> Match:
+    """Match a ``PATH_INFO`` with the routes.
 
-    >>> find("/projects/acme%2Ftools/packages/pypi/simple/demo/")[1]
-    {'project': 'acme/tools', 'name': 'demo'}
+    >>> found = match("/projects/acme%2Ftools/packages/pypi/simple/Demo/")
+    >>> found.ref, found.name, found.trailing_slash
+    ('acme/tools', 'demo', True)
 
-    :raises NoSuchRoute: if there is none.
+    :raises NoSuchRoute: if no route matches.
     """
+    return _cached_match(path_info) if len(path_info) <= _MAX_CACHED_PATH else _cached_match.__wrapped__(path_info)
+
+
+@lru_cache(maxsize=4096)
+def _cached_match(path_info: str) -> Match:
+    path = read_path(path_info)
     for route in ROUTES:
-        match = _pattern(route.address).fullmatch(path)
-        if match is not None:
-            # Some servers leave %2F in an id.
-            return route, {part: unquote(text) if part in _IDS else text for part, text in match.groupdict().items()}
+        found = _pattern(route.path).fullmatch(path)
+        if found is not None:
+            parameters = found.groupdict()
+            is_group = "group" in parameters
+            namespace = "group" if is_group else "project"
+            parameters[namespace] = unquote(parameters[namespace])  # some servers leave %2F in an id
+            name = _name(parameters.get("name", ""))
+            return Match(route, parameters, is_group, _ref(parameters[namespace]), name, path.endswith("/"))
     raise NoSuchRoute
 
 
-_IDS = ("project", "group")
+@cache
+def _pattern(path: str) -> re.Pattern[str]:
+    """Compile a path: an id is as long as possible, any other parameter is one segment; a final slash is optional."""
+    ids = re.sub(r":(project|group)", r"(?P<\1>.+)", re.escape(path))
+    return re.compile(re.sub(r":(\w+)", r"(?P<\1>[^/\\0]+)", ids) + "/?")
 
 
-def locate(path_info: str) -> tuple[Route, Address]:
-    """Find the route of a ``PATH_INFO``, and read the address that it is.
+def _ref(text: str) -> Ref | None:
+    """Return the id or the full path in ``:id``; None if no project or group can have it.
 
-    :raises NoSuchRoute: if there is none.
+    >>> _ref("42"), _ref("acme/libs/tools"), _ref("1" * 19)
+    (42, 'acme/libs/tools', None)
     """
-    return _located(path_info) if len(path_info) <= _USUAL else _locate(path_info)
+    if re.fullmatch("-?[0-9]+", text):  # GitLab: whatever looks like a number is an id
+        return int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else None
+    return None if "\0" in text else text
 
 
-def _locate(path_info: str) -> tuple[Route, Address]:
-    path = read_path(path_info)
-    route, parts = find(path)
-    return route, Address.read(path, parts)
+def _name(text: str) -> NormalizedName | None:
+    try:
+        return normalize(text) if len(text) <= MAX_LENGTH else None
+    except InvalidName:
+        return None
 
 
-_USUAL = 200  # characters, of those that are remembered: clients ask for the same again and again
-_located = lru_cache(maxsize=4096)(_locate)
+def respond(call: Call) -> Response:
+    """Respond to a request whose route is known.
 
-
-def endpoint(route: Route, method: str) -> Endpoint:
-    """Choose what answers a method.
-
-    :raises MethodNotAllowed: if nothing does.
+    :raises MethodNotAllowed: if the route has no endpoint for the method.
+    :raises Forbidden: if a browser sends the request for another site.
     """
-    chosen = route.endpoints.get("GET" if method == "HEAD" else method)
-    if chosen is None:
+    route, method = call.match.route, call.request.method
+    if method == "OPTIONS":
+        return Response("204 No Content", [("Allow", ", ".join(route.allowed))])
+    if method not in SAFE_METHODS and call.request.is_cross_site:
+        raise Forbidden("a browser sent this for another site")
+    endpoint = route.endpoints.get("GET" if method == "HEAD" else method)
+    if endpoint is None:
         raise MethodNotAllowed(route.allowed, route.advice)
-    return chosen
+    return endpoint(call)

@@ -12,45 +12,45 @@ USER = "owner"
 PROJECT = 1
 _PROJECT_PATH = "main/packages"
 EXAMPLE = "mypypipackage"
-"""GitLab's name for a package in an example; whoever has it in the public index is a stranger."""
+"""GitLab's name for a package in examples. On PyPI it belongs to a stranger."""
 
 _REGISTRY_TOML = """\
-# Who may do what in this registry. A change is taken up within seconds, without a restart; a mistake leaves all as it
-# was, and is named on the standard error stream.
+# Who may do what in this registry. A running registry reloads this file within seconds after a change. If it has a
+# mistake, the previous configuration stays in effect, and the mistake is reported on the standard error stream.
 
-forward_to = true            # names that are not here: true sends clients to the public PyPI, false nowhere;
-                             # or the address of another simple index
+forward_to = true            # packages that are not in this registry: true redirects clients to PyPI, false to no
+                             # index; or the URL of another simple index
 max_file_size = 3221225472   # bytes; a file must be smaller
-reserved = ["{example}"] # names that are never forwarded: put yours here, such as "acme-*"
-forward_always = []          # names that are forwarded although somebody here once published them
+reserved = ["{example}"] # names that are never redirected: add yours, such as "acme-*"
+forward_always = []          # names that are redirected although they were once published here
 
-# A group is a part of the paths of its projects. It needs a table only if it has settings of its own.
+# A group is a part of the paths of its projects. It needs a table only for settings of its own.
 # [[groups]]
 # id = 1
 # path = "main"
 # visibility = "private"     # public, internal (anyone with a token), private (the default)
-# forward = false            # instead of forward_to, for this group and everything below it
+# forward = false            # instead of forward_to, for this group and all groups below it
 # reserved = ["main-*"]
 
 [[projects]]
 id = {project}
 path = "{path}"
 visibility = "private"       # public, internal (anyone with a token), private (the default)
-# job_token_allowlist = ["main/deploy"]   # projects whose job tokens may come in
+# job_token_allowlist = ["main/deploy"]   # projects whose job tokens have access
 # protect = [{{ name = "core-*", minimum_push = "maintainer", minimum_delete = "owner" }}]
 
 [[users]]
 name = "{user}"
 admin = false
-roles = {{ "main" = "owner" }}            # on a group and all below it, or on a project:
+roles = {{ "main" = "owner" }}            # in a group and all groups below it, or in a project:
                                         # guest (reads), reporter, developer (publishes), maintainer, owner
 
-# Make more of these with: python -m pypi_registry token
+# Create more of these with: pypi-registry token
 {token}"""
 
 
 class UnusableData(Exception):
-    """Says why the data folder, or a file in it, cannot be used."""
+    """The data folder, or a file in it, cannot be used."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(path, reason)
@@ -63,7 +63,7 @@ class UnusableData(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
-    """Where ``serve`` keeps everything."""
+    """The folder in which ``serve`` stores everything."""
 
     folder: Path
 
@@ -81,30 +81,32 @@ class DataFolder:
 
     @property
     def spool(self) -> Path:
-        """Where the server keeps bodies until the application sees them."""
+        """Where the server stores request bodies until the application reads them."""
         return self.folder / "tmp"
 
     def prepare(self) -> None:
-        """Make the folder if it is missing, and empty the spool.
+        """Create the folder if it is missing, and empty the spool.
 
-        :raises UnusableData: if there is a ``tmp`` that could be somebody else's.
+        :raises UnusableData: if there is a ``tmp`` that may belong to another program.
         :raises OSError: if the folder cannot be written.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.spool.is_symlink():
-            raise UnusableData(self.spool, "this is a link, and would be emptied")
+            raise UnusableData(self.spool, "this is a symbolic link, and serve would empty its target")
         if self.spool.exists():
             if any(self.spool.iterdir()) and not self.catalogue.exists():
-                raise UnusableData(self.folder, "this holds a tmp/ with files, and is no data folder of this program")
+                raise UnusableData(self.folder, "this has a tmp/ with files, and is no data folder of this program")
             shutil.rmtree(self.spool)
         self.spool.mkdir(mode=0o700)
 
     def first_config(self) -> str | None:
-        """Write a ``registry.toml`` if there is none; give the secret of its token, which is kept nowhere."""
+        """Create a ``registry.toml`` if there is none, and return the secret of its token, which is not stored."""
         if self.config.exists():
             return None
         secret = new_secret()
-        token = Token(name="made by the first start", user=USER, scopes=frozenset({"api"}), sha256=token_digest(secret))
+        token = Token(
+            name="created by the first start", user=USER, scopes=frozenset({"api"}), sha256=token_digest(secret)
+        )
         text = _REGISTRY_TOML.format(
             project=PROJECT, path=_PROJECT_PATH, user=USER, example=EXAMPLE, token=toml_table(token)
         )
@@ -114,6 +116,6 @@ class DataFolder:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
-            os.fsync(descriptor)  # before anybody is told the secret of a token that a power cut would forget
+            os.fsync(descriptor)  # before the secret is printed: a power cut must not lose its token
         unfinished.replace(self.config)
         return secret

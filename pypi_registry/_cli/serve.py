@@ -1,4 +1,4 @@
-"""``python -m pypi_registry serve``: goes on with the data it finds, and makes what it does not find."""
+"""``pypi-registry serve``: uses the data that it finds, and creates what is missing."""
 
 import errno
 import os
@@ -10,10 +10,11 @@ from pathlib import Path
 from socket import socket
 from typing import TextIO
 
-from pypi_registry._app import Registry
+from pypi_registry._api.routes import API_PREFIX
+from pypi_registry._cli.access_log import AccessLog
 from pypi_registry._cli.data_folder import EXAMPLE, PROJECT, USER, DataFolder, UnusableData
 from pypi_registry._cli.server import Server, listen
-from pypi_registry._cli.site import MOUNT, AccessLog, Site
+from pypi_registry._cli.site import Site
 from pypi_registry._cli.watch import Watch
 from pypi_registry.accounts import Accounts, InvalidConfig
 from pypi_registry.errors import StorageUnavailable
@@ -24,27 +25,27 @@ from pypi_registry.stores.sqlite import SQLiteCatalogue
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says."""
+    """The options of the command line."""
 
     host: str
     port: int
-    """0 is any that is free."""
+    """0 chooses a free port."""
     config: Path | None
-    """None: the ``registry.toml`` in the data folder, which is written if it is missing."""
+    """None: the ``registry.toml`` in the data folder, which is created if it is missing."""
     data: Path
 
 
 def serve(options: Options) -> None:
-    """Serve until a signal says stop.
+    """Serve until SIGTERM or SIGINT.
 
     :raises InvalidSetting: if the configuration is wrong.
-    :raises UnusableData: if the data folder is not one, or its catalogue is not ours.
+    :raises UnusableData: if the data folder or its catalogue belongs to another program.
     :raises OSError: if a folder, the configuration, the port or the standard output cannot be used; its ``filename``
-        says which.
+        is the name of it.
     """
     if options.config is not None:
-        Accounts.from_toml(options.config)  # a mistake in it must leave nothing behind
-    with listen(options.host, options.port) as listening:  # first, or a port in use would cost the secret shown once
+        Accounts.from_toml(options.config)  # before anything is created, so that a mistake leaves nothing behind
+    with listen(options.host, options.port) as listening:  # first: if the port is in use, no secret is lost
         _serve(options, DataFolder(options.data), listening)
 
 
@@ -61,27 +62,28 @@ def _serve_from(options: Options, folder: DataFolder, listening: socket, catalog
         try:
             accounts = Accounts.from_toml(config)
         except (InvalidConfig, OSError) as error:
-            fault = f"{config}: {error.strerror}" if isinstance(error, OSError) else error
-            print(f"{fault}; the configuration before it stays in force", file=sys.stderr, flush=True)
+            problem = f"{config}: {error.strerror}" if isinstance(error, OSError) else error
+            print(f"{problem}; the previous configuration stays in effect", file=sys.stderr, flush=True)
             return
         server.limit_bodies(accounts.max_file_size)
-        site.registry = _registry(accounts, catalogue, blobs)
-        print(f"{config}: taken up", file=sys.stderr, flush=True)
+        # Requests in progress finish with the registry with which they began.
+        site.registry = accounts.registry(catalogue=catalogue, blobs=blobs)
+        print(f"{config}: reloaded", file=sys.stderr, flush=True)
 
-    with ExitStack() as until_told:
+    with ExitStack() as undo:
         secret = folder.first_config() if options.config is None else None
-        if secret is not None:  # or nobody would ever know it: the next start is to make another
-            until_told.callback(config.unlink, missing_ok=True)
+        if secret is not None:  # if it cannot be printed, it is of no use: the next start creates another
+            undo.callback(config.unlink, missing_ok=True)
         watch = Watch(config, reload)
         accounts = Accounts.from_toml(config)
-        site = Site(_registry(accounts, catalogue, blobs))
+        site = Site(accounts.registry(catalogue=catalogue, blobs=blobs))
         log = AccessLog(site, sys.stderr)
         server = Server(log, log, listening, folder.spool)
         server.limit_bodies(accounts.max_file_size)
 
         def announce() -> None:
             _announce(sys.stdout, *server.address, secret)
-            until_told.pop_all()
+            undo.pop_all()
 
         watch.start()
         try:
@@ -97,22 +99,10 @@ def _catalogue(path: Path) -> SQLiteCatalogue:
         raise UnusableData(path, str(error.__cause__ or error)) from error
 
 
-def _registry(accounts: Accounts, catalogue: Catalogue, blobs: Blobs) -> Registry:
-    """Make the registry of one snapshot of the accounts; requests under way keep the one they began with."""
-    return Registry(
-        directory=accounts,
-        auth=accounts,
-        catalogue=catalogue,
-        blobs=blobs,
-        forward_to=accounts.forward_to,
-        max_file_size=accounts.max_file_size,
-    )
-
-
 def _announce(stream: TextIO | None, host: str, port: int, secret: str | None) -> None:
     text = _greeting(host, port, secret)
     try:
-        if stream is None:  # so it is in a process without one
+        if stream is None:  # a process without standard streams
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         stream.write(text)
         stream.flush()
@@ -124,16 +114,16 @@ def _greeting(host: str, port: int, secret: str | None) -> str:
     text = ""
     if secret is not None:
         reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
-        place = f"{_url_host(reachable)}:{port}{MOUNT}/projects/{PROJECT}/packages/pypi"
+        place = f"{_url_host(reachable)}:{port}{API_PREFIX}/projects/{PROJECT}/packages/pypi"
         text = (
-            "The first token, shown this once:\n\n"
+            "The first token, shown only this once:\n\n"
             f"{secret}\n\n"
             "Publish:\n\n"
             f"twine upload --repository-url http://{place} --username {USER} --password {secret} dist/*\n\n"
             "Install:\n\n"
             f"pip install --index-url http://{USER}:{secret}@{place}/simple {EXAMPLE}\n\n"
         )
-    return f"{text}Serving on http://{_url_host(host)}:{port}{MOUNT}/\n"
+    return f"{text}Serving on http://{_url_host(host)}:{port}{API_PREFIX}/\n"
 
 
 def _url_host(host: str) -> str:

@@ -1,7 +1,7 @@
-"""The server of ``serve``: waitress, stopped without cutting anybody off.
+"""The server of ``serve``: waitress, with a graceful stop.
 
-waitress takes a request whole before the application sees it, so a slow client costs memory and disk but no thread. The
-other side of it: it cannot refuse before the body has arrived, as gunicorn can.
+waitress receives a whole request before it calls the application, so a slow client costs memory and disk, but no
+thread. Its price: it cannot refuse an upload before the body has arrived, as gunicorn can.
 """
 
 import errno
@@ -24,57 +24,57 @@ from waitress.channel import HTTPChannel
 from waitress.server import create_server
 from waitress.task import ErrorTask
 
-from pypi_registry._cli.site import AccessLog
-from pypi_registry._publishing.publish import FORM_ROOM
+from pypi_registry._cli.access_log import AccessLog
+from pypi_registry._publishing.form import MAX_FIELDS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 THREADS = 8
-"""They only compute and wait for the disk: clients are waited for elsewhere."""
+"""Threads compute and wait for the disk. They never wait for clients: the main loop does."""
 
 CONNECTIONS = 1000
 BACKLOG = 1024
 
 GRACE = 60.0
-"""Seconds that requests under way are given to end after a signal."""
+"""Seconds that requests in progress have to finish after a signal."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open a listening socket; port 0 is any that is free.
+    """Open a listening socket; port 0 chooses a free port.
 
-    :raises OSError: if that cannot be; its ``filename`` is the address.
+    :raises OSError: if that fails; its ``filename`` is the address.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with ExitStack() as stack:
             listening = stack.enter_context(socket.socket(family, kind, protocol))
-            if os.name == "posix":  # on Windows the option lets two programs share a port
+            if os.name == "posix":  # on Windows the option would let two programs share a port
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(address)
-            listening.listen(BACKLOG)  # of two that only bind, Linux would refuse none
+            listening.listen(BACKLOG)  # Linux lets two programs bind, and refuses the second only here
             stack.pop_all()
             return listening
     except UnicodeError as error:
-        raise OSError(errno.EINVAL, "this is no host name", f"{host}:{port}") from error
+        raise OSError(errno.EINVAL, "this is not a host name", f"{host}:{port}") from error
     except OSError as error:
         raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
 
 
 class Server:
-    """waitress on an open socket, accepting connections from the moment it is made."""
+    """waitress on an open socket. It accepts connections as soon as it is created."""
 
     def __init__(self, application: "WSGIApplication", log: AccessLog, listening: socket.socket, spool: Path) -> None:
         self._spool = spool
-        tempfile.tempdir = str(spool)  # the only way to tell waitress where to put bodies
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue that is used is no news
-        server: Any = create_server(  # its stubs leave out what makes it stop well
+        tempfile.tempdir = str(spool)  # for this process: waitress has no setting for the folder of its temporary files
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns of every request that waits for a thread
+        server: Any = create_server(  # its type stubs lack what a graceful stop needs
             application,
             sockets=[listening],
             threads=THREADS,
             connection_limit=CONNECTIONS,
             backlog=BACKLOG,
-            outbuf_high_watermark=2**62,  # an answer waits on the disk for a client that reads slowly, not in a thread
+            outbuf_high_watermark=2**62,  # a response waits on the disk for a slow client, and not in a thread
             asyncore_use_poll=True,
             recv_bytes=256 * 1024,
             ident="pypi_registry",
@@ -85,26 +85,26 @@ class Server:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port, as they came to be."""
+        """The host and the port of the socket."""
         host, port = self._server.socket.getsockname()[:2]
         return host, port
 
     def limit_bodies(self, max_file_size: int) -> None:
-        """Let bodies in that are so large that the registry's own answer is "File is too large"."""
-        self._server.adj.max_request_body_size = max_file_size + FORM_ROOM
+        """Accept bodies larger than a file may be, so that the registry itself responds "File is too large"."""
+        self._server.adj.max_request_body_size = max_file_size + MAX_FIELDS
 
     def run(self, ready: Callable[[], None]) -> None:
-        """Serve until SIGTERM or SIGINT, then finish what was begun.
+        """Serve until SIGTERM or SIGINT, then finish the requests in progress.
 
-        `ready` is called once a signal would be understood.
+        `ready` is called as soon as signals are handled.
         """
         try:
             with _signals(self._stop):
                 ready()
                 while not self._stopping.is_set():
                     self._turn(timeout=1)
-                    self._keep_spool()
-            self._finish()  # a second signal ends it at once
+                    self._restore_spool()
+            self._finish()  # a second signal stops it at once
         finally:
             wasyncore.close_all(self._server._map)
 
@@ -115,8 +115,8 @@ class Server:
     def _turn(self, timeout: float) -> None:
         wasyncore.loop(timeout=timeout, use_poll=True, map=self._server._map, count=1)
 
-    def _keep_spool(self) -> None:
-        """Make the spool again if it is gone: some systems clean away folders in which nothing happens for days."""
+    def _restore_spool(self) -> None:
+        """Create the spool again if it was deleted: some systems delete folders that were not used for days."""
         if not self._spool.is_dir():
             with suppress(OSError):
                 self._spool.mkdir(mode=0o700)
@@ -125,8 +125,8 @@ class Server:
         with selectors.DefaultSelector() as connecting:
             connecting.register(self._server.socket, selectors.EVENT_READ)
             while connecting.select(timeout=0) and len(self._server.active_channels) < CONNECTIONS:
-                self._turn(timeout=0)  # takes in whom the system has let connect, one a turn
-        self._turn(timeout=0)  # and what they sent
+                self._turn(timeout=0)  # accepts one connection that the system has already queued
+        self._turn(timeout=0)  # receives what they have sent
         wasyncore.dispatcher.close(self._server)
         deadline = time.monotonic() + GRACE
         while self._server.active_channels and time.monotonic() < deadline:
@@ -138,7 +138,7 @@ class Server:
 
 
 def _busy(channel: Any) -> bool:
-    """Tell whether a connection has a request that is arriving, at work, or being answered."""
+    """Return whether a connection has a request that is arriving, is processed, or whose response is being sent."""
     arriving = channel.request is not None and channel.request.headers_finished
     return bool(channel.requests or arriving or channel.total_outbufs_len)
 
@@ -157,13 +157,13 @@ def _signals(stop: Callable[[], None]) -> Iterator[None]:
 
 
 def _channel_class(log: AccessLog) -> type[HTTPChannel]:
-    """Make waitress write a line also for the requests that it answers itself, malformed and enormous ones."""
+    """Return a channel class that also logs what waitress itself responds to: malformed and too large requests."""
 
     class LoggedError(ErrorTask):
         def execute(self) -> None:
             super().execute()
             request: Any = self.request
-            method = getattr(request, "command", "-")  # it has none before its first line is understood
+            method = getattr(request, "command", "-")  # None until its first line is parsed
             log.write(self.channel.addr[0], method, "-", str(request.error.code), "-", 0.0)
 
     class Channel(HTTPChannel):

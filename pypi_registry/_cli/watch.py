@@ -1,4 +1,4 @@
-"""A file that is read again when it changes."""
+"""A file that is reloaded when it changes."""
 
 import time
 from collections.abc import Callable
@@ -6,20 +6,19 @@ from pathlib import Path
 from threading import Event, Thread
 
 INTERVAL = 0.25
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 
 QUIET = 0.5
-"""Seconds for which a file must have stood still: an editor may still be writing it."""
+"""Seconds without a change before a file is reloaded: an editor may still be writing it."""
 
 Fingerprint = tuple[int, ...] | None
 
 
 class Watch:
-    """Calls `changed` in a thread of its own, some time after a file changed and then stood still.
+    """Calls `changed` in a thread of its own after a file has changed and then stayed the same for a while.
 
-    What counts is how the file was when this object was made; so make it before the file is first read.
-
-    Whatever `changed` raises is a defect: it has to deal with a file that is wrong or gone.
+    A change is a difference from the file as it was when this object was created, so create it before the file is
+    first read. `changed` must not raise: it handles a file that is invalid or deleted.
     """
 
     def __init__(self, path: Path, changed: Callable[[], None]) -> None:
@@ -48,9 +47,9 @@ class Watch:
 
 
 def fingerprint(path: Path) -> Fingerprint:
-    """Give what differs when a file has changed; None if it cannot be looked at.
+    """Return a value that differs when a file has changed; None if the file cannot be examined.
 
-    The time of the last status change is in it, which no copying program sets back.
+    It includes the time of the last status change (ctime), which no program that copies files can set back.
     """
     try:
         status = path.stat()

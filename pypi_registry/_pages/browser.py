@@ -1,15 +1,25 @@
-"""The pages for people: GitLab's "Package registry", read only. Values in, bytes out; no script.
+"""The web pages for people: GitLab's "Package registry", read only. Values in, bytes out; no script.
 
-Everything that came from outside is escaped. A description is shown as plain text, unless readme_renderer is installed,
-which renders and sanitizes Markdown and reStructuredText.
+All text from outside is escaped.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from html import escape
+from typing import TypeAlias
 from urllib.parse import urlencode
 
-from pypi_registry.model import Group, Package, PackageFile, PackageMetadata, Project, Visibility
+from pypi_registry.model import (
+    Namespace,
+    Package,
+    PackageDetails,
+    PackageFile,
+    PackageMetadata,
+    Project,
+    Projects,
+    Visibility,
+)
 
 _STYLE = """
 :root { color-scheme: light dark }
@@ -32,72 +42,107 @@ nav { display: flex; gap: 1rem; padding: 1rem 0 }
 """
 
 
-def render_list(
-    where: Project | Group,
-    packages: Sequence[Package],
-    projects: Mapping[int, Project],
-    total: int,
-    page: int,
-    pages: int,
-    parameters: Mapping[str, str],
-    api: str,
-) -> bytes:
-    """Render one page of a list of packages; `parameters` is the query it was asked with, `api` where links begin."""
-    search = parameters.get("package_name", "")
+RenderDescription: TypeAlias = Callable[[str, str], str | None]
+"""Renders a description of a content type to safe HTML; None shows it as plain text."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageList:
+    """One page of a list of packages."""
+
+    namespace: Namespace
+    packages: Sequence[Package]
+    projects: Projects
+    """Those of the packages, at least."""
+    total: int | None
+    """How many packages the whole list has; None if it has more than are counted."""
+    page: int
+    has_next: bool
+    parameters: Mapping[str, str]
+    """The query with which the list was requested."""
+
+
+def render_list(shown: PackageList, api_url: str, max_total: int) -> bytes:
+    """Render one page of a list of packages.
+
+    :param api_url: the URL at which the registry is mounted.
+    :param max_total: the total up to which packages are counted.
+    """
+    search = shown.parameters.get("package_name", "")
     rows = (
-        f'<tr><td><a href="{escape(_package_url(api, package))}">{escape(package.name)}</a>{_yanked_mark(package)}'
-        f"<td>{escape(package.version)}<td>{escape(projects[package.project_id].path)}"
+        f'<tr><td><a href="{escape(_package_url(api_url, package))}">{escape(package.name)}</a>{_yanked_mark(package)}'
+        f"<td>{escape(package.version)}<td>{escape(_path_of(shown.projects, package))}"
         f"<td>{_date(package.created_at)}"
-        for package in packages
+        for package in shown.packages
     )
+    previous = _turn(shown.parameters, shown.page - 1, "Previous") if shown.page > 1 else ""
+    following = _turn(shown.parameters, shown.page + 1, "Next") if shown.has_next else ""
     body = f"""
-<header><h1>Package registry</h1><p>{escape(where.path)}</p></header>
+<header><h1>Package registry</h1><p>{escape(shown.namespace.path)}</p></header>
 <form method="get" role="search">
   <label>Name <input type="search" name="package_name" value="{escape(search)}"></label>
   <button>Search</button>
 </form>
-<p>{total} {"package" if total == 1 else "packages"}</p>
-{_table(["Name", "Version", "Project", "Published"], rows) if packages else ""}
-<nav aria-label="Pages">{_turn(parameters, page - 1, "Previous", page > 1)}{
-        _turn(parameters, page + 1, "Next", page < pages)
-    }</nav>"""
-    return _document(f"Packages of {where.title}", body)
+<p>{_count(shown.total, max_total)}</p>
+{_table(["Name", "Version", "Project", "Published"], rows) if shown.packages else ""}
+<nav aria-label="Pages">{previous}{following}</nav>"""
+    return _document(f"Packages of {shown.namespace.title}", body)
+
+
+def _path_of(projects: Projects, package: Package) -> str:
+    project = projects.get(package.project_id)
+    return project.path if project else ""
+
+
+def _count(total: int | None, max_total: int) -> str:
+    """Write how many packages there are.
+
+    >>> _count(1, 10_000), _count(None, 10_000)
+    ('1 package', 'more than 10,000 packages')
+    """
+    if total is None:
+        return f"more than {max_total:,} packages"
+    return f"{total} {'package' if total == 1 else 'packages'}"
 
 
 def render_package(
     project: Project,
-    package: Package,
-    files: Sequence[PackageFile],
-    about: PackageMetadata,
+    details: PackageDetails,
     others: Sequence[Package],
-    api: str,
+    api_url: str,
+    render_description: RenderDescription,
 ) -> bytes:
-    """Render a package with its files; `others` are its other versions, `api` is where links begin."""
+    """Render a package with its files.
+
+    :param others: the other versions of its name.
+    :param api_url: the URL at which the registry is mounted.
+    """
+    package, metadata = details.package, details.metadata
     rows = (
-        f'<tr><td><a href="{escape(_file_url(api, file))}">{escape(file.filename)}</a>'
+        f'<tr><td><a href="{escape(_file_url(api_url, file))}">{escape(file.filename)}</a>'
         f"<br><small>SHA-256 <code>{file.digests.sha256}</code></small>"
-        f"<td>{_size(file.size)}<td>{escape(file.requires_python) or '–'}<td>{_date(file.uploaded_at)}"
-        for file in files
+        f"<td>{_size(file.size)}<td>{escape(file.requires_python) or '–'}<td>{_date(file.uploaded_at)}{_by(file)}"
+        for file in details.files
     )
     versions = "".join(
-        f'<li><a href="{escape(_package_url(api, other))}">{escape(other.version)}</a>{_yanked_mark(other)}'
+        f'<li><a href="{escape(_package_url(api_url, other))}">{escape(other.version)}</a>{_yanked_mark(other)}'
         for other in others
     )
     body = f"""
 <header><h1>{escape(package.name)} {escape(package.version)}</h1>
 <p>{escape(project.path)} · published {_date(package.created_at)}</p></header>
 {_yanked_notice(package)}
-{f"<p>{escape(about.summary)}</p>" if about.summary else ""}
+{f"<p>{escape(metadata.summary)}</p>" if metadata.summary else ""}
 <h2>Install</h2>
-<pre><code>{escape(_pip_command(project, package, api))}</code></pre>
+<pre><code>{escape(_pip_command(project, package, api_url))}</code></pre>
 {"" if project.visibility is Visibility.PUBLIC else "<p>You will need a personal access token.</p>"}
 <h2>Registry setup</h2>
 <p>If you haven't already done so, add the configuration below to your <code>.pypirc</code> file.</p>
-<pre><code>{escape(_pypirc(project, api))}</code></pre>
+<pre><code>{escape(_pypirc(project, api_url))}</code></pre>
 <h2>Files</h2>
-{_table(["Name", "Size", "Required Python", "Published"], rows) if files else "<p>All files were deleted.</p>"}
+{_table(["Name", "Size", "Required Python", "Published"], rows) if details.files else "<p>All files were deleted.</p>"}
 {f"<h2>Other versions</h2><ul>{versions}</ul>" if versions else ""}
-{f"<h2>Description</h2>{_description(about)}" if about.description else ""}"""
+{f"<h2>Description</h2>{_description(metadata, render_description)}" if metadata.description else ""}"""
     return _document(f"{package.name} {package.version}", body)
 
 
@@ -119,40 +164,43 @@ def _table(headings: Sequence[str], rows: Iterable[str]) -> str:
     return f"<table><thead><tr>{head}<tbody>{''.join(rows)}</table>"
 
 
-def _turn(parameters: Mapping[str, str], page: int, text: str, there: bool) -> str:
-    query = urlencode({**parameters, "page": page})
-    return f'<a href="?{escape(query)}">{text}</a>' if there else ""
+def _turn(parameters: Mapping[str, str], page: int, text: str) -> str:
+    return f'<a href="?{escape(urlencode({**parameters, "page": page}))}">{text}</a>'
 
 
-def _package_url(api: str, package: Package) -> str:
-    return f"{api}/projects/{package.project_id}/packages/{package.id}"
+def _package_url(api_url: str, package: Package) -> str:
+    return f"{api_url}/projects/{package.project_id}/packages/{package.id}"
 
 
-def _file_url(api: str, file: PackageFile) -> str:
-    return f"{_package_url(api, file.package)}/package_files/{file.id}/download"
+def _file_url(api_url: str, file: PackageFile) -> str:
+    return f"{_package_url(api_url, file.package)}/package_files/{file.id}/download"
 
 
-def _pypi_url(project: Project, api: str) -> str:
-    return f"{api}/projects/{project.id}/packages/pypi"
+def _pypi_url(project: Project, api_url: str) -> str:
+    return f"{api_url}/projects/{project.id}/packages/pypi"
 
 
-def _pip_command(project: Project, package: Package, api: str) -> str:
-    index = f"{_pypi_url(project, api)}/simple"
+def _pip_command(project: Project, package: Package, api_url: str) -> str:
+    index = f"{_pypi_url(project, api_url)}/simple"
     if project.visibility is not Visibility.PUBLIC:
         scheme, _, rest = index.partition("://")
         index = f"{scheme}://__token__:<your_personal_token>@{rest}"
     return f"pip install {package.name} --index-url {index}"
 
 
-def _pypirc(project: Project, api: str) -> str:
+def _pypirc(project: Project, api_url: str) -> str:
     return (
-        f"[gitlab]\nrepository = {_pypi_url(project, api)}\n"
+        f"[gitlab]\nrepository = {_pypi_url(project, api_url)}\n"
         "username = __token__\npassword = <your personal access token>"
     )
 
 
 def _date(at: datetime) -> str:
     return f'<time datetime="{at:%Y-%m-%dT%H:%M:%SZ}">{at:%Y-%m-%d %H:%M} UTC</time>'
+
+
+def _by(file: PackageFile) -> str:
+    return f" by {escape(file.uploaded_by)}" if file.uploaded_by else ""
 
 
 def _size(size: int) -> str:
@@ -181,25 +229,29 @@ def _yanked_notice(package: Package) -> str:
     return f'<p class="notice">This version was yanked{reason}</p>'
 
 
-def _description(about: PackageMetadata) -> str:
-    rendered = _rendered(about.description, about.description_content_type)
-    return f"<pre>{escape(about.description)}</pre>" if rendered is None else f"<article>{rendered}</article>"
+def _description(metadata: PackageMetadata, render: RenderDescription) -> str:
+    rendered = render(metadata.description, metadata.description_content_type)
+    return f"<pre>{escape(metadata.description)}</pre>" if rendered is None else f"<article>{rendered}</article>"
 
 
-def _rendered(text: str, content_type: str) -> str | None:
-    """Render Markdown or reStructuredText to safe HTML; None if that cannot be done."""
-    try:
-        match content_type.partition(";")[0].strip().lower():
-            case "text/markdown":
-                from readme_renderer import markdown
+def render_landing(origin: str, api_prefix: str) -> bytes:
+    """Render the page at ``/`` of a registry that runs alone.
 
-                rendered: str | None = markdown.render(text)
-            case "text/x-rst":
-                from readme_renderer import rst
-
-                rendered = rst.render(text)
-            case _:
-                rendered = None
-    except ImportError:  # of the package, or of what its Markdown needs
-        return None
-    return rendered
+    :param origin: scheme and host, as the client sees them.
+    :param api_prefix: the path at which the registry is mounted.
+    """
+    scheme, _, host = origin.partition("://")
+    api_url, with_token = f"{origin}{api_prefix}", f"{scheme}://USER:TOKEN@{host}{api_prefix}"
+    body = f"""
+<h1>A registry of Python packages</h1>
+<p>This registry has the URLs of GitLab's PyPI package registry. <code>USER</code> is any word, <code>TOKEN</code> a
+token of this registry, and <code>1</code> the id of a project, or its path written as
+<code>group%2Fproject</code>.</p>
+<h2>Publish</h2>
+<pre>twine upload --repository-url {escape(api_url)}/projects/1/packages/pypi \\
+    --username USER --password TOKEN dist/*</pre>
+<h2>Install</h2>
+<pre>pip install --index-url {escape(with_token)}/projects/1/packages/pypi/simple mypypipackage</pre>
+<p>From all projects of a group:</p>
+<pre>pip install --index-url {escape(with_token)}/groups/GROUP/-/packages/pypi/simple mypypipackage</pre>"""
+    return _document("A registry of Python packages", body)

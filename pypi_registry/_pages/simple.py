@@ -1,7 +1,7 @@
-"""The simple pages: values in, bytes out (PEP 503 and 691, with the keys of 592, 700 and 792).
+"""The simple pages (PEP 503 and 691, with the keys of 592, 700, 714 and 792). Values in, bytes out.
 
 Links are relative, so that a page is right behind any proxy, prefix or Host header. They depend on one thing only:
-whether the address that was asked ended in a slash.
+whether the requested path ended in a slash.
 """
 
 import json
@@ -20,7 +20,7 @@ ACTIVE = NameStatus()
 
 
 class MediaType(StrEnum):
-    """The forms of a simple page, by the media types that name them."""
+    """The media types of a simple page (PEP 691)."""
 
     TEXT_HTML = "text/html"
     JSON = "application/vnd.pypi.simple.v1+json"
@@ -28,7 +28,7 @@ class MediaType(StrEnum):
 
     @property
     def content_type(self) -> str:
-        """The value of a Content-Type header."""
+        """The value of the Content-Type header."""
         return _CONTENT_TYPES[self]
 
 
@@ -39,22 +39,28 @@ _CONTENT_TYPES = {
 }
 
 
-def render_index(title: str, names: Iterable[NormalizedName], form: MediaType, *, slash: bool) -> bytes:
-    """Render the list of names; `slash` tells whether the page was asked with a slash at its end."""
-    if form is MediaType.JSON:  # of a hundred thousand names, which have nothing in them that JSON or HTML would escape
+def render_index(title: str, names: Iterable[NormalizedName], media_type: MediaType, *, trailing_slash: bool) -> bytes:
+    """Render the list of names, which JSON and HTML need not escape."""
+    if media_type is MediaType.JSON:
+        # Joined text: json.dumps takes five times as long for 100,000 names.
         entries = ",".join([f'{{"name":"{name}"}}' for name in names])
-        return _json({"projects": []}).removesuffix(b"]}") + f"{entries}]}}".encode()
-    base = "" if slash else "simple/"
+        return f'{{"meta":{{"api-version":"{API_VERSION}"}},"projects":[{entries}]}}'.encode()
+    base = "" if trailing_slash else "simple/"
     return _html(title, (f'<a href="{base}{name}/">{name}</a>' for name in names))
 
 
 def render_package(
-    name: NormalizedName, files: Sequence[PackageFile], form: MediaType, status: NameStatus = ACTIVE, *, slash: bool
+    name: NormalizedName,
+    files: Sequence[PackageFile],
+    media_type: MediaType,
+    status: NameStatus = ACTIVE,
+    *,
+    trailing_slash: bool,
 ) -> bytes:
-    """Render the files of a name; of several files with one file name only the last is shown."""
-    base = "../../files" if slash else "../files"
+    """Render the files of a name; of several files with one file name only the last one."""
+    base = "../../files" if trailing_slash else "../files"
     shown = list({file.filename: file for file in files}.values())
-    if form is MediaType.JSON:
+    if media_type is MediaType.JSON:
         versions = {Version(file.package.version) for file in shown}
         return _json(
             {
@@ -69,16 +75,17 @@ def render_package(
 
 
 def _url(file: PackageFile, base: str) -> str:
-    # '+' and '!' stay as they are: clients read the file name from the URL's last part.
+    # '+' and '!' stay unquoted: clients read the file name from the last segment of the URL.
     return f"{base}/{file.digests.sha256}/{quote(file.filename, safe='+!')}"
 
 
 def _anchor(file: PackageFile, base: str) -> str:
     requires = f' data-requires-python="{escape(file.requires_python)}"' if file.requires_python else ""
-    # pip and pdm take no notice of an attribute without a value.
+    # PEP 592: "Links in the simple repository MAY have a data-yanked attribute which may have no value, or may have an
+    # arbitrary string as a value." pip and pdm read an empty value as yanked, and ignore an attribute without one.
     yanked = "" if file.package.yanked is None else f' data-yanked="{escape(file.package.yanked)}"'
-    # The second is the older name, by which clients ask that do not know the first (PEP 714).
-    digest = file.metadata_sha256
+    # PEP 714 renamed data-dist-info-metadata (PEP 658) to data-core-metadata; older clients read the old name.
+    digest = file.core_metadata_sha256
     metadata = f' data-core-metadata="sha256={digest}" data-dist-info-metadata="sha256={digest}"' if digest else ""
     href = escape(f"{_url(file, base)}#sha256={file.digests.sha256}")
     return f'<a href="{href}"{requires}{metadata}{yanked}>{escape(file.filename)}</a>'
@@ -92,12 +99,12 @@ def _entry(file: PackageFile, base: str) -> dict[str, object]:
         "size": file.size,
         "upload-time": file.uploaded_at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z",
     }
-    if file.requires_python:  # uv refuses a page for some nulls: a key is there or it is not
+    if file.requires_python:  # uv refuses a page for some nulls, so a key without a value is left out
         entry["requires-python"] = file.requires_python
-    if file.metadata_sha256:
-        entry["core-metadata"] = {"sha256": file.metadata_sha256}
+    if file.core_metadata_sha256:
+        entry["core-metadata"] = {"sha256": file.core_metadata_sha256}
     if file.package.yanked is not None:
-        entry["yanked"] = file.package.yanked or True  # an empty text counts as "no" to pip, poetry and pdm
+        entry["yanked"] = file.package.yanked or True  # pip, poetry and pdm read an empty text as not yanked
     return entry
 
 

@@ -1,0 +1,141 @@
+"""What an endpoint receives: a request, the route that it matched, and the collaborators of the registry."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
+
+from packaging.utils import NormalizedName
+
+from pypi_registry._api.access import Challenge, require
+from pypi_registry._http.request import Request, origin, read_credentials
+from pypi_registry._pages.cache import PageCache
+from pypi_registry._publishing.publish import Stores
+from pypi_registry.auth import Ability, Auth, Principal
+from pypi_registry.directory import Directory, Ref
+from pypi_registry.distributions import Verify
+from pypi_registry.errors import NotFound
+from pypi_registry.events import Actor
+from pypi_registry.forwarding import ForwardTo
+from pypi_registry.model import Namespace, Project
+from pypi_registry.storage import Blobs, Catalogue
+
+if TYPE_CHECKING:
+    from pypi_registry._api.routes import Route
+
+
+class Dialect(Enum):
+    """Which of GitLab's APIs an endpoint belongs to: they differ in credentials and refusals."""
+
+    PYPI = "pypi"
+    """The PyPI endpoints."""
+    PACKAGES = "packages"
+    """The Packages API. It reads a ``JOB-TOKEN`` header, and names in a 404 what does not exist."""
+
+
+class Match(NamedTuple):
+    """A path and its route. It depends on nothing but the path, so it is cached."""
+
+    route: "Route"
+    parameters: Mapping[str, str]
+    """The values of the named parts of the route."""
+    is_group: bool
+    """Whether the namespace is a group, and not a project."""
+    ref: Ref | None
+    """Of the project or group; None cannot be one."""
+    name: NormalizedName | None
+    """Of a package; None if the path has none, or an invalid one."""
+    trailing_slash: bool
+    """Whether the path ends in a slash, on which the links of a page depend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The collaborators of a registry."""
+
+    directory: Directory
+    auth: Auth
+    stores: Stores
+    forward_to: ForwardTo
+    max_file_size: int
+    """Bytes; a file must be smaller."""
+    verify: Verify | None
+    pages: PageCache
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self.stores.catalogue
+
+    @property
+    def blobs(self) -> Blobs:
+        return self.stores.blobs
+
+
+class Call:
+    """One request to one endpoint."""
+
+    def __init__(self, request: Request, match: Match, services: Services) -> None:
+        self.request = request
+        self.match = match
+        self.services = services
+        self._namespace: Namespace | None = None
+
+    def find_namespace(self) -> Namespace | None:
+        """Return the project or group of the path, looked up once; None if it does not exist."""
+        if self._namespace is None and self.match.ref is not None:
+            directory = self.services.directory
+            find = directory.group if self.match.is_group else directory.project
+            self._namespace = find(self.match.ref)
+        return self._namespace
+
+    def namespace(self) -> Namespace:
+        """Return the project or group of the path.
+
+        :raises NotFound: if it does not exist. GitLab checks this before credentials, for every caller.
+        """
+        found = self.find_namespace()
+        if found is None:
+            what = "Group" if self.match.is_group else "Project"
+            raise NotFound(what if self.match.route.dialect is Dialect.PACKAGES else "")
+        return found
+
+    def project(self) -> Project:
+        """Return the project of the path.
+
+        :raises NotFound: if it does not exist.
+        """
+        found = self.namespace()
+        assert isinstance(found, Project)  # the route is one of a project
+        return found
+
+    def authenticate(self) -> Principal:
+        """Return the caller.
+
+        :raises NotFound: if the project or group does not exist.
+        :raises InvalidToken: if GitLab answers this token with 401 everywhere.
+        :raises InsufficientScope: if the scopes of the token exclude the request.
+        """
+        namespace, environ = self.namespace(), self.request.environ
+        credentials = read_credentials(environ, job_header=self.match.route.dialect is Dialect.PACKAGES)
+        return self.services.auth.authenticate(credentials, namespace, environ)
+
+    def reader(self, challenge: Challenge = Challenge.ALWAYS) -> tuple[Namespace, Principal]:
+        """Return the project or group of the path, and a caller who may read its packages.
+
+        :raises RegistryError: if it does not exist, or the caller may not read it.
+        """
+        principal = self.authenticate()
+        namespace = self.namespace()
+        require(principal, Ability.READ_PACKAGE, namespace, challenge)
+        return namespace, principal
+
+    def actor(self, principal: Principal) -> Actor:
+        """Return who changes something, for the catalogue and for events."""
+        return Actor(principal.name, principal.via, self.request.header("REMOTE_ADDR"))
+
+    @property
+    def api_url(self) -> str:
+        """The URL at which the registry is mounted, as the client sees it."""
+        mount = self.request.header("SCRIPT_NAME").encode("latin-1", "replace")
+        return f"{origin(self.request.environ)}{quote(mount)}"

@@ -1,0 +1,144 @@
+"""Lists of the Packages API: their parameters, their pages, and GitLab's headers about the other pages."""
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import parse_qsl, urlencode
+
+from pypi_registry._api.cache_control import REVALIDATE
+from pypi_registry._api.call import Call
+from pypi_registry._http.errors import InvalidParameter
+from pypi_registry._http.response import VARY, Response, json_response
+
+_DEFAULT_PER_PAGE, _MAX_PER_PAGE = 20, 100
+_PARAMETERS = frozenset(
+    {
+        "page",
+        "per_page",
+        "order_by",
+        "sort",
+        "package_name",
+        "package_version",
+        "package_type",
+        "status",
+        "include_versionless",
+        "exclude_subgroups",
+    }
+)
+
+
+def list_parameters(call: Call) -> Mapping[str, str]:
+    """Return the parameters of a list that GitLab documents; of a repeated one the last value.
+
+    Others are dropped and never repeated in links: one may be a secret that was passed by mistake.
+    """
+    given = parse_qsl(call.request.header("QUERY_STRING"), keep_blank_values=True, errors="replace")
+    return {name: value for name, value in given if name in _PARAMETERS}
+
+
+def choice(parameters: Mapping[str, str], name: str, allowed: Container[str], default: str) -> str:
+    """Return the value of a parameter.
+
+    :raises InvalidParameter: if it is not one of those allowed.
+    """
+    value = parameters.get(name, default)
+    if value not in allowed:
+        raise InvalidParameter(name)
+    return value
+
+
+def flag(parameters: Mapping[str, str], name: str) -> bool:
+    """Return the value of a boolean parameter; False by default."""
+    return choice(parameters, name, ("true", "false", "1", "0"), "false") in ("true", "1")
+
+
+def is_descending(parameters: Mapping[str, str]) -> bool:
+    """Return whether a list is sorted in descending order."""
+    return choice(parameters, "sort", ("asc", "desc"), "asc") == "desc"
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which page of a list was requested."""
+
+    page: int
+    """Counted from 1."""
+    per_page: int
+
+    @property
+    def offset(self) -> int:
+        """The number of entries on the pages before."""
+        return (self.page - 1) * self.per_page
+
+
+def read_paging(parameters: Mapping[str, str]) -> Paging:
+    """Return which page was requested.
+
+    :raises InvalidParameter: if a number is malformed or 0.
+    """
+    page, per_page = _number(parameters, "page", 1), _number(parameters, "per_page", _DEFAULT_PER_PAGE)
+    return Paging(page, min(per_page, _MAX_PER_PAGE))
+
+
+def _number(parameters: Mapping[str, str], name: str, default: int) -> int:
+    text = parameters.get(name, str(default))
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9 and int(text) > 0):
+        raise InvalidParameter(name)
+    return int(text)
+
+
+Relation = Literal["prev", "next", "first", "last"]
+
+
+def neighbours(paging: Paging, total: int | None, *, has_next: bool) -> Mapping[Relation, int]:
+    """Return the numbers of the other pages; without a total there is no last page.
+
+    >>> neighbours(Paging(2, 20), 60, has_next=True)
+    {'prev': 1, 'next': 3, 'first': 1, 'last': 3}
+    >>> neighbours(Paging(2, 20), None, has_next=True)
+    {'prev': 1, 'next': 3, 'first': 1}
+    """
+    pages: dict[Relation, int] = {}
+    last = None if total is None else page_count(paging, total)
+    if paging.page > 1 and (last is None or paging.page <= last + 1):
+        pages["prev"] = paging.page - 1
+    if has_next:
+        pages["next"] = paging.page + 1
+    pages["first"] = 1
+    if last is not None:
+        pages["last"] = last
+    return pages
+
+
+def page_count(paging: Paging, total: int) -> int:
+    """Return how many pages a list has; at least one, even if it is empty."""
+    return max(1, -(-total // paging.per_page))
+
+
+def list_response(
+    call: Call, path: str, entities: Sequence[object], paging: Paging, total: int | None, *, has_next: bool
+) -> Response:
+    """Respond with one page of the list at a path.
+
+    GitLab's manual, "Pagination response headers": "For performance reasons, if a query returns more than 10,000
+    records", the headers ``X-Total`` and ``X-Total-Pages`` and the link ``rel="last"`` are left out.
+
+    :param total: entries of the whole list; None if it has more than are counted.
+    """
+    pages = neighbours(paging, total, has_next=has_next)
+    query = list_parameters(call)
+    url = f"{call.api_url}{path}"
+    links = ", ".join(
+        f'<{url}?{urlencode({**query, "page": page, "per_page": paging.per_page})}>; rel="{relation}"'
+        for relation, page in pages.items()
+    )
+    counts = {
+        "X-Total": total,
+        "X-Total-Pages": None if total is None else page_count(paging, total),
+        "X-Per-Page": paging.per_page,
+        "X-Page": paging.page,
+        "X-Next-Page": pages.get("next", ""),
+        "X-Prev-Page": pages.get("prev", ""),
+    }
+    headers = [(name, str(count)) for name, count in counts.items() if count is not None]
+    return json_response("200 OK", entities, VARY, REVALIDATE, ("Link", links), *headers)

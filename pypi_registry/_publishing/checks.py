@@ -1,0 +1,169 @@
+"""Pure decisions: is what was received an upload that may be published, and if not, why not.
+
+All problems are collected and named together.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from typing import BinaryIO
+
+from packaging.utils import NormalizedName
+
+from pypi_registry._excerpt import excerpt
+from pypi_registry._names import MAX_LENGTH, normalize
+from pypi_registry._publishing.form import TEXT_LIMITS, UploadForm
+from pypi_registry.distributions import Report, Verify, read_metadata
+from pypi_registry.distributions.filenames import filename_problems
+from pypi_registry.distributions.metadata import is_metadata_served, metadata_problems
+from pypi_registry.distributions.report import truncated
+from pypi_registry.errors import InvalidName, InvalidUpload, InvalidVersion
+from pypi_registry.model import Digests, PackageMetadata, Upload
+from pypi_registry.versions import check_version
+
+_METADATA_FIELDS = [each.name for each in fields(PackageMetadata)]
+
+
+def check_upload(form: UploadForm) -> Upload:
+    """Return the upload that a form describes.
+
+    :raises InvalidUpload: if anything is wrong with it; it names all problems.
+    """
+    problems = [*_missing(form)]
+    if form.has_text_as_content:
+        problems.append("content is not a file")
+    name, version = name_of(form), form.first("version")
+    problems += _name_problems(form)
+    if version and (version_problem := _version_problem(version)):
+        problems.append(version_problem)
+        version = ""
+    problems += _digest_problems(form)
+    requires_python = _requires_python(form)
+    if re.search(r"[^\t\n\r -\U0010ffff]|[\x7f-\x9f]", requires_python):
+        problems.append("Requires python is invalid: it holds a control character")
+    metadata = form.report.metadata
+    if form.filename is not None:
+        wrong_filename = [*filename_problems(form.filename, name, version or None)]
+        problems += [*wrong_filename, *form.report.problems]
+        if metadata and form.is_verified and not wrong_filename:  # or the same problem would be named twice
+            problems += metadata_problems(metadata, name, version or None)
+    if problems:
+        raise InvalidUpload([*dict.fromkeys(problems)])
+    assert name and version and form.filename
+    return Upload(
+        name=form.first("name"),
+        normalized_name=name,
+        version=version,
+        filename=form.filename,
+        size=form.size,
+        digests=Digests(
+            form.digests["sha256_digest"], form.digests.get("md5_digest"), form.digests.get("blake2_256_digest")
+        ),
+        requires_python=" ".join(requires_python.split()),
+        metadata=PackageMetadata(**{each: _shortened(form, each) for each in _METADATA_FIELDS}),
+        core_metadata=metadata.data if metadata and is_metadata_served(metadata, form.filename) else None,
+    )
+
+
+def name_of(form: UploadForm) -> NormalizedName | None:
+    """Return the normalized name in a form; None if it has none, or an invalid one."""
+    text = form.first("name")
+    try:
+        return normalize(text) if text and len(text) <= MAX_LENGTH else None
+    except InvalidName:
+        return None
+
+
+def _missing(form: UploadForm) -> Iterator[str]:
+    if form.filename is None and not form.has_text_as_content:
+        yield "content is missing"
+    if form.has_more_files:
+        yield "content is there more than once"
+    for field in ("name", "version"):
+        if len(form.fields.get(field, ())) > 1:
+            yield f"{field} is there more than once"
+        elif not form.first(field):
+            yield f"{field} is missing"
+
+
+def _name_problems(form: UploadForm) -> Iterator[str]:
+    text = form.first("name")
+    if len(text) > MAX_LENGTH:
+        yield f"Name is invalid: longer than {MAX_LENGTH} characters"
+    elif text:
+        try:
+            normalize(text)
+        except InvalidName as error:
+            yield f"Name is invalid: {error}"
+
+
+def _version_problem(version: str) -> str:
+    if len(version) > MAX_LENGTH:
+        return f"Version is invalid: longer than {MAX_LENGTH} characters"
+    try:
+        check_version(version)
+    except InvalidVersion as error:
+        return f"Version is invalid: {error}"
+    return ""
+
+
+def _digest_problems(form: UploadForm) -> Iterator[str]:
+    for field, computed in form.digests.items():
+        yield from truncated(digest_problems(field, form.declared(field), computed))
+
+
+def digest_problems(field: str, declared: Iterable[str], computed: str) -> Iterator[str]:
+    """Yield what is wrong with the digests that a form declares, given the computed one (lower-case hexadecimal).
+
+    >>> list(digest_problems("md5_digest", ["ABC"], "900150983cd24fb0d6963f7d28e17f72"))
+    ["md5_digest is invalid: 'ABC' is not 32 hexadecimal digits"]
+    """
+    for text in declared:
+        if re.fullmatch(r"[0-9a-fA-F]+", text) is None or len(text) != len(computed):
+            yield f"{field} is invalid: {excerpt(text, 80)} is not {len(computed)} hexadecimal digits"
+        elif text.lower() != computed:
+            yield f"{field} does not match the file: {text.lower()} was declared, {computed} was received"
+
+
+def _requires_python(form: UploadForm) -> str:
+    metadata = form.report.metadata
+    return (metadata.requires_python if metadata else "") or _shortened(form, "requires_python")
+
+
+def _shortened(form: UploadForm, field: str) -> str:
+    text, limit = form.first(field), TEXT_LIMITS[field]
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def read_distribution(file: BinaryIO, filename: str, *, verify: Verify | None) -> Upload:
+    """Check a distribution that comes without a form, and return its upload.
+
+    Name and version are those of its metadata; without metadata, those of its file name.
+
+    :param file: seekable; it is read from its beginning.
+    :param verify: checks the file; None accepts any file and reads only its metadata.
+    :raises InvalidUpload: if anything is wrong with it; it names all problems.
+    """
+    form = UploadForm(filename=filename, is_verified=verify is not None)
+    sha256 = hashlib.sha256()
+    file.seek(0)
+    while chunk := file.read(1024**2):
+        form.size += len(chunk)
+        sha256.update(chunk)
+    form.digests["sha256_digest"] = sha256.hexdigest()
+    file.seek(0)
+    form.report = verify(file, filename) if verify else Report(read_metadata(file, filename))
+    metadata = form.report.metadata
+    name, version = (metadata.name, metadata.version) if metadata else _split(filename)
+    form.fields = {"name": [name], "version": [version]}
+    return check_upload(form)
+
+
+def _split(filename: str) -> tuple[str, str]:
+    """Return the name and the version in a file name; of the hyphens of an sdist the last one separates them."""
+    if filename.endswith(".whl"):
+        name, _, rest = filename.partition("-")
+        return name, rest.partition("-")[0]
+    name, _, version = filename.removesuffix(".tar.gz").removesuffix(".zip").rpartition("-")
+    return name, version

@@ -1,0 +1,184 @@
+"""The form with which twine and uv publish a file: its fields and its file, as they arrive.
+
+The bytes of the file flow once: into the digests, the spool file and the verifier. What is wrong with them is decided
+in `checks`.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO, Protocol
+
+from pypi_registry._excerpt import excerpt
+from pypi_registry._publishing.incoming import incoming_file
+from pypi_registry.distributions import Report, Verify, read_metadata
+from pypi_registry.errors import FileTooLarge, InvalidUpload, RegistrationNotSupported
+
+MAX_FIELD = 20 * 1000**2
+"""Bytes of one text field at most."""
+
+MAX_FIELDS = 64 * 1024**2
+"""Bytes of a form beside its file at most."""
+
+_KEPT = 64 * 1024  # bytes of a field; more is of no use: the longest text is shortened to 4,000 characters
+_KEPT_OF_DIGEST = 256
+
+TEXT_LIMITS: Mapping[str, int] = {
+    "requires_python": 255,
+    "metadata_version": 16,
+    "author_email": 2048,
+    "summary": 255,
+    "keywords": 1024,
+    "description": 4000,
+    "description_content_type": 128,
+}
+"""Characters of a text field: GitLab shortens longer texts (app/models/packages/pypi/metadatum.rb)."""
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+
+    def hexdigest(self) -> str: ...
+
+
+def _new_hash(name: str) -> _Hash:
+    match name:
+        case "sha256_digest":
+            return hashlib.sha256()
+        case "md5_digest":
+            return hashlib.md5(usedforsecurity=False)
+    return hashlib.blake2b(digest_size=32)
+
+
+DIGEST_FIELDS = ("sha256_digest", "md5_digest", "blake2_256_digest")
+_FIELDS = {":action", "name", "version", *TEXT_LIMITS, *DIGEST_FIELDS}
+
+
+class FormPart(Protocol):
+    """One part of a form. Its bytes must be read before the next part is requested."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def filename(self) -> str | None:
+        """None for a text field; empty for a file without a name."""
+
+    @property
+    def chunks(self) -> Iterator[bytes]: ...
+
+
+@dataclass(slots=True)
+class UploadForm:
+    """What a form has brought, not checked."""
+
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    """Every value of each field that is used. Of most fields only the first value counts, and how many there are."""
+    filename: str | None = None
+    """The name of the first file; None if there is none."""
+    size: int = 0
+    """Bytes of the file."""
+    digests: dict[str, str] = field(default_factory=dict)
+    """Digest field -> what was computed from the file, lower-case hexadecimal: SHA-256 and those that were declared."""
+    report: Report = field(default_factory=Report)
+    """What the verifier reported about the file."""
+    is_verified: bool = False
+    """Whether a verifier has checked the file; otherwise only its metadata was read."""
+    has_more_files: bool = False
+    has_text_as_content: bool = False
+
+    def first(self, name: str) -> str:
+        """Return the first value of a field; empty if there is none."""
+        return self.fields.get(name, [""])[0]
+
+    def declared(self, name: str) -> list[str]:
+        """Return the values of a field that are not empty."""
+        return [text for text in self.fields.get(name, ()) if text]
+
+
+def read_form(parts: Iterable[FormPart], file: BinaryIO, *, max_file_size: int, verify: Verify | None) -> UploadForm:
+    """Read a form to its end, and write the bytes of its file to `file`.
+
+    :param max_file_size: bytes; the file must be smaller.
+    :param verify: checks the file while it arrives; None accepts any file and reads only its metadata.
+    :raises RegistrationNotSupported: if the form registers a name, as tools did before uploads (``twine register``).
+    :raises InvalidUpload: if the fields are too large.
+    :raises FileTooLarge: if the file has `max_file_size` bytes or more.
+    """
+    reader = _FormReader(file, max_file_size, verify)
+    for part in parts:
+        reader.read(part)
+    if reader.form.first(":action") == "submit":
+        raise RegistrationNotSupported
+    reader.compute_late_digests()
+    return reader.form
+
+
+class _FormReader:
+    def __init__(self, file: BinaryIO, max_file_size: int, verify: Verify | None) -> None:
+        self.form = UploadForm(is_verified=verify is not None)
+        self._file = file
+        self._max_file_size = max_file_size
+        self._verify = verify
+        self._budget = MAX_FIELDS
+
+    def read(self, part: FormPart) -> None:
+        if part.name != "content" or part.filename is None:
+            self._read_field(part)
+        elif self.form.filename is None:
+            self._read_file(part, part.filename)
+        else:
+            self.form.has_more_files = True
+            self._read_field(part)
+
+    def _read_file(self, part: FormPart, filename: str) -> None:
+        form = self.form
+        form.filename = filename
+        # Digests cost more than all the rest of an upload, so only SHA-256 and those already declared are computed.
+        wanted = [name for name in DIGEST_FIELDS if name == "sha256_digest" or form.declared(name)]
+        hashes = {name: _new_hash(name) for name in wanted}
+        with incoming_file(self._counted(part.chunks, [*hashes.values()]), self._file) as stream:
+            if self._verify is None:
+                form.report = Report(read_metadata(stream, filename))
+            else:
+                form.report = self._verify(stream, filename)
+        form.digests = {name: running.hexdigest() for name, running in hashes.items()}
+
+    def _counted(self, chunks: Iterable[bytes], hashes: list[_Hash]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self.form.size += len(chunk)
+            if self.form.size >= self._max_file_size:
+                raise FileTooLarge(self._max_file_size)
+            for running in hashes:
+                running.update(chunk)
+            yield chunk
+
+    def _read_field(self, part: FormPart) -> None:
+        # Digests are compared with every value; of other fields only the first is used.
+        form, name = self.form, part.name
+        limit = _KEPT_OF_DIGEST if name in DIGEST_FIELDS else 0 if name in form.fields else _KEPT
+        kept, size = bytearray(), 0
+        for chunk in part.chunks:
+            size += len(chunk)
+            self._budget -= len(chunk)
+            if size > MAX_FIELD:
+                raise InvalidUpload([f"{excerpt(name)} is too large (at most {MAX_FIELD} bytes per field)"])
+            if self._budget < 0:
+                raise InvalidUpload([f"the fields are too large (at most {MAX_FIELDS} bytes together)"])
+            kept += chunk[: max(0, limit - len(kept))]
+        if name in _FIELDS:
+            form.fields.setdefault(name, []).append(kept.decode(errors="replace"))
+        elif name == "content" and part.filename is None:
+            form.has_text_as_content = True
+
+    def compute_late_digests(self) -> None:
+        """Compute the digests that were declared after the file, as no known client does, from the spool file."""
+        if self.form.filename is None:
+            return
+        for name in DIGEST_FIELDS:
+            if self.form.declared(name) and name not in self.form.digests:
+                running = _new_hash(name)
+                self._file.seek(0)
+                while chunk := self._file.read(1024**2):
+                    running.update(chunk)
+                self.form.digests[name] = running.hexdigest()
