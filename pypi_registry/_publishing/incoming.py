@@ -1,44 +1,66 @@
-"""A file that is still arriving, as a stream that can be read at once."""
+"""The file of an upload while it is still arriving, as a stream that can already be read."""
 
 import io
 import os
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from typing import BinaryIO
 
+from pypi_registry._disk import disk_full_as_storage_full
+from pypi_registry.storage import Blobs, CreatesFiles
+
+
+def new_file(blobs: Blobs) -> BinaryIO:
+    """Create the file into which an upload is received: in the store if it can, otherwise as a temporary file.
+
+    :raises StorageFull: if there is no room.
+    """
+    if isinstance(blobs, CreatesFiles):
+        return blobs.new_file()
+    with disk_full_as_storage_full():
+        return tempfile.TemporaryFile()
+
 
 @contextmanager
-def incoming_file(chunks: Iterator[bytes], read_back: Callable[[], BinaryIO]) -> Iterator[BinaryIO]:
-    """Give a file as a stream while it arrives, and wait for the rest of it in the end.
+def incoming_file(chunks: Iterator[bytes], file: BinaryIO) -> Iterator[BinaryIO]:
+    """Return a file as a stream while it arrives, and write its bytes to `file`, which is empty.
 
-    One that came in a single chunk, as most do, is all there: it is read in memory, and not opened where it is kept.
+    After the block all bytes are in `file`, whatever was read of the stream. A file that arrives in one chunk, as most
+    do, is read from memory.
+
+    :raises StorageFull: if there is no room, even if the reader of the stream ignored this error. The same holds for
+        every error of `chunks`.
     """
     first, second = next(chunks, b""), next(chunks, None)
     if second is None:
+        _write(file, first)
         yield io.BytesIO(first)
-        return
-    rest = IncomingFile(chain((first, second), chunks), read_back)
-    del first, second  # or they would be in memory as long as the file arrives
-    with rest:
-        yield io.BufferedReader(rest)
-        rest.await_all()
+    else:
+        incoming = IncomingFile(chain((first, second), chunks), file)
+        del first, second  # otherwise they would stay in memory while the file arrives
+        with incoming:
+            yield io.BufferedReader(incoming)
+            incoming.receive_all()
+    with disk_full_as_storage_full():
+        file.flush()
 
 
 class IncomingFile(io.RawIOBase):
-    """Gives the bytes of a file as they come, and those that have come from where they are kept.
+    """Reads the bytes of a file as they arrive, and writes each chunk to another file.
 
-    Whoever reads forward, as a gzipped tar is read, reads along with the upload, and nothing twice. Whoever goes
-    elsewhere, as one must in a zip archive, waits until all of it has come.
+    A caller that reads forward, as one reads a gzipped tar, receives the chunks themselves. A caller that seeks, as one
+    must in a zip archive, waits until all of it has arrived, and then reads the other file.
     """
 
-    def __init__(self, chunks: Iterator[bytes], read_back: Callable[[], BinaryIO]) -> None:
-        """Begin with what is to come; `read_back` opens what came."""
+    def __init__(self, chunks: Iterator[bytes], file: BinaryIO) -> None:
+        """Read `chunks`, and write them to `file`, which is empty; closing this does not close it."""
         self._chunks = chunks
-        self._read_back = read_back
-        self._rest = memoryview(b"")  # of the last chunk, what nobody has read
+        self._file = file
+        self._unread = memoryview(b"")  # the rest of the last chunk
         self._arrived = 0
-        self._kept: BinaryIO | None = None
+        self._reads_file = False
         self._error: BaseException | None = None
 
     def readable(self) -> bool:
@@ -47,50 +69,51 @@ class IncomingFile(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def readinto(self, buffer: "bytearray | memoryview", /) -> int:  # type: ignore[override]  # any buffer will do
-        if self._kept is not None:
-            data = memoryview(self._kept.read(len(buffer)))
+    def readinto(self, buffer: "bytearray | memoryview", /) -> int:  # type: ignore[override]  # any writable buffer
+        if self._reads_file:
+            data = memoryview(self._file.read(len(buffer)))
         else:
-            if not self._rest:
-                self._rest = memoryview(self._next())
-            data, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+            if not self._unread:
+                self._unread = memoryview(self._receive())
+            data, self._unread = self._unread[: len(buffer)], self._unread[len(buffer) :]
         buffer[: len(data)] = data
         return len(data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        at = self.tell()
-        if (offset, whence) in ((at, os.SEEK_SET), (0, os.SEEK_CUR)):
-            return at
-        if self._kept is None:
-            self.await_all()
-            self._kept = self._read_back()
-            self._kept.seek(at)
-            self._rest = memoryview(b"")
-        return self._kept.seek(offset, whence)
+        position = self.tell()
+        if (offset, whence) in ((position, os.SEEK_SET), (0, os.SEEK_CUR)):
+            return position
+        if not self._reads_file:
+            self.receive_all()
+            self._file.seek(position)
+            self._reads_file = True
+            self._unread = memoryview(b"")
+        return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        return self._kept.tell() if self._kept is not None else self._arrived - len(self._rest)
+        return self._file.tell() if self._reads_file else self._arrived - len(self._unread)
 
-    def await_all(self) -> None:
-        """Wait until all of it has come.
+    def receive_all(self) -> None:
+        """Wait until all of it has arrived.
 
-        :raises Exception: whatever ended it early, even if the reader took no notice.
+        :raises Exception: the error that ended it early, also if it was raised before.
         """
-        while self._next():
+        while self._receive():
             pass
+
+    def _receive(self) -> bytes:
         if self._error is not None:
             raise self._error
-
-    def _next(self) -> bytes:
         try:
             chunk = next(filter(None, self._chunks), b"")
+            _write(self._file, chunk)
         except BaseException as error:
             self._error = error
             raise
         self._arrived += len(chunk)
         return chunk
 
-    def close(self) -> None:
-        if self._kept is not None:
-            self._kept.close()
-        super().close()
+
+def _write(file: BinaryIO, chunk: bytes) -> None:
+    with disk_full_as_storage_full():
+        file.write(chunk)

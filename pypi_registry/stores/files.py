@@ -1,131 +1,229 @@
-"""Bytes in a folder: one file a blob.
+"""Bytes as files below a folder, for any number of threads and processes.
 
-A blob is written under ``incoming/`` and moved to its place when its bytes are on the disk, so a reader sees all of it
-or nothing, also after a crash. Any number of threads and processes may share a folder.
+A blob is written below ``incoming/`` and renamed when its bytes are on the disk. So a reader sees all of it or nothing,
+also after a crash.
 """
 
-import errno
+import io
 import os
 import re
+import secrets
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
-from pypi_registry.errors import StorageFull
+from pypi_registry._disk import disk_full_as_storage_full
+from pypi_registry.errors import StorageFull, StorageUnavailable
 from pypi_registry.storage import Redirect
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _KEY = re.compile("[0-9a-f]{32}")
 _DAY = 24 * 60 * 60
+_BLOCK = 1024**2
+_WRITE_BACK = 4 * 1024**2  # bytes that wait in memory before the disk begins to write them
 
-_AHEAD = 4 * 1024**2  # bytes that wait in memory before the disk begins to write them
+# A folder per first digit of a key. All are created at the start, because creating one and flushing its name to the
+# disk takes as long as an upload.
+_DIGITS = "0123456789abcdef"
 
-# A folder for each first digit of a key, made in advance: to make one and flush its name takes as long as an upload.
-_LETTERS = "0123456789abcdef"
+_CAN_RENAME_OPEN_FILES = os.name == "posix"
 
 
 class FileBlobs:
-    """Keeps bytes as files below a folder, which is made if it is missing.
+    """Stores bytes as files. Implements `Blobs`, `CreatesFiles` and `EnumerableBlobs`.
 
-    What a killed process left half written is removed at the next start, if it is older than a day.
+    Files that a killed process left incomplete are deleted at the next start, if they are older than a day.
 
-    :param accel: the address at which nginx has the folder, as an ``internal`` location such as ``/blobs/``; then nginx
-        sends the files, and no thread of this process waits for slow clients. None sends them from here.
+    :param folder: is created if it is missing.
+    :param accel: the URL path at which nginx has the folder as an ``internal`` location, such as ``/blobs/``. Then
+        nginx sends the files, and no thread of this process waits for slow clients. None sends them from here.
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, accel: str | None = None) -> None:
         if accel is not None and not (accel.startswith("/") and accel.endswith("/")):
             raise ValueError(f"accel= must begin and end with a slash: {accel!r}")
         self._accel = accel
-        place = Path(folder).absolute()  # a daemon goes elsewhere
-        incoming = place / "incoming"
+        root = Path(folder).absolute()  # a daemon changes its working directory
+        incoming = root / "incoming"
         incoming.mkdir(parents=True, exist_ok=True)
-        for letter in _LETTERS:
-            (place / letter).mkdir(exist_ok=True)
-        _sync_folder(str(place))
-        self._folder, self._incoming = str(place), str(incoming)
-        for left in incoming.iterdir():
-            with suppress(FileNotFoundError):  # another process may be doing the same
-                if left.stat().st_mtime < time.time() - _DAY:
-                    left.unlink()
+        for digit in _DIGITS:
+            (root / digit).mkdir(exist_ok=True)
+        _sync_folder(str(root))
+        self._folder, self._incoming = str(root), str(incoming)
+        for path in incoming.iterdir():
+            with suppress(FileNotFoundError):  # another process may delete it, too
+                if path.stat().st_mtime < time.time() - _DAY:
+                    path.unlink()
 
-    @contextmanager
-    def create(self, key: str) -> Iterator["_NewFile"]:
-        folder, incoming = self._folder_of(key), f"{self._incoming}/{key}"
-        with _full_disk_named():
-            stream = open(incoming, "xb")  # noqa: SIM115 - closed below, before its remains are removed
-            file = _NewFile(stream, incoming, folder, key)
+    def new_file(self) -> BinaryIO:
+        with disk_full_as_storage_full():
+            return self._create(secrets.token_hex(16))
+
+    def put(self, key: str, file: BinaryIO, *, size: int, sha256: str, filename: str) -> None:
+        folder, path = self._folder_of(key), self._path_of(key)
+        with disk_full_as_storage_full():
+            if _CAN_RENAME_OPEN_FILES and isinstance(file, _NewFile) and file.is_in(self._incoming):
+                file.move(path)
+            else:
+                with self._create(key) as copy:
+                    file.seek(0)
+                    shutil.copyfileobj(file, copy, _BLOCK)
+                    copy.move(path)
             try:
-                with stream:
-                    yield file
-            finally:
-                if not file.is_moved:
-                    with suppress(FileNotFoundError):
-                        os.unlink(incoming)
+                # The bytes, then the name, then the folder that holds the name: in this order a power cut leaves no
+                # file without its bytes.
+                _sync_folder(folder)
+            except BaseException:
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
+                raise
 
-    def open(self, key: str) -> BinaryIO | Redirect | None:
-        place = f"{self._folder_of(key)}/{key}"
+    def open(self, key: str, *, size: int, part: range | None = None) -> BinaryIO | Redirect | None:
+        path = self._path_of(key)
         try:
             if self._accel is not None:
-                os.stat(place)  # a disk that cannot be read is an error, and no file that is not there
+                os.stat(path)  # raises if the disk cannot be read: then the file is not missing
                 return Redirect(f"{self._accel}{key[0]}/{key}", internal=True)
-            return open(place, "rb", buffering=0)
+            stream = open(path, "rb", buffering=0)  # noqa: SIM115  # the caller closes it
         except FileNotFoundError:
             return None
+        stored = os.fstat(stream.fileno()).st_size
+        if stored != size:
+            stream.close()
+            raise StorageUnavailable(f"the blob {key} has {stored} bytes instead of {size}")
+        return stream if part is None else cast(BinaryIO, _Part(stream, part))
 
     def delete(self, key: str) -> None:
         with suppress(FileNotFoundError):
-            os.unlink(f"{self._folder_of(key)}/{key}")
+            os.unlink(self._path_of(key))
+
+    def keys(self) -> Iterator[tuple[str, int, datetime]]:
+        for digit in _DIGITS:
+            with os.scandir(f"{self._folder}/{digit}") as entries:
+                for entry in entries:
+                    try:
+                        stat = entry.stat()
+                    except FileNotFoundError:  # it was deleted meanwhile
+                        continue
+                    if _KEY.fullmatch(entry.name):
+                        yield entry.name, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)
+
+    def _create(self, name: str) -> "_NewFile":
+        return _NewFile(_NewRawFile(f"{self._incoming}/{name}", "xb+"))
 
     def _folder_of(self, key: str) -> str:
         if _KEY.fullmatch(key) is None:
             raise ValueError(f"{key!r} is not a key: 32 lower-case hexadecimal digits")
         return f"{self._folder}/{key[0]}"
 
+    def _path_of(self, key: str) -> str:
+        return f"{self._folder_of(key)}/{key}"
 
-class _NewFile:
-    def __init__(self, stream: BinaryIO, incoming: str, folder: str, key: str) -> None:
-        self._stream = stream
-        self._incoming = incoming
-        self._folder = folder
-        self._place = f"{folder}/{key}"
-        self._size = self._begun = 0
-        self.is_moved = False
 
-    def write(self, data: bytes) -> None:
-        self._stream.write(data)
-        self._size += len(data)
-        if self._size - self._begun >= (_AHEAD if self._begun else 1):  # a small file is written while we look into it
-            self._begin_flushing()
+class _NewFile(io.BufferedRandom):
+    """A new file that is deleted when it is closed, unless it was moved."""
 
-    def _begin_flushing(self) -> None:
-        # The disk writes while the rest arrives, and the flush at the end finds little to do. What is not on the disk
-        # yet is not dropped by this, whatever its name says (Linux, mm/fadvise.c).
-        if hasattr(os, "posix_fadvise"):
-            self._stream.flush()
-            length = self._size - self._begun
-            with suppress(OSError):  # not every file system takes advice
-                os.posix_fadvise(self._stream.fileno(), self._begun, length, os.POSIX_FADV_DONTNEED)
-        self._begun = self._size
+    def __init__(self, raw: "_NewRawFile") -> None:
+        super().__init__(raw)
+        self._path: str | None = str(raw.name)
 
-    def read_back(self) -> BinaryIO:
-        self._stream.flush()
-        return open(self._incoming, "rb")
+    def is_in(self, folder: str) -> bool:
+        """Return whether the file is in a folder and was not moved."""
+        return self._path is not None and os.path.dirname(self._path) == folder
 
-    def commit(self) -> None:
-        # Bytes, then name, then the folder that holds the name: in this order a power cut leaves no file without bytes.
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-        self._stream.close()  # Windows moves no open file
-        os.replace(self._incoming, self._place)
-        self.is_moved = True
+    def move(self, path: str) -> None:
+        """Flush the bytes to the disk and rename the file. It stays open where an open file can be renamed."""
+        assert self._path is not None
+        self.flush()
+        os.fsync(self.fileno())
+        if not _CAN_RENAME_OPEN_FILES:
+            super().close()
+        os.replace(self._path, path)
+        self._path = None
+
+    def close(self) -> None:
+        # Closing flushes the buffer, which fails on a full disk. The bytes of a file that was not moved do not matter.
         try:
-            _sync_folder(self._folder)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(self._place)
-            raise
+            super().close()
+        except StorageFull:
+            if self._path is None:
+                raise
+        finally:
+            path, self._path = self._path, None
+            if path is not None:
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
+
+
+class _NewRawFile(io.FileIO):
+    _written = _writing_back = 0  # bytes
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        with disk_full_as_storage_full():
+            written = super().write(data)
+        self._written += written
+        if self._written - self._writing_back >= _WRITE_BACK:
+            self._begin_write_back()
+        return written
+
+    def _begin_write_back(self) -> None:
+        # Linux begins to write these bytes to the disk, and drops only those from its cache that are already there
+        # (mm/fadvise.c, POSIX_FADV_DONTNEED). Otherwise the client waits for the whole file after its last byte: on an
+        # ordinary disk 190 ms for 200 MB, instead of 12 ms.
+        if hasattr(os, "posix_fadvise"):
+            length = self._written - self._writing_back
+            with suppress(OSError):  # not every file system implements it
+                os.posix_fadvise(self.fileno(), self._writing_back, length, os.POSIX_FADV_DONTNEED)
+        self._writing_back = self._written
+
+
+class _Part(io.RawIOBase):
+    """A part of a file, as a stream.
+
+    It is seekable, so that waitress sends it without a thread that waits for the client.
+    """
+
+    def __init__(self, stream: io.FileIO, part: range) -> None:
+        self._stream = stream
+        self._part = part
+        self._position = 0
+        stream.seek(part.start)
+
+    @property
+    def fileno(self) -> None:  # type: ignore[override]
+        # A server that has a file descriptor would send more of the file than the part.
+        raise AttributeError("a part of a file has no file descriptor")
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "bytearray | memoryview", /) -> int:  # type: ignore[override]  # any writable buffer
+        left = len(self._part) - self._position
+        size = self._stream.readinto(memoryview(buffer)[:left])
+        self._position += size
+        return size
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: len(self._part)}[whence]
+        self._position = max(0, min(base + offset, len(self._part)))
+        self._stream.seek(self._part.start + self._position)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
 
 
 def _sync_folder(folder: str) -> None:
@@ -136,13 +234,3 @@ def _sync_folder(folder: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def _full_disk_named() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull from error
-        raise

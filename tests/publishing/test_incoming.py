@@ -1,41 +1,49 @@
-"""A file that is still arriving behaves like one that is there, and nothing of it is taken twice."""
+"""A file that is still arriving behaves like a complete one, and each of its bytes is read and written once."""
 
+import errno
 import io
 import os
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pypi_registry._publishing.incoming import IncomingFile, incoming_file
+from pypi_registry._publishing.incoming import IncomingFile, incoming_file, new_file
+from pypi_registry.errors import StorageFull
+from pypi_registry.stores.files import FileBlobs
+from pypi_registry.stores.memory import MemoryBlobs
 from pypi_registry.testing.archives import distribution
 
 
+class Spool(io.BytesIO):
+    """Counts what is read of a spool file."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.reads += 1
+        return super().read(size)
+
+
 class Sent:
-    """Chunks on their way, which are kept as they come."""
+    """Chunks that arrive, and the spool file to which they are written."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = [*chunks]
-        self.kept = bytearray()
-        self.read_backs: list[io.BytesIO] = []
+        self.chunks = iter([*chunks])
+        self.file = Spool()
 
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._chunks:
-            self.kept += chunk
-            yield chunk
-
-    def read_back(self) -> BinaryIO:
-        self.read_backs.append(io.BytesIO(bytes(self.kept)))
-        return self.read_backs[-1]
+    def stream(self) -> IncomingFile:
+        return IncomingFile(self.chunks, self.file)
 
     @property
-    def incoming_file(self) -> IncomingFile:
-        return IncomingFile(iter(self), self.read_back)
+    def written(self) -> bytes:
+        return self.file.getvalue()
 
 
 WHENCES = [os.SEEK_SET, os.SEEK_CUR, os.SEEK_END]
@@ -48,7 +56,7 @@ acts = st.one_of(
 
 
 def outcome(stream: BinaryIO, act: tuple[object, ...]) -> object:
-    """Do one thing with a stream, and give what comes of it."""
+    """Do one thing with a stream, and return what comes of it."""
     match act:
         case ("read", int(size)):
             return stream.read(size)
@@ -65,21 +73,21 @@ def outcome(stream: BinaryIO, act: tuple[object, ...]) -> object:
 
 @given(st.lists(st.binary(max_size=9), max_size=6), st.lists(acts, max_size=12), st.sampled_from([1, 4, 8192]))
 @settings(max_examples=150, deadline=None)
-def test_it_behaves_like_a_file_that_is_there(chunks: list[bytes], acts: list[tuple[object, ...]], buffer: int) -> None:
-    sent, there = Sent(chunks), io.BytesIO(b"".join(chunks))
-    # As its readers see it: a raw stream may give less than was asked for.
-    stream = io.BufferedReader(sent.arriving, buffer)
+def test_it_behaves_like_a_complete_file(chunks: list[bytes], acts: list[tuple[object, ...]], buffer: int) -> None:
+    sent, complete = Sent(chunks), io.BytesIO(b"".join(chunks))
+    # As its readers see it: a raw stream may return less than was asked for.
+    stream = io.BufferedReader(sent.stream(), buffer)
     for act in acts:
-        assert outcome(stream, act) == outcome(there, act)
-        assert stream.tell() == there.tell()
-    assert len(sent.read_backs) <= 1
+        assert outcome(stream, act) == outcome(complete, act)
+        assert stream.tell() == complete.tell()
+    assert complete.getvalue().startswith(sent.written)
 
 
 @given(st.lists(st.binary(max_size=9), max_size=6), st.lists(st.integers(1, 12), max_size=12))
 @settings(max_examples=50, deadline=None)
-def test_alone_it_gives_what_there_is_of_the_present_chunk(chunks: list[bytes], sizes: list[int]) -> None:
+def test_unbuffered_it_returns_the_rest_of_the_last_chunk(chunks: list[bytes], sizes: list[int]) -> None:
     sent = Sent(chunks)
-    stream, data = sent.arriving, b"".join(chunks)
+    stream, data = sent.stream(), b"".join(chunks)
     for size in sizes:
         at = stream.tell()
         piece = stream.read(size)
@@ -90,79 +98,79 @@ def test_alone_it_gives_what_there_is_of_the_present_chunk(chunks: list[bytes], 
     assert stream.readall() == data[at:]
 
 
-def test_it_says_that_it_can_be_read_and_moved_and_not_written() -> None:
-    stream = Sent([b"a"]).arriving
+def test_it_can_be_read_and_sought_and_not_written() -> None:
+    stream = Sent([b"a"]).stream()
     assert (stream.readable(), stream.seekable(), stream.writable()) == (True, True, False)
 
 
-def test_whoever_reads_forward_reads_along_and_nothing_back() -> None:
+def test_reading_forward_reads_the_chunks_and_not_the_spool_file() -> None:
     sent = Sent([b"one", b"two", b"three"])
-    stream = sent.arriving
+    stream = sent.stream()
     assert stream.read(2) == b"on"
-    assert sent.kept == b"one"
+    assert sent.written == b"one"
     assert stream.seek(2) == 2
     assert stream.seek(0, os.SEEK_CUR) == 2
-    assert sent.kept == b"one"
+    assert sent.written == b"one"
     assert stream.read(9) == b"e"
     assert stream.read(9) == b"two"
-    assert sent.kept == b"onetwo"
+    assert sent.written == b"onetwo"
     assert (stream.read(9), stream.read(9), stream.read(9)) == (b"three", b"", b"")
-    assert sent.read_backs == []
+    assert sent.file.reads == 0
 
 
 @pytest.mark.parametrize(("offset", "whence"), [(1, os.SEEK_SET), (1, os.SEEK_CUR), (0, os.SEEK_END), (4, os.SEEK_SET)])
-def test_whoever_goes_elsewhere_waits_until_all_has_come(offset: int, whence: int) -> None:
+def test_seeking_waits_until_all_has_arrived(offset: int, whence: int) -> None:
     sent = Sent([b"one", b"two", b"three"])
-    stream = sent.arriving
+    stream = sent.stream()
     assert stream.read(2) == b"on"
     expected = io.BytesIO(b"onetwothree")
     expected.seek(2)
     assert stream.seek(offset, whence) == expected.seek(offset, whence)
-    assert sent.kept == b"onetwothree"
+    assert sent.written == b"onetwothree"
     assert stream.read(99) == expected.read(99)
-    assert len(sent.read_backs) == 1
+    assert sent.written == b"onetwothree"
 
 
 def test_a_buffered_reader_goes_back_a_little_without_waiting() -> None:
     sent = Sent([b"one", b"two"])
-    stream = io.BufferedReader(sent.arriving)
+    stream = io.BufferedReader(sent.stream())
     assert stream.read(2) == b"on"
-    stream.seek(0)  # within what the reader in front of it holds
+    stream.seek(0)  # within the buffer
     assert stream.read(6) == b"onetwo"
-    assert sent.read_backs == []
+    assert sent.file.reads == 0
 
 
-def test_a_gzipped_tar_is_read_along() -> None:
+def test_a_gzipped_tar_is_read_while_it_arrives() -> None:
     data = distribution("demo-1.0.tar.gz", files={"a.txt": "a" * 5000})
     sent = Sent(data[start : start + 100] for start in range(0, len(data), 100))
-    with tarfile.open(fileobj=io.BufferedReader(sent.arriving), mode="r|gz") as archive:
+    with tarfile.open(fileobj=io.BufferedReader(sent.stream()), mode="r|gz") as archive:
         assert [member.name for member in archive] == ["demo-1.0/PKG-INFO", "demo-1.0/a.txt"]
-    assert sent.read_backs == []
+    assert sent.file.reads == 0
 
 
-def test_a_zip_is_read_when_all_has_come() -> None:
+def test_a_zip_is_read_when_all_has_arrived() -> None:
     data = distribution("demo-1.0.zip", files={"a.txt": "a" * 5000})
     sent = Sent(data[start : start + 100] for start in range(0, len(data), 100))
-    with zipfile.ZipFile(io.BufferedReader(sent.arriving)) as archive:
+    with zipfile.ZipFile(io.BufferedReader(sent.stream())) as archive:
         assert archive.testzip() is None
         assert archive.read("demo-1.0/a.txt") == b"a" * 5000
-    assert len(sent.read_backs) == 1
+    assert sent.written == data
 
 
 # The end, and ends that came too soon
 
 
 @pytest.mark.parametrize("read", [0, 2, 3, 4, 11])
-def test_what_nobody_reads_is_awaited(read: int) -> None:
+def test_bytes_that_are_not_read_are_received(read: int) -> None:
     sent = Sent([b"one", b"", b"two", b"three"])
-    stream = sent.arriving
+    stream = sent.stream()
     stream.read(read)
-    stream.await_all()
-    assert sent.kept == b"onetwothree"
+    stream.receive_all()
+    assert sent.written == b"onetwothree"
 
 
-def test_a_chunk_of_nothing_is_not_the_end() -> None:
-    stream = io.BufferedReader(Sent([b"", b"one", b"", b"", b"two", b""]).arriving)
+def test_an_empty_chunk_is_not_the_end() -> None:
+    stream = io.BufferedReader(Sent([b"", b"one", b"", b"", b"two", b""]).stream())
     assert stream.read() == b"onetwo"
 
 
@@ -176,94 +184,155 @@ def breaking() -> Iterator[bytes]:
     raise BrokenError
 
 
-READERS: list[Callable[[BinaryIO], object]] = [
-    lambda stream: None,
-    lambda stream: stream.read(1),
-    lambda stream: stream.read(),
-    lambda stream: stream.seek(0, os.SEEK_END),
-    lambda stream: [stream.read(5), stream.seek(0)],
-]
-readers = pytest.mark.parametrize("read", READERS, ids=["nothing", "a byte", "all", "the end", "a part and back"])
+class FullAfterThreeBytes(io.BytesIO):
+    def write(self, data: Any, /) -> int:
+        if self.tell() + len(data) > 3:
+            raise OSError(errno.ENOSPC, "no room")
+        return super().write(data)
 
 
+READERS: dict[str, Callable[[BinaryIO], object]] = {
+    "nothing": lambda stream: None,
+    "a byte": lambda stream: stream.read(1),
+    "all": lambda stream: stream.read(),
+    "the end": lambda stream: stream.seek(0, os.SEEK_END),
+    "a part and back": lambda stream: [stream.read(5), stream.seek(0)],
+}
+readers = pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+BREAKS: dict[str, tuple[Callable[[], IncomingFile], type[Exception]]] = {
+    "the network": (lambda: IncomingFile(breaking(), io.BytesIO()), BrokenError),
+    "the disk": (lambda: IncomingFile(iter([b"one", b"two", b"three"]), FullAfterThreeBytes()), StorageFull),
+}
+breaks = pytest.mark.parametrize(("make", "error"), BREAKS.values(), ids=BREAKS)
+
+
+@breaks
 @readers
 @pytest.mark.parametrize("buffer", [1, 8192])
-def test_what_ended_it_early_is_told_even_if_the_reader_takes_no_notice(
-    read: Callable[[BinaryIO], object], buffer: int
+def test_an_error_is_raised_in_the_end_even_if_the_reader_ignored_it(
+    read: Callable[[BinaryIO], object], buffer: int, make: Callable[[], IncomingFile], error: type[Exception]
 ) -> None:
-    stream = IncomingFile(breaking(), lambda: io.BytesIO(b"onetwo"))
+    stream = make()
     reader = io.BufferedReader(stream, buffer)
     for _ in range(3):
-        with suppress(BrokenError):
+        with suppress(error):
             read(reader)
     for _ in range(2):
-        with pytest.raises(BrokenError):
-            stream.await_all()
+        with pytest.raises(error):
+            stream.receive_all()
 
 
-def test_nobody_goes_back_in_what_broke_off() -> None:
-    def read_back() -> BinaryIO:
-        raise AssertionError("a part was taken for the whole")
-
-    stream = IncomingFile(breaking(), read_back)
+@breaks
+def test_an_incomplete_file_cannot_be_sought(make: Callable[[], IncomingFile], error: type[Exception]) -> None:
+    stream = make()
     for _ in range(3):
-        with pytest.raises(BrokenError):
+        with pytest.raises(error):
             stream.seek(1)
 
 
-def test_closing_it_closes_what_it_opened_and_may_be_done_twice() -> None:
-    sent = Sent([b"one"])
-    with sent.arriving as stream:
-        stream.seek(1)
-        assert not sent.read_backs[0].closed
-        stream.close()
-    assert stream.closed
-    assert sent.read_backs[0].closed
+def test_nothing_is_written_after_an_error() -> None:
+    file = FullAfterThreeBytes()
+    stream = IncomingFile(iter([b"one", b"four", b""]), file)
+    for _ in range(3):
+        with suppress(StorageFull):
+            stream.read(9)
+    assert file.getvalue() == b"one"
 
 
-def test_what_was_closed_can_be_awaited_still() -> None:
+def test_other_errors_of_the_disk_pass_through() -> None:
+    class Broken(io.BytesIO):
+        def write(self, data: Any, /) -> int:
+            raise OSError(errno.EIO, "the disk is broken")
+
+    with pytest.raises(OSError, match="broken"), incoming_file(iter([b"one", b"two"]), Broken()):
+        pass
+
+
+def test_closing_it_does_not_close_the_spool_file() -> None:
     sent = Sent([b"one", b"two"])
-    stream = sent.arriving
+    stream = sent.stream()
     io.BufferedReader(stream).close()
+    stream.close()
     assert stream.closed
-    stream.await_all()
-    assert sent.kept == b"onetwo"
+    assert not sent.file.closed
+    stream.receive_all()
+    assert sent.written == b"onetwo"
 
 
-# One that came at once
+# The context manager
 
 
 @pytest.mark.parametrize(
-    ("chunks", "read_backs"),
+    ("chunks", "reads_file"),
     [
-        pytest.param([], 0, id="nothing"),
-        pytest.param([b"0123456789"], 0, id="at once"),
-        pytest.param([b"01234", b"56789"], 1, id="in two pieces"),
-        pytest.param([b"01234", b"", b"5678", b"9"], 1, id="in several"),
+        pytest.param([], False, id="nothing"),
+        pytest.param([b"0123456789"], False, id="at once"),
+        pytest.param([b"01234", b"56789"], True, id="in two chunks"),
+        pytest.param([b"01234", b"", b"5678", b"9"], True, id="in several"),
     ],
 )
-def test_only_what_came_in_pieces_is_read_where_it_is_kept(chunks: list[bytes], read_backs: int) -> None:
+def test_a_file_of_one_chunk_is_read_from_memory(chunks: list[bytes], reads_file: bool) -> None:
     sent = Sent(chunks)
-    with incoming_file(iter(sent), sent.read_back) as stream:
+    with incoming_file(sent.chunks, sent.file) as stream:
         assert stream.seek(0, os.SEEK_END) == len(b"".join(chunks))
         stream.seek(0)
         assert stream.read() == b"".join(chunks)
-    assert len(sent.read_backs) == read_backs
-    assert all(kept.closed for kept in sent.read_backs)
+    assert bool(sent.file.reads) is reads_file
+    assert sent.written == b"".join(chunks)
 
 
-def test_whoever_reads_nothing_lets_all_of_it_come() -> None:
-    sent = Sent([b"0", b"1", b"2"])
-    with incoming_file(iter(sent), sent.read_back):
-        pass
-    assert sent.kept == b"012"
+@readers
+@pytest.mark.parametrize("chunks", [[], [b"0"], [b"0", b"1", b"2"]], ids=len)
+def test_all_bytes_are_in_the_spool_file_in_the_end(
+    tmp_path: Path, chunks: list[bytes], read: Callable[[BinaryIO], object]
+) -> None:
+    path = tmp_path / "spool"
+    with path.open("wb+") as file:
+        with incoming_file(iter(chunks), file) as stream:
+            read(stream)
+        assert path.read_bytes() == b"".join(chunks)
 
 
-def test_what_ends_it_early_is_raised_although_the_reader_took_no_notice() -> None:
-    def chunks() -> Iterator[bytes]:
-        yield b"0"
-        yield b"1"
-        raise OSError("the client went away")
+@readers
+@pytest.mark.parametrize("chunks", [[b"0123"], [b"0", b"1", b"2", b"3"]], ids=len)
+def test_an_error_passes_through_the_context_even_if_the_reader_ignored_it(
+    chunks: list[bytes], read: Callable[[BinaryIO], object]
+) -> None:
+    disk = incoming_file(iter(chunks), FullAfterThreeBytes())
+    with pytest.raises(StorageFull), disk as stream, suppress(StorageFull):
+        read(stream)
+    with pytest.raises(BrokenError), incoming_file(breaking(), io.BytesIO()) as stream, suppress(BrokenError):
+        read(stream)
 
-    with pytest.raises(OSError, match="went away"), incoming_file(chunks(), Sent([]).read_back) as stream:
-        stream.read(1)
+
+def test_a_disk_that_is_full_when_the_buffer_is_flushed_raises_storage_full() -> None:
+    class Full(io.BytesIO):
+        def flush(self) -> None:
+            raise OSError(errno.EDQUOT, "no room")
+
+    for chunks in ([b"0"], [b"0", b"1"]):
+        with pytest.raises(StorageFull), incoming_file(iter(chunks), Full()):
+            pass
+
+
+# The spool file
+
+
+def test_a_store_creates_the_spool_file_if_it_can(tmp_path: Path) -> None:
+    with new_file(FileBlobs(tmp_path)) as file:
+        file.write(b"bytes")
+        assert len([*(tmp_path / "incoming").iterdir()]) == 1
+    assert [*(tmp_path / "incoming").iterdir()] == []
+    with new_file(MemoryBlobs()) as file:
+        file.write(b"bytes")
+        file.seek(1)
+        assert file.read() == b"ytes"
+
+
+def test_a_temporary_folder_without_room_raises_storage_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room() -> BinaryIO:
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", no_room)
+    with pytest.raises(StorageFull):
+        new_file(MemoryBlobs())

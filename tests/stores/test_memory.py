@@ -179,7 +179,7 @@ def test_a_list_counts_up_to_its_limit() -> None:
     catalogue = MemoryCatalogue()
     file = add(catalogue, "demo-1.0.zip")
     for number in range(2, MAX_TOTAL + 2):
-        package = replace(file.package, id=number * 2, version=str(number), name=f"demo{number % 100}")
+        package = replace(file.package, id=number * 2, version=str(number), name=f"demo{number}")
         catalogue.restore(PackageRecord(replace(package, normalized_name=canonicalize_name(package.name)), METADATA))
     query = PackageQuery(limit=1)
     assert catalogue.packages(both(TOOLS), query) == ([file.package], None)
