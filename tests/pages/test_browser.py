@@ -12,8 +12,20 @@ from urllib.parse import parse_qs
 import pytest
 from packaging.utils import canonicalize_name
 
-from pypi_registry._pages.browser import render_list, render_package
-from pypi_registry.model import Digests, Group, Package, PackageFile, PackageMetadata, Project, Visibility
+from pypi_registry._pages.browser import PackageList, render_list, render_package
+from pypi_registry._pages.descriptions import render_description
+from pypi_registry.model import (
+    Digests,
+    Group,
+    Package,
+    PackageDetails,
+    PackageFile,
+    PackageMetadata,
+    Project,
+    Projects,
+    Visibility,
+)
+from pypi_registry.storage import MAX_TOTAL
 
 API = "https://registry.example/api/v4"
 AT = datetime(2024, 5, 6, 7, 8, 9, 123456, UTC)
@@ -113,24 +125,26 @@ def package_page(
     project: Project = TOOLS,
     package: Package = DEMO,
     files: Iterable[PackageFile] = (FILE,),
-    about: PackageMetadata | None = None,
+    metadata: PackageMetadata | None = None,
     others: Iterable[Package] = (),
-    api: str = API,
+    api_url: str = API,
 ) -> Page:
-    return Page(render_package(project, package, [*files], about or PackageMetadata(), [*others], api))
+    details = PackageDetails(package, [*files], metadata or PackageMetadata())
+    return Page(render_package(project, details, [*others], api_url, render_description))
 
 
 def list_page(
     where: Project | Group = TOOLS,
     packages: Iterable[Package] = (DEMO,),
-    total: int = 1,
+    total: int | None = 1,
     page: int = 1,
-    pages: int = 1,
+    has_next: bool = False,
     parameters: Mapping[str, str] | None = None,
-    api: str = API,
+    api_url: str = API,
 ) -> Page:
-    projects = {project.id: project for project in (TOOLS, CLOSED)}
-    return Page(render_list(where, [*packages], projects, total, page, pages, parameters or {}, api))
+    projects = Projects([TOOLS, CLOSED])
+    shown = PackageList(where, [*packages], projects, total, page, has_next, parameters or {})
+    return Page(render_list(shown, api_url, MAX_TOTAL))
 
 
 # The list
@@ -170,7 +184,7 @@ def test_a_list_says_what_which_version_where_and_when() -> None:
 )
 def test_a_list_can_be_turned(page: int, pages: int, turns: list[str]) -> None:
     parameters = {"package_name": "a b&c=<d>", "page": str(page), "sort": "desc"}
-    hrefs = list_page(packages=[], page=page, pages=pages, parameters=parameters).hrefs
+    hrefs = list_page(packages=[], page=page, has_next=page < pages, parameters=parameters).hrefs
     assert [parse_qs(href.removeprefix("?")) for href in hrefs] == [
         {"package_name": ["a b&c=<d>"], "page": [turn], "sort": ["desc"]} for turn in turns
     ]
@@ -219,6 +233,18 @@ def test_the_files_of_a_package_are_linked_and_described() -> None:
     assert cells[0].startswith("My.Demo-1.0.tar.gz") and "a" * 64 in cells[0]
     assert cells[1:4] == ["871 B", ">=3.11", "2024-06-07 00:00 UTC"]
     assert cells[6] == "–"
+
+
+@pytest.mark.parametrize(("name", "shown"), [("ada", " by ada"), (HOSTILE, f" by {HOSTILE}"), ("", "")])
+def test_a_file_has_the_name_of_who_uploaded_it(name: str, shown: str) -> None:
+    page = package_page(files=[replace(FILE, uploaded_by=name)])
+    assert page.texts["td"][3].strip() == f"2024-06-07 00:00 UTC{shown}"
+
+
+def test_a_list_of_more_packages_than_are_counted_has_no_number() -> None:
+    page = list_page(total=None, has_next=True)
+    assert "more than 10,000 packages" in [text.strip() for text in page.texts["p"]]
+    assert page.hrefs[-1] == "?page=2"
 
 
 def test_a_package_without_files_says_so() -> None:
@@ -278,14 +304,14 @@ def test_the_other_versions_are_linked() -> None:
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "text/markdown", "text/x-rst", "text/html", HOSTILE])
 def test_without_a_renderer_a_description_is_plain_text(content_type: str) -> None:
-    page = package_page(about=PackageMetadata(description=HOSTILE, description_content_type=content_type))
+    page = package_page(metadata=PackageMetadata(description=HOSTILE, description_content_type=content_type))
     assert page.texts["pre"][-1] == HOSTILE
     assert page.count("article") == 0
 
 
 @pytest.mark.parametrize("description", ["\n\n  first\n    second", "x" * 4000, "a\r\nb", "ünïcode ☃ 🐍", "&lt;b&gt;"])
 def test_a_plain_description_loses_nothing(description: str) -> None:
-    page = package_page(about=PackageMetadata(description=description))
+    page = package_page(metadata=PackageMetadata(description=description))
     assert page.texts["pre"][-1].replace("\r\n", "\n").strip() == description.replace("\r\n", "\n").strip()
 
 
@@ -297,21 +323,21 @@ def test_nothing_said_leaves_no_headings() -> None:
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(lambda: package_page(about=PackageMetadata(summary=HOSTILE)), id="summary"),
-        pytest.param(lambda: package_page(about=PackageMetadata(description=HOSTILE)), id="description"),
+        pytest.param(lambda: package_page(metadata=PackageMetadata(summary=HOSTILE)), id="summary"),
+        pytest.param(lambda: package_page(metadata=PackageMetadata(description=HOSTILE)), id="description"),
         pytest.param(lambda: package_page(package=replace(DEMO, name=HOSTILE)), id="name"),
         pytest.param(lambda: package_page(package=replace(DEMO, version=HOSTILE)), id="version"),
         pytest.param(lambda: package_page(others=[replace(DEMO, version=HOSTILE)]), id="another version"),
         pytest.param(lambda: package_page(files=[replace(FILE, filename=HOSTILE)]), id="file name"),
         pytest.param(lambda: package_page(files=[replace(FILE, requires_python=HOSTILE)]), id="requires-python"),
         pytest.param(lambda: package_page(replace(TOOLS, path=HOSTILE)), id="path"),
-        pytest.param(lambda: package_page(api=HOSTILE), id="address"),
+        pytest.param(lambda: package_page(api_url=HOSTILE), id="address"),
         pytest.param(lambda: list_page(replace(ACME, name=HOSTILE)), id="title of a list"),
         pytest.param(lambda: list_page(replace(ACME, path=HOSTILE)), id="path of a list"),
         pytest.param(lambda: list_page(packages=[replace(DEMO, name=HOSTILE)]), id="name in a list"),
         pytest.param(lambda: list_page(packages=[replace(DEMO, version=HOSTILE)]), id="version in a list"),
-        pytest.param(lambda: list_page(api=HOSTILE), id="address in a list"),
-        pytest.param(lambda: list_page(page=2, pages=3, parameters={HOSTILE: HOSTILE}), id="query"),
+        pytest.param(lambda: list_page(api_url=HOSTILE), id="address in a list"),
+        pytest.param(lambda: list_page(page=2, has_next=True, parameters={HOSTILE: HOSTILE}), id="query"),
     ],
 )
 def test_what_came_from_outside_is_text(page: object) -> None:
@@ -362,7 +388,7 @@ def test_a_renderer_renders_what_it_knows(
     monkeypatch: pytest.MonkeyPatch, content_type: str, shown: str | None
 ) -> None:
     monkeypatch.setitem(sys.modules, "readme_renderer", renderer(MARKDOWN, RST))
-    page = package_page(about=PackageMetadata(description="# <b>", description_content_type=content_type))
+    page = package_page(metadata=PackageMetadata(description="# <b>", description_content_type=content_type))
     if shown:
         assert page.texts["article"] == [shown]
     else:
@@ -373,7 +399,7 @@ def test_a_renderer_renders_what_it_knows(
 @pytest.mark.parametrize("content_type", ["text/markdown", "text/x-rst"])
 def test_what_a_renderer_cannot_render_is_plain_text(monkeypatch: pytest.MonkeyPatch, content_type: str) -> None:
     monkeypatch.setitem(sys.modules, "readme_renderer", renderer(None, None))
-    page = package_page(about=PackageMetadata(description=HOSTILE, description_content_type=content_type))
+    page = package_page(metadata=PackageMetadata(description=HOSTILE, description_content_type=content_type))
     assert page.texts["pre"][-1] == HOSTILE
 
 
@@ -381,8 +407,8 @@ PRETEND = "*emphasis*\n\n[link](javascript:alert(1)) `reST <javascript:alert(2)>
 
 
 def rendered(content_type: str, text: str) -> str:
-    about = PackageMetadata(description=text, description_content_type=content_type)
-    return render_package(TOOLS, DEMO, [FILE], about, [], API).decode()
+    metadata = PackageMetadata(description=text, description_content_type=content_type)
+    return render_package(TOOLS, PackageDetails(DEMO, [FILE], metadata), [], API, render_description).decode()
 
 
 @pytest.fixture

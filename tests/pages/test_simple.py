@@ -26,7 +26,7 @@ ROOTS = [
     "https://gitlab.example.com/deep/er/api/v4/groups/acme%2Flibs/-/packages/pypi/",
 ]
 roots = pytest.mark.parametrize("root", ROOTS)
-slashes = pytest.mark.parametrize("slash", [True, False], ids=["slash", "no slash"])
+slashes = pytest.mark.parametrize("trailing_slash", [True, False], ids=["slash", "no slash"])
 both_htmls = pytest.mark.parametrize("form", [MediaType.TEXT_HTML, MediaType.HTML])
 
 
@@ -42,7 +42,7 @@ METADATA_SHA256 = sha256(b"Metadata-Version: 2.2\n").hexdigest()
 
 
 def changed(file: PackageFile, *, metadata: str | None = None, yanked: str | None = None) -> PackageFile:
-    return replace(file, metadata_sha256=metadata, package=replace(file.package, yanked=yanked))
+    return replace(file, core_metadata_sha256=metadata, package=replace(file.package, yanked=yanked))
 
 
 FILES = [
@@ -97,12 +97,12 @@ class Reader(HTMLParser):
         return {tag for tag, _ in self.tags}
 
 
-def page_of(files: Sequence[PackageFile], *, slash: bool = True) -> Reader:
-    return Reader(render_package(NAME, files, MediaType.TEXT_HTML, slash=slash))
+def page_of(files: Sequence[PackageFile], *, trailing_slash: bool = True) -> Reader:
+    return Reader(render_package(NAME, files, MediaType.TEXT_HTML, trailing_slash=trailing_slash))
 
 
-def json_of(files: Sequence[PackageFile], *, slash: bool = True) -> dict[str, object]:
-    page: dict[str, object] = json.loads(render_package(NAME, files, MediaType.JSON, slash=slash))
+def json_of(files: Sequence[PackageFile], *, trailing_slash: bool = True) -> dict[str, object]:
+    page: dict[str, object] = json.loads(render_package(NAME, files, MediaType.JSON, trailing_slash=trailing_slash))
     return page
 
 
@@ -121,9 +121,15 @@ def test_each_form_has_its_content_type() -> None:
 
 
 @slashes
-def test_both_html_forms_are_the_same_bytes(slash: bool) -> None:
-    index = [render_index("Tools", [NAME], form, slash=slash) for form in (MediaType.TEXT_HTML, MediaType.HTML)]
-    package = [render_package(NAME, FILES, form, slash=slash) for form in (MediaType.TEXT_HTML, MediaType.HTML)]
+def test_both_html_forms_are_the_same_bytes(trailing_slash: bool) -> None:
+    index = [
+        render_index("Tools", [NAME], form, trailing_slash=trailing_slash)
+        for form in (MediaType.TEXT_HTML, MediaType.HTML)
+    ]
+    package = [
+        render_package(NAME, FILES, form, trailing_slash=trailing_slash)
+        for form in (MediaType.TEXT_HTML, MediaType.HTML)
+    ]
     assert index[0] == index[1]
     assert package[0] == package[1]
 
@@ -131,10 +137,10 @@ def test_both_html_forms_are_the_same_bytes(slash: bool) -> None:
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(render_index("Tools", [NAME], MediaType.TEXT_HTML, slash=True), id="index"),
-        pytest.param(render_index("Tools", [], MediaType.TEXT_HTML, slash=True), id="empty index"),
-        pytest.param(render_package(NAME, FILES, MediaType.TEXT_HTML, slash=True), id="package"),
-        pytest.param(render_package(NAME, [], MediaType.TEXT_HTML, slash=True), id="package without files"),
+        pytest.param(render_index("Tools", [NAME], MediaType.TEXT_HTML, trailing_slash=True), id="index"),
+        pytest.param(render_index("Tools", [], MediaType.TEXT_HTML, trailing_slash=True), id="empty index"),
+        pytest.param(render_package(NAME, FILES, MediaType.TEXT_HTML, trailing_slash=True), id="package"),
+        pytest.param(render_package(NAME, [], MediaType.TEXT_HTML, trailing_slash=True), id="package without files"),
     ],
 )
 def test_an_html_page_is_html5_and_names_its_version(page: bytes) -> None:
@@ -153,9 +159,11 @@ def test_an_html_page_is_html5_and_names_its_version(page: bytes) -> None:
 
 @slashes
 @roots
-def test_the_links_of_an_index_arrive_at_the_packages(root: str, slash: bool) -> None:
-    reader = Reader(render_index("Tools", [NAME, NormalizedName("demo")], MediaType.TEXT_HTML, slash=slash))
-    address = f"{root}simple/" if slash else f"{root}simple"
+def test_the_links_of_an_index_arrive_at_the_packages(root: str, trailing_slash: bool) -> None:
+    reader = Reader(
+        render_index("Tools", [NAME, NormalizedName("demo")], MediaType.TEXT_HTML, trailing_slash=trailing_slash)
+    )
+    address = f"{root}simple/" if trailing_slash else f"{root}simple"
     assert [(urljoin(address, str(attributes["href"])), text) for attributes, text in reader.anchors] == [
         (f"{root}simple/my-pkg/", "my-pkg"),
         (f"{root}simple/demo/", "demo"),
@@ -164,37 +172,42 @@ def test_the_links_of_an_index_arrive_at_the_packages(root: str, slash: bool) ->
 
 @slashes
 @both_htmls
-def test_pypi_simple_reads_the_html_index(form: MediaType, slash: bool) -> None:
-    page = IndexPage.from_html(render_index("Tools", [NormalizedName("demo"), NAME], form, slash=slash))
+def test_pypi_simple_reads_the_html_index(form: MediaType, trailing_slash: bool) -> None:
+    page = IndexPage.from_html(
+        render_index("Tools", [NormalizedName("demo"), NAME], form, trailing_slash=trailing_slash)
+    )
     assert page.projects == ["demo", "my-pkg"]
     assert page.repository_version == "1.4"
 
 
 @slashes
-def test_pypi_simple_reads_the_json_index(slash: bool) -> None:
-    body = render_index("Tools", [NormalizedName("demo"), NAME], MediaType.JSON, slash=slash)
+def test_pypi_simple_reads_the_json_index(trailing_slash: bool) -> None:
+    body = render_index("Tools", [NormalizedName("demo"), NAME], MediaType.JSON, trailing_slash=trailing_slash)
     page = IndexPage.from_json_data(json.loads(body))
     assert page.projects == ["demo", "my-pkg"]
     assert page.repository_version == "1.4"
 
 
 def test_the_json_index_is_what_pep_691_says() -> None:
-    assert json.loads(render_index("Tools", [NormalizedName("demo"), NAME], MediaType.JSON, slash=True)) == {
+    assert json.loads(render_index("Tools", [NormalizedName("demo"), NAME], MediaType.JSON, trailing_slash=True)) == {
         "meta": {"api-version": "1.4"},
         "projects": [{"name": "demo"}, {"name": "my-pkg"}],
     }
 
 
 def test_an_empty_index_is_a_page() -> None:
-    reader = Reader(render_index("Tools", [], MediaType.TEXT_HTML, slash=True))
+    reader = Reader(render_index("Tools", [], MediaType.TEXT_HTML, trailing_slash=True))
     assert reader.anchors == []
     assert reader.texts["h1"] == "Links for Tools"
-    assert json.loads(render_index("Tools", [], MediaType.JSON, slash=True))["projects"] == []
+    assert json.loads(render_index("Tools", [], MediaType.JSON, trailing_slash=True))["projects"] == []
 
 
 def test_an_index_takes_its_names_from_any_iterable() -> None:
     names = (NormalizedName(name) for name in ("a", "b"))
-    assert IndexPage.from_html(render_index("Tools", names, MediaType.TEXT_HTML, slash=True)).projects == ["a", "b"]
+    assert IndexPage.from_html(render_index("Tools", names, MediaType.TEXT_HTML, trailing_slash=True)).projects == [
+        "a",
+        "b",
+    ]
 
 
 HOSTILE = [
@@ -210,7 +223,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("title", HOSTILE)
 def test_the_title_of_an_index_is_text_whatever_it_holds(title: str) -> None:
-    reader = Reader(render_index(title, [NAME], MediaType.TEXT_HTML, slash=True))
+    reader = Reader(render_index(title, [NAME], MediaType.TEXT_HTML, trailing_slash=True))
     assert reader.texts["title"] == f"Links for {title}"
     assert reader.texts["h1"] == f"Links for {title}"
     assert reader.kinds == {"html", "head", "meta", "title", "body", "h1", "a"}
@@ -221,9 +234,12 @@ def test_the_title_of_an_index_is_text_whatever_it_holds(title: str) -> None:
 
 @slashes
 @roots
-def test_the_links_of_a_package_arrive_at_the_files(root: str, slash: bool) -> None:
-    address = f"{root}simple/my-pkg/" if slash else f"{root}simple/my-pkg"
-    arrived = [urljoin(address, str(attributes["href"])) for attributes, _ in page_of(FILES, slash=slash).anchors]
+def test_the_links_of_a_package_arrive_at_the_files(root: str, trailing_slash: bool) -> None:
+    address = f"{root}simple/my-pkg/" if trailing_slash else f"{root}simple/my-pkg"
+    arrived = [
+        urljoin(address, str(attributes["href"]))
+        for attributes, _ in page_of(FILES, trailing_slash=trailing_slash).anchors
+    ]
     assert arrived == [
         f"{root}files/{file.digests.sha256}/{file.filename}#sha256={file.digests.sha256}" for file in FILES
     ]
@@ -231,9 +247,9 @@ def test_the_links_of_a_package_arrive_at_the_files(root: str, slash: bool) -> N
 
 @slashes
 @roots
-def test_the_urls_of_the_json_arrive_at_the_files_and_have_no_fragment(root: str, slash: bool) -> None:
-    address = f"{root}simple/my-pkg/" if slash else f"{root}simple/my-pkg"
-    entries = json_of(FILES, slash=slash)["files"]
+def test_the_urls_of_the_json_arrive_at_the_files_and_have_no_fragment(root: str, trailing_slash: bool) -> None:
+    address = f"{root}simple/my-pkg/" if trailing_slash else f"{root}simple/my-pkg"
+    entries = json_of(FILES, trailing_slash=trailing_slash)["files"]
     assert isinstance(entries, list)
     assert [urljoin(address, entry["url"]) for entry in entries] == [
         f"{root}files/{file.digests.sha256}/{file.filename}" for file in FILES
@@ -334,7 +350,7 @@ def test_the_json_of_a_package_is_what_pep_691_and_pep_700_say() -> None:
 
 def test_the_json_holds_no_null() -> None:
     # uv refuses the whole page for some of them.
-    assert b"null" not in render_package(NAME, FILES, MediaType.JSON, slash=True)
+    assert b"null" not in render_package(NAME, FILES, MediaType.JSON, trailing_slash=True)
 
 
 def test_the_time_of_an_upload_has_six_digits_of_a_second_and_ends_in_z() -> None:
@@ -407,17 +423,17 @@ def facts(package: DistributionPackage) -> tuple[object, ...]:
 @slashes
 @roots
 @both_htmls
-def test_html_and_json_agree_field_by_field(form: MediaType, root: str, slash: bool) -> None:
-    address = f"{root}simple/my-pkg/" if slash else f"{root}simple/my-pkg"
-    html = ProjectPage.from_html("my-pkg", render_package(NAME, FILES, form, slash=slash), address)
-    body = ProjectPage.from_json_data(json_of(FILES, slash=slash), address)
+def test_html_and_json_agree_field_by_field(form: MediaType, root: str, trailing_slash: bool) -> None:
+    address = f"{root}simple/my-pkg/" if trailing_slash else f"{root}simple/my-pkg"
+    html = ProjectPage.from_html("my-pkg", render_package(NAME, FILES, form, trailing_slash=trailing_slash), address)
+    body = ProjectPage.from_json_data(json_of(FILES, trailing_slash=trailing_slash), address)
     assert [facts(package) for package in html.packages] == [facts(package) for package in body.packages]
     assert html.repository_version == body.repository_version == "1.4"
 
 
 def test_pypi_simple_reads_the_files_of_both_forms() -> None:
     address = f"{ROOTS[0]}simple/my-pkg/"
-    html = ProjectPage.from_html("my-pkg", render_package(NAME, FILES, MediaType.HTML, slash=True), address)
+    html = ProjectPage.from_html("my-pkg", render_package(NAME, FILES, MediaType.HTML, trailing_slash=True), address)
     body = ProjectPage.from_json_data(json_of(FILES), address)
     for page in (html, body):
         assert [
@@ -457,22 +473,24 @@ def test_metadata_is_offered_by_its_digest_under_both_names() -> None:
 
 
 def test_json_offers_metadata_under_one_name() -> None:
-    assert b"dist-info-metadata" not in render_package(NAME, MANY_SORTS, MediaType.JSON, slash=True)
+    assert b"dist-info-metadata" not in render_package(NAME, MANY_SORTS, MediaType.JSON, trailing_slash=True)
 
 
 @slashes
 @roots
 @both_htmls
-def test_html_and_json_agree_on_metadata_and_yanking(form: MediaType, root: str, slash: bool) -> None:
-    address = f"{root}simple/my-pkg/" if slash else f"{root}simple/my-pkg"
-    html = ProjectPage.from_html("my-pkg", render_package(NAME, MANY_SORTS, form, slash=slash), address)
-    body = ProjectPage.from_json_data(json_of(MANY_SORTS, slash=slash), address)
+def test_html_and_json_agree_on_metadata_and_yanking(form: MediaType, root: str, trailing_slash: bool) -> None:
+    address = f"{root}simple/my-pkg/" if trailing_slash else f"{root}simple/my-pkg"
+    html = ProjectPage.from_html(
+        "my-pkg", render_package(NAME, MANY_SORTS, form, trailing_slash=trailing_slash), address
+    )
+    body = ProjectPage.from_json_data(json_of(MANY_SORTS, trailing_slash=trailing_slash), address)
     for page in (html, body):
         assert [bool(package.has_metadata) for package in page.packages] == [
-            file.metadata_sha256 is not None for file in MANY_SORTS
+            file.core_metadata_sha256 is not None for file in MANY_SORTS
         ]
         assert [package.metadata_digests or {} for package in page.packages] == [
-            {"sha256": file.metadata_sha256} if file.metadata_sha256 else {} for file in MANY_SORTS
+            {"sha256": file.core_metadata_sha256} if file.core_metadata_sha256 else {} for file in MANY_SORTS
         ]
         assert [package.is_yanked for package in page.packages] == [
             file.package.yanked is not None for file in MANY_SORTS
@@ -491,7 +509,9 @@ def test_html_and_json_agree_on_metadata_and_yanking(form: MediaType, root: str,
 
 def test_only_json_says_how_large_files_are_and_when_they_came() -> None:
     address = f"{ROOTS[0]}simple/my-pkg/"
-    html = ProjectPage.from_html("my-pkg", render_package(NAME, MANY_SORTS, MediaType.HTML, slash=True), address)
+    html = ProjectPage.from_html(
+        "my-pkg", render_package(NAME, MANY_SORTS, MediaType.HTML, trailing_slash=True), address
+    )
     body = ProjectPage.from_json_data(json_of(MANY_SORTS), address)
     assert {(package.size, package.upload_time) for package in html.packages} == {(None, None)}
     assert [(package.size, package.upload_time) for package in body.packages] == [
@@ -500,4 +520,4 @@ def test_only_json_says_how_large_files_are_and_when_they_came() -> None:
 
 
 def test_the_json_of_files_of_many_sorts_holds_no_null() -> None:
-    assert b"null" not in render_package(NAME, MANY_SORTS, MediaType.JSON, slash=True)
+    assert b"null" not in render_package(NAME, MANY_SORTS, MediaType.JSON, trailing_slash=True)
