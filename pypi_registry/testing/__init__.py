@@ -1,7 +1,7 @@
-"""For the tests of those who use a registry: public, documented, and kept as the rest is.
+"""Support for tests: a fake registry, valid distributions, and contract suites for your own stores and accounts.
 
-It needs nothing that the registry does not need. What needs more is imported by its own name: `transports` needs
-urllib3, `httpx_transport` needs httpx, `fixtures` needs pytest.
+This package needs nothing that the registry does not need. Modules that need more are imported by their own name:
+`urllib3_transport` needs urllib3, `requests_transport` requests, `httpx_transport` httpx, and `fixtures` pytest.
 """
 
 from pypi_registry.testing import faults as faults

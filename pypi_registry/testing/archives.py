@@ -1,8 +1,8 @@
-"""Distributions made on the spot: valid ones, and the same bytes every time.
+"""Valid wheels and sdists, built in memory. The same arguments always give the same bytes.
 
-A file name says what is in one: ``distribution("demo-1.0-py3-none-any.whl")``; `make_wheel` and `make_sdist` give the
-file name, too. Where two of one name must differ, one of them gets a `payload`; where the number of bytes matters,
-`size` says about how many.
+`make_wheel` and `make_sdist` compose the file name; `distribution` builds what belongs to a given file name:
+``distribution("demo-1.0-py3-none-any.whl")``. If two distributions with one file name must differ, pass `payload` to
+one of them. If the number of bytes matters, pass `size`.
 """
 
 import base64
@@ -24,37 +24,36 @@ from packaging.requirements import Requirement
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
-WHEEL = ".whl"
-SDISTS = (".tar.gz", ".zip")
+from pypi_registry.distributions.filenames import SDIST_SUFFIX, SDIST_SUFFIXES, WHEEL_SUFFIX
 
-LARGE = 1000**2
-"""Bytes from which on a distribution is not kept to be given out again."""
+_MAX_CACHED = 1000**2
+"""Larger distributions are not cached; bytes."""
 
 _Files = tuple[tuple[str, bytes], ...]
 
 
-class Said(TypedDict, total=False):
-    """What core metadata says beside the name and the version."""
+class Metadata(TypedDict, total=False):
+    """The core metadata of a distribution, besides its name and its version."""
 
     metadata_version: str
     requires_python: str
     requires: str | Iterable[str]
-    """Requirements, such as ``other>=1``, or one of them."""
+    """One requirement or several, such as ``other>=1``."""
     extras: Mapping[str, str | Iterable[str]] | Iterable[str]
-    """The requirements of each extra; or names alone, of which `requires` says the rest in markers."""
+    """The requirements of each extra; or only the names of extras, if `requires` has the requirements, with markers."""
     headers: Iterable[tuple[str, str]]
-    """Any more of them."""
+    """Further fields, as pairs of name and value."""
 
 
-class Contents(Said, total=False):
-    """What a distribution says and holds."""
+class Contents(Metadata, total=False):
+    """The core metadata and the files of a distribution."""
 
     files: Mapping[str, str | bytes] | None
-    """By path; an sdist's lie in its folder. It has one module if nothing is said."""
+    """Contents by path; in an sdist relative to its top directory. By default one module."""
     payload: bytes
-    """The bytes of one more file."""
+    """The contents of one more file, so that distributions with the same file name differ."""
     size: int
-    """About how many bytes the distribution has; fewer than it needs are not to be had."""
+    """The approximate size of the distribution in bytes, unless its files need more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ class Distribution:
     data: bytes = field(repr=False)
 
     def write_to(self, folder: Path) -> Path:
-        """Write it into a folder, which is made if it is not there, and give its path."""
+        """Write it into a directory, which is created if it does not exist, and return its path."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / self.filename
         path.write_bytes(self.data)
@@ -75,7 +74,7 @@ class Distribution:
 def make_wheel(
     name: str, version: str, *, tags: str = "py3-none-any", build: str = "", **contents: Unpack[Contents]
 ) -> Distribution:
-    """Make a wheel that pip and uv install."""
+    """Build a wheel that pip and uv can install."""
     filename = wheel_filename(name, version, tags=tags, build=build)
     return Distribution(filename, distribution(filename, name=name, version=version, **contents))
 
@@ -83,19 +82,22 @@ def make_wheel(
 def make_sdist(
     name: str, version: str, *, ending: Literal[".tar.gz", ".zip"] = ".tar.gz", **contents: Unpack[Contents]
 ) -> Distribution:
-    """Make an sdist that pip and uv build and install, without an index.
+    """Build an sdist that pip and uv can build and install without an index.
 
-    Unless ``pyproject.toml`` or ``setup.py`` is among its files: then it is built as they say.
+    It contains its own build backend, unless ``pyproject.toml`` or ``setup.py`` is among its files.
+
+    :param ending: the suffix of the file name.
     """
-    given = contents.get("files")
-    files = _module(name, version) if given is None else given
+    files = contents.get("files")
+    if files is None:
+        files = _module(name, version)
     stem = _stem(name, version)
-    contents["files"] = files if {"pyproject.toml", "setup.py"} & files.keys() else {**_build(stem), **files}
+    contents["files"] = files if {"pyproject.toml", "setup.py"} & files.keys() else {**_build_files(stem), **files}
     filename = f"{stem}{ending}"
     return Distribution(filename, distribution(filename, name=name, version=version, **contents))
 
 
-def _build(stem: str) -> Mapping[str, str | bytes]:
+def _build_files(stem: str) -> Mapping[str, str | bytes]:
     backend = Path(__file__).with_name("sdist_backend.py")
     system = f'requires = []\nbuild-backend = "{backend.stem}"\nbackend-path = ["."]\n'
     source = backend.read_text(encoding="utf-8")
@@ -103,8 +105,8 @@ def _build(stem: str) -> Mapping[str, str | bytes]:
 
 
 def wheel_filename(name: str, version: str, *, tags: str = "py3-none-any", build: str = "") -> str:
-    """Give the file name of a wheel."""
-    return "-".join(part for part in (_stem(name, version), build, tags) if part) + WHEEL
+    """Return the file name of a wheel."""
+    return "-".join(part for part in (_stem(name, version), build, tags) if part) + WHEEL_SUFFIX
 
 
 def distribution(
@@ -115,40 +117,45 @@ def distribution(
     files: Mapping[str, str | bytes] | None = None,
     payload: bytes = b"",
     size: int = 0,
-    **said: Unpack[Said],
+    **metadata: Unpack[Metadata],
 ) -> bytes:
-    """Make what a file name announces; the name and the version that its metadata says are read there, if not given.
+    """Build the wheel or the sdist that belongs to a file name.
 
-    :raises ValueError: if it is the file name of neither a wheel nor an sdist.
+    :param name: the name in its metadata; empty for the one in the file name, and `version` likewise.
+    :raises ValueError: if it is not the file name of a wheel or an sdist.
     """
     found_name, found_version = name_and_version(filename)
-    metadata = core_metadata(name or found_name, version or found_version, **said)
+    core = core_metadata(name or found_name, version or found_version, **metadata)
     if files is None:
-        files = _module(found_name, found_version) if filename.endswith(WHEEL) else {}
-    held = tuple((path, data.encode() if isinstance(data, str) else data) for path, data in files.items())
-    pack = _packed if size + len(payload) >= LARGE else _kept
+        files = _module(found_name, found_version) if filename.endswith(WHEEL_SUFFIX) else {}
+    members = tuple((path, data.encode() if isinstance(data, str) else data) for path, data in files.items())
+    pack = _pack if size + len(payload) >= _MAX_CACHED else _cached_pack
     if not (payload or size):
-        return pack(filename, metadata, held)
-    place = f"{re.sub(r'[^A-Za-z0-9]', '_', found_name)}.payload"
-    least = pack(filename, metadata, (*held, (place, payload)))
-    return pack(filename, metadata, (*held, (place, payload + _noise(size - len(least))))) if size else least
+        return pack(filename, core, members)
+    path = f"{re.sub(r'[^A-Za-z0-9]', '_', found_name)}.payload"
+    smallest = pack(filename, core, (*members, (path, payload)))
+    return pack(filename, core, (*members, (path, payload + _noise(size - len(smallest))))) if size else smallest
 
 
 def name_and_version(filename: str) -> tuple[str, str]:
-    """Read them in a file name, as they are spelled there; of an sdist's hyphens the last is the one between them.
+    """Return the name and the version in a file name, as they are spelled there.
+
+    In the file name of an sdist, the last hyphen separates them.
 
     >>> name_and_version("old-name-1.0.tar.gz")
     ('old-name', '1.0')
+
+    :raises ValueError: if it is not the file name of a wheel or an sdist.
     """
-    if filename.endswith(WHEEL):
+    if filename.endswith(WHEEL_SUFFIX):
         parse_wheel_filename(filename)
         name, version, *_ = filename.split("-")
         return name, version
-    for ending in filter(filename.endswith, SDISTS):
-        name, hyphen, version = filename.removesuffix(ending).rpartition("-")
+    for suffix in filter(filename.endswith, SDIST_SUFFIXES):
+        name, hyphen, version = filename.removesuffix(suffix).rpartition("-")
         if hyphen and re.fullmatch(r"[\w.+!-]+", filename):
             return name, version
-    raise ValueError(f"{filename!r} is the file name of neither a wheel nor an sdist")
+    raise ValueError(f"{filename!r} is not the file name of a wheel or an sdist")
 
 
 def core_metadata(
@@ -161,63 +168,63 @@ def core_metadata(
     extras: Mapping[str, str | Iterable[str]] | Iterable[str] | None = None,
     headers: Iterable[tuple[str, str]] = (),
 ) -> bytes:
-    """Write ``METADATA`` or ``PKG-INFO``."""
-    wanted_with = extras if isinstance(extras, Mapping) else dict.fromkeys(each(extras or ()), ())
+    """Return the contents of ``METADATA`` or ``PKG-INFO``."""
+    by_extra = extras if isinstance(extras, Mapping) else dict.fromkeys(one_or_more(extras or ()), ())
     lines = [
         ("Metadata-Version", metadata_version),
         ("Name", name),
         ("Version", version),
-        ("Summary", "Made for a test"),
+        ("Summary", "Built for a test"),
         *([("Requires-Python", requires_python)] if requires_python else []),
-        *(("Requires-Dist", requirement) for requirement in each(requires)),
-        *(line for extra, wanted in wanted_with.items() for line in _lines_of_an_extra(extra, wanted)),
+        *(("Requires-Dist", requirement) for requirement in one_or_more(requires)),
+        *(line for extra, wanted in by_extra.items() for line in _lines_of_extra(extra, wanted)),
         *headers,
     ]
     return "".join(f"{key}: {value}\n" for key, value in lines).encode()
 
 
-def each(texts: str | Iterable[str]) -> Iterable[str]:
-    """Give texts one by one, or a single one, which would else be taken for its letters."""
+def one_or_more(texts: str | Iterable[str]) -> Iterable[str]:
+    """Return several texts, also if only one is given: the items of a text alone are its characters."""
     return [texts] if isinstance(texts, str) else texts
 
 
-def _lines_of_an_extra(extra: str, requires: str | Iterable[str]) -> Iterator[tuple[str, str]]:
+def _lines_of_extra(extra: str, requires: str | Iterable[str]) -> Iterator[tuple[str, str]]:
     yield "Provides-Extra", extra
-    for text in each(requires):
+    for text in one_or_more(requires):
         requirement = Requirement(text)
         marker = f"({requirement.marker}) and " if requirement.marker else ""
         requirement.marker = None
         yield "Requires-Dist", f'{requirement} ; {marker}extra == "{extra}"'
 
 
-def record(files: _Files, at: str) -> bytes:
-    """Write the ``RECORD`` of files, which lies at a path; each with its digest and its size, itself with neither."""
+def _record(files: _Files, path_of_record: str) -> bytes:
+    """Return ``RECORD``: a row with the digest and the size of each file, and one for itself, without them."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     for path, data in files:
         digest = base64.urlsafe_b64encode(sha256(data).digest()).rstrip(b"=").decode()
         rows.writerow([path, f"sha256={digest}", len(data)])
-    rows.writerow([at, "", ""])
+    rows.writerow([path_of_record, "", ""])
     return text.getvalue().encode()
 
 
-def _packed(filename: str, metadata: bytes, files: _Files) -> bytes:
-    if filename.endswith(WHEEL):
-        return _zip(_in_a_wheel(filename, metadata, files))
-    ending = next(filter(filename.endswith, SDISTS))
-    folder = filename.removesuffix(ending)
+def _pack(filename: str, metadata: bytes, files: _Files) -> bytes:
+    if filename.endswith(WHEEL_SUFFIX):
+        return _zip(_wheel_members(filename, metadata, files))
+    suffix = next(filter(filename.endswith, SDIST_SUFFIXES))
+    folder = filename.removesuffix(suffix)
     members = tuple((f"{folder}/{path}", data) for path, data in (("PKG-INFO", metadata), *files))
-    return _zip(members) if ending == ".zip" else _tar_gz(members)
+    return _tar_gz(members) if suffix == SDIST_SUFFIX else _zip(members)
 
 
-_kept = lru_cache(maxsize=512)(_packed)
+_cached_pack = lru_cache(maxsize=512)(_pack)
 
 
-def _in_a_wheel(filename: str, metadata: bytes, files: _Files) -> _Files:
+def _wheel_members(filename: str, metadata: bytes, files: _Files) -> _Files:
     name, version = name_and_version(filename)
     info = f"{name}-{version}.dist-info"
     members = (*files, (f"{info}/METADATA", metadata), (f"{info}/WHEEL", _wheel_file(filename)))
-    return (*members, (f"{info}/RECORD", record(members, f"{info}/RECORD")))
+    return (*members, (f"{info}/RECORD", _record(members, f"{info}/RECORD")))
 
 
 def _wheel_file(filename: str) -> bytes:
@@ -233,7 +240,7 @@ def _zip(members: _Files) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for path, data in members:
-            info = zipfile.ZipInfo(path)  # of 1980, when nothing is said
+            info = zipfile.ZipInfo(path)  # dated 1980 by default
             info.external_attr = 0o100644 << 16
             archive.writestr(info, data)
     return stream.getvalue()
@@ -243,7 +250,7 @@ def _tar_gz(members: _Files) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for path, data in members:
-            info = tarfile.TarInfo(path)  # of 1970, and nobody's
+            info = tarfile.TarInfo(path)  # dated 1970, without an owner, by default
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
     return gzip.compress(stream.getvalue(), compresslevel=1, mtime=0)
@@ -255,7 +262,7 @@ def _module(name: str, version: str) -> Mapping[str, str]:
 
 
 def _noise(size: int) -> bytes:
-    """Make bytes that cannot be compressed."""
+    """Return bytes that cannot be compressed."""
     return random.Random(0).randbytes(max(0, size))  # noqa: S311  # the same every time
 
 

@@ -1,8 +1,8 @@
-"""How a registry may misbehave, as values: give them to `FakeRegistry.fault`.
+"""Faults that a registry can have, as values: pass them to `FakeRegistry.fault`.
 
-A fault stands between a client and the honest answer: it asks for that answer and spoils it, or does not even ask. What
-it spoils was really rendered, so it stays a lie about the registry as it is. To write one of your own, derive from
-`Fault` or `PageFault`.
+A fault is between the client and the registry. It changes the registry's response, or responds without asking the
+registry. Whatever it changes was really rendered, so it differs from the true response in nothing else. For a fault of
+your own, derive from `Fault` or `PageFault`.
 """
 
 import json
@@ -13,9 +13,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from urllib.parse import quote
 
-from pypi_registry._app import refuse
-from pypi_registry._http.request import Response as Response
-from pypi_registry._http.request import bytes_response, json_response, redirect_response, status_line
+from pypi_registry._api.errors import error_response
+from pypi_registry._http.response import Response as Response
+from pypi_registry._http.response import bytes_response, json_response, redirect_response, status_line
 from pypi_registry._pages.simple import MediaType
 from pypi_registry.errors import InvalidToken, NotFound
 from pypi_registry.testing.requests import Kind, RecordedRequest
@@ -24,119 +24,128 @@ from pypi_registry.testing.server import ConnectionDropped
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-Ask: TypeAlias = Callable[["WSGIEnvironment"], Response]
-"""Gives the answer to a request."""
+GetResponse: TypeAlias = Callable[["WSGIEnvironment"], Response]
+"""Returns the response to a request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request on its way to its answer."""
+    """A request, and what a fault may do with it."""
 
     request: RecordedRequest
     environ: "WSGIEnvironment"
-    ask: Ask
-    """Gives the answer that there would be without this fault."""
+    get_response: GetResponse
+    """Returns the response that the client would receive without this fault."""
     pause: Callable[[float | None], None]
-    """Waits so many seconds, or with None for ever; raises `ConnectionDropped` if the registry is stopped or cleared."""
+    """Waits for a number of seconds, or without end if it is None.
+
+    :raises ConnectionDropped: if the registry is stopped or cleared, or the client times out.
+    """
 
 
 class Fault:
-    """Something that a registry does wrong."""
+    """The base of all faults."""
 
     kinds: ClassVar[tuple[Kind, ...]] = ()
-    """The kinds of request that it can happen to, so that no other uses it up; empty for all."""
+    """The kinds of request that the fault affects; empty for all. Other requests do not count as having met it."""
 
-    def planted(self, ask: Callable[[], Ask]) -> "Fault":
-        """Give what is met from now on; `ask` makes what answers for ever as the registry does now."""
+    def injected(self, snapshot: Callable[[], GetResponse]) -> "Fault":
+        """Return the fault that requests meet, when it is injected; by default this one.
+
+        :param snapshot: returns a function that always responds as the registry does at the time of the call.
+        """
         return self
 
-    def answer(self, exchange: Exchange) -> Response:
-        """Answer wrongly."""
+    def respond(self, exchange: Exchange) -> Response:
+        """Return the faulty response.
+
+        :raises ConnectionDropped: to end the connection instead; the iteration of a body may raise it, too.
+        """
         raise NotImplementedError
 
 
-# Instead of an answer
+# In place of the response
 
 
 @dataclass(frozen=True)
 class Status(Fault):
-    """Answers with a status, in place of what was asked for."""
+    """Responds with a status in place of what was requested."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     """Such as ``{"Retry-After": "1"}``."""
     message: str = ""
-    """Said in the body and in the status line; empty means the status's own phrase."""
+    """In the body and in the status line; empty means the standard reason phrase."""
 
-    def answer(self, exchange: Exchange) -> Response:
+    def respond(self, exchange: Exchange) -> Response:
         line = status_line(self.status, self.message)
-        if self.status in (204, 304):  # which end with their head
+        if self.status in (204, 304):  # RFC 9110: they have no content
             return Response(line, [*self.headers.items()])
         return json_response(line, {"message": line}, *self.headers.items())
 
 
 @dataclass(frozen=True)
 class ExpiredToken(Fault):
-    """Answers as if the token of the request had expired."""
+    """Responds as if the token of the request had expired."""
 
-    def answer(self, exchange: Exchange) -> Response:
-        return refuse(InvalidToken("expired"))
+    def respond(self, exchange: Exchange) -> Response:
+        return error_response(InvalidToken("expired"))
 
 
 @dataclass(frozen=True)
 class RedirectLoop(Fault):
-    """Sends the client to where it is."""
+    """Redirects to the URL of the request."""
 
-    def answer(self, exchange: Exchange) -> Response:
+    def respond(self, exchange: Exchange) -> Response:
         environ = exchange.environ
-        here = quote(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""), encoding="latin-1", safe="/+!")
-        return redirect_response(environ.get("REQUEST_URI") or here)
+        path = quote(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""), encoding="latin-1", safe="/+!")
+        return redirect_response(environ.get("REQUEST_URI") or path)
 
 
 @dataclass(frozen=True)
 class Disconnect(Fault):
-    """Ends the connection without an answer."""
+    """Ends the connection without a response."""
 
-    def answer(self, exchange: Exchange) -> Response:
-        raise ConnectionDropped("a fault was asked for")
+    def respond(self, exchange: Exchange) -> Response:
+        raise ConnectionDropped("a fault was injected")
 
 
 @dataclass(frozen=True)
 class Hang(Fault):
-    """Takes a request, and never answers; until the client gives up, or the registry is stopped or cleared."""
+    """Never responds, until the client times out, or the registry is stopped or cleared."""
 
-    def answer(self, exchange: Exchange) -> Response:
+    def respond(self, exchange: Exchange) -> Response:
         exchange.pause(None)
-        raise AssertionError("for ever is over")
+        raise AssertionError("a pause without end has ended")
 
 
-# On the way
+# While the response is sent
 
 
 @dataclass(frozen=True)
 class Delay(Fault):
-    """Lets a client wait for the first byte of an answer."""
+    """Delays the first byte of the response."""
 
     seconds: float
 
-    def answer(self, exchange: Exchange) -> Response:
+    def respond(self, exchange: Exchange) -> Response:
         exchange.pause(self.seconds)
-        return exchange.ask(exchange.environ)
+        return exchange.get_response(exchange.environ)
 
 
 @dataclass(frozen=True)
 class SlowBody(Fault):
-    """Sends a body in drops."""
+    """Sends the body in small chunks, with a pause between them."""
 
     size: int = 1024
-    """Bytes of a drop."""
+    """Bytes per chunk."""
     seconds: float = 0.1
-    """Between one drop and the next."""
+    """Between two chunks."""
 
-    def answer(self, exchange: Exchange) -> Response:
-        return _with_body(exchange.ask(exchange.environ), lambda body: self._drops(body, exchange))
+    def respond(self, exchange: Exchange) -> Response:
+        return _with_body(exchange.get_response(exchange.environ), lambda body: self._chunks(body, exchange))
 
-    def _drops(self, body: bytes, exchange: Exchange) -> Iterator[bytes]:
+    def _chunks(self, body: bytes, exchange: Exchange) -> Iterator[bytes]:
         for start in range(0, len(body), self.size):
             if start:
                 exchange.pause(self.seconds)
@@ -145,21 +154,21 @@ class SlowBody(Fault):
 
 @dataclass(frozen=True)
 class Truncate(Fault):
-    """Breaks a body off: the head has announced all of it, and the connection ends."""
+    """Ends the connection in the middle of the body; Content-Length is that of the whole body."""
 
     after: int | None = None
-    """How many bytes arrive; None for half of them."""
+    """How many bytes of the body are sent; None for half of them."""
 
-    def answer(self, exchange: Exchange) -> Response:
-        return _with_body(exchange.ask(exchange.environ), self._begun)
+    def respond(self, exchange: Exchange) -> Response:
+        return _with_body(exchange.get_response(exchange.environ), self._beginning)
 
-    def _begun(self, body: bytes) -> Iterator[bytes]:
+    def _beginning(self, body: bytes) -> Iterator[bytes]:
         yield body[: len(body) // 2 if self.after is None else self.after]
-        raise ConnectionDropped("a fault was asked for")
+        raise ConnectionDropped("a fault was injected")
 
 
-def _with_body(answer: Response, change: Callable[[bytes], Iterable[bytes]]) -> Response:
-    return Response(answer.status, answer.headers, change(b"".join(answer.body)))
+def _with_body(response: Response, change: Callable[[bytes], Iterable[bytes]]) -> Response:
+    return Response(response.status, response.headers, change(b"".join(response.body)))
 
 
 # Core metadata
@@ -167,41 +176,41 @@ def _with_body(answer: Response, change: Callable[[bytes], Iterable[bytes]]) -> 
 
 @dataclass(frozen=True)
 class MissingMetadata(Fault):
-    """Has no core metadata, which the page promises."""
+    """Responds 404 for core metadata that the page offers."""
 
     kinds: ClassVar[tuple[Kind, ...]] = ("metadata",)
 
-    def answer(self, exchange: Exchange) -> Response:
-        return refuse(NotFound("Metadata"))
+    def respond(self, exchange: Exchange) -> Response:
+        return error_response(NotFound("Metadata"))
 
 
 @dataclass(frozen=True)
 class WrongMetadata(Fault):
-    """Serves the core metadata of another version than the page promises."""
+    """Serves core metadata with another version, so that its digest differs from the one on the page."""
 
     kinds: ClassVar[tuple[Kind, ...]] = ("metadata",)
 
     version: str = "0.dev0"
 
-    def answer(self, exchange: Exchange) -> Response:
+    def respond(self, exchange: Exchange) -> Response:
         def change(body: bytes) -> bytes:
             return re.sub(rb"(?m)^Version: .*$", f"Version: {self.version}".encode(), body)
 
-        return _rewritten(_asked_anew(exchange), change)
+        return _rewritten(_fresh_response(exchange), change)
 
 
 # Pages
 
 
 class PageFault(Fault):
-    """Something wrong with the simple page of a package."""
+    """The base of faults in the simple page of a package."""
 
     kinds: ClassVar[tuple[Kind, ...]] = ("page",)
 
-    def answer(self, exchange: Exchange) -> Response:
-        answer = _asked_anew(exchange)
-        is_json = dict(answer.headers).get("Content-Type") == MediaType.JSON
-        return _rewritten(answer, self._change_json if is_json else self.change_html)
+    def respond(self, exchange: Exchange) -> Response:
+        response = _fresh_response(exchange)
+        is_json = dict(response.headers).get("Content-Type") == MediaType.JSON
+        return _rewritten(response, self._change_json if is_json else self.change_html)
 
     def _change_json(self, body: bytes) -> bytes:
         page = json.loads(body)
@@ -210,97 +219,97 @@ class PageFault(Fault):
         return json.dumps(page).encode()
 
     def change_file(self, file: dict[str, Any]) -> None:
-        """Change what a JSON page says of a file, in place."""
+        """Change the object of a file in a JSON page, in place."""
 
     def change_html(self, body: bytes) -> bytes:
-        """Change an HTML page."""
+        """Return the changed HTML page."""
         return body
 
 
-def _asked_anew(exchange: Exchange) -> Response:
-    """Ask as somebody who has nothing of the answer yet, and takes it as it is."""
+def _fresh_response(exchange: Exchange) -> Response:
+    """Get the whole response, also if the client has it in its cache, and not compressed."""
     environ = {**exchange.environ, "REQUEST_METHOD": "GET"}
     for header in ("HTTP_IF_NONE_MATCH", "HTTP_ACCEPT_ENCODING"):
         environ.pop(header, None)
-    return exchange.ask(environ)
+    return exchange.get_response(environ)
 
 
-def _rewritten(answer: Response, change: Callable[[bytes], bytes]) -> Response:
-    if not answer.status.startswith("200"):
-        return answer
-    body = change(b"".join(answer.body))
-    content_type = dict(answer.headers)["Content-Type"]
-    kept = [each for each in answer.headers if each[0] not in ("Content-Type", "Content-Length", "ETag")]
-    return bytes_response(answer.status, content_type, body, *kept, ("ETag", f'"{sha256(body).hexdigest()[:32]}"'))
+def _rewritten(response: Response, change: Callable[[bytes], bytes]) -> Response:
+    if not response.status.startswith("200"):
+        return response
+    body = change(b"".join(response.body))
+    content_type = dict(response.headers)["Content-Type"]
+    headers = [each for each in response.headers if each[0] not in ("Content-Type", "Content-Length", "ETag")]
+    return bytes_response(response.status, content_type, body, *headers, ("ETag", f'"{sha256(body).hexdigest()[:32]}"'))
 
 
 @dataclass(frozen=True)
 class WrongHash(PageFault):
-    """Shows a digest of each file that is not the file's."""
+    """Shows a wrong digest for each file."""
 
     def change_file(self, file: dict[str, Any]) -> None:
-        file["hashes"] = {"sha256": _another(file["hashes"]["sha256"])}
+        file["hashes"] = {"sha256": _other_digest(file["hashes"]["sha256"])}
 
     def change_html(self, body: bytes) -> bytes:
-        return re.sub(rb"(?<=#sha256=)\w+", lambda found: _another(found[0].decode()).encode(), body)
+        return re.sub(rb"(?<=#sha256=)\w+", lambda found: _other_digest(found[0].decode()).encode(), body)
 
 
-def _another(digest: str) -> str:
+def _other_digest(digest: str) -> str:
     return sha256(digest.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class NoUploadTime(PageFault):
-    """Leaves out when files were uploaded, which HTML never has."""
+    """Omits the upload times, which HTML pages never have."""
 
     def change_file(self, file: dict[str, Any]) -> None:
         file.pop("upload-time", None)
 
 
-# Pages, and the index of them
+# Pages of packages, and the index
 
 _PAGES: tuple[Kind, ...] = ("page", "index")
 
 
 @dataclass(frozen=True)
 class WrongContentType(Fault):
-    """Calls a page something else."""
+    """Sends pages with another Content-Type."""
 
     kinds: ClassVar[tuple[Kind, ...]] = _PAGES
     content_type: str = "application/json"
 
-    def answer(self, exchange: Exchange) -> Response:
-        answer = _asked_anew(exchange)
+    def respond(self, exchange: Exchange) -> Response:
+        response = _fresh_response(exchange)
         headers = [
             ("Content-Type", self.content_type) if name == "Content-Type" else (name, value)
-            for name, value in answer.headers
+            for name, value in response.headers
         ]
-        return Response(answer.status, headers, answer.body)
+        return Response(response.status, headers, response.body)
 
 
 @dataclass(frozen=True)
 class HtmlOnly(Fault):
-    """Knows no JSON, whatever a client takes."""
+    """Serves pages as HTML only, whatever the client accepts."""
 
     kinds: ClassVar[tuple[Kind, ...]] = _PAGES
 
-    def answer(self, exchange: Exchange) -> Response:
-        return exchange.ask({**exchange.environ, "HTTP_ACCEPT": MediaType.TEXT_HTML.value, "QUERY_STRING": ""})
+    def respond(self, exchange: Exchange) -> Response:
+        return exchange.get_response({**exchange.environ, "HTTP_ACCEPT": MediaType.TEXT_HTML.value, "QUERY_STRING": ""})
 
 
 @dataclass(frozen=True)
 class StalePage(Fault):
-    """Shows pages as they were when the fault was planted, as a mirror or a cache does that is behind."""
+    """Shows pages as they were when the fault was injected, like a mirror that is out of date."""
 
     kinds: ClassVar[tuple[Kind, ...]] = _PAGES
 
-    def planted(self, ask: Callable[[], Ask]) -> Fault:
-        return _AsItWas(ask())
+    def injected(self, snapshot: Callable[[], GetResponse]) -> Fault:
+        return _Snapshot(snapshot())
 
 
 @dataclass(frozen=True)
-class _AsItWas(StalePage):
-    ask: Ask
+class _Snapshot(StalePage):
+    get_response: GetResponse
 
-    def answer(self, exchange: Exchange) -> Response:
-        return self.ask(exchange.environ)
+    def respond(self, exchange: Exchange) -> Response:
+        return self.get_response(exchange.environ)

@@ -1,7 +1,4 @@
-"""A way to a fake registry without a socket, for users of httpx.
-
-What is broken off, and what takes longer than the client's timeout, is to them what it is on a network.
-"""
+"""A transport for httpx that reaches a fake registry without a socket."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,30 +8,31 @@ import httpx
 from anyio.to_thread import run_sync
 
 from pypi_registry.testing.fake import FakeRegistry
-from pypi_registry.testing.server import PATIENCE, ClientTimeout, ConnectionDropped
+from pypi_registry.testing.server import CLIENT_TIMEOUT, ClientTimeout, ConnectionDropped
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
 class HttpxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Answers all that a ``httpx.Client`` asks, or a ``httpx.AsyncClient``, from a registry.
+    """Sends every request of a ``httpx.Client`` or a ``httpx.AsyncClient`` to a registry.
 
-    A wait that is longer than the client's timeout is a timeout at once.
+    A dropped connection raises the same error as on a network. A wait longer than the timeout of the client raises the
+    timeout at once.
     """
 
     def __init__(self, registry: FakeRegistry) -> None:
         self._application = registry.app
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        def patient(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-            environ[PATIENCE] = request.extensions.get("timeout", {}).get("read")
+        def with_timeout(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+            environ[CLIENT_TIMEOUT] = request.extensions.get("timeout", {}).get("read")
             return self._application(environ, start_response)
 
-        with _as_on_a_network("Server disconnected without sending a response."):
-            answer = httpx.WSGITransport(patient).handle_request(request)
-        answer.stream = _Body(cast(httpx.SyncByteStream, answer.stream))
-        return answer
+        with _errors_of_httpx("Server disconnected without sending a response."):
+            response = httpx.WSGITransport(with_timeout).handle_request(request)
+        response.stream = _Body(cast(httpx.SyncByteStream, response.stream))
+        return response
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await request.aread()
@@ -46,7 +44,7 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
         self._body = body
 
     def __iter__(self) -> Iterator[bytes]:
-        with _as_on_a_network("peer closed connection without sending complete message body"):
+        with _errors_of_httpx("peer closed connection without sending complete message body"):
             yield from self._body
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -62,10 +60,11 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 @contextmanager
-def _as_on_a_network(broken: str) -> Iterator[None]:
+def _errors_of_httpx(message_if_dropped: str) -> Iterator[None]:
+    """Raise what httpx raises on a network."""
     try:
         yield
     except ClientTimeout as error:
         raise httpx.ReadTimeout("The read operation timed out") from error
     except ConnectionDropped as error:
-        raise httpx.RemoteProtocolError(broken) from error
+        raise httpx.RemoteProtocolError(message_if_dropped) from error

@@ -1,4 +1,4 @@
-"""What clients asked, without their secrets."""
+"""The requests of clients, as they are recorded: without secrets and without bodies."""
 
 import re
 from collections.abc import Mapping
@@ -10,17 +10,17 @@ from packaging.utils import NormalizedName, canonicalize_name
 from werkzeug.datastructures import Headers
 
 from pypi_registry._api import pypi
-from pypi_registry._api.routes import Endpoint, endpoint, find
-from pypi_registry._cli.site import MOUNT
+from pypi_registry._api.pypi import Endpoint
+from pypi_registry._api.routes import API_PREFIX, match
 from pypi_registry._http.request import read_credentials
-from pypi_registry.errors import RegistryError
+from pypi_registry.errors import NotFound
 from pypi_registry.testing.archives import name_and_version
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 Kind: TypeAlias = Literal["index", "page", "file", "metadata", "upload", "other"]
-"""What a request is for: the list of names, the page of one, a file, its core metadata, or to publish one."""
+"""What is requested: the index of names, the page of a package, a file, its core metadata, or an upload."""
 
 _KINDS: Mapping[Endpoint, Kind] = {
     pypi.index: "index",
@@ -34,27 +34,28 @@ _KINDS: Mapping[Endpoint, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """What a client asked; ``str()`` of it is its method and its path."""
+    """A request of a client; ``str()`` returns its method and its path."""
 
     number: int
-    """1 for the first since the registry was made or cleared."""
+    """1 for the first request since the registry was created or cleared."""
     method: str
     path: str
-    """Unquoted, since clients quote differently, and without the query."""
+    """Without the query. Unquoted, because clients quote differently."""
     query: str
+    """Quoted, as sent; ``***`` replaces each secret."""
     headers: Headers
-    """By name, in any case; for a secret stands ``***``."""
+    """By name, in any case; ``***`` replaces each secret."""
     user: str
     """The user name of Basic authentication; empty if there is none."""
     kind: Kind
     project: str
-    """The project or group of the address, its path or its number; empty if the address has none."""
+    """The project or group in the URL, its path or its id; empty if the URL has none."""
     package: NormalizedName | Literal[""]
-    """Whose page or file was asked for; empty for anything else, and for an upload, whose form has the name."""
+    """The package whose page or file is requested; empty otherwise, also for an upload, whose form has the name."""
     filename: str
-    """Which file was asked for, with ``.metadata`` at its end if it was its metadata; empty for anything else."""
+    """The file that is requested, with ``.metadata`` appended if it is its core metadata; empty otherwise."""
     status: int | None = None
-    """Of the answer; None if there is none yet, or never will be."""
+    """The status of the response; None while there is none, or if the connection ended without one."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -63,37 +64,35 @@ class RecordedRequest:
 def read_request(number: int, environ: "WSGIEnvironment") -> RecordedRequest:
     """Read a request, but not its body."""
     method = str(environ["REQUEST_METHOD"])
-    path = _text(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
-    kind, captured = _find(method, path)
-    filename = captured.get("filename", "")
-    package = _package(captured.get("name", ""), filename)
+    path_info = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    kind, parameters = _match(method, path_info)
+    filename = parameters.get("filename", "")
+    package = _package(parameters.get("name", ""), filename)
     credentials = read_credentials(environ)
     return RecordedRequest(
         number=number,
         method=method,
-        path=_without_login(path),
+        path=_without_credentials(path_info.encode("latin-1", "replace").decode("utf-8", "replace")),
         query="&".join(map(_masked_part, environ.get("QUERY_STRING", "").split("&"))),
         headers=_headers(environ),
         user=credentials.user if credentials else "",
         kind=kind,
-        project=captured.get("project") or captured.get("group") or "",
+        project=parameters.get("project") or parameters.get("group") or "",
         package=package,
         filename=f"{filename}.metadata" if kind == "metadata" else filename,
     )
 
 
-def _text(path: str) -> str:
-    return path.encode("latin-1", "replace").decode("utf-8", "replace")
-
-
-def _find(method: str, path: str) -> tuple[Kind, Mapping[str, str]]:
-    if not path.startswith(MOUNT):
+def _match(method: str, path_info: str) -> tuple[Kind, Mapping[str, str]]:
+    """Return the kind of a request, and the parameters in its path."""
+    if not path_info.startswith(API_PREFIX):
         return "other", {}
     try:
-        route, captured = find(path.removeprefix(MOUNT))
-        return _KINDS.get(endpoint(route, method), "other"), captured
-    except RegistryError:
+        found = match(path_info.removeprefix(API_PREFIX))
+    except NotFound:
         return "other", {}
+    endpoint = found.route.endpoints.get("GET" if method == "HEAD" else method)
+    return (_KINDS.get(endpoint, "other") if endpoint else "other"), found.parameters
 
 
 def _package(name: str, filename: str) -> NormalizedName | Literal[""]:
@@ -110,11 +109,11 @@ _SECRET = re.compile("token|secret|password|key|signature|credential|cookie|auth
 
 def _masked_part(part: str) -> str:
     name, equals, _ = part.partition("=")
-    return f"{name}=***" if equals and _SECRET.search(unquote_plus(name)) else _without_login(part)
+    return f"{name}=***" if equals and _SECRET.search(unquote_plus(name)) else _without_credentials(part)
 
 
-def _without_login(text: str) -> str:
-    """Mask the user and the password of any address in a text."""
+def _without_credentials(text: str) -> str:
+    """Mask the user and the password of every URL in a text."""
     return re.sub(r"://[^/\s]*@", "://***@", text)
 
 
@@ -123,7 +122,7 @@ def _headers(environ: "WSGIEnvironment") -> Headers:
     for key, value in environ.items():
         if key.startswith("HTTP_") or key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             name = key.removeprefix("HTTP_").replace("_", "-").title()
-            value = _without_login(str(value))
+            value = _without_credentials(str(value))
             headers.add(name, _masked(name, value) if _SECRET.search(name) else value)
     return headers
 

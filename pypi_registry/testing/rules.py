@@ -1,4 +1,4 @@
-"""Where faults are planted: between a client and the honest answer."""
+"""Fault rules: which requests meet a fault, and how often."""
 
 import re
 from collections.abc import Callable
@@ -10,86 +10,86 @@ from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 
-from pypi_registry._http.request import Response
+from pypi_registry._http.response import Response
 from pypi_registry.testing.faults import Exchange, Fault
 from pypi_registry.testing.requests import RecordedRequest
 
 Matcher: TypeAlias = str | int | Callable[[RecordedRequest], bool]
-"""Which requests: a text, a number, or a function that tells.
+"""Which requests match: a text, a number, or a function that returns whether a request matches.
 
-A text, in which ``*`` stands for anything, is the name of a package or of a file, the path of a project, an address or
-the path of one, or a method and one of these. A number is that of the request, counted from 1.
+A text is the name of a package or of a file, the path of a project, a URL or its path, or a method followed by a space
+and one of these; ``*`` in it matches any characters. A number is the number of the request, counted from 1.
 """
 
 
-def check_rule(where: object, times: object, after: object) -> None:
-    """Refuse what no request could ever be, which else would be a fault that nobody meets.
+def check_rule(matcher: object, times: object, after: object) -> None:
+    """Reject a rule that no request could ever meet.
 
-    :raises TypeError: if `where` is neither a text nor a number nor a function, or one of the others is no number.
-    :raises ValueError: if `where` is empty or a number below 1, or one of the others a number below 0.
+    :raises TypeError: if `matcher` is neither a text nor a number nor a function, or another argument is not a number.
+    :raises ValueError: if `matcher` is empty or a number below 1, or another argument is below 0.
     """
-    if not (isinstance(where, str | int) or callable(where)):
-        raise TypeError(f"where= must be a text, the number of a request, or a function: {where!r}")
-    if isinstance(where, int) and where < 1:
-        raise ValueError(f"where= counts requests from 1: {where!r}")
-    if where == "":
-        raise ValueError("where= is empty, and so is no request; '*' is any of them")
+    if not (isinstance(matcher, str | int) or callable(matcher)):
+        raise TypeError(f"matcher= must be a text, the number of a request, or a function: {matcher!r}")
+    if isinstance(matcher, int) and matcher < 1:
+        raise ValueError(f"matcher= counts requests from 1: {matcher!r}")
+    if matcher == "":
+        raise ValueError("matcher= is empty and matches no request; '*' matches all requests")
     for name, number in (("times", times), ("after", after)):
         if not (isinstance(number, int) or (name == "times" and number is None)):
             raise TypeError(f"{name}= must be a number of requests: {number!r}")
         if number is not None and number < 0:
-            raise ValueError(f"{name}= counts requests, and cannot be below 0: {number!r}")
+            raise ValueError(f"{name}= counts requests and cannot be below 0: {number!r}")
 
 
-def matches(where: Matcher, request: RecordedRequest) -> bool:
-    """Tell whether a request is one of those that are meant."""
-    if callable(where):
-        return where(request)
-    if isinstance(where, int):
-        return request.number == where
-    if request.package and request.package == canonicalize_name(where):
+def matches(matcher: Matcher, request: RecordedRequest) -> bool:
+    """Return whether a request matches."""
+    if callable(matcher):
+        return matcher(request)
+    if isinstance(matcher, int):
+        return request.number == matcher
+    if request.package and request.package == canonicalize_name(matcher):
         return True
-    where = _as_path(where)
+    pattern = _as_path(matcher)
     texts = (request.package, request.filename, request.project, request.path, str(request))
-    return any(fnmatchcase(text, where) for text in texts if text)
+    return any(fnmatchcase(text, pattern) for text in texts if text)
 
 
-def _as_path(where: str) -> str:
-    """Write an address as a request has its path: without scheme, host and login, and unquoted."""
-    return unquote(re.sub(r"^([A-Z]+ )?https?://[^/]*", r"\1", where))
+def _as_path(matcher: str) -> str:
+    """Convert a URL to the form of `RecordedRequest.path`: unquoted, without scheme, host and credentials."""
+    return unquote(re.sub(r"^([A-Z]+ )?https?://[^/]*", r"\1", matcher))
 
 
 @dataclass(eq=False)
 class FaultRule:
-    """A fault that was planted: what it met, and how to be rid of it."""
+    """A fault that was injected: the requests that met it, and `lift` to end it."""
 
-    where: Matcher
+    matcher: Matcher
     fault: Fault
     times: int | None = None
     after: int = 0
     met: list[RecordedRequest] = field(default_factory=list, init=False)
-    """The requests that met it, in their order."""
+    """The requests that met the fault, the oldest first."""
     _seen: int = field(default=0, init=False, repr=False)
     _lifted: bool = field(default=False, init=False, repr=False)
     _lock: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def lift(self) -> None:
-        """End it; what is under way goes on."""
+        """End the rule. Requests that have met the fault already are not affected."""
         self._lifted = True
 
-    def answer(self, exchange: Exchange) -> Response:
-        """Answer wrongly, if the request is meant and it is not over."""
+    def respond(self, exchange: Exchange) -> Response:
+        """Respond with the fault if the request matches and the rule still applies; otherwise without it."""
         request = exchange.request
-        concerned = not self.fault.kinds or request.kind in self.fault.kinds
-        if concerned and matches(self.where, request) and self._is_due(request):
-            return self.fault.answer(exchange)
-        return exchange.ask(exchange.environ)
+        is_affected = not self.fault.kinds or request.kind in self.fault.kinds
+        if is_affected and matches(self.matcher, request) and self._is_due(request):
+            return self.fault.respond(exchange)
+        return exchange.get_response(exchange.environ)
 
     def _is_due(self, request: RecordedRequest) -> bool:
         with self._lock:
             self._seen += 1
-            due = not self._lifted and self._seen > self.after
-            due = due and (self.times is None or len(self.met) < self.times)
-            if due:
+            is_due = not self._lifted and self._seen > self.after
+            is_due = is_due and (self.times is None or len(self.met) < self.times)
+            if is_due:
                 self.met.append(request)
-            return due
+            return is_due

@@ -1,7 +1,7 @@
-"""Builds the wheel of an sdist that it lies in: PKG-INFO as METADATA, the other files as they are (PEP 517).
+"""Builds the wheel of the sdist that contains this file: PKG-INFO becomes METADATA, other files stay (PEP 517).
 
-It is put into every sdist that brings no build of its own, so that it can be built without an index. It imports nothing
-but Python's own library, and is told its `STEM` by a line that is added at its end.
+`make_sdist` copies this file into every sdist without a build of its own, so that the sdist is built without an index.
+It imports only the standard library. The copy sets `STEM` in a line at its end.
 """
 
 import base64
@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 STEM = ""
-"""How the wheel's file name begins: ``demo-1.0``."""
+"""The beginning of the file name of the wheel: ``demo-1.0``."""
 
 _FOLDER = Path(__file__).parent
 _NOT_INSTALLED = {"PKG-INFO", "pyproject.toml", Path(__file__).name}
@@ -18,7 +18,7 @@ _WHEEL = b"Wheel-Version: 1.0\nGenerator: a test\nRoot-Is-Purelib: true\nTag: py
 
 
 def build_wheel(wheel_directory: str, config_settings: object = None, metadata_directory: object = None) -> str:
-    """Write the wheel into a folder, and give its file name."""
+    """Write the wheel into a directory, and return its file name."""
     paths = sorted(path for path in _FOLDER.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     files = {path.relative_to(_FOLDER).as_posix(): path.read_bytes() for path in paths}
     metadata, info = files["PKG-INFO"], f"{STEM}.dist-info"

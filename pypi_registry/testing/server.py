@@ -1,7 +1,11 @@
-"""A WSGI server on a free port of this machine: small, threaded, and one that can be stopped at once.
+"""A WSGI server on a free port of the loopback interface: threaded, with keep-alive, and stopped at once.
 
-Connections are kept alive, as clients expect. An application that raises `ConnectionDropped` ends its connection at once.
+An application that raises `ConnectionDropped` ends its connection at once.
 """
+
+# werkzeug.serving would be shorter, but it closes every connection after one response, does not close a connection
+# whose application raised ConnectionError before its response began, and needs a real socket, which the transports
+# do not have.
 
 import logging
 import socket
@@ -22,19 +26,19 @@ _log = logging.getLogger("pypi_registry")
 
 
 class ConnectionDropped(ConnectionError):
-    """Ends a connection without the rest of its answer."""
+    """Ends a connection without the rest of its response."""
 
 
 class ClientTimeout(ConnectionDropped):
-    """Says that a client would have given up by now, which said how long it waits: `PATIENCE` in the environ."""
+    """A fault would wait longer than the client does."""
 
 
-PATIENCE = "pypi_registry.testing.patience"
-"""Seconds; so that without a socket a timeout needs no time."""
+CLIENT_TIMEOUT = "pypi_registry.testing.client_timeout"
+"""In the environ: the timeout of the client in seconds, or None. So a timeout without a socket takes no time."""
 
 
 class Server:
-    """Serves an application, from its making until it is stopped."""
+    """Serves an application, from its creation until `stop`."""
 
     def __init__(self, application: "WSGIApplication") -> None:
         self.application = application
@@ -47,10 +51,10 @@ class Server:
         self._accepting.start()
 
     def stop(self) -> None:
-        """End all connections, whatever goes on in them, and wait until nothing of the server is left."""
+        """Close all connections, also in the middle of a response, and wait until all threads have ended."""
         self._stopping = True
         with suppress(OSError):
-            socket.create_connection(("127.0.0.1", self.port)).close()  # or it would go on waiting for somebody
+            socket.create_connection(("127.0.0.1", self.port)).close()  # ends accept()
         self._accepting.join()
         self._listening.close()
         with self._lock:
@@ -75,67 +79,70 @@ class Server:
     def _serve(self, connection: socket.socket, address: tuple[str, int]) -> None:
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            converse(self.application, connection, address, port=self.port)
+            serve_connection(self.application, connection, address, port=self.port)
         finally:
             connection.close()
             with self._lock:
                 del self._open[current_thread()]
 
 
-def converse(application: "WSGIApplication", connection: Any, address: tuple[str, int], *, port: int) -> None:
-    """Answer the requests of a connection, or of what looks like one, until it ends."""
-    with suppress(OSError):  # the client went away, or the server is being stopped
-        host: Any = _Host(application, port)
-        _Conversation(connection, address, host)
+def serve_connection(application: "WSGIApplication", connection: Any, address: tuple[str, int], *, port: int) -> None:
+    """Serve the requests of a connection until it ends.
+
+    :param connection: a socket, or an object with its methods `makefile` and `sendall`.
+    """
+    with suppress(OSError):  # the client has closed the connection, or the server is being stopped
+        server: Any = _ServerInfo(application, port)
+        _RequestHandler(connection, address, server)
 
 
-class _Host:
-    """What the standard library's request handler asks of its server."""
+class _ServerInfo:
+    """The attributes of a server that the request handler of the standard library reads."""
 
     def __init__(self, application: "WSGIApplication", port: int) -> None:
         self.application = application
         self.base_environ = {"SERVER_NAME": "127.0.0.1", "SERVER_PORT": str(port), "SCRIPT_NAME": ""}
 
 
-class _Conversation(WSGIRequestHandler):
+class _RequestHandler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "pypi_registry.testing"
     server: Any
 
     def handle(self) -> None:
-        BaseHTTPRequestHandler.handle(self)  # that of the WSGI handler takes one request only
+        BaseHTTPRequestHandler.handle(self)  # WSGIRequestHandler handles only one request
 
     def handle_one_request(self) -> None:
         self.close_connection = True
         self.raw_requestline = self.rfile.readline(65537)
         if self.raw_requestline and self.parse_request():
-            self._answer()
+            self._respond()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name is given
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name in the base class
         pass
 
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         length = self.headers.get("Content-Length", "")
         body = LimitedStream(cast(IO[bytes], self.rfile), int(length) if length.isdecimal() else 0)
         if "Transfer-Encoding" in self.headers:
-            self.close_connection = True  # where such a body ends is not known here
+            self.close_connection = True  # this server does not read a chunked body
         try:
             for data in self._message(self._environ(body)):
                 self.wfile.write(data)
         except ConnectionDropped:
             self.close_connection = True
         except OSError:
-            raise  # the client went away
+            raise  # the client has closed the connection
         except Exception:
             _log.exception("%s %r failed", self.command, self.path)
             self.close_connection = True
         if not body.is_exhausted:
-            self.close_connection = True  # the rest would be taken for the next request
+            self.close_connection = True  # the rest would be read as the next request
 
     def _environ(self, body: LimitedStream) -> "WSGIEnvironment":
         environ: WSGIEnvironment = self.get_environ()
         if "Content-Type" not in self.headers:
-            del environ["CONTENT_TYPE"]  # a guess
+            del environ["CONTENT_TYPE"]  # the standard library guesses one
         if "Transfer-Encoding" not in self.headers:
             environ["wsgi.input_terminated"] = True
         return {
@@ -151,7 +158,7 @@ class _Conversation(WSGIRequestHandler):
         }
 
     def _message(self, environ: "WSGIEnvironment") -> Iterator[bytes]:
-        """Give the answer as it goes over the wire; its head together with the first bytes of its body."""
+        """Yield the response: its head together with the first chunk of the body, then the other chunks."""
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], *exc_info: object) -> Any:
@@ -172,7 +179,7 @@ class _Conversation(WSGIRequestHandler):
     def _head(self, status: str, headers: list[tuple[str, str]]) -> bytes:
         names = {name.lower() for name, _ in headers}
         if "content-length" not in names and status[:3] not in ("204", "304"):
-            self.close_connection = True  # nothing else tells where the body ends
+            self.close_connection = True  # the end of the body is the end of the connection
         more = [("Date", self.date_time_string())]
         if self.close_connection:
             more.append(("Connection", "close"))

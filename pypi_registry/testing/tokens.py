@@ -1,40 +1,52 @@
-"""Who may do what in a fake registry: anybody anything, until tokens are set."""
+"""Who may do what in a fake registry: everyone may do anything, until tokens are set."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from pypi_registry.auth import Ability, AllowAll, AuthScheme, Credentials, Principal, Subject
-from pypi_registry.directory import Directory
+from pypi_registry._open_access import AllowAll
+from pypi_registry.auth import Ability, AuthScheme, Credentials, Principal, Subject
 from pypi_registry.errors import InvalidToken
-from pypi_registry.model import Group, PackageName, Project
+from pypi_registry.model import Namespace, PackageName
 
 Right: TypeAlias = Literal["read", "write", "expired"]
 
+_READING = (Ability.READ_PROJECT, Ability.READ_GROUP, Ability.READ_PACKAGE)
+_IGNORED_IF_UNKNOWN = (AuthScheme.BASIC, AuthScheme.DEPLOY_TOKEN)
+
 
 class Tokens:
-    """Secrets, each with what it may do: an `Auth`."""
+    """An `Auth` that knows secrets, and what each of them allows."""
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
+    def __init__(self) -> None:
         self.rights: Mapping[str, Right] | None = None
-        """None lets anybody do anything."""
+        """By secret; None lets everyone do anything."""
 
-    def authenticate(self, credentials: Credentials | None, environ: Mapping[str, object]) -> Principal:
+    def authenticate(
+        self, credentials: Credentials | None, namespace: Namespace | None, environ: Mapping[str, object]
+    ) -> Principal:
         if self.rights is None:
-            return AllowAll(self._directory).authenticate(credentials, environ)
+            return AllowAll().authenticate(credentials, namespace, environ)
         right = self.rights.get(credentials.secret) if credentials else None
         if right == "expired":
             raise InvalidToken("expired")
-        if credentials and right is None and credentials.presented is not AuthScheme.BASIC:
+        if credentials and right is None and credentials.scheme not in _IGNORED_IF_UNKNOWN:
             raise InvalidToken
-        return _Holder(self._directory, right)
+        name = credentials.user if credentials and right else ""
+        return TokenPrincipal(name, right)
 
 
 @dataclass(frozen=True, slots=True)
-class _Holder:
-    directory: Directory
+class TokenPrincipal:
+    """The holder of a token; an anonymous caller if the right is None."""
+
+    name: str
+    """The user name of Basic authentication; empty for the other schemes."""
     right: Right | None
+
+    @property
+    def via(self) -> str:
+        return f"{self.right} token" if self.right else ""
 
     @property
     def anonymous(self) -> bool:
@@ -43,7 +55,4 @@ class _Holder:
     def can(self, ability: Ability, subject: Subject) -> bool:
         if isinstance(subject, PackageName) or self.right == "write":
             return True
-        return self.right == "read" and ability in (Ability.READ_PROJECT, Ability.READ_GROUP, Ability.READ_PACKAGE)
-
-    def readable(self, group: Group) -> Sequence[Project]:
-        return self.directory.projects_in(group) if self.right else []
+        return self.right == "read" and ability in _READING
