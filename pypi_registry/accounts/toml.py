@@ -41,9 +41,9 @@ def read_settings(path: Path) -> dict[str, Any]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise InvalidConfig("", None, f"the file is not UTF-8 from byte {error.start} on") from None
+        raise InvalidConfig("", None, f"this is not UTF-8 from byte {error.start} on") from None
     except (ValueError, RecursionError) as error:  # also an integer of 5,000 digits, and a thousand nested brackets
-        raise InvalidConfig("", None, f"the file is not TOML: {error}") from None
+        raise InvalidConfig("", None, f"this is not TOML: {error}") from None
     return _renamed({"forward_to": "forwarding"}, _table(_FILE, (), "", document))
 
 

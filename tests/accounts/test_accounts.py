@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from packaging.utils import NormalizedName
 
-from pypi_registry import PYPI
-from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, Role, Token, TokenKind, User
+from pypi_registry._paths import id_from_path
+from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, Role, Token, TokenKind, User, wildcards
 from pypi_registry.auth import Ability, AuthScheme, Credentials, Principal
-from pypi_registry.directory import Ref, id_from_path
+from pypi_registry.directory import Ref
 from pypi_registry.errors import InsufficientScope, InvalidToken
-from pypi_registry.forwarding import Forward
+from pypi_registry.forwarding import PYPI, Forward
 from pypi_registry.model import Group, Project, Visibility
 
 # The directory
@@ -45,7 +45,7 @@ DIRECTORY = Accounts(
         ("ACME/libs/deep/ER/two", "acme/libs/deep/er/two"),
     ],
 )
-def test_a_project_is_found_by_its_number_and_by_its_path_in_any_case(ref: Ref, path: str) -> None:
+def test_a_project_is_found_by_its_id_and_by_its_path_in_any_case(ref: Ref, path: str) -> None:
     project = DIRECTORY.project(ref)
     assert project is not None
     assert project.path == path
@@ -55,11 +55,11 @@ def test_a_project_is_found_by_its_number_and_by_its_path_in_any_case(ref: Ref, 
     "ref",
     [0, 6, 99, -1, "", "acme", "acme/libs", "tools", "acme/tool", "acme/tools/", "/acme/tools", "acme/tools/x", "1"],
 )
-def test_what_is_no_project_is_not_found(ref: Ref) -> None:
+def test_a_reference_to_no_project_returns_none(ref: Ref) -> None:
     assert DIRECTORY.project(ref) is None
 
 
-def test_a_project_has_what_was_declared_of_it() -> None:
+def test_a_project_has_its_configured_name_and_visibility() -> None:
     assert DIRECTORY.project(1) == Project(1, "Acme/tools", "The tools", Visibility.PUBLIC)
     assert DIRECTORY.project(2) == Project(2, "acme/libs/One", "", Visibility.INTERNAL)
     assert DIRECTORY.project(3) == Project(3, "acme/libs/deep/er/two", "", Visibility.PRIVATE)
@@ -84,7 +84,7 @@ def test_a_project_has_what_was_declared_of_it() -> None:
         ("Empty", "Empty"),
     ],
 )
-def test_a_group_is_found_by_its_number_and_by_its_path_in_any_case(ref: Ref, path: str) -> None:
+def test_a_group_is_found_by_its_id_and_by_its_path_in_any_case(ref: Ref, path: str) -> None:
     group = DIRECTORY.group(ref)
     assert group is not None
     assert group.path == path
@@ -93,18 +93,18 @@ def test_a_group_is_found_by_its_number_and_by_its_path_in_any_case(ref: Ref, pa
 @pytest.mark.parametrize(
     "ref", [0, 2, -1, "", "acme/tools", "acme/libs/one", "acme/", "/acme", "acm", "libs", "1", id_from_path("acme")]
 )
-def test_what_is_no_group_is_not_found(ref: Ref) -> None:
+def test_a_reference_to_no_group_returns_none(ref: Ref) -> None:
     assert DIRECTORY.group(ref) is None
 
 
-def test_a_group_has_what_was_declared_of_it() -> None:
+def test_a_group_has_its_configured_name_and_visibility() -> None:
     assert DIRECTORY.group("acme") == Group(1, "acme", "Acme", Visibility.INTERNAL)
-    number = id_from_path("acme/libs/deep")
-    assert DIRECTORY.group("acme/libs/deep") == Group(number, "acme/libs/deep", "", Visibility.PUBLIC)
+    id_ = id_from_path("acme/libs/deep")
+    assert DIRECTORY.group("acme/libs/deep") == Group(id_, "acme/libs/deep", "", Visibility.PUBLIC)
 
 
 @pytest.mark.parametrize("path", ["acme2", "acme/libs", "acme/libs/deep/er", "acme/libs-old", "Empty"])
-def test_a_group_that_is_only_a_part_of_a_path_is_private_and_has_a_number_of_its_own(path: str) -> None:
+def test_a_group_that_is_only_a_part_of_a_path_is_private_and_has_an_id_from_its_path(path: str) -> None:
     assert DIRECTORY.group(path) == Group(id_from_path(path), path, "", Visibility.PRIVATE)
 
 
@@ -122,45 +122,44 @@ def test_a_group_that_is_only_a_part_of_a_path_is_private_and_has_a_number_of_it
         ("empty", []),
     ],
 )
-def test_a_group_holds_what_is_below_it_however_deep(group: str, projects: list[str]) -> None:
+def test_a_group_contains_the_projects_below_it_at_any_depth(group: str, projects: list[str]) -> None:
     found = DIRECTORY.group(group)
     assert found is not None
     assert sorted(project.path for project in DIRECTORY.projects_in(found)) == projects
 
 
-@pytest.mark.parametrize("path", ["nobody", "acme/tools", "acm"])
-def test_a_group_that_is_not_here_holds_nothing(path: str) -> None:
+@pytest.mark.parametrize("path", ["unknown", "acme/tools", "acm"])
+def test_a_group_that_does_not_exist_contains_nothing(path: str) -> None:
     assert list(DIRECTORY.projects_in(Group(1, path))) == []
 
 
-def test_a_group_may_be_asked_for_in_any_case() -> None:
+def test_the_case_of_a_group_does_not_matter_for_its_projects() -> None:
     assert len(DIRECTORY.projects_in(Group(0, "ACME/Libs"))) == 2
 
 
-def test_nobody_can_change_what_a_group_holds() -> None:
-    assert isinstance(DIRECTORY.projects_in(Group(0, "acme/libs")), tuple)
+@pytest.mark.parametrize("path", ["acme", "acme/libs", "Empty"])
+def test_the_projects_of_a_group_are_the_same_object_at_each_call(path: str) -> None:
+    assert DIRECTORY.projects_in(Group(0, path)) is DIRECTORY.projects_in(Group(0, path.upper()))
+
+
+def test_groups_with_equal_projects_share_one_object() -> None:
+    # Then what is computed for one of them is used for both.
+    accounts = Accounts(projects=[ProjectConfig(id=1, path="acme/libs/one")])
+    assert accounts.projects_in(Group(0, "acme")) is accounts.projects_in(Group(0, "acme/libs"))
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["as declared", "backwards"])
-def test_all_places_below_a_root_group_agree_on_it_whatever_their_case(order: int) -> None:
-    # What was published anywhere below a root group is not forwarded from anywhere below it, so they must agree.
+def test_everything_below_a_root_group_has_the_same_root_in_any_case(order: int) -> None:
+    # A name that was published anywhere below a root group is not forwarded from anywhere below it.
     projects = [ProjectConfig(id=1, path="Acme/tools"), ProjectConfig(id=2, path="acme/libs/one")]
     accounts = Accounts(projects=projects[::order], groups=[GroupConfig(path="ACME/libs")])
-    places = [accounts.project(1), accounts.project(2), accounts.group("acme"), accounts.group("acme/libs")]
-    assert len({place.root for place in places if place is not None}) == 1
+    found = [accounts.project(1), accounts.project(2), accounts.group("acme"), accounts.group("acme/libs")]
+    assert len({namespace.root for namespace in found if namespace is not None}) == 1
 
 
-def test_an_entry_is_what_was_declared_of_a_project() -> None:
-    entry = ProjectConfig(id=1, path="acme/tools", job_token_allowlist=("acme/deploy",))
-    accounts = Accounts(projects=[entry])
-    project = accounts.project(1)
-    assert project is not None
-    assert accounts.entry(project) == entry
-
-
-def test_entries_may_come_from_generators() -> None:
-    def once(*entries: Any) -> Iterable[Any]:
-        yield from entries
+def test_the_configuration_may_come_from_generators() -> None:
+    def once(*configs: Any) -> Iterable[Any]:
+        yield from configs
 
     secret = "s3cr3t"
     token = Token(sha256=hashlib.sha256(secret.encode()).hexdigest(), user="ada", scopes=frozenset({"api"}))
@@ -174,14 +173,14 @@ def test_entries_may_come_from_generators() -> None:
     )
     tools = accounts.project(1)
     assert tools is not None
-    principal = accounts.authenticate(Credentials(AuthScheme.BASIC, secret), {"REQUEST_METHOD": "GET"})
+    principal = accounts.authenticate(Credentials(AuthScheme.BASIC, secret), tools, {"REQUEST_METHOD": "GET"})
     assert principal.can(Ability.CREATE_PACKAGE, tools)
     for _ in range(2):
         assert accounts.forward_to(tools, NormalizedName("acme-x")) is None
         assert isinstance(accounts.forward_to(tools, NormalizedName("numpy")), Forward)
 
 
-def test_what_was_given_may_be_changed_later_without_effect() -> None:
+def test_changing_an_argument_later_has_no_effect() -> None:
     projects, reserved = [ProjectConfig(id=1, path="acme/tools")], ["acme-*"]
     accounts = Accounts(projects=projects, reserved=reserved)
     projects.clear()
@@ -191,26 +190,26 @@ def test_what_was_given_may_be_changed_later_without_effect() -> None:
     assert accounts.forward_to(tools, NormalizedName("acme-x")) is None
 
 
-# Tokens: who somebody is
+# Tokens: which principal a request has
 
 PAST, FUTURE = datetime(2001, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
 
-# Everybody may read a private project of their own, by which they are known.
+# Each principal may read one private project, by which the tests recognize it.
 HOMES = ("ada", "puller", "pusher", "bob", "coder")
 
 PERSONAL: dict[str, Any] = {"user": "ada", "scopes": frozenset({"api"})}
 READ_API: dict[str, Any] = {"user": "ada", "scopes": frozenset({"read_api"})}
 PULLER: dict[str, Any] = {
     "kind": TokenKind.DEPLOY,
-    "on": "homes/puller",
+    "path": "homes/puller",
     "scopes": frozenset({"read_package_registry"}),
 }
 PUSHER: dict[str, Any] = {
     "kind": TokenKind.DEPLOY,
-    "on": "homes/pusher",
+    "path": "homes/pusher",
     "scopes": frozenset({"write_package_registry"}),
 }
-JOB: dict[str, Any] = {"kind": TokenKind.JOB, "user": "bob", "on": "homes/bob"}
+JOB: dict[str, Any] = {"kind": TokenKind.JOB, "user": "bob", "path": "homes/bob"}
 
 TOKENS: dict[str, dict[str, Any]] = {
     "personal": PERSONAL,
@@ -252,11 +251,11 @@ HOLDERS = Accounts(
 
 
 def authenticate(credentials: Credentials | None, method: str) -> Principal:
-    return HOLDERS.authenticate(credentials, {"REQUEST_METHOD": method})
+    return HOLDERS.authenticate(credentials, None, {"REQUEST_METHOD": method})
 
 
 def who(principal: Principal) -> str:
-    """Name a principal by the homes that it may read, each with a star if it may publish there."""
+    """Return the homes that a principal may read, each with a star if it may publish there."""
     projects = [project for name in HOMES if (project := HOLDERS.project(f"homes/{name}"))]
     assert len(projects) == len(HOMES)
     homes = [
@@ -264,12 +263,12 @@ def who(principal: Principal) -> str:
         for project in projects
         if principal.can(Ability.READ_PACKAGE, project)
     ]
-    return "+".join(homes) or ("nobody" if principal.anonymous else "somebody")
+    return "+".join(homes) or ("anonymous" if principal.anonymous else "known")
 
 
-def outcome(presented: AuthScheme, user: str, secret: str, method: str) -> str:
+def outcome(scheme: AuthScheme, user: str, secret: str, method: str) -> str:
     try:
-        principal = authenticate(Credentials(presented, secret, user), method)
+        principal = authenticate(Credentials(scheme, secret, user), method)
     except InvalidToken as error:
         return f"401 {error.reason}".rstrip()
     except InsufficientScope as error:
@@ -288,17 +287,17 @@ WAYS = {
     "JOB-TOKEN": (AuthScheme.JOB_TOKEN, ""),
 }
 
-# GitLab's table (section "Authentication" of the reference): by Basic with gitlab-ci-token, by Basic with any other
-# user, by Bearer, PRIVATE-TOKEN, DEPLOY-TOKEN, JOB-TOKEN.
+# lib/gitlab/auth/auth_finders.rb: the result by Basic with gitlab-ci-token, by Basic with any other user, by Bearer,
+# PRIVATE-TOKEN, DEPLOY-TOKEN, JOB-TOKEN.
 Row = tuple[str, str, str, str, str, str]
-ADA: Row = ("ada*", "ada*", "ada*", "ada*", "nobody", "401")
-EXPIRED: Row = ("401 expired", "401 expired", "401 expired", "401 expired", "nobody", "401")
-REVOKED: Row = ("401 revoked", "401 revoked", "401 revoked", "401 revoked", "nobody", "401")
-UNKNOWN: Row = ("401", "nobody", "401", "401", "nobody", "401")
-ANYONE: Row = ("nobody", "nobody", "nobody", "nobody", "nobody", "nobody")
+ADA: Row = ("ada*", "ada*", "ada*", "ada*", "anonymous", "401")
+EXPIRED: Row = ("401 expired", "401 expired", "401 expired", "401 expired", "anonymous", "401")
+REVOKED: Row = ("401 revoked", "401 revoked", "401 revoked", "401 revoked", "anonymous", "401")
+UNKNOWN: Row = ("401", "anonymous", "401", "401", "anonymous", "401")
+ANYONE: Row = ("anonymous", "anonymous", "anonymous", "anonymous", "anonymous", "anonymous")
 PULLED: Row = ("puller", "puller", "401", "401", "puller", "401")
 PUSHED: Row = ("pusher*", "pusher*", "401", "401", "pusher*", "401")
-BOB: Row = ("bob*", "nobody", "bob*", "401", "nobody", "bob*")
+BOB: Row = ("bob*", "anonymous", "bob*", "401", "anonymous", "bob*")
 
 KINDS: dict[str, tuple[str, Row]] = {
     "personal": ("personal", ADA),
@@ -330,9 +329,9 @@ KINDS: dict[str, tuple[str, Row]] = {
     "unknown with colons": ("ada:personal", UNKNOWN),
     "the digest of a secret": (sha256("personal"), UNKNOWN),
     "a secret in another case": ("PERSONAL", UNKNOWN),
-    "a secret with a blank more": ("personal ", UNKNOWN),
+    "a secret with a blank at its end": ("personal ", UNKNOWN),
     "the beginning of a secret": ("persona", UNKNOWN),
-    "a name of a user": ("ada", UNKNOWN),
+    "the name of a user": ("ada", UNKNOWN),
     "empty": ("", ANYONE),
 }
 READING, WRITING = ("GET", "HEAD"), ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW")
@@ -355,27 +354,27 @@ def expected(kind: str, way: str, method: str) -> str:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_who_a_request_is_from(kind: str, method: str) -> None:
+def test_which_principal_a_request_has(kind: str, method: str) -> None:
     found = {way: outcome(*WAYS[way], KINDS[kind][0], method) for way in WAYS}
     assert found == {way: expected(kind, way, method) for way in WAYS}
 
 
 @pytest.mark.parametrize("method", [*READING, *WRITING])
 @pytest.mark.parametrize("kind", ["personal", "personal with read_api", "deploy that reads", "job"])
-def test_every_method_but_get_and_head_writes(kind: str, method: str) -> None:
+def test_every_method_except_get_and_head_writes(kind: str, method: str) -> None:
     way = "Basic with gitlab-ci-token"
     assert outcome(*WAYS[way], KINDS[kind][0], method) == expected(kind, way, method)
 
 
 @pytest.mark.parametrize("method", [*READING, *WRITING])
-def test_a_request_without_credentials_is_from_nobody(method: str) -> None:
+def test_a_request_without_credentials_is_anonymous(method: str) -> None:
     principal = authenticate(None, method)
     assert principal.anonymous
-    assert who(principal) == "nobody"
+    assert who(principal) == "anonymous"
 
 
 @pytest.mark.parametrize("secret", ["personal", "deploy-read", "deploy-write"])
-def test_somebody_with_a_token_is_not_anonymous_even_where_they_may_do_nothing(secret: str) -> None:
+def test_the_holder_of_a_token_is_not_anonymous(secret: str) -> None:
     assert not authenticate(Credentials(AuthScheme.BASIC, secret), "GET").anonymous
 
 
@@ -383,20 +382,21 @@ def test_a_job_is_not_anonymous() -> None:
     assert not authenticate(Credentials(AuthScheme.BASIC, "job", "gitlab-ci-token"), "GET").anonymous
 
 
-def test_a_digest_in_capitals_is_of_the_same_secret() -> None:
+def test_a_digest_in_upper_case_matches_the_same_secret() -> None:
     token = Token(sha256=sha256("s3cr3t").upper(), user="ada", scopes=frozenset({"api"}))
     accounts = Accounts(users=[User(name="ada")], tokens=[token])
-    assert not accounts.authenticate(Credentials(AuthScheme.BASIC, "s3cr3t"), {"REQUEST_METHOD": "GET"}).anonymous
+    credentials = Credentials(AuthScheme.BASIC, "s3cr3t")
+    assert not accounts.authenticate(credentials, None, {"REQUEST_METHOD": "GET"}).anonymous
 
 
-def test_nobody_holds_the_digest_of_an_empty_secret() -> None:
+def test_an_empty_secret_is_anonymous_even_if_a_token_has_its_digest() -> None:
     token = Token(sha256=sha256(""), user="ada", scopes=frozenset({"api"}))
     accounts = Accounts(users=[User(name="ada", admin=True)], tokens=[token])
-    for presented, user in itertools.product(AuthScheme, ["", "ada", "gitlab-ci-token"]):
-        assert accounts.authenticate(Credentials(presented, "", user), {"REQUEST_METHOD": "GET"}).anonymous
+    for scheme, user in itertools.product(AuthScheme, ["", "ada", "gitlab-ci-token"]):
+        assert accounts.authenticate(Credentials(scheme, "", user), None, {"REQUEST_METHOD": "GET"}).anonymous
 
 
-@pytest.mark.parametrize("secret", [secret for secret in TOKENS if len(secret) > 6])
+@pytest.mark.parametrize("secret", [secret for secret in TOKENS if len(secret) > 8])
 def test_no_repr_shows_a_secret(secret: str) -> None:
     credentials = Credentials(AuthScheme.BASIC, secret, "gitlab-ci-token")
     shown = [repr(HOLDERS), repr(credentials), str(credentials)]
@@ -426,10 +426,10 @@ def forwarder(groups: Settings, **top: Any) -> Accounts:
     )
 
 
-def forwarded(accounts: Accounts, where: str, name: str) -> str | None:
-    place = accounts.project(where) or accounts.group(where)
-    assert place is not None
-    return accounts.forward_to(place, NormalizedName(name))
+def forwarded(accounts: Accounts, where: str, name: str) -> str | Forward | None:
+    namespace = accounts.project(where) or accounts.group(where)
+    assert namespace is not None
+    return accounts.forward_to(namespace, NormalizedName(name))
 
 
 EVERYWHERE = [*PROJECTS, "acme", "acme/libs", "acme/libs/deep", "acme/tools", "acme2", "other"]
@@ -437,53 +437,53 @@ BELOW_LIBS = ["acme/libs", "acme/libs/one", "acme/libs/deep", "acme/libs/deep/tw
 BELOW_DEEP = ["acme/libs/deep", "acme/libs/deep/two"]
 BELOW_ACME = [where for where in EVERYWHERE if where == "acme" or where.startswith("acme/")]
 
-# top level, groups, index of places that a rule speaks of, those places, index of all others
+# The settings of all, those of groups, the index of the paths that a setting affects, these paths, the index of others.
 CHOICES: dict[str, tuple[dict[str, Any], Settings, str | None, list[str], str | None]] = {
-    "nothing said": ({}, {}, PYPI, EVERYWHERE, PYPI),
-    "on": ({"forward_to": True}, {}, PYPI, EVERYWHERE, PYPI),
-    "off": ({"forward_to": False}, {}, None, EVERYWHERE, None),
-    "a mirror": ({"forward_to": MIRROR}, {}, MIRROR, EVERYWHERE, MIRROR),
+    "defaults": ({}, {}, PYPI, EVERYWHERE, PYPI),
+    "on": ({"forwarding": True}, {}, PYPI, EVERYWHERE, PYPI),
+    "off": ({"forwarding": False}, {}, None, EVERYWHERE, None),
+    "a mirror": ({"forwarding": MIRROR}, {}, MIRROR, EVERYWHERE, MIRROR),
     "off in a group": ({}, {"acme": {"forward": False}}, None, BELOW_ACME, PYPI),
-    "off in a group, spelled otherwise": ({}, {"ACME": {"forward": False}}, None, BELOW_ACME, PYPI),
+    "off in a group, in another case": ({}, {"ACME": {"forward": False}}, None, BELOW_ACME, PYPI),
     "off in a group below": ({}, {"acme/libs": {"forward": False}}, None, BELOW_LIBS, PYPI),
     "off in a group, with a mirror": (
-        {"forward_to": MIRROR},
+        {"forwarding": MIRROR},
         {"acme": {"forward": False}},
         None,
         BELOW_ACME,
         MIRROR,
     ),
-    "on in a group only": ({"forward_to": False}, {"acme": {"forward": True}}, PYPI, BELOW_ACME, None),
+    "on in a group only": ({"forwarding": False}, {"acme": {"forward": True}}, PYPI, BELOW_ACME, None),
     "another mirror in a group": (
-        {"forward_to": MIRROR},
+        {"forwarding": MIRROR},
         {"acme": {"forward": OTHER}},
         OTHER,
         BELOW_ACME,
         MIRROR,
     ),
     "a mirror in a group, off elsewhere": (
-        {"forward_to": False},
+        {"forwarding": False},
         {"acme/libs/deep": {"forward": MIRROR}},
         MIRROR,
         BELOW_DEEP,
         None,
     ),
-    # In a group, true is the registry's own index, or the public one if the registry has none.
-    "on in a group, with a mirror": ({"forward_to": MIRROR}, {"acme": {"forward": True}}, MIRROR, BELOW_ACME, MIRROR),
-    "a group that says nothing": ({"forward_to": MIRROR}, {"acme": {}}, MIRROR, BELOW_ACME, MIRROR),
+    # In a group, true means the index of the registry, or PyPI if the registry forwards nothing.
+    "on in a group, with a mirror": ({"forwarding": MIRROR}, {"acme": {"forward": True}}, MIRROR, BELOW_ACME, MIRROR),
+    "a group without a setting": ({"forwarding": MIRROR}, {"acme": {}}, MIRROR, BELOW_ACME, MIRROR),
 }
 
 
 @pytest.mark.parametrize("name", CHOICES)
-def test_a_group_decides_for_itself_and_for_all_below(name: str) -> None:
-    top, groups, index, places, elsewhere = CHOICES[name]
+def test_the_setting_of_a_group_holds_for_everything_below(name: str) -> None:
+    top, groups, index, paths, elsewhere = CHOICES[name]
     accounts = forwarder(groups, **top)
     answers = {where: forwarded(accounts, where, "demo") for where in EVERYWHERE}
-    assert answers == {where: index if where in places else elsewhere for where in EVERYWHERE}
+    assert answers == {where: index if where in paths else elsewhere for where in EVERYWHERE}
     assert not [answer for answer in answers.values() if isinstance(answer, Forward)]
 
 
-# What acme, acme/libs and acme/libs/deep say, and where acme/libs/deep/two is forwarded to.
+# The settings of acme, acme/libs and acme/libs/deep, and the index to which acme/libs/deep/two forwards.
 @pytest.mark.parametrize(
     ("acme", "libs", "deep", "index"),
     [
@@ -504,10 +504,10 @@ def test_a_group_decides_for_itself_and_for_all_below(name: str) -> None:
         (None, None, None, PYPI),
     ],
 )
-def test_the_deepest_group_that_says_anything_wins(
+def test_the_setting_of_the_deepest_group_wins(
     acme: bool | str | None, libs: bool | str | None, deep: bool | str | None, index: str | None
 ) -> None:
-    # Declared from the inside out, so that the order in the file is not what decides.
+    # Declared from the inside out, to show that the order does not matter.
     groups: Settings = {
         "acme/libs/deep": {"forward": deep},
         "acme/libs": {"forward": libs},
@@ -518,16 +518,16 @@ def test_the_deepest_group_that_says_anything_wins(
     assert forwarded(accounts, "acme/libs/deep", "demo") == index
 
 
-# top level, groups, the places from which acme-x is not forwarded
+# The settings of all, those of groups, the paths from which acme-x is not forwarded.
 RESERVED: dict[str, tuple[dict[str, Any], Settings, list[str]]] = {
     "nowhere": ({}, {}, []),
     "everywhere": ({"reserved": ["acme-*"]}, {}, EVERYWHERE),
-    "everywhere, to the letter": ({"reserved": ["acme-x"]}, {}, EVERYWHERE),
-    "everywhere, spelled otherwise": ({"reserved": ["Acme__X"]}, {}, EVERYWHERE),
+    "everywhere, without a wildcard": ({"reserved": ["acme-x"]}, {}, EVERYWHERE),
+    "everywhere, in another spelling": ({"reserved": ["Acme__X"]}, {}, EVERYWHERE),
     "everywhere, as one of many": ({"reserved": ["a", "acme-*", "b"]}, {}, EVERYWHERE),
     "in a root group": ({}, {"acme": {"reserved": ("acme-*",)}}, BELOW_ACME),
-    "in a root group, spelled otherwise": ({}, {"AcMe": {"reserved": ("ACME.*",)}}, BELOW_ACME),
-    # The page of acme shows the projects of libs, so what libs keeps for itself is kept there too.
+    "in a root group, in another spelling": ({}, {"AcMe": {"reserved": ("ACME.*",)}}, BELOW_ACME),
+    # The page of acme shows the projects of libs, so the names that libs reserves are reserved there, too.
     "in a group below": ({}, {"acme/libs": {"reserved": ("acme-*",)}}, [*BELOW_LIBS, "acme"]),
     "in a group far below": ({}, {"acme/libs/deep": {"reserved": ("acme-*",)}}, [*BELOW_DEEP, "acme/libs", "acme"]),
     "in two groups": (
@@ -541,59 +541,66 @@ RESERVED: dict[str, tuple[dict[str, Any], Settings, list[str]]] = {
 
 @pytest.mark.parametrize("rule", RESERVED)
 def test_a_reserved_name_is_never_forwarded(rule: str) -> None:
-    top, groups, places = RESERVED[rule]
-    accounts = forwarder(groups, forward_to=MIRROR, **top)
+    top, groups, paths = RESERVED[rule]
+    accounts = forwarder(groups, forwarding=MIRROR, **top)
     answers = {where: forwarded(accounts, where, "acme-x") for where in EVERYWHERE}
-    assert answers == {where: None if where in places else MIRROR for where in EVERYWHERE}
+    assert answers == {where: None if where in paths else MIRROR for where in EVERYWHERE}
     assert {forwarded(accounts, where, "numpy") for where in EVERYWHERE} == {MIRROR}
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RESERVED if RESERVED[rule][2]])
-def test_reserving_beats_releasing_at_every_level(rule: str) -> None:
-    top, groups, places = RESERVED[rule]
-    released = {path: {**groups.get(path, {}), "forward_always": ("*",)} for path in {*groups, "other"}}
-    accounts = forwarder(released, forward_to=MIRROR, forward_always=["acme-*"], **top)
+def test_a_reserved_name_is_not_forwarded_even_if_another_setting_always_forwards_it(rule: str) -> None:
+    top, groups, paths = RESERVED[rule]
+    always = {path: {**groups.get(path, {}), "forward_always": ("*",)} for path in {*groups, "other"}}
+    accounts = forwarder(always, forwarding=MIRROR, forward_always=["acme-*"], **top)
     answers = {where: forwarded(accounts, where, "acme-x") for where in EVERYWHERE}
-    assert {where for where, answer in answers.items() if answer is None} == set(places)
-    assert {where for where, answer in answers.items() if isinstance(answer, Forward)} == {*EVERYWHERE} - {*places}
+    assert {where for where, answer in answers.items() if answer is None} == set(paths)
+    assert {where for where, answer in answers.items() if isinstance(answer, Forward)} == {*EVERYWHERE} - {*paths}
 
 
-# top level, groups, the places for which numpy is released
-RELEASED: dict[str, tuple[dict[str, Any], Settings, list[str]]] = {
+# The settings of all, those of groups, the paths from which numpy is always forwarded.
+FORWARDED_ALWAYS: dict[str, tuple[dict[str, Any], Settings, list[str]]] = {
     "nowhere": ({}, {}, []),
     "everywhere": ({"forward_always": ["numpy"]}, {}, EVERYWHERE),
     "everywhere, by a pattern": ({"forward_always": ["x", "Num*"]}, {}, EVERYWHERE),
     "in a root group": ({}, {"acme": {"forward_always": ("numpy",)}}, BELOW_ACME),
-    "in a root group, spelled otherwise": ({}, {"ACME": {"forward_always": ("NUMPY",)}}, BELOW_ACME),
-    # A group does not release a name for the groups around it.
+    "in a root group, in another spelling": ({}, {"ACME": {"forward_always": ("NUMPY",)}}, BELOW_ACME),
+    # The setting does not hold for the groups that contain the group.
     "in a group below": ({}, {"acme/libs": {"forward_always": ("numpy",)}}, BELOW_LIBS),
     "another name": ({"forward_always": ["num"]}, {"acme": {"forward_always": ("numpy-*",)}}, []),
 }
 
 
-@pytest.mark.parametrize("index", [PYPI, MIRROR], ids=["the public index", "a mirror"])
-@pytest.mark.parametrize("rule", RELEASED)
-def test_a_released_name_is_forwarded_whoever_published_it(rule: str, index: str) -> None:
-    top, groups, places = RELEASED[rule]
-    accounts = forwarder(groups, forward_to=index, **top)
+@pytest.mark.parametrize("index", [PYPI, MIRROR], ids=["PyPI", "a mirror"])
+@pytest.mark.parametrize("rule", FORWARDED_ALWAYS)
+def test_forward_always_forwards_a_name_that_was_published_here(rule: str, index: str) -> None:
+    top, groups, paths = FORWARDED_ALWAYS[rule]
+    accounts = forwarder(groups, forwarding=index, **top)
     answers = {where: forwarded(accounts, where, "numpy") for where in EVERYWHERE}
-    assert set(answers.values()) == {index}
-    assert {where for where, answer in answers.items() if isinstance(answer, Forward)} == set(places)
+    always = Forward(index, even_if_published=True)
+    assert answers == {where: always if where in paths else index for where in EVERYWHERE}
     assert not [where for where in EVERYWHERE if isinstance(forwarded(accounts, where, "scipy"), Forward)]
 
 
-def test_a_released_name_goes_nowhere_where_nothing_does() -> None:
-    accounts = forwarder({"acme": {"forward_always": ("numpy",)}}, forward_to=False, forward_always=["numpy"])
+def test_forward_always_forwards_nothing_where_forwarding_is_off() -> None:
+    accounts = forwarder({"acme": {"forward_always": ("numpy",)}}, forwarding=False, forward_always=["numpy"])
     assert {forwarded(accounts, where, "numpy") for where in EVERYWHERE} == {None}
 
 
-def test_a_released_name_goes_where_its_group_forwards_to() -> None:
-    accounts = forwarder({"acme": {"forward": OTHER}}, forward_to=MIRROR, forward_always=["numpy"])
-    answer = forwarded(accounts, "acme/libs/one", "numpy")
-    assert answer == OTHER
-    assert isinstance(answer, Forward)
+def test_forward_always_uses_the_index_of_the_group() -> None:
+    accounts = forwarder({"acme": {"forward": OTHER}}, forwarding=MIRROR, forward_always=["numpy"])
+    assert forwarded(accounts, "acme/libs/one", "numpy") == Forward(OTHER, even_if_published=True)
 
 
-def test_a_limit_is_passed_on() -> None:
+def test_the_limit_of_a_file_is_an_attribute() -> None:
     assert Accounts(max_file_size=1234).max_file_size == 1234
     assert Accounts().max_file_size == 3 * 1024**3
+
+
+def test_forwarding_does_not_scan_the_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = {f"acme/group-{position}": {"reserved": (f"name-{position}-*",)} for position in range(1000)}
+    accounts = forwarder(groups, forwarding=MIRROR)
+    matched = []
+    monkeypatch.setattr(wildcards, "_rest_matches", lambda *arguments: matched.append(arguments))
+    assert forwarded(accounts, "acme", "name-777-x") == MIRROR  # since no pattern is compared now
+    assert len(matched) == 1

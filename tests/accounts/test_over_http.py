@@ -1,4 +1,4 @@
-"""Accounts behind a registry: what clients are answered, against GitLab's tables."""
+"""A registry with accounts: the responses to clients, by tables of GitLab's rules."""
 
 import base64
 import hashlib
@@ -15,14 +15,14 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from pypi_registry import Registry
 from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, ProtectionRule, Role, Token, User
-from pypi_registry.model import Visibility
+from pypi_registry.model import Project, Projects, Visibility
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 from pypi_registry.testing.archives import distribution
 
 ClientOf = Callable[[Registry], Any]
 
 VISIBILITIES = [str(visibility) for visibility in Visibility]
-NUMBERS = {visibility: number for number, visibility in enumerate(VISIBILITIES, 1)}
+IDS = {visibility: id_ for id_, visibility in enumerate(VISIBILITIES, 1)}
 ROLES = {
     "guest": Role.GUEST,
     "reporter": Role.REPORTER,
@@ -32,7 +32,7 @@ ROLES = {
 }
 PAST = datetime(2001, 1, 1, tzinfo=UTC)
 
-# Every secret holds the word by which a leak is found. The user of a token is its first word.
+# Every secret contains a word by which a test finds a leak.
 LEAK = "s3cr3t"
 LATIN, UNICODE, COLONS, LONG = (
     f"{LEAK}-pässwört-ß",
@@ -50,24 +50,24 @@ TOKENS: dict[str, dict[str, Any]] = {
 
 
 def make_accounts() -> Accounts:
-    """A group of each visibility with a project of the same, in which somebody has each of the roles."""
+    """A group of each visibility with a project of the same visibility, and a user with each role in all groups."""
     return Accounts(
         projects=[
             ProjectConfig(
-                id=number,
+                id=id_,
                 path=f"{visibility}-group/tools",
                 visibility=Visibility(visibility),
                 protect=(ProtectionRule(name="core-*", minimum_push=Role.MAINTAINER),),
             )
-            for visibility, number in NUMBERS.items()
+            for visibility, id_ in IDS.items()
         ],
         groups=[
-            GroupConfig(id=number, path=f"{visibility}-group", visibility=Visibility(visibility))
-            for visibility, number in NUMBERS.items()
+            GroupConfig(id=id_, path=f"{visibility}-group", visibility=Visibility(visibility))
+            for visibility, id_ in IDS.items()
         ],
         users=[
             *(
-                User(name=name, roles={f"{place}-group": role for place in VISIBILITIES})
+                User(name=name, roles={f"{visibility}-group": role for visibility in VISIBILITIES})
                 for name, role in ROLES.items()
             ),
             User(name="admin", admin=True),
@@ -80,20 +80,17 @@ def make_accounts() -> Accounts:
             )
             for secret, settings in TOKENS.items()
         ],
-        forward_to="https://mirror.example/simple",
+        forwarding="https://mirror.example/simple",
         reserved=["secret-*"],
     )
 
 
 def make_registry(accounts: Accounts, catalogue: Any = None) -> Registry:
-    return Registry(
-        directory=accounts,
-        auth=accounts,
-        catalogue=MemoryCatalogue() if catalogue is None else catalogue,
-        blobs=MemoryBlobs(),
-        forward_to=accounts.forward_to,
-        max_file_size=accounts.max_file_size,
-    )
+    return accounts.registry(catalogue=MemoryCatalogue() if catalogue is None else catalogue, blobs=MemoryBlobs())
+
+
+def names_in(catalogue: MemoryCatalogue, *ids: int) -> list[str]:
+    return [*catalogue.names(Projects(Project(id_, "any/path") for id_ in ids))]
 
 
 SDIST = ("content", "demo-1.0.tar.gz", distribution("demo-1.0.tar.gz"))
@@ -101,12 +98,12 @@ SHA256 = hashlib.sha256(SDIST[2]).hexdigest()
 FORM = {"name": "demo", "version": "1.0"}
 
 
-def basic(secret: str, user: str = "anybody", encoding: str = "utf-8") -> dict[str, str]:
+def basic(secret: str, user: str = "any", encoding: str = "utf-8") -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(f'{user}:{secret}'.encode(encoding)).decode('ascii')}"}
 
 
 def caller(name: str) -> dict[str, str]:
-    """The headers of somebody: of nobody, of somebody with a wrong token, or of a user."""
+    """The headers of a request: anonymous, with a wrong token, or with the token of a user."""
     if name == "anonymous":
         return {}
     return basic(f"{LEAK}-{name}")
@@ -114,11 +111,11 @@ def caller(name: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def filled() -> Registry:
-    """A registry with a file in each project, which the tests only read."""
+    """A registry with a file in each project, which no test changes."""
     registry = make_registry(make_accounts())
-    for number in NUMBERS.values():
+    for id_ in IDS.values():
         builder = EnvironBuilder(
-            f"/projects/{number}/packages/pypi",
+            f"/projects/{id_}/packages/pypi",
             method="POST",
             data={**FORM, SDIST[0]: (io.BytesIO(SDIST[2]), SDIST[1])},
             headers=[*basic(f"{LEAK}-owner").items()],
@@ -132,17 +129,17 @@ BEARER = 'Bearer error="invalid_token"'
 MESSAGES = {401: "401 Unauthorized", 403: "403 Forbidden", 404: "404 Not Found"}
 
 
-def check_refusal(answer: Any, status: int) -> None:
+def check_refusal(response: Any, status: int) -> None:
     """GitLab's body, and a challenge if, and only if, credentials could help."""
-    assert answer.status == MESSAGES[status]
-    assert answer.content_type == "application/json"
-    assert answer.json == {"message": MESSAGES[status]}
-    assert answer.headers.getall("WWW-Authenticate") == ([BASIC] if status == 401 else [])
+    assert response.status == MESSAGES[status]
+    assert response.content_type == "application/json"
+    assert response.json == {"message": MESSAGES[status]}
+    assert response.headers.getall("WWW-Authenticate") == ([BASIC] if status == 401 else [])
 
 
-# Reading (section "Who gets what" of the reference; "newest": a guest reads)
+# Reading (GitLab's manual, "Roles and permissions"; a guest reads, as in the newest GitLab)
 #
-# Who may read is a question to the principal, and has its table in test_principals.py; here stand the statuses.
+# Who may read is decided by the principal, and its table is in test_principal.py. Here are the statuses.
 
 PROJECT_READS = [
     ("public", "anonymous", 200),
@@ -153,7 +150,7 @@ PROJECT_READS = [
     ("private", "stranger", 404),
     ("private", "anonymous", 401),
 ]
-# An internal group is known to everybody who is signed in, but its packages are for its members.
+# Every user sees an internal group, but only its members read its packages.
 GROUP_READS = [
     ("public", "anonymous", 200),
     ("internal", "guest", 200),
@@ -164,47 +161,47 @@ GROUP_READS = [
     ("private", "anonymous", 401),
 ]
 
-PROJECT_ADDRESSES = {
-    "index": "/projects/{number}/packages/pypi/simple",
+PROJECT_URLS = {
+    "index": "/projects/{id}/packages/pypi/simple",
     "index by path": "/projects/{visibility}-group%2Ftools/packages/pypi/simple/",
     "page": "/projects/{visibility}-group%2Ftools/packages/pypi/simple/Demo",
-    "file": f"/projects/{{number}}/packages/pypi/files/{SHA256}/{SDIST[1]}",
+    "file": f"/projects/{{id}}/packages/pypi/files/{SHA256}/{SDIST[1]}",
 }
-GROUP_ADDRESSES = {
-    "index": "/groups/{number}/-/packages/pypi/simple/",
+GROUP_URLS = {
+    "index": "/groups/{id}/-/packages/pypi/simple/",
     "index by path": "/groups/{visibility}-group/-/packages/pypi/simple",
     "page": "/groups/{visibility}-group/-/packages/pypi/simple/demo/",
-    "file": f"/groups/{{number}}/-/packages/pypi/files/{SHA256}/{SDIST[1]}",
+    "file": f"/groups/{{id}}/-/packages/pypi/files/{SHA256}/{SDIST[1]}",
 }
 
 
-def check_read(answer: Any, status: int, address: str) -> None:
+def check_read(response: Any, status: int, url: str) -> None:
     if status != 200:
-        check_refusal(answer, status)
+        check_refusal(response, status)
         return
-    assert answer.status == "200 OK"
-    assert answer.headers.getall("WWW-Authenticate") == []
-    if "/files/" in address:
-        assert answer.body == SDIST[2]
+    assert response.status == "200 OK"
+    assert response.headers.getall("WWW-Authenticate") == []
+    if "/files/" in url:
+        assert response.body == SDIST[2]
     else:
-        assert "demo" in answer.text
+        assert "demo" in response.text
 
 
 @pytest.mark.parametrize(("visibility", "name", "status"), PROJECT_READS)
-@pytest.mark.parametrize("address", PROJECT_ADDRESSES)
+@pytest.mark.parametrize("url", PROJECT_URLS)
 def test_who_reads_a_project(
-    client_of: ClientOf, filled: Registry, address: str, visibility: str, name: str, status: int
+    client_of: ClientOf, filled: Registry, url: str, visibility: str, name: str, status: int
 ) -> None:
-    path = PROJECT_ADDRESSES[address].format(visibility=visibility, number=NUMBERS[visibility])
+    path = PROJECT_URLS[url].format(visibility=visibility, id=IDS[visibility])
     check_read(client_of(filled).get(path, headers=caller(name), expect_errors=True), status, path)
 
 
 @pytest.mark.parametrize(("visibility", "name", "status"), GROUP_READS)
-@pytest.mark.parametrize("address", GROUP_ADDRESSES)
+@pytest.mark.parametrize("url", GROUP_URLS)
 def test_who_reads_a_group(
-    client_of: ClientOf, filled: Registry, address: str, visibility: str, name: str, status: int
+    client_of: ClientOf, filled: Registry, url: str, visibility: str, name: str, status: int
 ) -> None:
-    path = GROUP_ADDRESSES[address].format(visibility=visibility, number=NUMBERS[visibility])
+    path = GROUP_URLS[url].format(visibility=visibility, id=IDS[visibility])
     check_read(client_of(filled).get(path, headers=caller(name), expect_errors=True), status, path)
 
 
@@ -212,24 +209,24 @@ def test_who_reads_a_group(
     ("kind", "visibility", "name", "status"),
     [*(("projects", *row) for row in PROJECT_READS), *(("groups", *row) for row in GROUP_READS)],
 )
-def test_only_who_may_read_is_sent_elsewhere_for_what_is_not_here(
+def test_only_a_caller_who_may_read_is_redirected_for_a_missing_name(
     client_of: ClientOf, filled: Registry, kind: str, visibility: str, name: str, status: int
 ) -> None:
-    place = f"/projects/{NUMBERS[visibility]}" if kind == "projects" else f"/groups/{NUMBERS[visibility]}/-"
-    answer = client_of(filled).get(f"{place}/packages/pypi/simple/absent/", headers=caller(name), expect_errors=True)
+    base = f"/projects/{IDS[visibility]}" if kind == "projects" else f"/groups/{IDS[visibility]}/-"
+    response = client_of(filled).get(f"{base}/packages/pypi/simple/absent/", headers=caller(name), expect_errors=True)
     if status == 200:
-        assert answer.status_int == 302
-        assert answer.headers["Location"] == "https://mirror.example/simple/absent/"
+        assert response.status_int == 302
+        assert response.headers["Location"] == "https://mirror.example/simple/absent/"
     else:
-        check_refusal(answer, status)
-        assert "Location" not in answer.headers
+        check_refusal(response, status)
+        assert "Location" not in response.headers
 
 
-@pytest.mark.parametrize("place", ["/projects/1", "/groups/1/-"])
+@pytest.mark.parametrize("base", ["/projects/1", "/groups/1/-"])
 @pytest.mark.parametrize("name", ["secret-tool", "Secret_Tool", "SECRET.x"])
-def test_a_reserved_name_is_told_to_be_nowhere(client_of: ClientOf, filled: Registry, place: str, name: str) -> None:
-    answer = client_of(filled).get(f"{place}/packages/pypi/simple/{name}/", headers=caller("owner"), status=404)
-    assert answer.json == {"message": "404 Package Not Found"}
+def test_a_reserved_name_is_not_found(client_of: ClientOf, filled: Registry, base: str, name: str) -> None:
+    response = client_of(filled).get(f"{base}/packages/pypi/simple/{name}/", headers=caller("owner"), status=404)
+    assert response.json == {"message": "404 Package Not Found"}
 
 
 @pytest.mark.parametrize(
@@ -245,8 +242,8 @@ def test_a_group_shows_what_its_reader_may_read(client_of: ClientOf, name: str, 
     # Three projects in one public group.
     accounts = Accounts(
         projects=[
-            ProjectConfig(id=number, path=f"acme/{visibility}", visibility=Visibility(visibility))
-            for visibility, number in NUMBERS.items()
+            ProjectConfig(id=id_, path=f"acme/{visibility}", visibility=Visibility(visibility))
+            for visibility, id_ in IDS.items()
         ],
         groups=[GroupConfig(path="acme", visibility=Visibility.PUBLIC)],
         users=[
@@ -260,19 +257,19 @@ def test_a_group_shows_what_its_reader_may_read(client_of: ClientOf, name: str, 
         ],
     )
     client = client_of(make_registry(accounts))
-    for number in NUMBERS.values():
-        filename = f"demo-1.{number}.tar.gz"
+    for id_ in IDS.values():
+        filename = f"demo-1.{id_}.tar.gz"
         file = ("content", filename, distribution(filename))
-        form = {"name": "demo", "version": f"1.{number}"}
-        address = f"/projects/{number}/packages/pypi"
-        client.post(address, form, upload_files=[file], headers=caller("admin"), status=201)
+        form = {"name": "demo", "version": f"1.{id_}"}
+        url = f"/projects/{id_}/packages/pypi"
+        client.post(url, form, upload_files=[file], headers=caller("admin"), status=201)
     page = client.get("/groups/acme/-/packages/pypi/simple/demo/", headers=caller(name)).text
-    for visibility, number in NUMBERS.items():
-        filename = f"demo-1.{number}.tar.gz"
+    for visibility, id_ in IDS.items():
+        filename = f"demo-1.{id_}.tar.gz"
         assert (f">{filename}<" in page) == (visibility in readable)
         digest = hashlib.sha256(distribution(filename)).hexdigest()
-        address = f"/groups/acme/-/packages/pypi/files/{digest}/{filename}"
-        client.get(address, headers=caller(name), status=200 if visibility in readable else 404)
+        url = f"/groups/acme/-/packages/pypi/files/{digest}/{filename}"
+        client.get(url, headers=caller(name), status=200 if visibility in readable else 404)
 
 
 # Publishing
@@ -293,27 +290,27 @@ UPLOADS = [
 def test_who_publishes(client_of: ClientOf, visibility: str, name: str, status: int) -> None:
     catalogue = MemoryCatalogue()
     client = client_of(make_registry(make_accounts(), catalogue))
-    address = f"/projects/{visibility}-group%2Ftools/packages/pypi"
-    answer = client.post(address, FORM, upload_files=[SDIST], headers=caller(name), expect_errors=True)
+    url = f"/projects/{visibility}-group%2Ftools/packages/pypi"
+    response = client.post(url, FORM, upload_files=[SDIST], headers=caller(name), expect_errors=True)
     if status == 201:
-        assert answer.status == "201 Created"
-        assert answer.json == {"message": "201 Created"}
-        assert catalogue.names([NUMBERS[visibility]]) == ["demo"]
+        assert response.status == "201 Created"
+        assert response.json == {"message": "201 Created"}
+        assert names_in(catalogue, IDS[visibility]) == ["demo"]
     else:
-        check_refusal(answer, status)
-        assert catalogue.names([*NUMBERS.values()]) == []
+        check_refusal(response, status)
+        assert names_in(catalogue, *IDS.values()) == []
 
 
 @pytest.mark.parametrize(("visibility", "name", "status"), UPLOADS)
-def test_who_may_not_publish_is_told_so_whatever_was_sent(
+def test_permission_is_checked_before_the_form(
     client_of: ClientOf, filled: Registry, visibility: str, name: str, status: int
 ) -> None:
-    address = f"/projects/{NUMBERS[visibility]}/packages/pypi"
-    answer = client_of(filled).post(address, {"nonsense": "1"}, headers=caller(name), expect_errors=True)
+    url = f"/projects/{IDS[visibility]}/packages/pypi"
+    response = client_of(filled).post(url, {"nonsense": "1"}, headers=caller(name), expect_errors=True)
     if status == 201:
-        assert answer.status_int == 400
+        assert response.status_int == 400
     else:
-        check_refusal(answer, status)
+        check_refusal(response, status)
 
 
 @pytest.mark.parametrize(
@@ -326,24 +323,24 @@ def test_who_may_not_publish_is_told_so_whatever_was_sent(
         ("core-x", "reporter", 403),
     ],
 )
-def test_a_protected_name_needs_more(client_of: ClientOf, package: str, name: str, status: int) -> None:
+def test_a_protected_name_needs_a_higher_role(client_of: ClientOf, package: str, name: str, status: int) -> None:
     catalogue = MemoryCatalogue()
     client = client_of(make_registry(make_accounts(), catalogue))
     file = ("content", "core_x-1.0.tar.gz", distribution("core_x-1.0.tar.gz"))
     form = {"name": package, "version": "1.0"}
-    answer = client.post(
+    response = client.post(
         "/projects/1/packages/pypi", form, upload_files=[file], headers=caller(name), expect_errors=True
     )
-    assert answer.status_int == status
+    assert response.status_int == status
     if name == "developer":
-        assert answer.status == "403 Forbidden - Package protected."
-        assert answer.json == {"message": "403 Forbidden - Package protected."}
-    assert catalogue.names([1]) == (["core-x"] if status == 201 else [])
+        assert response.status == "403 Forbidden - Package protected."
+        assert response.json == {"message": "403 Forbidden - Package protected."}
+    assert names_in(catalogue, 1) == (["core-x"] if status == 201 else [])
 
 
-# Tokens that are known to be bad
+# Tokens that are no longer valid
 
-ADDRESSES = [
+REQUESTS = [
     ("GET", "/projects/1/packages/pypi/simple"),
     ("GET", "/projects/1/packages/pypi/simple/demo/"),
     ("GET", f"/projects/1/packages/pypi/files/{SHA256}/{SDIST[1]}"),
@@ -352,98 +349,98 @@ ADDRESSES = [
     ("GET", f"/groups/1/-/packages/pypi/files/{SHA256}/{SDIST[1]}"),
     ("POST", "/projects/1/packages/pypi"),
 ]
-LAPSES = {
+DESCRIPTIONS = {
     "expired": "Token is expired. You can either do re-authorization or token refresh.",
     "revoked": "Token was revoked. You have to re-authorize from the user.",
 }
 
 
-def ask(client: Any, method: str, address: str, headers: dict[str, str]) -> Any:
+def ask(client: Any, method: str, url: str, headers: dict[str, str]) -> Any:
     if method == "POST":
-        return client.post(address, FORM, upload_files=[SDIST], headers=headers, expect_errors=True)
-    return client.get(address, headers=headers, expect_errors=True)
+        return client.post(url, FORM, upload_files=[SDIST], headers=headers, expect_errors=True)
+    return client.get(url, headers=headers, expect_errors=True)
 
 
 @pytest.mark.parametrize(
-    ("method", "address", "lapse", "form"),
+    ("method", "url", "reason", "scheme"),
     [
-        *((*address, "expired", "Basic") for address in ADDRESSES),
-        *((*ADDRESSES[1], "expired", form) for form in ("Bearer", "PRIVATE-TOKEN")),
-        *((*ADDRESSES[1], "revoked", form) for form in ("Basic", "Bearer", "PRIVATE-TOKEN")),
+        *((*url, "expired", "Basic") for url in REQUESTS),
+        *((*REQUESTS[1], "expired", scheme) for scheme in ("Bearer", "PRIVATE-TOKEN")),
+        *((*REQUESTS[1], "revoked", scheme) for scheme in ("Basic", "Bearer", "PRIVATE-TOKEN")),
     ],
 )
-def test_a_lapsed_token_is_401_even_where_anyone_may_read(
-    client_of: ClientOf, filled: Registry, method: str, address: str, lapse: str, form: str
+def test_an_expired_or_revoked_token_is_401_even_for_a_public_project(
+    client_of: ClientOf, filled: Registry, method: str, url: str, reason: str, scheme: str
 ) -> None:
-    secret = f"{LEAK}-{lapse}"
+    secret = f"{LEAK}-{reason}"
     headers = {
         "Basic": basic(secret),
         "Bearer": {"Authorization": f"Bearer {secret}"},
         "PRIVATE-TOKEN": {"PRIVATE-TOKEN": secret},
-    }[form]
-    answer = ask(client_of(filled), method, address, headers)
-    assert answer.status_int == 401
-    assert answer.content_type == "application/json"
-    assert answer.json == {"error": "invalid_token", "error_description": LAPSES[lapse]}
-    assert sorted(answer.headers.getall("WWW-Authenticate")) == [BASIC, BEARER]
+    }[scheme]
+    response = ask(client_of(filled), method, url, headers)
+    assert response.status_int == 401
+    assert response.content_type == "application/json"
+    assert response.json == {"error": "invalid_token", "error_description": DESCRIPTIONS[reason]}
+    assert sorted(response.headers.getall("WWW-Authenticate")) == [BASIC, BEARER]
 
 
 @pytest.mark.parametrize(
-    ("method", "address", "form"),
+    ("method", "url", "scheme"),
     [
-        *((*address, "Bearer") for address in ADDRESSES),
-        *((*ADDRESSES[1], form) for form in ("PRIVATE-TOKEN", "gitlab-ci-token")),
+        *((*url, "Bearer") for url in REQUESTS),
+        *((*REQUESTS[1], scheme) for scheme in ("PRIVATE-TOKEN", "gitlab-ci-token")),
     ],
 )
-def test_an_unknown_token_of_a_certain_kind_is_401_even_where_anyone_may_read(
-    client_of: ClientOf, filled: Registry, method: str, address: str, form: str
+def test_an_unknown_token_in_these_schemes_is_401_even_for_a_public_project(
+    client_of: ClientOf, filled: Registry, method: str, url: str, scheme: str
 ) -> None:
     secret = f"{LEAK}-wrong"
     headers = {
         "Bearer": {"Authorization": f"Bearer {secret}"},
         "PRIVATE-TOKEN": {"PRIVATE-TOKEN": secret},
         "gitlab-ci-token": basic(secret, "gitlab-ci-token"),
-    }[form]
-    check_refusal(ask(client_of(filled), method, address, headers), 401)
+    }[scheme]
+    check_refusal(ask(client_of(filled), method, url, headers), 401)
 
 
 @pytest.mark.parametrize("visibility", VISIBILITIES)
-def test_a_token_that_only_reads_does_not_publish(client_of: ClientOf, visibility: str) -> None:
+def test_a_token_with_read_api_does_not_publish(client_of: ClientOf, visibility: str) -> None:
     catalogue = MemoryCatalogue()
     client = client_of(make_registry(make_accounts(), catalogue))
-    address = f"/projects/{NUMBERS[visibility]}/packages/pypi"
-    answer = ask(client, "POST", address, basic(f"{LEAK}-read-api"))
-    assert answer.status_int == 403
-    assert answer.content_type == "application/json"
-    assert answer.json == {
+    url = f"/projects/{IDS[visibility]}/packages/pypi"
+    response = ask(client, "POST", url, basic(f"{LEAK}-read-api"))
+    assert response.status_int == 403
+    assert response.content_type == "application/json"
+    assert response.json == {
         "error": "insufficient_scope",
         "error_description": "The request requires higher privileges than provided by the access token.",
         "scope": "api",
     }
-    assert answer.headers.getall("WWW-Authenticate") == []
-    assert catalogue.names([*NUMBERS.values()]) == []
+    assert response.headers.getall("WWW-Authenticate") == []
+    assert names_in(catalogue, *IDS.values()) == []
 
 
 @pytest.mark.parametrize("visibility", VISIBILITIES)
-@pytest.mark.parametrize("addresses", [PROJECT_ADDRESSES, GROUP_ADDRESSES], ids=["project", "group"])
-def test_a_token_that_only_reads_reads(
-    client_of: ClientOf, filled: Registry, addresses: dict[str, str], visibility: str
+@pytest.mark.parametrize("urls", [PROJECT_URLS, GROUP_URLS], ids=["project", "group"])
+def test_a_token_with_read_api_reads(
+    client_of: ClientOf, filled: Registry, urls: dict[str, str], visibility: str
 ) -> None:
     client = client_of(filled)
-    for address in addresses.values():
-        path = address.format(visibility=visibility, number=NUMBERS[visibility])
+    for url in urls.values():
+        path = url.format(visibility=visibility, id=IDS[visibility])
         check_read(client.get(path, headers=basic(f"{LEAK}-read-api")), 200, path)
         assert client.head(path, headers=basic(f"{LEAK}-read-api")).status_int == 200
 
 
-# How secrets arrive
+# How clients send secrets
 
-PRIVATE_PAGE = f"/projects/{NUMBERS['private']}/packages/pypi/simple/demo/"
-PUBLIC_PAGE = f"/projects/{NUMBERS['public']}/packages/pypi/simple/demo/"
+PRIVATE_PAGE = f"/projects/{IDS['private']}/packages/pypi/simple/demo/"
+PUBLIC_PAGE = f"/projects/{IDS['public']}/packages/pypi/simple/demo/"
 
 
 def raw(data: bytes) -> str:
-    """Bytes in a header, as WSGI has them."""
+    """The text that WSGI has for the bytes of a header."""
     return data.decode("latin-1")
 
 
@@ -457,7 +454,7 @@ ARRIVALS = {
     "Basic with the user of another": basic(f"{LEAK}-owner", "stranger"),
     "Basic with colons": basic(COLONS),
     "Basic of 10 kB": basic(LONG),
-    "basic in small letters": {"Authorization": basic(f"{LEAK}-owner")["Authorization"].replace("Basic", "basic")},
+    "basic in lower case": {"Authorization": basic(f"{LEAK}-owner")["Authorization"].replace("Basic", "basic")},
     "PRIVATE-TOKEN": {"PRIVATE-TOKEN": f"{LEAK}-owner"},
     "PRIVATE-TOKEN in UTF-8": {"PRIVATE-TOKEN": raw(UNICODE.encode())},
     "PRIVATE-TOKEN in latin-1": {"PRIVATE-TOKEN": raw(LATIN.encode("latin-1"))},
@@ -469,7 +466,7 @@ ARRIVALS = {
 
 
 @pytest.mark.parametrize("headers", ARRIVALS.values(), ids=ARRIVALS)
-def test_a_secret_is_recognized_however_it_arrives(
+def test_a_secret_is_accepted_in_every_scheme_and_encoding(
     client_of: ClientOf, filled: Registry, headers: dict[str, str]
 ) -> None:
     check_read(client_of(filled).get(PRIVATE_PAGE, headers=headers, expect_errors=True), 200, PRIVATE_PAGE)
@@ -491,25 +488,25 @@ NO_CREDENTIALS = {
     "no scheme": {"Authorization": f"{LEAK}-owner"},
     "an empty Bearer": {"Authorization": "Bearer "},
     "an empty PRIVATE-TOKEN": {"PRIVATE-TOKEN": ""},
-    "a DEPLOY-TOKEN of a person": {"DEPLOY-TOKEN": f"{LEAK}-owner"},
-    "a JOB-TOKEN of a person": {"JOB-TOKEN": f"{LEAK}-owner"},
+    "a personal token as DEPLOY-TOKEN": {"DEPLOY-TOKEN": f"{LEAK}-owner"},
+    "a personal token as JOB-TOKEN": {"JOB-TOKEN": f"{LEAK}-owner"},
 }
 
 
 @pytest.mark.parametrize("headers", NO_CREDENTIALS.values(), ids=NO_CREDENTIALS)
-def test_what_is_not_recognized_is_nobody(client_of: ClientOf, filled: Registry, headers: dict[str, str]) -> None:
+def test_unknown_credentials_are_anonymous(client_of: ClientOf, filled: Registry, headers: dict[str, str]) -> None:
     client = client_of(filled)
     check_read(client.get(PUBLIC_PAGE, headers=headers, expect_errors=True), 200, PUBLIC_PAGE)
     check_refusal(client.get(PRIVATE_PAGE, headers=headers, expect_errors=True), 401)
 
 
 @pytest.mark.parametrize("key", ["private_token", "access_token", "job_token"])
-def test_a_secret_in_the_query_is_not_taken(client_of: ClientOf, filled: Registry, key: str) -> None:
-    answer = client_of(filled).get(f"{PRIVATE_PAGE}?{key}={LEAK}-owner", expect_errors=True)
-    check_refusal(answer, 401)
+def test_a_secret_in_the_query_is_ignored(client_of: ClientOf, filled: Registry, key: str) -> None:
+    response = client_of(filled).get(f"{PRIVATE_PAGE}?{key}={LEAK}-owner", expect_errors=True)
+    check_refusal(response, 401)
 
 
-# Ids that are of nothing come before everything else
+# Unknown ids are checked before credentials
 
 UNKNOWN = [
     ("GET", "/projects/{}/packages/pypi/simple"),
@@ -523,40 +520,42 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize("name", ["anonymous", "admin", "expired"])
-@pytest.mark.parametrize(("method", "address"), UNKNOWN)
-def test_an_unknown_id_is_404_whoever_asks(
-    client_of: ClientOf, filled: Registry, method: str, address: str, name: str
+@pytest.mark.parametrize(("method", "url"), UNKNOWN)
+def test_an_unknown_id_is_404_for_every_caller(
+    client_of: ClientOf, filled: Registry, method: str, url: str, name: str
 ) -> None:
-    check_refusal(ask(client_of(filled), method, address.format("999"), caller(name)), 404)
+    check_refusal(ask(client_of(filled), method, url.format("999"), caller(name)), 404)
 
 
-@pytest.mark.parametrize("ref", ["no%2Fbody", "public-group%2Ftool", "nobody", "9" * 19, "-1", "01x", "%00", "%C3%A9"])
-@pytest.mark.parametrize(("method", "address"), [UNKNOWN[0], UNKNOWN[3], UNKNOWN[4]])
-def test_whatever_is_no_id_is_404_before_a_bad_token_is_401(
-    client_of: ClientOf, filled: Registry, method: str, address: str, ref: str
+@pytest.mark.parametrize(
+    "ref", ["not%2Fknown", "public-group%2Ftool", "unknown", "9" * 19, "-1", "01x", "%00", "%C3%A9"]
+)
+@pytest.mark.parametrize(("method", "url"), [UNKNOWN[0], UNKNOWN[3], UNKNOWN[4]])
+def test_an_unknown_path_is_404_even_with_an_expired_token(
+    client_of: ClientOf, filled: Registry, method: str, url: str, ref: str
 ) -> None:
-    check_refusal(ask(client_of(filled), method, address.format(ref), caller("expired")), 404)
+    check_refusal(ask(client_of(filled), method, url.format(ref), caller("expired")), 404)
 
 
-def test_a_project_is_no_group_and_a_group_is_no_project(client_of: ClientOf, filled: Registry) -> None:
+def test_a_project_is_not_a_group_and_a_group_is_not_a_project(client_of: ClientOf, filled: Registry) -> None:
     client = client_of(filled)
-    for address in [
+    for url in [
         "/groups/public-group%2Ftools/-/packages/pypi/simple",
         "/projects/public-group/packages/pypi/simple",
     ]:
-        check_refusal(client.get(address, headers=caller("admin"), expect_errors=True), 404)
+        check_refusal(client.get(url, headers=caller("admin"), expect_errors=True), 404)
 
 
-# A private name is never sent away
+# Private names are never forwarded
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["as declared", "backwards"])
-@pytest.mark.parametrize("asked", ["/projects/2", "/projects/acme%2Fopen", "/groups/acme/-", "/groups/ACME/-"])
-def test_a_name_published_under_a_root_group_stays_there_whatever_the_case_of_its_path(
-    client_of: ClientOf, asked: str, order: int
+@pytest.mark.parametrize("base", ["/projects/2", "/projects/acme%2Fopen", "/groups/acme/-", "/groups/ACME/-"])
+def test_a_name_published_under_a_root_group_is_not_forwarded_from_it_in_any_case(
+    client_of: ClientOf, base: str, order: int
 ) -> None:
-    # A hidden project published a name: whoever asks for it elsewhere in the same root group must not be sent to a
-    # public index, where a stranger could have taken the name (dependency confusion).
+    # The name was published in a private project. A request for it elsewhere in the same root group must not be
+    # redirected to a public index, where a stranger may have published under this name (dependency confusion).
     projects = [
         ProjectConfig(id=1, path="Acme/hidden"),
         ProjectConfig(id=2, path="acme/open", visibility=Visibility.PUBLIC),
@@ -568,30 +567,30 @@ def test_a_name_published_under_a_root_group_stays_there_whatever_the_case_of_it
         tokens=[
             Token(sha256=hashlib.sha256(f"{LEAK}-owner".encode()).hexdigest(), user="owner", scopes=frozenset({"api"}))
         ],
-        forward_to="https://mirror.example/simple",
+        forwarding="https://mirror.example/simple",
     )
     client = client_of(make_registry(accounts))
     client.post("/projects/1/packages/pypi", FORM, upload_files=[SDIST], headers=caller("owner"), status=201)
-    answer = client.get(f"{asked}/packages/pypi/simple/demo/", expect_errors=True)
-    assert answer.status_int == 404
-    assert answer.json == {"message": "404 Package Not Found"}
-    assert client.get(f"{asked}/packages/pypi/simple/other/").status_int == 302
+    response = client.get(f"{base}/packages/pypi/simple/demo/", expect_errors=True)
+    assert response.status_int == 404
+    assert response.json == {"message": "404 Package Not Found"}
+    assert client.get(f"{base}/packages/pypi/simple/other/").status_int == 302
 
 
 # No secret is ever shown
 
 
 class Failing(MemoryCatalogue):
-    """A catalogue that fails where a page is asked for, so that there is a traceback in the log."""
+    """A catalogue that fails for every page, so that the log has a traceback."""
 
-    def files(self, projects: Any, name: NormalizedName) -> Any:
+    def listing(self, projects: Projects, name: NormalizedName) -> Any:
         raise RuntimeError("the catalogue failed")
 
-    def revision(self, projects: Any, name: NormalizedName | None) -> int:
+    def revision(self, projects: Projects, name: NormalizedName | None) -> int:
         return 1
 
 
-def all_forms(secret: str) -> Iterator[dict[str, str]]:
+def all_schemes(secret: str) -> Iterator[dict[str, str]]:
     for user in ["", "ada", "gitlab-ci-token"]:
         yield basic(secret, user)
     header = raw(secret.encode())
@@ -609,23 +608,23 @@ def all_forms(secret: str) -> Iterator[dict[str, str]]:
     ],
     ids=lambda secret: secret[:20],
 )
-def test_no_answer_and_no_log_shows_a_secret(
+def test_no_response_and_no_log_shows_a_secret(
     client_of: ClientOf, caplog: pytest.LogCaptureFixture, secret: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
     accounts = make_accounts()
     client = client_of(make_registry(accounts, Failing()))
-    places = ["/projects/1", "/projects/3", "/groups/3/-", "/projects/9"]
+    bases = ["/projects/1", "/projects/3", "/groups/3/-", "/projects/9"]
     requests = [("GET", "/simple/demo/"), ("GET", f"/files/{SHA256}/x.zip"), ("POST", "")]
     statuses = set()
     shown = [repr(accounts)]
-    for headers, place, (method, path) in itertools.product(all_forms(secret), places, requests):
-        address = f"{client.prefix}{place}/packages/pypi{path}?private_token={LEAK}"
-        answer = client.app.request(address, method=method, headers=headers, expect_errors=True)
-        statuses.add(answer.status_int)
-        shown += [answer.status, repr(answer.headers), answer.text]
+    for headers, base, (method, path) in itertools.product(all_schemes(secret), bases, requests):
+        url = f"{client.prefix}{base}/packages/pypi{path}?private_token={LEAK}"
+        response = client.app.request(url, method=method, headers=headers, expect_errors=True)
+        statuses.add(response.status_int)
+        shown += [response.status, repr(response.headers), response.text]
     shown += [caplog.text, *(repr(vars(record)) for record in caplog.records)]
-    assert {404, 500} <= statuses  # there was something that could have been shown
+    assert {404, 500} <= statuses  # both kinds of error were covered
     assert "the catalogue failed" in caplog.text
     encoded = base64.b64encode(f"ada:{secret}".encode()).decode()
     assert not [text for text in shown if LEAK in text or encoded in text]

@@ -96,7 +96,7 @@ def world(visibility: str, entries: dict[str, Any], allowlist: tuple[str, ...] =
 
 
 def abilities(principal: Principal, subject: Project) -> str:
-    """What a principal may do in a project: see it, read its packages, publish, yank, delete, set the status of a name."""
+    """What a principal may do: see a project, read its packages, publish, yank, delete, set the status of a name."""
     words = {
         "see": Ability.READ_PROJECT,
         "read": Ability.READ_PACKAGE,

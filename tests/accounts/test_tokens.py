@@ -17,27 +17,27 @@ DIGEST = "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8"
 # Secrets
 
 
-def test_a_secret_is_a_word_for_a_url_and_for_a_shell() -> None:
+def test_a_secret_needs_no_quoting_in_a_url_or_in_a_shell() -> None:
     for secret in [new_secret() for _ in range(50)]:
         assert re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]+", secret)
         assert quote(secret, safe="") == secret
         assert shlex.split(f"pip {secret}") == ["pip", secret]
 
 
-def test_a_secret_is_long_and_never_the_same() -> None:
+def test_every_secret_is_new_and_has_240_bits() -> None:
     secrets = {new_secret().removeprefix("registry-") for _ in range(50)}
     assert len(secrets) == 50
-    assert min(map(len, secrets)) >= 40  # of 64 letters each: 240 bits
+    assert min(map(len, secrets)) >= 40  # characters of 6 bits each
 
 
 @pytest.mark.parametrize(
     "secret", ["registry-abc", "with:colons", "pérsönàl-ß-日本", "", "x" * 10_000], ids=lambda secret: secret[:20]
 )
-def test_what_is_kept_of_a_secret_is_the_sha_256_of_its_utf_8(secret: str) -> None:
+def test_the_digest_of_a_secret_is_the_sha_256_of_its_utf_8(secret: str) -> None:
     assert token_digest(secret) == hashlib.sha256(secret.encode("utf-8")).hexdigest()
 
 
-def test_a_text_that_is_no_utf_8_has_a_digest_of_its_own() -> None:
+def test_texts_that_cannot_be_encoded_have_different_digests() -> None:
     digests = {token_digest(text) for text in ["a\udc80", "a\udc81", "a?", "a\ufffd", "a"]}
     assert len(digests) == 5
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in digests)
@@ -59,17 +59,17 @@ ROUND_TRIPS = {
         name="ada's laptop",
         user="ada",
         scopes=frozenset({"api", "read_api"}),
-        on="acme/tools",
+        path="acme/tools",
         expires=datetime(2027, 1, 1, 12, 30, 15, 250_000, tzinfo=UTC),
     ),
     "a deploy token": Token(
-        sha256=DIGEST, kind=TokenKind.DEPLOY, on="acme", scopes=frozenset({"write_package_registry"})
+        sha256=DIGEST, kind=TokenKind.DEPLOY, path="acme", scopes=frozenset({"write_package_registry"})
     ),
-    "a job": Token(sha256=DIGEST, kind=TokenKind.JOB, user="ada", on="acme/tools"),
+    "a job": Token(sha256=DIGEST, kind=TokenKind.JOB, user="ada", path="acme/tools"),
     "a token that expires, with an offset": Token(
         sha256=DIGEST, user="ada", expires=datetime(2027, 1, 1, tzinfo=timezone(timedelta(hours=-3, minutes=-30)))
     ),
-    # A revoked token that is pasted somewhere else must not come back to life.
+    # A revoked token that is copied to another file must stay revoked.
     "a revoked token": Token(sha256=DIGEST, user="ada", scopes=frozenset({"api"}), revoked=True),
     **{
         f"a name with {words}": Token(sha256=DIGEST, name=name, user="ada")
@@ -94,34 +94,34 @@ ROUND_TRIPS = {
 
 
 @pytest.mark.parametrize("token", ROUND_TRIPS.values(), ids=ROUND_TRIPS)
-def test_a_table_is_read_as_the_token_it_was_written_from(file: Path, token: Token) -> None:
+def test_reading_a_table_returns_the_token_that_was_written(file: Path, token: Token) -> None:
     file.write_bytes(toml_table(token).encode())
     assert read_settings(file) == {"tokens": (token,)}
 
 
-def test_tables_stand_one_after_the_other(file: Path) -> None:
+def test_tables_can_be_appended_to_each_other(file: Path) -> None:
     first, second = ROUND_TRIPS["a personal token"], ROUND_TRIPS["a deploy token"]
     file.write_text(toml_table(first) + toml_table(second), encoding="utf-8")
     assert read_settings(file) == {"tokens": (first, second)}
 
 
-def test_a_table_says_nothing_that_need_not_be_said() -> None:
-    assert toml_table(Token(sha256=DIGEST, kind=TokenKind.JOB, user="ada", on="acme/tools")) == (
+def test_a_table_has_no_keys_with_default_values() -> None:
+    assert toml_table(Token(sha256=DIGEST, kind=TokenKind.JOB, user="ada", path="acme/tools")) == (
         f'[[tokens]]\nkind = "job"\nuser = "ada"\non = "acme/tools"\nsha256 = "{DIGEST}"\n'
     )
 
 
-def test_scopes_are_written_in_one_order() -> None:
+def test_scopes_are_sorted() -> None:
     token = Token(sha256=DIGEST, user="ada", scopes=frozenset("hgfedcba"))
     assert 'scopes = ["a", "b", "c", "d", "e", "f", "g", "h"]' in toml_table(token)
 
 
-def test_a_minted_token_opens_the_registry_and_its_secret_is_not_in_the_table(file: Path) -> None:
+def test_a_new_token_is_accepted_and_its_secret_is_not_in_the_table(file: Path) -> None:
     secret = new_secret()
     table = toml_table(Token(sha256=token_digest(secret), user="ada", scopes=frozenset({"api"})))
     assert secret not in table
     file.write_text(f'[[users]]\nname = "ada"\n\n{table}', encoding="utf-8")
     accounts = Accounts.from_toml(file)
-    reading = {"REQUEST_METHOD": "GET"}
-    assert not accounts.authenticate(Credentials(AuthScheme.BASIC, secret), reading).anonymous
-    assert accounts.authenticate(Credentials(AuthScheme.BASIC, new_secret()), reading).anonymous
+    environ = {"REQUEST_METHOD": "GET"}
+    assert not accounts.authenticate(Credentials(AuthScheme.BASIC, secret), None, environ).anonymous
+    assert accounts.authenticate(Credentials(AuthScheme.BASIC, new_secret()), None, environ).anonymous

@@ -11,21 +11,23 @@ import pytest
 from pypi_registry.accounts import Accounts, GroupConfig, InvalidConfig, ProjectConfig, Role, Token, TokenKind, User
 from pypi_registry.accounts.config import HIDDEN
 
-Entries = dict[str, Any]
-Make = Callable[[Entries], Accounts]
+Configs = dict[str, Any]
+Create = Callable[[Configs], Accounts]
 
 
 def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def as_toml(entries: Entries) -> str:
-    """The same entries as they stand in a file."""
+def as_toml(configs: Configs) -> str:
+    """The configuration as a TOML file has it."""
     lines = []
-    for table, values in entries.items():
-        for entry in values:
+    for table, values in configs.items():
+        for config in values:
             lines.append(f"[[{table}]]")
-            settings = {field.name: getattr(entry, field.name) for field in fields(entry)}
+            settings = {field.name: getattr(config, field.name) for field in fields(config)}
+            if table == "tokens":
+                settings["on"] = settings.pop("path")
             lines += [f"{key} = {_toml(value)}" for key, value in settings.items() if value is not None]
     return "\n".join(lines)
 
@@ -47,20 +49,20 @@ def _toml(value: object) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("accounts")  # one for all tests: making folders costs more than the tests
+    return tmp_path_factory.mktemp("accounts")  # one for all tests, because creating one takes longer than a test
 
 
 @pytest.fixture(params=["Python", "a file"])
-def make(request: pytest.FixtureRequest, folder: Path) -> Make:
-    """Makes accounts of entries, from Python and from a file: the same must be true of both."""
+def create(request: pytest.FixtureRequest, folder: Path) -> Create:
+    """Creates accounts, from Python and from a file: the same rules apply to both."""
 
-    def from_file(entries: Entries) -> Accounts:
+    def from_file(configs: Configs) -> Accounts:
         file = folder / "registry.toml"
-        file.write_text(as_toml(entries), encoding="utf-8")
+        file.write_text(as_toml(configs), encoding="utf-8")
         return Accounts.from_toml(file)
 
-    def from_python(entries: Entries) -> Accounts:
-        return Accounts(**entries)
+    def from_python(configs: Configs) -> Accounts:
+        return Accounts(**configs)
 
     return from_file if request.param == "a file" else from_python
 
@@ -79,15 +81,15 @@ def personal(secret: str = "one", **changes: Any) -> Token:
 def deploy(secret: str = "one", **changes: Any) -> Token:
     scopes = frozenset({"read_package_registry"})
     return Token(
-        **{"sha256": digest(secret), "kind": TokenKind.DEPLOY, "on": "acme/tools", "scopes": scopes, **changes}
+        **{"sha256": digest(secret), "kind": TokenKind.DEPLOY, "path": "acme/tools", "scopes": scopes, **changes}
     )
 
 
 def job(secret: str = "one", **changes: Any) -> Token:
-    return Token(**{"sha256": digest(secret), "kind": TokenKind.JOB, "user": "ada", "on": "acme/tools", **changes})
+    return Token(**{"sha256": digest(secret), "kind": TokenKind.JOB, "user": "ada", "path": "acme/tools", **changes})
 
 
-def with_token(token: Token) -> Entries:
+def with_token(token: Token) -> Configs:
     return {"projects": [project("acme/tools")], "users": [ADA], "tokens": [token]}
 
 
@@ -120,8 +122,8 @@ NO_PATHS = [
     "https://mirror.example/acme",
 ]
 
-REFUSED: dict[str, tuple[Entries, str, object]] = {
-    # What must be there once
+REFUSED: dict[str, tuple[Configs, str, object]] = {
+    # Duplicates
     "two projects with an id": (
         {"projects": [project("acme/a", 7), project("acme/b", 8), project("acme/c", 7)]},
         "projects[3].id",
@@ -172,13 +174,13 @@ REFUSED: dict[str, tuple[Entries, str, object]] = {
         "tokens[2].sha256",
         HIDDEN,
     ),
-    # A path is a project's or a group's
-    "a project where a group is": (
+    # A path of both a project and a group
+    "a project at the path of a group": (
         {"projects": [project("acme/tools")], "groups": [GroupConfig(path="acme/tools")]},
         "projects[1].path",
         "acme/tools",
     ),
-    "a project where a group is, in another case": (
+    "a project at the path of a group, in another case": (
         {"projects": [project("other/a", 2), project("acme/Tools")], "groups": [GroupConfig(path="Acme/tools")]},
         "projects[2].path",
         "acme/Tools",
@@ -220,7 +222,7 @@ REFUSED: dict[str, tuple[Entries, str, object]] = {
     "the id of a group below 0": ({"groups": [GroupConfig(path="a", id=-1)]}, "groups[1].id", -1),
     "the id of a group of 19 digits": ({"groups": [GroupConfig(path="a", id=10**18)]}, "groups[1].id", 10**18),
     # Roles
-    "a role nowhere": (
+    "a role at an unknown path": (
         {"projects": [project("acme/tools")], "users": [ADA, User(name="bob", roles={"acmee": Role.OWNER})]},
         "users[2].roles",
         "acmee",
@@ -245,7 +247,7 @@ REFUSED: dict[str, tuple[Entries, str, object]] = {
         "users[1].roles",
         "acme/",
     ),
-    "a role everywhere": (
+    "a role at an empty path": (
         {"projects": [project("acme/tools")], "users": [User(name="ada", roles={"": Role.OWNER})]},
         "users[1].roles",
         "",
@@ -259,18 +261,18 @@ REFUSED: dict[str, tuple[Entries, str, object]] = {
         "amce/tools",
     ),
     # Users of tokens
-    "a personal token of nobody": (with_token(personal(user="")), "tokens[1].user", ""),
-    "a personal token of a stranger": (with_token(personal(user="eve")), "tokens[1].user", "eve"),
-    "a job of nobody": (with_token(job(user="")), "tokens[1].user", ""),
-    "a job of a stranger": (with_token(job(user="eve")), "tokens[1].user", "eve"),
-    # Places of tokens
-    "a deploy token nowhere": (with_token(deploy(on="")), "tokens[1].on", ""),
-    "a deploy token on what is not": (with_token(deploy(on="acme/tool")), "tokens[1].on", "acme/tool"),
-    "a deploy token below a project": (with_token(deploy(on="acme/tools/x")), "tokens[1].on", "acme/tools/x"),
-    "a deploy token with a slash too many": (with_token(deploy(on="acme/")), "tokens[1].on", "acme/"),
-    "a job nowhere": (with_token(job(on="")), "tokens[1].on", ""),
-    "a job on what is not": (with_token(job(on="acme/other")), "tokens[1].on", "acme/other"),
-    "a job on a group": (with_token(job(on="acme")), "tokens[1].on", "acme"),
+    "a personal token without a user": (with_token(personal(user="")), "tokens[1].user", ""),
+    "a personal token of an unknown user": (with_token(personal(user="eve")), "tokens[1].user", "eve"),
+    "a job without a user": (with_token(job(user="")), "tokens[1].user", ""),
+    "a job of an unknown user": (with_token(job(user="eve")), "tokens[1].user", "eve"),
+    # Paths of tokens
+    "a deploy token without a path": (with_token(deploy(path="")), "tokens[1].on", ""),
+    "a deploy token of an unknown path": (with_token(deploy(path="acme/tool")), "tokens[1].on", "acme/tool"),
+    "a deploy token below a project": (with_token(deploy(path="acme/tools/x")), "tokens[1].on", "acme/tools/x"),
+    "a deploy token with a slash too many": (with_token(deploy(path="acme/")), "tokens[1].on", "acme/"),
+    "a job without a path": (with_token(job(path="")), "tokens[1].on", ""),
+    "a job of an unknown project": (with_token(job(path="acme/other")), "tokens[1].on", "acme/other"),
+    "a job of a group": (with_token(job(path="acme")), "tokens[1].on", "acme"),
     # Scopes of tokens
     "a personal token without a scope": (with_token(personal(scopes=frozenset())), "tokens[1].scopes", []),
     "a personal token with a deploy token's scope": (
@@ -283,12 +285,12 @@ REFUSED: dict[str, tuple[Entries, str, object]] = {
         "tokens[1].scopes",
         ["api", "write_package_registry"],
     ),
-    "a personal token with a scope in capitals": (
+    "a personal token with a scope in upper case": (
         with_token(personal(scopes=frozenset({"API"}))),
         "tokens[1].scopes",
         ["API"],
     ),
-    "a personal token with another scope of GitLab's": (
+    "a personal token with another scope of GitLab": (
         with_token(personal(scopes=frozenset({"api", "read_repository"}))),
         "tokens[1].scopes",
         ["api", "read_repository"],
@@ -310,42 +312,42 @@ REFUSED: dict[str, tuple[Entries, str, object]] = {
             "with a blank": " " + "a" * 63,
             "with a line break": "a" * 64 + "\n",
             "of digits that are not ASCII": "٣" * 64,
-            "that is md5's": "d41d8cd98f00b204e9800998ecf8427e",
-            "that says what it is": "sha256:" + "a" * 64,
+            "that is an MD5": "d41d8cd98f00b204e9800998ecf8427e",
+            "with a prefix": "sha256:" + "a" * 64,
         }.items()
     },
     # Times
     "a token that expires without an offset": (
-        with_token(personal(expires=datetime(2027, 1, 1))),  # noqa: DTZ001  # the fault
+        with_token(personal(expires=datetime(2027, 1, 1))),  # noqa: DTZ001  # the problem
         "tokens[1].expires",
         datetime(2027, 1, 1),  # noqa: DTZ001
     ),
 }
 
 
-@pytest.mark.parametrize(("entries", "key", "value"), REFUSED.values(), ids=REFUSED)
-def test_entries_at_odds_are_refused(make: Make, entries: Entries, key: str, value: object) -> None:
+@pytest.mark.parametrize(("configs", "key", "value"), REFUSED.values(), ids=REFUSED)
+def test_an_invalid_configuration_is_refused(create: Create, configs: Configs, key: str, value: object) -> None:
     with pytest.raises(InvalidConfig) as caught:
-        make(entries)
+        create(configs)
     assert (caught.value.key, caught.value.value) == (key, value)
     assert f"{key} = {value!r}: " in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["two projects with an id", "two users with a name", "two tokens with a secret"])
-def test_the_first_of_two_alike_is_named_too(make: Make, name: str) -> None:
-    entries, key, _ = REFUSED[name]
+def test_the_message_names_the_first_of_two_duplicates(create: Create, name: str) -> None:
+    configs, key, _ = REFUSED[name]
     with pytest.raises(InvalidConfig) as caught:
-        make(entries)
+        create(configs)
     table = key.partition("[")[0]
-    assert caught.value.fault.startswith(f"{table}[1] ")
+    assert caught.value.problem.startswith(f"{table}[1] ")
 
 
-def test_only_a_fault_of_a_file_names_a_file(tmp_path: Path) -> None:
-    entries = REFUSED["a role nowhere"][0]
+def test_only_a_problem_in_a_file_names_a_file(tmp_path: Path) -> None:
+    configs = REFUSED["a role at an unknown path"][0]
     with pytest.raises(InvalidConfig) as from_python:
-        Accounts(**entries)
+        Accounts(**configs)
     file = tmp_path / "registry.toml"
-    file.write_text(as_toml(entries), encoding="utf-8")
+    file.write_text(as_toml(configs), encoding="utf-8")
     with pytest.raises(InvalidConfig) as from_file:
         Accounts.from_toml(file)
     assert from_python.value.file == ""
@@ -353,23 +355,23 @@ def test_only_a_fault_of_a_file_names_a_file(tmp_path: Path) -> None:
     assert str(from_file.value) == f"{file}: {from_python.value}"
 
 
-@pytest.mark.parametrize("name", ["two tokens with a secret", "a digest of 63 digits", "a digest that says what it is"])
-def test_a_digest_is_not_shown_since_it_could_be_a_secret(make: Make, name: str) -> None:
-    entries = REFUSED[name][0]
+@pytest.mark.parametrize("name", ["two tokens with a secret", "a digest of 63 digits", "a digest with a prefix"])
+def test_a_digest_is_not_shown_because_it_may_be_a_secret(create: Create, name: str) -> None:
+    configs = REFUSED[name][0]
     with pytest.raises(InvalidConfig) as caught:
-        make(entries)
-    assert entries["tokens"][-1].sha256 not in f"{caught.value} {caught.value!r} {caught.value.args}"
+        create(configs)
+    assert configs["tokens"][-1].sha256 not in f"{caught.value} {caught.value!r} {caught.value.args}"
 
 
-ACCEPTED: dict[str, Entries] = {
+ACCEPTED: dict[str, Configs] = {
     "nothing": {},
     "the smallest id and the largest": {"projects": [project("acme/a", 0), project("acme/b", 10**18 - 1)]},
     "a project and a group with one id": {"projects": [project("acme/a", 1)], "groups": [GroupConfig(path="b", id=1)]},
     "groups without ids": {"groups": [GroupConfig(path="a"), GroupConfig(path="b")]},
     "a group that is a part of a path": {"projects": [project("acme/a")], "groups": [GroupConfig(path="acme")]},
     "paths of which one begins another": {"projects": [project("acme/a", 1), project("acme/ab", 2)]},
-    "a path as deep as any": {"projects": [project("/".join("abcdefghijklmnopqrst"))]},
-    "a path of all that is allowed": {"projects": [project("_a.b-c/0_.x--y.")]},
+    "a path of twenty segments": {"projects": [project("/".join("abcdefghijklmnopqrst"))]},
+    "a path with all characters that are allowed": {"projects": [project("_a.b-c/0_.x--y.")]},
     "a role on a group that is only a part of a path": {
         "projects": [project("acme/libs/tools")],
         "users": [User(name="ada", roles={"acme/libs": Role.OWNER, "acme": Role.GUEST})],
@@ -378,28 +380,28 @@ ACCEPTED: dict[str, Entries] = {
         "projects": [project("acme/tools")],
         "users": [User(name="ada", roles={"ACME/Tools": Role.OWNER})],
     },
-    "a personal token of a place": with_token(personal(on="no/where")),
-    "a deploy token of a user": with_token(deploy(user="eve")),
-    "a deploy token on a group": with_token(deploy(on="acme")),
-    "a deploy token on a place in another case": with_token(deploy(on="Acme/TOOLS")),
+    "a personal token with a path": with_token(personal(path="no/where")),
+    "a deploy token with a user": with_token(deploy(user="eve")),
+    "a deploy token of a group": with_token(deploy(path="acme")),
+    "a deploy token of a path in another case": with_token(deploy(path="Acme/TOOLS")),
     "a deploy token that only writes": with_token(deploy(scopes=frozenset({"write_package_registry"}))),
     "a deploy token with both scopes": with_token(
         deploy(scopes=frozenset({"write_package_registry", "read_package_registry"}))
     ),
     "a personal token with both scopes": with_token(personal(scopes=frozenset({"api", "read_api"}))),
-    "a job on a project in another case": with_token(job(on="Acme/TOOLS")),
-    "a digest in capitals": with_token(personal(sha256="AB" * 32)),
+    "a job of a project in another case": with_token(job(path="Acme/TOOLS")),
+    "a digest in upper case": with_token(personal(sha256="AB" * 32)),
     "a token that expired": with_token(personal(expires=datetime(1999, 1, 1, tzinfo=UTC))),
     "many tokens of one user": {"users": [ADA], "tokens": [personal("one"), personal("two")]},
 }
 
 
-@pytest.mark.parametrize("entries", ACCEPTED.values(), ids=ACCEPTED)
-def test_entries_that_agree_are_taken(make: Make, entries: Entries) -> None:
-    accounts = make(entries)
-    for entry in entries.get("projects", []):
-        found = accounts.project(entry.id)
+@pytest.mark.parametrize("configs", ACCEPTED.values(), ids=ACCEPTED)
+def test_a_valid_configuration_is_accepted(create: Create, configs: Configs) -> None:
+    accounts = create(configs)
+    for project in configs.get("projects", []):
+        found = accounts.project(project.id)
         assert found is not None
-        assert found.path == entry.path
-    for entry in entries.get("groups", []):
-        assert accounts.group(entry.path) is not None
+        assert found.path == project.path
+    for group in configs.get("groups", []):
+        assert accounts.group(group.path) is not None

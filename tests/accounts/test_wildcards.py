@@ -6,26 +6,26 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from packaging.utils import NormalizedName, canonicalize_name
 
-from pypi_registry.accounts.wildcards import matches
+from pypi_registry.accounts.wildcards import Patterns
 
 
 @pytest.mark.parametrize(
-    ("pattern", "name", "meant"),
+    ("pattern", "name", "matches"),
     [
-        # Without a wildcard: the name and nothing else
+        # Without a wildcard: only the whole name
         ("acme", "acme", True),
         ("acme", "acme-x", False),
         ("acme", "my-acme", False),
         ("acme", "acm", False),
         ("acme-x", "acme-x", True),
-        # Spellings are alike
+        # All spellings are equal
         ("ACME", "acme", True),
         ("Acme_X", "acme-x", True),
         ("acme.x", "acme-x", True),
         ("acme.x", "acme1x", False),
         ("acme.-_x", "acme-x", True),
         ("acme--x", "acme-x", True),
-        # A star stands for anything, nothing included
+        # A star matches any text, and the empty one
         ("*", "a", True),
         ("*", "acme-x-1", True),
         ("**", "acme", True),
@@ -65,7 +65,7 @@ from pypi_registry.accounts.wildcards import matches
         ("acme_*_x", "acme-y-x", True),
         ("a***e", "acme", True),
         ("1*", "1-2", True),
-        # No other character is special, should one come from Python
+        # No other character is special; Python code may pass any
         ("a?me", "acme", False),
         ("a+", "aaa", False),
         ("[a]cme", "acme", False),
@@ -76,12 +76,12 @@ from pypi_registry.accounts.wildcards import matches
         ("", "a", False),
     ],
 )
-def test_a_pattern_means_a_name(pattern: str, name: str, meant: bool) -> None:
-    assert matches([pattern], NormalizedName(name)) == meant
+def test_a_pattern_matches_a_name(pattern: str, name: str, matches: bool) -> None:
+    assert Patterns([pattern]).match(NormalizedName(name)) == matches
 
 
 @pytest.mark.parametrize(
-    ("patterns", "meant"),
+    ("patterns", "matches"),
     [
         ([], False),
         (["acme"], True),
@@ -91,9 +91,9 @@ def test_a_pattern_means_a_name(pattern: str, name: str, meant: bool) -> None:
         (["oth*", "ac*"], True),
     ],
 )
-def test_one_of_many_patterns_is_enough(patterns: list[str], meant: bool) -> None:
-    assert matches(patterns, NormalizedName("acme")) == meant
-    assert matches(iter(patterns), NormalizedName("acme")) == meant
+def test_one_of_many_patterns_is_enough(patterns: list[str], matches: bool) -> None:
+    assert Patterns(patterns).match(NormalizedName("acme")) == matches
+    assert Patterns(iter(patterns)).match(NormalizedName("acme")) == matches
 
 
 NAMES = st.from_regex(r"[a-c1]([a-c1-]{0,12}[a-c1])?", fullmatch=True).map(canonicalize_name)
@@ -102,20 +102,26 @@ PATTERNS = st.from_regex(r"[A-Ca-c1._*-]{1,10}", fullmatch=True)
 
 @given(PATTERNS, NAMES)
 @hypothesis_settings(deadline=None, max_examples=300)
-def test_a_star_is_that_of_a_shell(pattern: str, name: NormalizedName) -> None:
-    assert matches([pattern], name) == fnmatchcase(name, canonicalize_name(pattern))
+def test_a_star_matches_as_in_a_shell(pattern: str, name: NormalizedName) -> None:
+    assert Patterns([pattern]).match(name) == fnmatchcase(name, canonicalize_name(pattern))
 
 
 @given(NAMES, st.data())
 @hypothesis_settings(deadline=None)
-def test_a_name_with_a_part_left_out_is_a_pattern_of_it(name: NormalizedName, data: st.DataObject) -> None:
+def test_a_star_matches_any_part_of_a_name(name: NormalizedName, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(name)))
     end = data.draw(st.integers(start, len(name)))
-    assert matches([f"{name[:start]}*{name[end:]}"], name)
+    assert Patterns([f"{name[:start]}*{name[end:]}"]).match(name)
 
 
 @given(NAMES)
 @hypothesis_settings(deadline=None)
-def test_every_spelling_of_a_name_is_a_pattern_of_it(name: NormalizedName) -> None:
+def test_every_spelling_of_a_name_matches_it(name: NormalizedName) -> None:
     for separator in "-_.":
-        assert matches([name.upper().replace("-", separator)], name)
+        assert Patterns([name.upper().replace("-", separator)]).match(name)
+
+
+@given(st.lists(PATTERNS, max_size=5), NAMES)
+@hypothesis_settings(deadline=None, max_examples=300)
+def test_patterns_match_what_any_of_them_matches(patterns: list[str], name: NormalizedName) -> None:
+    assert Patterns(patterns).match(name) == any(Patterns([pattern]).match(name) for pattern in patterns)
