@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 from packaging.utils import NormalizedName
+from webtest import TestApp
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from pypi_registry import Registry
 from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, ProtectionRule, Role, Token, User
+from pypi_registry.events import Event, Published
 from pypi_registry.model import Project, Projects, Visibility
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 from pypi_registry.testing.archives import distribution
@@ -49,7 +51,7 @@ TOKENS: dict[str, dict[str, Any]] = {
 }
 
 
-def make_accounts() -> Accounts:
+def make_accounts(max_file_size: int = 3 * 1024**3) -> Accounts:
     """A group of each visibility with a project of the same visibility, and a user with each role in all groups."""
     return Accounts(
         projects=[
@@ -81,6 +83,7 @@ def make_accounts() -> Accounts:
             for secret, settings in TOKENS.items()
         ],
         forwarding="https://mirror.example/simple",
+        max_file_size=max_file_size,
         reserved=["secret-*"],
     )
 
@@ -575,6 +578,72 @@ def test_a_name_published_under_a_root_group_is_not_forwarded_from_it_in_any_cas
     assert response.status_int == 404
     assert response.json == {"message": "404 Package Not Found"}
     assert client.get(f"{base}/packages/pypi/simple/other/").status_int == 302
+
+
+# The options of Accounts.registry
+
+
+def upload(registry: Registry, content: bytes = SDIST[2]) -> Any:
+    files = [(SDIST[0], SDIST[1], content)]
+    url = f"/projects/{IDS['private']}/packages/pypi"
+    return TestApp(registry, lint=True).post(
+        url, FORM, upload_files=files, headers=caller("developer"), expect_errors=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [({}, 400), ({"max_file_size": len(SDIST[2]) + 1}, 201), ({"max_file_size": len(SDIST[2])}, 400)],
+    ids=["the limit of the accounts", "a higher limit", "an equal limit"],
+)
+def test_the_limit_of_the_accounts_holds_unless_an_option_replaces_it(options: dict[str, Any], status: int) -> None:
+    accounts = make_accounts(max_file_size=10)
+    registry = accounts.registry(catalogue=MemoryCatalogue(), blobs=MemoryBlobs(), **options)
+    assert upload(registry).status_int == status
+
+
+@pytest.mark.parametrize(
+    ("options", "location"),
+    [
+        ({}, "https://mirror.example/simple/absent/"),
+        ({"forward_to": "https://other.example/simple"}, "https://other.example/simple/absent/"),
+        ({"forward_to": lambda namespace, name: f"https://{name}.example"}, "https://absent.example/absent/"),
+        ({"forward_to": None}, None),
+    ],
+    ids=["the index of the accounts", "another index", "a function", "None"],
+)
+def test_the_forwarding_of_the_accounts_holds_unless_an_option_replaces_it(
+    options: dict[str, Any], location: str | None
+) -> None:
+    registry = make_accounts().registry(catalogue=MemoryCatalogue(), blobs=MemoryBlobs(), **options)
+    url = f"/projects/{IDS['public']}/packages/pypi/simple/absent/"
+    response = TestApp(registry, lint=True).get(url, status=302 if location else 404)
+    assert response.headers.get("Location") == location
+
+
+@pytest.mark.parametrize(("options", "status"), [({}, 400), ({"verify": None}, 201)], ids=["default", "None"])
+def test_verify_is_passed_on(options: dict[str, Any], status: int) -> None:
+    registry = make_accounts().registry(catalogue=MemoryCatalogue(), blobs=MemoryBlobs(), **options)
+    assert upload(registry, b"no archive").status_int == status
+
+
+def test_fallback_is_passed_on() -> None:
+    def application(environ: object, start_response: Callable[..., object]) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"the application"]
+
+    registry = make_accounts().registry(catalogue=MemoryCatalogue(), blobs=MemoryBlobs(), fallback=application)
+    assert TestApp(registry, lint=True).get("/projects/1/issues").text == "the application"
+
+
+def test_an_event_names_the_user_and_the_token() -> None:
+    events: list[Event] = []
+    registry = make_accounts().registry(catalogue=MemoryCatalogue(), blobs=MemoryBlobs(), on_event=events.append)
+    upload(registry)
+    [published] = events
+    assert isinstance(published, Published)
+    assert (published.actor.name, published.actor.via) == ("developer", "personal token")
+    assert [file.uploaded_by for file in published.files] == ["developer"]
 
 
 # No secret is ever shown

@@ -1,8 +1,8 @@
-"""`pypi_registry.accounts`, used as a stranger uses it: read by type checkers, run by nobody."""
+"""`pypi_registry.accounts` as an application uses it. Type checkers read this file; nothing runs it."""
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import assert_type
+from typing import TYPE_CHECKING, assert_type
 
 from packaging.utils import NormalizedName
 
@@ -21,7 +21,14 @@ from pypi_registry.accounts import (
 )
 from pypi_registry.auth import Auth, AuthScheme, Credentials, Principal
 from pypi_registry.directory import Directory
-from pypi_registry.model import Group, Project, Visibility
+from pypi_registry.distributions import verify
+from pypi_registry.events import OnEvent
+from pypi_registry.forwarding import Forward
+from pypi_registry.model import Group, Project, Projects, Visibility
+from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 
 def from_python() -> Accounts:
@@ -43,9 +50,9 @@ def from_python() -> Accounts:
         users=[User(name="ada", admin=True, roles={"acme": Role.OWNER})],
         tokens=[
             Token(sha256=token_digest("secret"), user="ada", scopes=frozenset({"api"})),
-            Token(sha256="0" * 64, kind=TokenKind.DEPLOY, on="acme", expires=datetime(2027, 1, 1, tzinfo=UTC)),
+            Token(sha256="0" * 64, kind=TokenKind.DEPLOY, path="acme", expires=datetime(2027, 1, 1, tzinfo=UTC)),
         ],
-        forward_to="https://mirror.example/simple/",
+        forwarding="https://mirror.example/simple/",
         max_file_size=1000,
         reserved=["internal-*"],
         forward_always=["pip"],
@@ -56,18 +63,33 @@ def from_a_file(path: Path) -> Registry:
     try:
         accounts = Accounts.from_toml(path)
     except InvalidConfig as error:
-        assert_type((error.key, error.fault, error.file), tuple[str, str, str])
+        assert_type((error.key, error.problem, error.file), tuple[str, str, str])
         raise
-    return Registry(
-        directory=accounts, auth=accounts, forward_to=accounts.forward_to, max_file_size=accounts.max_file_size
+    return accounts.registry(catalogue=MemoryCatalogue(), blobs=MemoryBlobs())
+
+
+def with_options(accounts: Accounts, event: OnEvent, application: "WSGIApplication") -> Registry:
+    stores = MemoryCatalogue(), MemoryBlobs()
+    accounts.registry(catalogue=stores[0], blobs=stores[1], forward_to=None, verify=None, fallback=None, on_event=None)
+    accounts.registry(catalogue=stores[0], blobs=stores[1], forward_to="https://mirror.example/simple/")
+    accounts.registry(catalogue=stores[0], blobs=stores[1], max_file_size="1 GB")  # type: ignore[arg-type]
+    accounts.registry(catalogue=stores[0], blobs=stores[1], auth=accounts)  # type: ignore[call-arg]
+    return accounts.registry(
+        catalogue=stores[0],
+        blobs=stores[1],
+        max_file_size=1000,
+        verify=verify,
+        fallback=application,
+        on_event=event,
     )
 
 
 def contracts(accounts: Accounts) -> tuple[Directory, Auth]:
     assert_type(accounts.project(42), Project | None)
     assert_type(accounts.group("acme"), Group | None)
-    assert_type(accounts.authenticate(Credentials(AuthScheme.BEARER, "secret"), {}), Principal)
-    assert_type(accounts.forward_to(Group(1, "acme"), NormalizedName("demo")), str | None)
+    assert_type(accounts.authenticate(Credentials(AuthScheme.BEARER, "secret"), None, {}), Principal)
+    assert_type(accounts.projects_in(Group(1, "acme")), Projects)
+    assert_type(accounts.forward_to(Group(1, "acme"), NormalizedName("demo")), str | Forward | None)
     return accounts, accounts
 
 
