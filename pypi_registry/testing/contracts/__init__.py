@@ -1,16 +1,19 @@
-"""Suites for those who fill a contract of this package: subclass one in your own tests, and override its hooks.
+"""Contract suites: tests for your own implementation of a contract of this package.
 
-A suite is a plain class whose ``test_*`` methods raise `AssertionError`, or `unittest.SkipTest` where a hook that they
-need is not overridden. pytest runs a subclass whose name it takes for a test's, `unittest` one that is a ``TestCase``
-as well, and anybody may call the methods, each on a new object.
+Subclass a suite in your tests and override its hooks. A suite is a plain class. Its ``test_*`` methods raise
+`AssertionError` if the contract is broken, and `unittest.SkipTest` if they need a hook that is not overridden or an
+optional protocol that is not implemented. The classes under test need not inherit anything.
+
+pytest runs a subclass whose name begins with ``Test``, and `unittest` runs a subclass that is also a ``TestCase``. You
+can also call the methods yourself, each on a new object.
 """
 
 import sys
 
 if (_pytest := sys.modules.get("pytest")) is not None:
-    # Or a failed assert would show no values, as pytest rewrites the asserts of tests only.
-    _NAMES = ("catalogue", "blobs", "directory", "auth", "trying")
-    _pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in _NAMES))
+    # pytest shows the values of a failed assert only in modules that it rewrites, and by default these are tests.
+    _MODULES = ("auth", "blobs", "catalogue", "directory", "threads")
+    _pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _MODULES))
 
 from pypi_registry.testing.contracts.auth import UNKNOWN_TOKENS as UNKNOWN_TOKENS
 from pypi_registry.testing.contracts.auth import AuthContract as AuthContract

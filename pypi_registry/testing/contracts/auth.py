@@ -1,4 +1,4 @@
-"""The suite of an auth, and what a host must tell of its own people for it."""
+"""The suite of an `Auth`, and what a test states about its users."""
 
 import io
 from collections.abc import Collection, Iterator, Mapping
@@ -10,234 +10,250 @@ from wsgiref.util import setup_testing_defaults
 
 from packaging.utils import NormalizedName
 
-from pypi_registry.auth import Ability, Auth, AuthScheme, Credentials, Principal
+from pypi_registry.auth import Ability, Auth, AuthScheme, Credentials, Principal, ReadsMany
 from pypi_registry.directory import Directory, Ref
 from pypi_registry.errors import InsufficientScope, InvalidToken
-from pypi_registry.model import Group, PackageName, Project
+from pypi_registry.model import Group, Namespace, PackageName, Project, Projects
 from pypi_registry.testing.contracts.directory import other_cases
 from pypi_registry.testing.contracts.threads import Threads, raised
 
 Abilities: TypeAlias = Collection[Ability]
 
-_NO_SECRET = "a-secret-that-nobody-was-ever-given"
+_UNKNOWN_SECRET = "a-secret-that-does-not-exist"
 UNKNOWN_TOKENS = tuple(
-    Credentials(presented, _NO_SECRET)
-    for presented in (AuthScheme.BEARER, AuthScheme.PRIVATE_TOKEN, AuthScheme.JOB_TOKEN)
+    Credentials(scheme, _UNKNOWN_SECRET)
+    for scheme in (AuthScheme.BEARER, AuthScheme.PRIVATE_TOKEN, AuthScheme.JOB_TOKEN)
 )
-"""What nobody holds, shown in ways in which GitLab then answers 401."""
-_NO_RULE = NormalizedName("a-name-of-no-rule")
+"""Unknown tokens, sent in the ways for which GitLab answers 401."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody who is known to an auth, and all that they may do."""
+    """A caller, and everything that it may do."""
 
     credentials: Credentials | None
-    """None for somebody who is known by the environ alone, such as by the cookie of a session."""
+    """None for a caller that is known by the environ alone, such as by the cookie of a session."""
     projects: Mapping[str, Abilities] = field(default_factory=dict)
-    """Full path of a project -> all that they may do to it; nothing to one that is missing."""
+    """Full path of a project -> all abilities of the caller there; a missing project stands for none."""
     groups: Mapping[str, Abilities] = field(default_factory=dict)
-    """Full path of a group -> `READ_GROUP`, `READ_PACKAGE` or both; nothing of one that is missing."""
-    kept_from: Mapping[tuple[str, str], Abilities] = field(default_factory=dict)
-    """Full path of a project, and a normalized name -> what a protection rule takes of what they may do there.
+    """Full path of a group -> `READ_GROUP`, `READ_PACKAGE` or both; a missing group stands for none."""
+    denied_names: Mapping[tuple[str, str], Abilities] = field(default_factory=dict)
+    """Full path of a project and a normalized name -> the abilities that a protection rule denies the caller there.
 
-    A name that is here for somebody is asked about for all, in all projects.
+    The suite asks about each of these names for every caller and in every project.
     """
     environ: Mapping[str, object] = field(default_factory=dict)
-    """What the environ of their requests has more than that of others."""
-    excluded: Collection[str] = ()
-    """The HTTP methods that the scope of their token excludes."""
+    """What is added to the environ of the requests of this caller."""
+    excluded_methods: Collection[str] = ()
+    """The HTTP methods that the scopes of the token exclude."""
     anonymous: bool = False
+    name: str | None = None
+    """The name of the principal; None if the suite must not compare it."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownAuth:
-    """An auth, its directory, and who may do what.
+    """An `Auth`, its directory, and who may do what.
 
-    It proves most with callers of whom each may do something that the others may not.
+    The suite finds most if each caller may do something that no other may.
     """
 
     auth: Auth
     directory: Directory
     callers: Mapping[str, Caller]
-    """By what they are called when a test fails."""
-    nobody: Caller = Caller(None, anonymous=True)
-    """Whoever shows nothing, or Basic credentials that are not known."""
-    refused: Collection[Credentials] = UNKNOWN_TOKENS
-    """What is an `InvalidToken`; add tokens that have expired or were revoked."""
-    free_name: NormalizedName = _NO_RULE
-    """A name that no protection rule speaks of."""
+    """By the name that a failed test shows."""
+    anonymous: Caller = Caller(None, anonymous=True)
+    """The caller without credentials, or with unknown Basic credentials."""
+    invalid_tokens: Collection[Credentials] = UNKNOWN_TOKENS
+    """Credentials that raise `InvalidToken`; add tokens that are expired or revoked."""
+    unprotected_name: NormalizedName = NormalizedName("a-name-without-a-rule")
+    """A name to which no protection rule applies."""
 
 
 class AuthContract(Threads):
     """Tests an `Auth` and its principals: subclass it in your tests, and override `make_auth`."""
 
     def make_auth(self) -> KnownAuth:
-        """Give an auth, and what is known of it; called once a test."""
-        raise NotImplementedError(f"{type(self).__name__} must say what it is about: override make_auth()")
+        """Return an auth and what is known about it; called once per test."""
+        raise NotImplementedError(f"{type(self).__name__} must override make_auth()")
 
-    # Who asks
+    # Who the caller is
 
-    def test_whoever_shows_nothing_is_anonymous(self) -> None:
+    def test_a_request_without_credentials_is_anonymous(self) -> None:
         known = self.make_auth()
-        for method in _METHODS:
-            assert _ask(known, None, method).anonymous, method
+        for namespace in (*_namespaces(known), None):
+            for method in _METHODS:
+                principal = _ask(known, None, namespace, method)
+                assert (principal.anonymous, principal.name) == (True, ""), (namespace, method)
 
-    def test_whoever_is_known_is_not_anonymous(self) -> None:
+    def test_a_known_caller_has_a_name_in_every_namespace(self) -> None:
         known = self.make_auth()
-        for name, caller in known.callers.items():
-            assert _who(known, caller).anonymous == caller.anonymous, name
+        for label, caller in known.callers.items():
+            names = set()
+            for namespace in (*_namespaces(known), None):
+                principal = _principal(known, caller, namespace)
+                assert principal.anonymous == caller.anonymous, (label, namespace)
+                assert isinstance(principal.via, str), label
+                names.add(principal.name)
+            [name] = names
+            assert bool(name) != caller.anonymous, label
+            assert caller.name in (None, name), label
 
-    def test_basic_credentials_that_are_not_known_are_nobodys(self) -> None:
+    def test_unknown_basic_credentials_are_anonymous(self) -> None:
         known = self.make_auth()
-        for credentials in _credentials_of_nobody(known):
-            principal = _ask(known, credentials)
-            assert principal.anonymous, credentials
-            assert _answers(known, principal) == _expected(known, known.nobody), credentials
+        for credentials in _unknown_credentials(known):
+            caller = replace(known.anonymous, credentials=credentials)
+            assert _principal(known, caller, None).anonymous, credentials
+            assert _answers(known, caller) == _expected(known, known.anonymous), credentials
 
-    def test_a_secret_that_is_not_known_makes_nobody_known_however_it_is_shown(self) -> None:
+    def test_an_unknown_secret_authenticates_no_caller_in_any_scheme(self) -> None:
         known = self.make_auth()
-        for credentials in _credentials_of_nobody(known):
-            for presented in AuthScheme:
+        for credentials in _unknown_credentials(known):
+            for scheme in AuthScheme:
+                caller = replace(known.anonymous, credentials=replace(credentials, scheme=scheme))
                 try:
-                    principal = _ask(known, replace(credentials, presented=presented))
+                    assert _principal(known, caller, None).anonymous, scheme
                 except InvalidToken:
                     continue
-                assert principal.anonymous, presented
-                assert _answers(known, principal) == _expected(known, known.nobody), presented
+                assert _answers(known, caller) == _expected(known, known.anonymous), scheme
 
-    def test_a_token_that_is_known_to_be_bad_is_an_invalid_token_whatever_the_request(self) -> None:
+    def test_an_invalid_token_raises_invalid_token_whatever_the_request(self) -> None:
         known = self.make_auth()
-        if not known.refused:
-            raise SkipTest("this auth knows no bad tokens: KnownAuth.refused is empty")
-        for credentials in known.refused:
-            for method in _METHODS:
-                raised(InvalidToken, _ask, known, credentials, method)
+        if not known.invalid_tokens:
+            raise SkipTest("KnownAuth.invalid_tokens is empty: this auth knows no invalid tokens")
+        for credentials in known.invalid_tokens:
+            for namespace in (*_namespaces(known), None):
+                for method in _METHODS:
+                    raised(InvalidToken, _ask, known, credentials, namespace, method)
 
-    def test_a_token_whose_scope_excludes_a_request_lets_others_pass(self) -> None:
+    def test_a_scope_excludes_its_methods_and_no_others(self) -> None:
         known = self.make_auth()
-        for name, caller in known.callers.items():
-            for method in _METHODS:
-                if method in caller.excluded:
-                    raised(InsufficientScope, _who, known, caller, method)
-                else:
-                    assert _who(known, caller, method).anonymous == caller.anonymous, name
+        for label, caller in known.callers.items():
+            for namespace in _namespaces(known):
+                for method in _METHODS:
+                    if method in caller.excluded_methods:
+                        raised(InsufficientScope, _principal, known, caller, namespace, method)
+                    else:
+                        assert _principal(known, caller, namespace, method).anonymous == caller.anonymous, label
 
-    # What they may do
+    # What the caller may do
 
-    def test_everybody_may_do_exactly_what_is_known_of_them(self) -> None:
+    def test_every_caller_has_exactly_its_abilities(self) -> None:
         known = self.make_auth()
-        for name, caller in _everybody(known).items():
-            assert _answers(known, _who(known, caller)) == _expected(known, caller), name
+        for label, caller in _callers(known).items():
+            assert _answers(known, caller) == _expected(known, caller), label
 
     def test_the_principals_of_several_requests_do_not_mix(self) -> None:
         known = self.make_auth()
-        principals = {name: _who(known, caller) for name, caller in _everybody(known).items()}
-        for name, principal in principals.items():
-            assert principal.anonymous == _everybody(known)[name].anonymous, name
-            assert _answers(known, principal) == _expected(known, _everybody(known)[name]), name
+        principals = [
+            (label, caller, namespace, _principal(known, caller, namespace))
+            for label, caller in _callers(known).items()
+            for namespace in _namespaces(known)
+        ]
+        for label, caller, namespace, principal in principals:
+            assert principal.anonymous == caller.anonymous, label
+            expected = _expected(known, caller)[_title(namespace)]
+            assert _abilities_of(principal, namespace) == expected, (label, namespace)
 
-    def test_a_right_is_the_same_however_the_place_was_found(self) -> None:
+    def test_an_answer_does_not_depend_on_how_the_namespace_was_found(self) -> None:
         known = self.make_auth()
-        for name, principal in _principals(known):
-            for place in _places(known):
-                for same in _found_otherwise(known, place):
-                    for ability in _abilities(place):
-                        answers = principal.can(ability, place), principal.can(ability, same)
-                        assert answers[0] == answers[1], (name, ability, same)
+        for label, caller in _callers(known).items():
+            for namespace in _namespaces(known):
+                expected = _abilities_of(_principal(known, caller, namespace), namespace)
+                for same in _found_otherwise(known, namespace):
+                    assert _abilities_of(_principal(known, caller, same), same) == expected, (label, same)
 
-    def test_whoever_may_do_anything_to_a_place_may_know_that_it_exists(self) -> None:
+    def test_a_caller_with_any_ability_has_the_ability_to_read_the_namespace(self) -> None:
         known = self.make_auth()
-        for name, principal in _principals(known):
-            for place in _places(known):
-                to_know = Ability.READ_PROJECT if isinstance(place, Project) else Ability.READ_GROUP
-                if any(principal.can(ability, place) for ability in _abilities(place)):
-                    assert principal.can(to_know, place), (name, place)
+        for label, principal, namespace in _principals(known):
+            read = Ability.READ_PROJECT if isinstance(namespace, Project) else Ability.READ_GROUP
+            abilities = _abilities_of(principal, namespace)
+            assert not abilities or read in abilities, (label, namespace)
 
-    def test_an_ability_that_is_not_known_is_refused_to_all_who_may_not_do_everything(self) -> None:
-        # A later version of the package may ask for one more.
+    def test_an_unknown_ability_is_refused_to_callers_that_lack_any(self) -> None:
+        # A later version may ask for one more.
         known = self.make_auth()
-        for name, principal in _principals(known):
-            for place in _places(known):
-                if not all(principal.can(ability, place) for ability in _abilities(place)):
-                    assert not principal.can(cast(Ability, _Later.ABILITY), place), (name, place)
-                    if isinstance(place, Project):
-                        of_name = PackageName(place, known.free_name)
-                        assert not principal.can(cast(Ability, _Later.ABILITY), of_name), (name, of_name)
+        for label, principal, namespace in _principals(known):
+            if _abilities_of(principal, namespace) != _asked(namespace):
+                assert not principal.can(cast(Ability, _Later.ABILITY), namespace), (label, namespace)
+                if isinstance(namespace, Project):
+                    name = PackageName(namespace, known.unprotected_name)
+                    assert not principal.can(cast(Ability, _Later.ABILITY), name), (label, name)
 
     # Names
 
-    def test_a_name_of_no_rule_may_be_used_by_whoever_may_use_its_project(self) -> None:
+    def test_an_unprotected_name_is_free_to_all_who_may_use_its_project(self) -> None:
         known = self.make_auth()
-        for name, caller in _everybody(known).items():
-            principal = _who(known, caller)
-            for project, ability in _rights_to_names(known, caller):
-                assert principal.can(ability, PackageName(project, known.free_name)), (name, project, ability)
+        for label, caller in _callers(known).items():
+            for project, ability in _name_abilities(known, caller):
+                principal = _principal(known, caller, project)
+                assert principal.can(ability, PackageName(project, known.unprotected_name)), (label, project, ability)
 
-    def test_a_protection_rule_keeps_its_name_from_whom_it_should_and_in_its_project_only(self) -> None:
+    def test_a_protection_rule_denies_its_name_in_its_project_to_its_callers(self) -> None:
         known = self.make_auth()
-        protected = {kept for caller in _everybody(known).values() for _, kept in caller.kept_from}
-        for name, caller in _everybody(known).items():
-            principal = _who(known, caller)
-            for project, ability in _rights_to_names(known, caller):
-                for kept in protected:
-                    allowed = ability not in caller.kept_from.get((project.path, kept), ())
-                    subject = PackageName(project, NormalizedName(kept))
-                    assert principal.can(ability, subject) == allowed, (name, ability, project.path, kept)
+        protected = {name for caller in _callers(known).values() for _, name in caller.denied_names}
+        for label, caller in _callers(known).items():
+            for project, ability in _name_abilities(known, caller):
+                principal = _principal(known, caller, project)
+                for name in protected:
+                    allowed = ability not in caller.denied_names.get((project.path, name), ())
+                    subject = PackageName(project, NormalizedName(name))
+                    assert principal.can(ability, subject) == allowed, (label, ability, project.path, name)
 
     # Groups
 
-    def test_what_is_readable_in_a_group_is_in_it_and_may_be_read(self) -> None:
+    def test_a_project_is_readable_in_its_group_if_it_is_readable_alone(self) -> None:
         known = self.make_auth()
-        for name, principal in _principals(known):
+        for label, caller in _callers(known).items():
             for group in _groups(known):
-                inside = {project.id for project in known.directory.projects_in(group)}
-                for project in principal.readable(group):
-                    assert project.id in inside, (name, group, project)
-                    assert principal.can(Ability.READ_PACKAGE, project), (name, group, project)
+                principal = _principal(known, caller, group)
+                for project in known.directory.projects_in(group):
+                    expected = Ability.READ_PACKAGE in caller.projects.get(project.path, ())
+                    assert principal.can(Ability.READ_PACKAGE, project) == expected, (label, group, project)
 
-    def test_all_that_may_be_read_in_a_group_that_may_be_read_is_readable_each_once(self) -> None:
+    def test_readable_returns_the_projects_that_can_allows(self) -> None:
         known = self.make_auth()
-        for name, principal in _principals(known):
-            for group in _groups(known):
-                if principal.can(Ability.READ_PACKAGE, group):
-                    inside = known.directory.projects_in(group)
-                    expected = [project.id for project in inside if principal.can(Ability.READ_PACKAGE, project)]
-                    found = [project.id for project in principal.readable(group)]
-                    assert sorted(found) == sorted(expected), (name, group)
+        for label, principal, namespace in _principals(known):
+            if not isinstance(principal, ReadsMany):
+                raise SkipTest(f"{type(principal).__name__} does not implement ReadsMany")
+            if isinstance(namespace, Group):
+                for projects in (known.directory.projects_in(namespace), Projects()):
+                    expected = projects.only(lambda project: principal.can(Ability.READ_PACKAGE, project))  # noqa: B023
+                    found = principal.readable(projects)
+                    assert isinstance(found, Projects), label
+                    assert found == expected, (label, namespace)
+                    assert found is projects or expected is not projects, (label, namespace)
 
     # What must not happen
 
-    def test_no_secret_is_in_a_repr_or_in_an_error(self) -> None:
+    def test_no_secret_is_in_a_repr_in_a_name_or_in_an_error(self) -> None:
         known = self.make_auth()
-        for caller in (*map(Caller, known.refused), *known.callers.values()):
+        for caller in (*map(Caller, known.invalid_tokens), *known.callers.values()):
             secret = caller.credentials.secret if caller.credentials else ""
             if len(secret) > 5:  # a shorter one may be a part of any text
                 shown = [method for method in _METHODS if secret in _text_of(known, caller, method)]
-                assert shown == [], "a secret is shown"  # and which it is, a failed test must not show, too
+                assert shown == [], "a secret is shown"  # a failed test must not show it, too
 
-    def test_the_environ_and_the_body_of_a_request_are_left_as_they_are(self) -> None:
+    def test_the_environ_and_the_body_of_a_request_stay_as_they_are(self) -> None:
         known = self.make_auth()
-        for name, caller in _everybody(known).items():
+        for label, caller in _callers(known).items():
             environ = _environ(_method(caller), caller.environ)
             before, body = dict(environ), cast(io.BytesIO, environ["wsgi.input"])
-            known.auth.authenticate(caller.credentials, environ)
-            assert environ == before, name
-            assert (body.closed, body.tell()) == (False, 0), name
+            known.auth.authenticate(caller.credentials, _namespaces(known)[0], environ)
+            assert environ == before, label
+            assert (body.closed, body.tell()) == (False, 0), label
 
     # Many threads
 
-    def test_many_threads_are_answered_each_for_itself(self) -> None:
+    def test_many_threads_get_their_own_answers(self) -> None:
         known = self.make_auth()
-        everybody = [*_everybody(known).items()]
+        callers = [*_callers(known).items()]
 
-        def mixed_up(number: int) -> list[str]:
-            callers = [everybody[(number + count) % len(everybody)] for count in range(2 * len(everybody))]
-            return [
-                name for name, caller in callers if _answers(known, _who(known, caller)) != _expected(known, caller)
-            ]
+        def ask_in_another_order(number: int) -> list[str]:
+            some = [callers[(number + count) % len(callers)] for count in range(2 * len(callers))]
+            return [label for label, caller in some if _answers(known, caller) != _expected(known, caller)]
 
-        assert [name for names in self._at_once(mixed_up) for name in names] == []
+        assert [label for labels in self._in_threads(ask_in_another_order) for label in labels] == []
 
 
 class _Later(Enum):
@@ -246,12 +262,16 @@ class _Later(Enum):
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _OF_NAMES = (Ability.CREATE_PACKAGE, Ability.DESTROY_PACKAGE)
+_OF_GROUPS = frozenset({Ability.READ_GROUP, Ability.READ_PACKAGE})
+_OF_PROJECTS = frozenset(Ability) - {Ability.READ_GROUP}
 
 
-def _abilities(place: Project | Group) -> frozenset[Ability]:
-    """Give what is asked about a place."""
-    of_groups = frozenset({Ability.READ_GROUP, Ability.READ_PACKAGE})
-    return of_groups if isinstance(place, Group) else frozenset(Ability) - {Ability.READ_GROUP}
+def _asked(namespace: Namespace) -> frozenset[Ability]:
+    """Return the abilities that exist for a namespace."""
+    return _OF_GROUPS if isinstance(namespace, Group) else _OF_PROJECTS
+
+
+# Requests
 
 
 def _environ(method: str, more: Mapping[str, object]) -> dict[str, object]:
@@ -262,96 +282,114 @@ def _environ(method: str, more: Mapping[str, object]) -> dict[str, object]:
 
 
 def _ask(
-    known: KnownAuth, credentials: Credentials | None, method: str = "GET", environ: Mapping[str, object] = {}
+    known: KnownAuth,
+    credentials: Credentials | None,
+    namespace: Namespace | None,
+    method: str,
+    environ: Mapping[str, object] = {},
 ) -> Principal:
-    return known.auth.authenticate(credentials, _environ(method, environ))
+    return known.auth.authenticate(credentials, namespace, _environ(method, environ))
 
 
 def _method(caller: Caller) -> str:
-    return next(method for method in _METHODS if method not in caller.excluded)
+    return next(method for method in _METHODS if method not in caller.excluded_methods)
 
 
-def _who(known: KnownAuth, caller: Caller, method: str = "") -> Principal:
-    return _ask(known, caller.credentials, method or _method(caller), caller.environ)
+def _principal(known: KnownAuth, caller: Caller, namespace: Namespace | None, method: str = "") -> Principal:
+    return _ask(known, caller.credentials, namespace, method or _method(caller), caller.environ)
 
 
-def _everybody(known: KnownAuth) -> Mapping[str, Caller]:
-    return {"nobody": known.nobody, **known.callers}
+def _callers(known: KnownAuth) -> Mapping[str, Caller]:
+    return {"anonymous": known.anonymous, **known.callers}
 
 
-def _principals(known: KnownAuth) -> Iterator[tuple[str, Principal]]:
-    return ((name, _who(known, caller)) for name, caller in _everybody(known).items())
+def _principals(known: KnownAuth) -> Iterator[tuple[str, Principal, Namespace]]:
+    for label, caller in _callers(known).items():
+        for namespace in _namespaces(known):
+            yield label, _principal(known, caller, namespace), namespace
+
+
+# Projects and groups
 
 
 def _groups(known: KnownAuth) -> list[Group]:
-    paths = {path for caller in _everybody(known).values() for path in caller.groups}
+    paths = {path for caller in _callers(known).values() for path in caller.groups}
     found = {path: known.directory.group(path) for path in sorted(paths)}
-    assert None not in found.values(), f"the directory must know all groups that callers have rights in: {found}"
+    assert None not in found.values(), f"the directory must have every group in which a caller has abilities: {found}"
     return [group for group in found.values() if group]
 
 
 def _projects(known: KnownAuth) -> list[Project]:
-    """Give every project that somebody has a right to, and all others in the groups of which that is so."""
-    paths = {path for caller in _everybody(known).values() for path in caller.projects}
+    """Return every project in which a caller has abilities, and all others in their groups."""
+    paths = {path for caller in _callers(known).values() for path in caller.projects}
     paths |= {project.path for group in _groups(known) for project in known.directory.projects_in(group)}
     found = {path: known.directory.project(path) for path in sorted(paths)}
-    assert None not in found.values(), f"the directory must know all projects that callers have rights to: {found}"
+    assert None not in found.values(), f"the directory must have every project in which a caller has abilities: {found}"
     return [project for project in found.values() if project]
 
 
-def _places(known: KnownAuth) -> list[Project | Group]:
+def _namespaces(known: KnownAuth) -> list[Namespace]:
     return [*_projects(known), *_groups(known)]
 
 
-def _answers(known: KnownAuth, principal: Principal) -> Mapping[str, frozenset[Ability]]:
+def _found_otherwise(known: KnownAuth, namespace: Namespace) -> Iterator[Namespace]:
+    find = known.directory.project if isinstance(namespace, Project) else known.directory.group
+    refs: list[Ref] = [namespace.id, *other_cases(namespace.path)]
+    yield from filter(None, map(find, refs))
+
+
+# Abilities
+
+
+def _title(namespace: Namespace) -> str:
+    return f"{type(namespace).__name__} {namespace.path}"
+
+
+def _abilities_of(principal: Principal, namespace: Namespace) -> frozenset[Ability]:
+    return frozenset(ability for ability in _asked(namespace) if principal.can(ability, namespace))
+
+
+def _answers(known: KnownAuth, caller: Caller) -> Mapping[str, frozenset[Ability]]:
+    """Return the abilities of a caller in each namespace, each found out by a request for this namespace."""
     return {
-        f"{type(place).__name__} {place.path}": frozenset(
-            ability for ability in _abilities(place) if principal.can(ability, place)
-        )
-        for place in _places(known)
+        _title(namespace): _abilities_of(_principal(known, caller, namespace), namespace)
+        for namespace in _namespaces(known)
     }
 
 
 def _expected(known: KnownAuth, caller: Caller) -> Mapping[str, frozenset[Ability]]:
-    projects = {f"Project {place.path}": frozenset(caller.projects.get(place.path, ())) for place in _projects(known)}
+    projects = {_title(project): frozenset(caller.projects.get(project.path, ())) for project in _projects(known)}
     return projects | {
-        f"Group {place.path}": frozenset(caller.groups.get(place.path, ())) & _abilities(place)
-        for place in _groups(known)
+        _title(group): frozenset(caller.groups.get(group.path, ())) & _OF_GROUPS for group in _groups(known)
     }
 
 
-def _found_otherwise(known: KnownAuth, place: Project | Group) -> Iterator[Project | Group]:
-    find = known.directory.project if isinstance(place, Project) else known.directory.group
-    refs: list[Ref] = [place.id, *other_cases(place.path)]
-    for ref in refs:
-        found = find(ref)
-        if found is not None:
-            yield found
-
-
-def _rights_to_names(known: KnownAuth, caller: Caller) -> Iterator[tuple[Project, Ability]]:
+def _name_abilities(known: KnownAuth, caller: Caller) -> Iterator[tuple[Project, Ability]]:
     for project in _projects(known):
         abilities = caller.projects.get(project.path, ())
         yield from ((project, ability) for ability in _OF_NAMES if ability in abilities)
 
 
-def _credentials_of_nobody(known: KnownAuth) -> Iterator[Credentials]:
-    """Give Basic credentials that nobody was given: any, none, and what is nearly somebody's."""
+# Secrets
+
+
+def _unknown_credentials(known: KnownAuth) -> Iterator[Credentials]:
+    """Return unknown Basic credentials: arbitrary ones, none, and those that are nearly known."""
     real = {caller.credentials for caller in known.callers.values() if caller.credentials}
     secrets = {credentials.secret for credentials in real}
     for secret in ("", " ", "\0", ":", "é", "☃", "%", "*", "' OR '1'='1", "x" * 10_000):
         yield Credentials(AuthScheme.BASIC, secret)
     for user in {"", "ada", "é", "x" * 1000, *(credentials.user for credentials in real)} - {"gitlab-ci-token"}:
-        yield Credentials(AuthScheme.BASIC, _NO_SECRET, user)
+        yield Credentials(AuthScheme.BASIC, _UNKNOWN_SECRET, user)
     for user, secret in {(credentials.user, credentials.secret) for credentials in real}:
         for near in {secret[:-1], f"{secret}x", f"{secret}\0", secret.swapcase(), user} - secrets:
-            if user != "gitlab-ci-token":  # with which GitLab takes a wrong job token for a bad one
+            if user != "gitlab-ci-token":  # for this user GitLab answers 401, as for a wrong job token
                 yield Credentials(AuthScheme.BASIC, near, user)
 
 
 def _text_of(known: KnownAuth, caller: Caller, method: str) -> str:
     try:
-        principal = _who(known, caller, method)
+        principal = _principal(known, caller, _namespaces(known)[0], method)
     except (InvalidToken, InsufficientScope) as error:
         return f"{known.auth!r} {error!r} {error} {error.args!r}"
-    return f"{known.auth!r} {principal!r} {principal}"
+    return f"{known.auth!r} {principal!r} {principal} {principal.name} {principal.via}"

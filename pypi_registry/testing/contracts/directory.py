@@ -1,125 +1,128 @@
-"""The suite of a directory, and what a host must tell of its own for it."""
+"""The suite of a directory, and what a test states about it."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from pypi_registry.directory import MAX_DIGITS, Directory, Ref, parse_ref
-from pypi_registry.model import Group, Project, is_below, paths_above
+from pypi_registry._paths import MAX_DIGITS, is_below, paths_above
+from pypi_registry.directory import Directory, Ref
+from pypi_registry.model import Group, Project, Projects
 from pypi_registry.testing.contracts.threads import Threads
 
 
 @dataclass(frozen=True, slots=True)
 class KnownDirectory:
-    """A directory, and what is known to be in it.
+    """A directory, and what it contains.
 
-    It proves most with a group in a group, each with a project, and a group whose path begins like another's.
+    The suite finds most if a group contains another group, each has a project, and the path of a third group begins
+    with the path of the first.
     """
 
     directory: Directory
     projects: Mapping[str, int]
-    """Full path of a project -> its number."""
+    """Full path of a project -> its id."""
     groups: Mapping[str, Collection[str]]
     """Full path of a group -> the full paths of all projects in it and in the groups below it."""
     absent: Collection[Ref] = ()
-    """Numbers and paths of neither a project nor a group."""
+    """Ids and paths of neither a project nor a group."""
     any_case: bool = True
-    """Whether a path is found in any case, as in GitLab; False if in any other case it is nothing."""
+    """Whether a path is found in any case, as in GitLab; False if only the exact path is found."""
 
 
 class DirectoryContract(Threads):
     """Tests a `Directory`: subclass it in your tests, and override `make_directory`."""
 
     def make_directory(self) -> KnownDirectory:
-        """Give a directory, and what is in it; called once a test."""
-        raise NotImplementedError(f"{type(self).__name__} must say what it is about: override make_directory()")
+        """Return a directory and what it contains; called once per test."""
+        raise NotImplementedError(f"{type(self).__name__} must override make_directory()")
 
     # Projects
 
-    def test_a_project_is_found_by_its_path_and_by_its_number_alike(self) -> None:
+    def test_a_project_is_found_by_its_path_and_by_its_id_alike(self) -> None:
         known = self.make_directory()
-        assert known.projects, "a directory without a project proves nothing"
-        for path, number in known.projects.items():
-            by_path, by_number = known.directory.project(path), known.directory.project(number)
+        assert known.projects, "a directory without projects proves nothing"
+        for path, id_ in known.projects.items():
+            by_path, by_id = known.directory.project(path), known.directory.project(id_)
             assert by_path is not None, path
             assert isinstance(by_path, Project), path
-            assert (by_path.id, by_path.path) == (number, path)
-            assert by_number == by_path
+            assert (by_path.id, by_path.path) == (id_, path)
+            assert by_id == by_path
 
-    def test_a_project_is_found_in_any_case_as_the_same(self) -> None:
+    def test_a_project_is_the_same_in_any_case_of_its_path(self) -> None:
         known = self.make_directory()
-        for path, number in known.projects.items():
+        for path, id_ in known.projects.items():
             for other in other_cases(path):
                 project = known.directory.project(other)
                 if project is None:
                     assert not known.any_case, other
                 else:
-                    assert (project.id, project.path.lower()) == (number, path.lower()), other
+                    assert (project.id, project.path.lower()) == (id_, path.lower()), other
 
-    def test_a_project_is_found_by_nothing_that_is_only_like_its_path(self) -> None:
+    def test_a_project_is_not_found_by_a_text_that_resembles_its_path(self) -> None:
         known = self.make_directory()
-        for path, number in known.projects.items():
+        for path, id_ in known.projects.items():
             for other in _like(path):
                 project = known.directory.project(other)
-                assert project is None or project.id != number, other
+                assert project is None or project.id != id_, other
 
-    def test_every_project_has_a_number_and_a_path_that_an_address_can_hold(self) -> None:
+    def test_ids_and_paths_of_projects_can_stand_in_a_url(self) -> None:
         known = self.make_directory()
-        for path, number in known.projects.items():
+        for path in known.projects:
             project = known.directory.project(path)
             assert project is not None, path
             assert 0 <= project.id < 10**MAX_DIGITS, path
-            assert parse_ref(str(project.id)) == project.id == number
-            assert parse_ref(project.path) == project.path == path
+            assert project.path.strip("/") == project.path
+            assert not project.path.isdecimal(), path  # a URL could not tell it from an id
 
-    def test_two_projects_have_two_numbers(self) -> None:
+    def test_two_projects_have_two_ids(self) -> None:
         known = self.make_directory()
         projects = [known.directory.project(path) for path in known.projects]
         assert len({project.id for project in projects if project}) == len(known.projects)
 
     # Groups
 
-    def test_a_group_is_found_by_its_path_and_by_its_number_alike(self) -> None:
+    def test_a_group_is_found_by_its_path_and_by_its_id_alike(self) -> None:
         known = self.make_directory()
-        assert known.groups, "a directory without a group proves nothing"
+        assert known.groups, "a directory without groups proves nothing"
         for path in known.groups:
             group = known.directory.group(path)
             assert group is not None, path
             assert isinstance(group, Group), path
             assert group.path == path
-            assert parse_ref(str(group.id)) == group.id, path
+            assert 0 <= group.id < 10**MAX_DIGITS, path
             assert known.directory.group(group.id) == group
 
-    def test_a_group_is_found_in_any_case_as_the_same(self) -> None:
+    def test_a_group_is_the_same_in_any_case_of_its_path(self) -> None:
         known = self.make_directory()
         for path in known.groups:
-            number = _group(known, path).id
+            id_ = _group(known, path).id
             for other in other_cases(path):
                 group = known.directory.group(other)
                 if group is None:
                     assert not known.any_case, other
                 else:
-                    assert (group.id, group.path.lower()) == (number, path.lower()), other
+                    assert (group.id, group.path.lower()) == (id_, path.lower()), other
 
-    def test_a_group_is_found_by_nothing_that_is_only_like_its_path(self) -> None:
+    def test_a_group_is_not_found_by_a_text_that_resembles_its_path(self) -> None:
         known = self.make_directory()
         for path in known.groups:
             for other in _like(path):
                 group = known.directory.group(other)
                 assert group is None or group.id != _group(known, path).id, other
 
-    def test_two_groups_have_two_numbers(self) -> None:
+    def test_two_groups_have_two_ids(self) -> None:
         known = self.make_directory()
         assert len({_group(known, path).id for path in known.groups}) == len(known.groups)
 
-    # What is in a group
+    # The projects of a group
 
-    def test_a_group_has_the_projects_in_it_and_below_it_each_once(self) -> None:
+    def test_a_group_has_the_projects_in_it_and_below_it(self) -> None:
         known = self.make_directory()
         for path, inside in known.groups.items():
-            found = [project.path for project in known.directory.projects_in(_group(known, path))]
-            assert sorted(found) == sorted(inside), path
+            found = known.directory.projects_in(_group(known, path))
+            assert isinstance(found, Projects), path
+            assert sorted(project.path for project in found) == sorted(inside), path
 
-    def test_what_a_group_has_lies_below_it_and_is_found_alone_as_well(self) -> None:
+    def test_a_project_of_a_group_lies_below_it_and_is_the_same_as_alone(self) -> None:
         known = self.make_directory()
         for path in known.groups:
             for project in known.directory.projects_in(_group(known, path)):
@@ -131,61 +134,61 @@ class DirectoryContract(Threads):
         known = self.make_directory()
         for path in known.groups:
             group = _group(known, path)
-            expected = {project.id for project in known.directory.projects_in(group)}
+            expected = {*known.directory.projects_in(group).ids}
             refs: list[Ref] = [group.id, *other_cases(path)]
             for found in map(known.directory.group, refs):
                 if found is not None:
-                    assert {project.id for project in known.directory.projects_in(found)} == expected, found.path
+                    assert {*known.directory.projects_in(found).ids} == expected, found.path
 
-    def test_the_groups_that_a_project_lies_in_have_it_and_it_has_not_itself(self) -> None:
+    def test_every_group_above_a_project_has_it_and_the_project_does_not_contain_itself(self) -> None:
         known = self.make_directory()
-        for path, number in known.projects.items():
+        for path, id_ in known.projects.items():
             for above in paths_above(path):
                 if (group := known.directory.group(above)) is not None:
-                    assert number in {project.id for project in known.directory.projects_in(group)}, (path, above)
+                    assert id_ in known.directory.projects_in(group), (path, above)
             if (group := known.directory.group(path)) is not None:
-                assert number not in {project.id for project in known.directory.projects_in(group)}, path
+                assert id_ not in known.directory.projects_in(group), path
 
-    # What is not there
+    # What does not exist
 
-    def test_what_is_not_known_is_none(self) -> None:
+    def test_what_does_not_exist_is_none(self) -> None:
         known = self.make_directory()
         for ref in known.absent:
             assert known.directory.project(ref) is None, ref
             assert known.directory.group(ref) is None, ref
 
-    def test_whatever_an_address_may_hold_is_answered(self) -> None:
+    def test_no_reference_raises_an_error(self) -> None:
         known = self.make_directory()
-        numbers = {*known.projects.values()}
+        ids = {*known.projects.values()}
         for ref in _STRANGE:
             project, group = known.directory.project(ref), known.directory.group(ref)
-            if ref not in numbers:
-                assert project is None or project.id not in numbers, ref
+            if ref not in ids:
+                assert project is None or project.id not in ids, ref
             assert group is None or isinstance(group, Group), ref
 
-    def test_a_group_that_is_not_there_any_more_has_nothing_of_others(self) -> None:
+    def test_a_group_that_no_longer_exists_has_no_projects(self) -> None:
         known = self.make_directory()
         gone = Group(10**MAX_DIGITS - 1, "a-group/that-is-gone")
-        assert list(known.directory.projects_in(gone)) == []
+        assert [*known.directory.projects_in(gone)] == []
 
     # Many threads
 
-    def test_many_threads_are_answered_alike(self) -> None:
+    def test_many_threads_get_the_same_answers(self) -> None:
         known = self.make_directory()
         refs: list[Ref] = [*known.projects, *known.projects.values(), *known.groups, *known.absent]
 
         def ask(ref: Ref) -> object:
             group = known.directory.group(ref)
-            inside = sorted(project.id for project in known.directory.projects_in(group)) if group else []
+            inside = sorted(known.directory.projects_in(group).ids) if group else []
             return known.directory.project(ref), group, inside
 
         expected = {ref: ask(ref) for ref in refs}
 
-        def mixed_up(number: int) -> list[Ref]:
+        def ask_in_another_order(number: int) -> list[Ref]:
             start = number * len(refs) // 8
             return [ref for _ in range(5) for ref in [*refs[start:], *refs[:start]] if ask(ref) != expected[ref]]
 
-        assert [ref for found in self._at_once(mixed_up) for ref in found] == []
+        assert [ref for found in self._in_threads(ask_in_another_order) for ref in found] == []
 
 
 def _group(known: KnownDirectory, path: str) -> Group:
@@ -195,13 +198,13 @@ def _group(known: KnownDirectory, path: str) -> Group:
 
 
 def other_cases(path: str) -> set[str]:
-    """Give a path as others may write it."""
+    """Return other spellings of a path, which differ in the case of letters."""
     others = {path.lower(), path.upper(), path.swapcase(), path.title()} - {path}
-    return {other for other in others if other.lower() == path.lower()}  # not so where one letter becomes two
+    return {other for other in others if other.lower() == path.lower()}  # false if one letter becomes two
 
 
 def _like(path: str) -> set[str]:
-    """Give what a look-up that is not exact takes for a path: a part of it, more than it, and patterns of SQL."""
+    """Return texts that an inexact look-up takes for a path: a part of it, more than it, and patterns of SQL."""
     first, _, rest = path.partition("/")
     found = {
         *(f"/{path}", f"{path}/", f" {path}", f"{path} ", f"{path}\n", path[:-1], f"{path}x", f"x{path}"),

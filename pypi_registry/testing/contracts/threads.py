@@ -1,4 +1,4 @@
-"""How a contract tries a thing: in many threads at once, beside readers, and where it must fail."""
+"""Running a test in several threads at once, and expecting an error."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,16 +11,16 @@ E = TypeVar("E", bound=BaseException)
 
 
 class Threads:
-    """What all suites share: the contracts are for many threads, so the suites start some."""
+    """The base of all suites: implementations are called from many threads, so the suites start some."""
 
     def leave_thread(self) -> None:
-        """Tidy up in a thread that the suite started and is about to end.
+        """Clean up at the end of a thread that the suite started.
 
-        For a library that keeps a connection for each thread, as Django does.
+        For a library that keeps a connection per thread, as Django does.
         """
 
-    def _at_once(self, act: Callable[[int], T], count: int = 8) -> list[T]:
-        """Do a thing in many threads that start together; give what each returned."""
+    def _in_threads(self, act: Callable[[int], T], count: int = 8) -> list[T]:
+        """Call a function in several threads that start together, and return what each call returned."""
         start = Barrier(count)
 
         def run(number: int) -> T:
@@ -33,12 +33,8 @@ class Threads:
         with ThreadPoolExecutor(count) as pool:
             return list(pool.map(run, range(count)))
 
-    def _in_another_thread(self, act: Callable[[], T]) -> T:
-        """Do a thing as another request would, and give what came of it."""
-        return self._at_once(lambda _: act(), 1)[0]
-
-    def _beside(self, act: Callable[[], object], read: Callable[[], object], readers: int = 3) -> None:
-        """Do a thing once, while other threads read, again and again until it is done and once more."""
+    def _beside_readers(self, act: Callable[[], object], read: Callable[[], object], readers: int = 3) -> None:
+        """Call a function once, while other threads call `read` in a loop until it has returned, and once more."""
         done = Event()
 
         def run(number: int) -> None:
@@ -52,13 +48,13 @@ class Threads:
                 read()
             read()
 
-        self._at_once(run, readers + 1)
+        self._in_threads(run, readers + 1)
 
 
 def raised(error: type[E], act: Callable[P, object], *args: P.args, **keywords: P.kwargs) -> E:
-    """Call what must raise, and give the error; any other passes through."""
+    """Call a function that must raise an error, and return the error. Other errors pass through."""
     try:
         found = act(*args, **keywords)
     except error as expected:
         return expected
-    raise AssertionError(f"{error.__name__} was not raised, and {found!r} came back")
+    raise AssertionError(f"{error.__name__} was not raised, {found!r} was returned")

@@ -1,18 +1,31 @@
-"""The suite of a catalogue: its hooks in `samples`, its tests by what they are about."""
+"""The suite of a catalogue: `samples` has its hooks and helpers, the other modules have its tests by subject."""
 
 from pypi_registry.testing.contracts.catalogue.adding import Adding
-from pypi_registry.testing.contracts.catalogue.concurrency import AtOnce
+from pypi_registry.testing.contracts.catalogue.concurrency import Concurrency
 from pypi_registry.testing.contracts.catalogue.deleting import Deleting
-from pypi_registry.testing.contracts.catalogue.durability import Lasting
-from pypi_registry.testing.contracts.catalogue.history import Remembering
+from pypi_registry.testing.contracts.catalogue.durability import Durability
+from pypi_registry.testing.contracts.catalogue.history import History
 from pypi_registry.testing.contracts.catalogue.listing import Listing
 from pypi_registry.testing.contracts.catalogue.reading import Reading
-from pypi_registry.testing.contracts.catalogue.revisions import Revising
-from pypi_registry.testing.contracts.catalogue.yanking_and_status import Marking
+from pypi_registry.testing.contracts.catalogue.records import Records
+from pypi_registry.testing.contracts.catalogue.revisions import Revisions
+from pypi_registry.testing.contracts.catalogue.yanking_and_status import YankingAndStatus
 
 
-class CatalogueContract(Adding, Reading, Deleting, Marking, Revising, Remembering, Listing, AtOnce, Lasting):
-    """Tests a `Catalogue`: subclass it in your tests, and override `make_catalogue`, and `reopen` if your rows last.
+class CatalogueContract(
+    Adding,
+    Reading,
+    Deleting,
+    YankingAndStatus,
+    Revisions,
+    History,
+    Listing,
+    Records,
+    Concurrency,
+    Durability,
+):
+    """Tests a `Catalogue`: subclass it in your tests, and override `make_catalogue`.
 
-    `leave_thread` is for a library that keeps something for each thread.
+    Override `reopen` if the rows are durable, `make_second_catalogue` if a test can have two catalogues, and `fill` if
+    there is a faster way to add 10,000 files.
     """

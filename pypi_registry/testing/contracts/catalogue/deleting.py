@@ -1,157 +1,172 @@
-"""What is left when a file or a package is gone: `delete_file`, `delete_package`."""
+"""Tests of `delete_file` and `delete_package`."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 from pypi_registry.errors import FileTaken, UploadsRefused
-from pypi_registry.model import NameStatus, Package, PackageMetadata, Status
+from pypi_registry.model import Deletion, NameStatus, Package, PackageDetails, PackageMetadata, Status
 from pypi_registry.testing.contracts.catalogue.samples import (
     AT,
     DEMO,
-    ELSEWHERE,
+    IN_ACME,
+    IN_LIBS,
+    IN_OUTSIDE,
+    IN_THREE,
+    IN_TOOLS,
     LIBS,
+    OUTSIDE,
     TOOLS,
     CatalogueHooks,
     add,
+    deleted,
+    details,
     everything,
+    files_of,
+    find,
     listed,
+    revisions,
     upload,
 )
 from pypi_registry.testing.contracts.threads import raised
 
 
 class Deleting(CatalogueHooks):
-    """The tests of `Catalogue.delete_file` and `delete_package`."""
+    """Tests of `Catalogue.delete_file` and `delete_package`."""
 
-    def test_a_deleted_file_gives_back_its_key_and_is_gone_from_everywhere(self) -> None:
+    def test_a_deleted_file_is_returned_and_gone(self) -> None:
         catalogue = self.make_catalogue()
-        kept = add(catalogue, TOOLS, "demo-1.0.zip", key="1" * 32)
-        file = add(catalogue, TOOLS, replace(upload(), core_metadata=b"Name: demo\n"), key="2" * 32)
-        assert catalogue.core_metadata(file) == b"Name: demo\n"
-        assert catalogue.delete_file(file) == "2" * 32
-        assert list(catalogue.files([TOOLS.id], DEMO)) == [kept]
-        assert list(catalogue.package_files(file.package)) == [kept]
-        assert catalogue.file([TOOLS.id], "a" * 64, "demo-1.0.tar.gz") is None
-        assert catalogue.file([TOOLS.id], "a" * 64, "demo-1.0.zip") == kept
-        assert catalogue.core_metadata(file) is None
+        kept = add(catalogue, TOOLS, "demo-1.0.zip")
+        file = add(catalogue, TOOLS, upload(core_metadata=b"Name: demo\n"))
+        assert catalogue.core_metadata(file.id) == b"Name: demo\n"
+        assert deleted(catalogue.delete_file(TOOLS, file.id, "ada")) == Deletion(file.package, (file,), False)
+        found = details(catalogue, file.package)
+        assert files_of(catalogue, IN_TOOLS) == [kept]
+        assert found and [*found.files] == [kept]
+        assert find(catalogue, IN_TOOLS, "demo-1.0.tar.gz") is None
+        assert find(catalogue, IN_TOOLS, "demo-1.0.zip") == kept
+        assert catalogue.core_metadata(file.id) is None
 
-    def test_a_file_deleted_twice_is_harmless_and_gives_no_key(self) -> None:
+    def test_a_package_is_deleted_with_its_last_file(self) -> None:
+        catalogue = self.make_catalogue()
+        first, second = add(catalogue, TOOLS, "demo-1.0.zip"), add(catalogue, TOOLS, "demo-1.0.tar.gz")
+        other = add(catalogue, TOOLS, upload("demo-2.0.zip", version="2.0"))
+        catalogue.delete_file(TOOLS, first.id, "")
+        assert listed(catalogue, IN_TOOLS) == ([first.package, other.package], 2)
+        assert deleted(catalogue.delete_file(TOOLS, second.id, "")) == Deletion(second.package, (second,), True)
+        assert listed(catalogue, IN_TOOLS) == ([other.package], 1)
+        assert details(catalogue, first.package) is None
+        assert deleted(catalogue.delete_file(TOOLS, other.id, "")).package_deleted
+        assert catalogue.listing(IN_TOOLS, DEMO) is None
+        assert [*catalogue.names(IN_TOOLS)] == []
+        assert catalogue.delete_package(TOOLS, other.package.id, "") is None
+
+    def test_a_file_is_deleted_once(self) -> None:
         catalogue = self.make_catalogue()
         file = add(catalogue, TOOLS, "demo-1.0.zip")
-        catalogue.delete_file(file)
+        catalogue.delete_file(TOOLS, file.id, "")
         before = everything(catalogue)
-        assert catalogue.delete_file(file) is None
+        assert catalogue.delete_file(TOOLS, file.id, "") is None
         assert everything(catalogue) == before
         again = add(catalogue, TOOLS, "demo-1.0.zip")
-        assert catalogue.delete_file(file) is None
-        assert list(catalogue.files([TOOLS.id], DEMO)) == [again]
+        assert catalogue.delete_file(TOOLS, file.id, "") is None
+        assert files_of(catalogue, IN_TOOLS) == [again]
 
-    def test_a_package_stays_with_no_file_left(self) -> None:
-        catalogue = self.make_catalogue()
-        said = PackageMetadata(summary="summary")
-        file = add(catalogue, TOOLS, replace(upload(), about=said))
-        catalogue.delete_file(file)
-        assert catalogue.has_name([TOOLS.id], DEMO)
-        assert list(catalogue.names([TOOLS.id])) == ["demo"]
-        assert catalogue.package([TOOLS.id], file.package.id) == file.package
-        assert listed(catalogue, [TOOLS.id]) == ([file.package], 1)
-        assert list(catalogue.package_files(file.package)) == list(catalogue.files([TOOLS.id], DEMO)) == []
-        assert catalogue.about(file.package) == said
-        assert add(catalogue, TOOLS, upload("another.zip", version="1.0.0")).package == file.package
-
-    def test_the_name_and_the_address_of_a_deleted_file_are_free_at_once(self) -> None:
+    def test_the_name_of_a_deleted_file_is_free_at_once(self) -> None:
         catalogue = self.make_catalogue()
         file = add(catalogue, TOOLS, "demo-1.0.zip")
-        catalogue.delete_file(file)
-        other = add(catalogue, TOOLS, upload("demo-1.0.zip", "other", "2.0"), key="f" * 32)
-        assert catalogue.file([TOOLS.id], "a" * 64, "demo-1.0.zip") == other
+        catalogue.delete_file(TOOLS, file.id, "")
+        other = add(catalogue, TOOLS, upload("demo-1.0.zip", "other", "2.0"))
+        assert find(catalogue, IN_TOOLS, "demo-1.0.zip") == other
         raised(FileTaken, add, catalogue, TOOLS, "demo-1.0.zip")
-        assert catalogue.delete_file(other) == "f" * 32
-        assert catalogue.file([TOOLS.id], "a" * 64, "demo-1.0.zip") is None
+        catalogue.delete_package(TOOLS, other.package.id, "")
+        assert find(catalogue, IN_TOOLS, "demo-1.0.zip") is None
+        add(catalogue, TOOLS, "demo-1.0.zip")
 
-    def test_what_is_deleted_uncovers_the_file_that_was_the_newest_before(self) -> None:
+    def test_after_the_newest_file_was_deleted_the_next_one_is_found(self) -> None:
         catalogue = self.make_catalogue()
         old, new = add(catalogue, TOOLS, "demo-1.0.zip"), add(catalogue, LIBS, "demo-1.0.zip")
-        catalogue.delete_file(new)
-        assert catalogue.file([TOOLS.id, LIBS.id], "a" * 64, "demo-1.0.zip") == old
+        catalogue.delete_file(LIBS, new.id, "")
+        assert find(catalogue, IN_ACME, "demo-1.0.zip") == old
         raised(FileTaken, add, catalogue, TOOLS, "demo-1.0.zip")
 
-    def test_a_deleted_package_gives_back_the_keys_of_its_files_and_is_gone_from_everywhere(self) -> None:
+    def test_a_deleted_package_is_returned_with_its_files_and_gone(self) -> None:
         catalogue = self.make_catalogue()
         files = [
-            add(
-                catalogue,
-                TOOLS,
-                replace(
-                    upload(f"demo-1.0-{number}.zip", version=version), core_metadata=b"", about=PackageMetadata("2.1")
-                ),
-                key=f"{number:032}",
-            )
+            add(catalogue, TOOLS, upload(f"demo-1.0-{number}.zip", version=version, core_metadata=b""))
             for number, version in enumerate(["1.0", "1.0.0", "1"])
         ]
         other = add(catalogue, TOOLS, upload("demo-2.0.zip", version="2.0"))
-        (package,) = {file.package for file in files}
-        assert sorted(catalogue.delete_package(package)) == [file.key for file in files]
-        assert catalogue.package([TOOLS.id], package.id) is None
-        assert listed(catalogue, [TOOLS.id]) == ([other.package], 1)
-        assert list(catalogue.package_files(package)) == []
-        assert list(catalogue.files([TOOLS.id], DEMO)) == [other]
-        assert [catalogue.file([TOOLS.id], "a" * 64, file.filename) for file in files] == [None, None, None]
-        assert [catalogue.core_metadata(file) for file in files] == [None, None, None]
-        assert catalogue.about(package) == PackageMetadata()
-        assert catalogue.has_name([TOOLS.id], DEMO)
+        [package] = {file.package for file in files}
+        catalogue.yank(TOOLS, package.id, "broken", "")
+        deletion = deleted(catalogue.delete_package(TOOLS, package.id, "ada"))
+        assert (deletion.package.id, deletion.package.yanked, deletion.package_deleted) == (package.id, "broken", True)
+        assert [(file.id, file.blob_key) for file in deletion.files] == [(file.id, file.blob_key) for file in files]
+        assert details(catalogue, package) is None
+        assert listed(catalogue, IN_TOOLS) == ([other.package], 1)
+        assert files_of(catalogue, IN_TOOLS) == [other]
+        assert [find(catalogue, IN_TOOLS, file.filename) for file in files] == [None, None, None]
+        assert [catalogue.core_metadata(file.id) for file in files] == [None, None, None]
 
-    def test_a_package_without_files_gives_back_no_keys(self) -> None:
+    def test_a_package_is_deleted_once(self) -> None:
         catalogue = self.make_catalogue()
         file = add(catalogue, TOOLS, "demo-1.0.zip")
-        catalogue.delete_file(file)
-        assert list(catalogue.delete_package(file.package)) == []
-        assert not catalogue.has_name([TOOLS.id], DEMO)
-
-    def test_a_package_deleted_twice_is_harmless(self) -> None:
-        catalogue = self.make_catalogue()
-        file = add(catalogue, TOOLS, "demo-1.0.zip")
-        catalogue.delete_package(file.package)
+        catalogue.delete_package(TOOLS, file.package.id, "")
         before = everything(catalogue)
-        assert list(catalogue.delete_package(file.package)) == []
-        assert catalogue.delete_file(file) is None
-        assert catalogue.yank(file.package, "late") is None
-        assert catalogue.yank(file.package, None) is None
+        assert catalogue.delete_package(TOOLS, file.package.id, "") is None
+        assert catalogue.delete_file(TOOLS, file.id, "") is None
+        assert catalogue.yank(TOOLS, file.package.id, "late", "") is None
+        assert catalogue.yank(TOOLS, file.package.id, None, "") is None
         assert everything(catalogue) == before
         again = add(catalogue, TOOLS, "demo-1.0.zip")
-        assert list(catalogue.delete_package(file.package)) == []
-        assert list(catalogue.files([TOOLS.id], DEMO)) == [again]
-        assert again.package.yanked is None
+        assert catalogue.delete_package(TOOLS, file.package.id, "") is None
+        assert files_of(catalogue, IN_TOOLS) == [again]
 
-    def test_what_was_deleted_may_be_published_again_as_something_new(self) -> None:
+    def test_a_deleted_version_that_is_uploaded_again_is_a_new_package(self) -> None:
         catalogue = self.make_catalogue()
-        old = add(catalogue, TOOLS, replace(upload("demo-1.0.zip", "Demo", "1.0"), core_metadata=b"old"))
-        catalogue.yank(old.package, "broken")
-        catalogue.delete_package(old.package)
         later = AT + timedelta(days=1)
-        new = add(catalogue, TOOLS, upload("demo-1.0.zip", "DEMO", "1.0.0"), at=later)
-        assert new.package == Package(new.package.id, TOOLS.id, "DEMO", DEMO, "1.0.0", later)
-        assert catalogue.file([TOOLS.id], "a" * 64, "demo-1.0.zip") == new
-        assert catalogue.core_metadata(new) is None
+        for name, by_file in (("first", True), ("second", False)):
+            sent = upload(f"{name}.zip", name, core_metadata=b"old", metadata=PackageMetadata(summary="old"))
+            old = add(catalogue, TOOLS, sent)
+            catalogue.yank(TOOLS, old.package.id, "broken", "")
+            if by_file:
+                catalogue.delete_file(TOOLS, old.id, "")
+            else:
+                catalogue.delete_package(TOOLS, old.package.id, "")
+            new = add(catalogue, TOOLS, upload(f"{name}.zip", name.upper(), "1.0.0"), at=later)
+            package = Package(new.package.id, TOOLS.id, name.upper(), sent.normalized_name, "1.0.0", later)
+            assert new.package == package
+            assert package.id != old.package.id
+            assert find(catalogue, IN_TOOLS, f"{name}.zip") == new
+            assert details(catalogue, package) == PackageDetails(package, (new,), PackageMetadata())
+            assert catalogue.core_metadata(new.id) is None
 
-    def test_deleting_in_one_project_touches_no_other(self) -> None:
+    def test_deleting_in_one_project_changes_no_other(self) -> None:
         catalogue = self.make_catalogue()
         file, twin = add(catalogue, TOOLS, "demo-1.0.zip"), add(catalogue, LIBS, "demo-1.0.zip")
-        one, other = add(catalogue, TOOLS, "demo-1.1.zip"), add(catalogue, ELSEWHERE, "demo-1.1.zip")
-        before = [catalogue.revision([place.id], name) for place in (LIBS, ELSEWHERE) for name in (DEMO, None)]
-        catalogue.delete_file(one)
-        catalogue.delete_package(file.package)
-        assert list(catalogue.files([TOOLS.id, LIBS.id, ELSEWHERE.id], DEMO)) == [twin, other]
-        assert list(catalogue.names([TOOLS.id, LIBS.id])) == ["demo"]
-        after = [catalogue.revision([place.id], name) for place in (LIBS, ELSEWHERE) for name in (DEMO, None)]
-        assert after == before
+        one, other = add(catalogue, TOOLS, "demo-1.1.zip"), add(catalogue, OUTSIDE, "demo-1.1.zip")
+        before = revisions(catalogue, selections=[IN_LIBS, IN_OUTSIDE])
+        catalogue.delete_file(TOOLS, one.id, "")
+        catalogue.delete_package(TOOLS, file.package.id, "")
+        assert files_of(catalogue, IN_THREE) == [twin, other]
+        assert [*catalogue.names(IN_ACME)] == ["demo"]
+        assert revisions(catalogue, selections=[IN_LIBS, IN_OUTSIDE]) == before
 
-    def test_a_name_that_takes_no_uploads_can_be_yanked_and_deleted_and_still_takes_none(self) -> None:
+    def test_an_id_of_another_project_changes_nothing(self) -> None:
         catalogue = self.make_catalogue()
-        file = add(catalogue, TOOLS, "demo-1.0.zip", key="1" * 32)
-        catalogue.set_status(TOOLS, DEMO, NameStatus(Status.QUARANTINED, "done"))
-        assert catalogue.yank(file.package, "bad") == replace(file.package, yanked="bad")
-        assert catalogue.delete_file(file) == "1" * 32
-        assert list(catalogue.delete_package(file.package)) == []
-        assert catalogue.status([TOOLS.id], DEMO) == NameStatus()
+        file = add(catalogue, TOOLS, "demo-1.0.zip")
+        add(catalogue, LIBS, "demo-1.0.zip")
+        before = everything(catalogue)
+        assert catalogue.delete_file(LIBS, file.id, "") is None
+        assert catalogue.delete_package(LIBS, file.package.id, "") is None
+        assert catalogue.yank(LIBS, file.package.id, "broken", "") is None
+        assert catalogue.delete_file(OUTSIDE, file.id, "") is None
+        assert catalogue.package(LIBS.id, file.package.id) is None
+        assert everything(catalogue) == before
+
+    def test_a_quarantined_name_can_be_yanked_and_deleted_and_stays_quarantined(self) -> None:
+        catalogue = self.make_catalogue()
+        file = add(catalogue, TOOLS, "demo-1.0.zip")
+        catalogue.set_status(TOOLS, DEMO, NameStatus(Status.QUARANTINED, "malware"), "")
+        yanked = catalogue.yank(TOOLS, file.package.id, "bad", "")
+        assert yanked and yanked.yanked == "bad"
+        assert deleted(catalogue.delete_file(TOOLS, file.id, "")).package_deleted
         raised(UploadsRefused, add, catalogue, TOOLS, "demo-1.0.zip")

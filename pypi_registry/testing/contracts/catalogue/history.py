@@ -1,91 +1,93 @@
-"""What stays whatever is deleted or moved: `was_published`, `publishers`."""
+"""Tests of what the catalogue stores for ever: `publications`, and the optional `project_paths`."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from packaging.utils import canonicalize_name
 
-from pypi_registry.model import Project
+from pypi_registry.model import NameStatus, Project, Status
+from pypi_registry.storage import MAX_PUBLICATIONS
 from pypi_registry.testing.contracts.catalogue.samples import (
     ALONE,
     DEMO,
-    ELSEWHERE,
     LIBS,
+    MOVED_TOOLS,
     NESTED,
     OTHER,
+    OUTSIDE,
     TOOLS,
     CatalogueHooks,
     add,
     upload,
+    with_project_paths,
 )
 
 
-class Remembering(CatalogueHooks):
-    """The tests of `Catalogue.was_published` and `publishers`."""
+class History(CatalogueHooks):
+    """Tests of `Catalogue.publications` and `ProjectPaths`."""
 
-    def test_a_name_was_published_under_its_root_group_and_under_no_other(self) -> None:
+    def test_publications_are_pairs_of_root_group_and_project(self) -> None:
         catalogue = self.make_catalogue()
-        add(catalogue, NESTED, upload("one.zip", "One.Pkg"))
-        add(catalogue, ALONE, upload("two.zip", "two"))
-        one, two = canonicalize_name("one-pkg"), canonicalize_name("two")
-        assert catalogue.was_published("acme", one)
-        assert catalogue.was_published("alone", two)
-        for root, name in [
-            *(("acme", two), ("alone", one), ("acme/deep", one), ("", one), ("acme2", one), ("acm", one), ("%", one)),
-            *(("acme", canonicalize_name("one")), ("acme", canonicalize_name("pkg"))),
-        ]:
-            assert not catalogue.was_published(root, name), (root, name)
+        for number, project in enumerate((NESTED, ALONE, NESTED, replace(OUTSIDE, path="OtHer/Project"))):
+            add(catalogue, project, upload(f"{number}.zip", "One.Pkg", str(number)))
+        add(catalogue, TOOLS, upload("two.zip", "two"))
+        expected = [("acme", NESTED.id), ("alone", ALONE.id), ("other", OUTSIDE.id)]
+        assert sorted(catalogue.publications(canonicalize_name("one-pkg"))) == expected
+        assert [*catalogue.publications(canonicalize_name("two"))] == [("acme", TOOLS.id)]
+        for name in ("one", "pkg", "one-pkg2", "%", "absent"):
+            assert [*catalogue.publications(canonicalize_name(name))] == [], name
 
-    def test_the_root_group_counts_in_lower_case(self) -> None:
+    def test_a_publication_stays_whatever_is_deleted(self) -> None:
         catalogue = self.make_catalogue()
-        add(catalogue, Project(TOOLS.id, "AcMe/Tools"), "demo-1.0.zip")
-        assert catalogue.was_published("acme", DEMO)
+        file, other = add(catalogue, TOOLS, "demo-1.0.zip"), add(catalogue, TOOLS, upload("other.zip", "other"))
+        catalogue.delete_file(TOOLS, file.id, "")
+        catalogue.delete_package(TOOLS, other.package.id, "")
+        assert [*catalogue.publications(DEMO)] == [*catalogue.publications(OTHER)] == [("acme", TOOLS.id)]
 
-    def test_a_name_was_published_in_its_project_whatever_the_root_group_is_called_by_now(self) -> None:
+    def test_a_project_that_moved_publishes_under_its_new_root_group_too(self) -> None:
         catalogue = self.make_catalogue()
         add(catalogue, TOOLS, "demo-1.0.zip")
-        add(catalogue, LIBS, upload("other-1.0.zip", "other"))
-        assert catalogue.was_published("renamed", DEMO, [TOOLS.id])
-        assert catalogue.was_published("renamed", DEMO, (ELSEWHERE.id, LIBS.id, TOOLS.id))
-        assert not catalogue.was_published("renamed", DEMO)
-        assert not catalogue.was_published("renamed", DEMO, [LIBS.id, ELSEWHERE.id])
-        assert catalogue.was_published("acme", DEMO, [ELSEWHERE.id])
+        add(catalogue, MOVED_TOOLS, upload("other-1.0.zip", "other"))
+        assert ("acme", TOOLS.id) in catalogue.publications(DEMO)
+        assert [*catalogue.publications(OTHER)] == [("moved", TOOLS.id)]
+        add(catalogue, MOVED_TOOLS, "demo-1.1.zip")
+        assert sorted(catalogue.publications(DEMO)) == [("acme", TOOLS.id), ("moved", TOOLS.id)]
 
-    def test_a_project_that_moved_has_published_under_both_roots(self) -> None:
+    def test_at_most_1000_publications_are_returned(self) -> None:
         catalogue = self.make_catalogue()
-        moved = replace(TOOLS, path="new/tools")
-        add(catalogue, TOOLS, "demo-1.0.zip")
-        add(catalogue, moved, upload("other-1.0.zip", "other"))
-        assert [catalogue.was_published(root, DEMO) for root in ("acme", "new")] == [True, False]
-        assert [catalogue.was_published(root, OTHER) for root in ("acme", "new")] == [False, True]
-        add(catalogue, moved, "demo-1.1.zip")
-        assert [catalogue.was_published(root, DEMO) for root in ("acme", "new")] == [True, True]
+        for number in range(MAX_PUBLICATIONS + 1):
+            project = self.projects[number % len(self.projects)]
+            add(catalogue, replace(project, path=f"root-{number}/{project.path}"), f"demo-{number}.zip")
+        found = catalogue.publications(DEMO)
+        assert len({*found}) == len(found) == MAX_PUBLICATIONS
 
-    def test_a_name_stays_published_whatever_is_deleted(self) -> None:
+    def test_project_paths_are_those_of_projects_that_ever_published_sorted_by_id(self) -> None:
         catalogue = self.make_catalogue()
-        file = add(catalogue, TOOLS, "demo-1.0.zip")
-        catalogue.delete_file(file)
-        assert catalogue.was_published("acme", DEMO)
-        assert catalogue.was_published("renamed", DEMO, [TOOLS.id])
-        catalogue.delete_package(file.package)
-        assert catalogue.was_published("acme", DEMO)
-        assert catalogue.was_published("renamed", DEMO, [TOOLS.id])
-
-    def test_publishers_are_the_projects_that_ever_published_sorted_by_id(self) -> None:
-        catalogue = self.make_catalogue()
-        assert list(catalogue.publishers()) == []
-        for number, project in enumerate((TOOLS, ELSEWHERE, LIBS, TOOLS)):
+        paths = with_project_paths(catalogue)
+        catalogue.set_status(ALONE, DEMO, NameStatus(Status.ARCHIVED), "")
+        assert [*paths.project_paths()] == []
+        for number, project in enumerate((TOOLS, OUTSIDE, LIBS, TOOLS)):
             file = add(catalogue, project, f"demo-{number}.zip")
-        all_three = [(TOOLS.id, "acme/tools"), (LIBS.id, "acme/libs"), (ELSEWHERE.id, "other/place")]
-        assert [tuple(each) for each in catalogue.publishers()] == all_three
-        catalogue.delete_package(file.package)
-        assert [tuple(each) for each in catalogue.publishers()] == all_three
-        some = catalogue.publishers([ELSEWHERE.id, 7, TOOLS.id])
-        assert [tuple(each) for each in some] == [(TOOLS.id, "acme/tools"), (ELSEWHERE.id, "other/place")]
-        assert list(catalogue.publishers([])) == list(catalogue.publishers([7])) == []
+        all_three = [(TOOLS.id, "acme/tools"), (LIBS.id, "acme/libs"), (OUTSIDE.id, "other/project")]
+        assert [*paths.project_paths()] == all_three
+        catalogue.delete_package(TOOLS, file.package.id, "")
+        assert [*paths.project_paths()] == all_three
+        assert [*paths.project_paths([OUTSIDE.id, 7, TOOLS.id])] == [all_three[0], all_three[2]]
+        assert [*paths.project_paths([])] == [*paths.project_paths([7])] == []
 
-    def test_a_publisher_has_the_path_that_it_had_at_its_last_upload(self) -> None:
+    def test_every_change_stores_the_path_that_the_project_has_now(self) -> None:
         catalogue = self.make_catalogue()
-        add(catalogue, TOOLS, "demo-1.zip")
-        add(catalogue, LIBS, "demo-1.zip")
-        add(catalogue, Project(TOOLS.id, "Moved/Tools"), "demo-2.zip")
-        assert [tuple(each) for each in catalogue.publishers()] == [(TOOLS.id, "Moved/Tools"), (LIBS.id, "acme/libs")]
+        paths = with_project_paths(catalogue)
+        one, two = (add(catalogue, TOOLS, upload(f"{number}.zip", version=number)) for number in ("1", "2"))
+        add(catalogue, LIBS, "demo-1.0.zip")
+        changes: list[Callable[[Project], object]] = [
+            lambda moved: add(catalogue, moved, "demo-3.zip"),
+            lambda moved: catalogue.yank(moved, one.package.id, "broken", ""),
+            lambda moved: catalogue.set_status(moved, DEMO, NameStatus(Status.DEPRECATED), ""),
+            lambda moved: catalogue.delete_file(moved, one.id, ""),
+            lambda moved: catalogue.delete_package(moved, two.package.id, ""),
+        ]
+        for number, change in enumerate(changes):
+            change(Project(TOOLS.id, f"Moved-{number}/tools"))
+            expected = [(TOOLS.id, f"Moved-{number}/tools"), (LIBS.id, "acme/libs")]
+            assert [*paths.project_paths()] == expected, number

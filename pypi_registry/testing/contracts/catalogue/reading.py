@@ -1,147 +1,200 @@
-"""What the pages of names and the downloads are made from: `names`, `has_name`, `files`, `file`."""
+"""Tests of what pages and downloads read: `names`, `listing`, `file`."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 
-from packaging.utils import canonicalize_name
-
-from pypi_registry.model import NameStatus, PackageQuery
+from pypi_registry.model import FileWithStatus, Listing, NameStatus, PackageQuery, Project, Projects, Status
 from pypi_registry.testing.contracts.catalogue.samples import (
     DEMO,
-    ELSEWHERE,
+    EVERYWHERE,
+    IN_ACME,
+    IN_LIBS,
+    IN_OUTSIDE,
+    IN_THREE,
+    IN_TOOLS,
     LIBS,
+    OTHER,
+    OUTSIDE,
+    SHA256,
     TOOLS,
     CatalogueHooks,
     add,
+    deleted,
+    details,
     filenames,
+    files_of,
+    find,
     listed,
+    listing,
+    statuses_of,
     upload,
 )
 
+_ARCHIVED, _QUARANTINED = NameStatus(Status.ARCHIVED, "old"), NameStatus(Status.QUARANTINED, "malware")
+
 
 class Reading(CatalogueHooks):
-    """The tests of `Catalogue.names`, `has_name`, `files` and `file`."""
+    """Tests of `Catalogue.names`, `listing` and `file`."""
 
-    def test_names_are_each_there_once_and_sorted(self) -> None:
+    def test_names_are_sorted_and_unique(self) -> None:
         catalogue = self.make_catalogue()
-        for project, name in ((TOOLS, "zeta"), (LIBS, "Zeta"), (TOOLS, "A.b"), (LIBS, "a-c"), (ELSEWHERE, "hidden")):
+        for project, name in ((TOOLS, "zeta"), (LIBS, "Zeta"), (TOOLS, "A.b"), (LIBS, "a-c"), (OUTSIDE, "hidden")):
             add(catalogue, project, upload(f"{name}.zip", name))
         add(catalogue, TOOLS, upload("zeta-2.zip", "ZETA", "2.0"))
         add(catalogue, TOOLS, upload("ab.zip", "ab"))
-        assert list(catalogue.names([TOOLS.id, LIBS.id])) == ["a-b", "a-c", "ab", "zeta"]
-        assert list(catalogue.names([LIBS.id, TOOLS.id, LIBS.id])) == ["a-b", "a-c", "ab", "zeta"]
-        assert list(catalogue.names([LIBS.id])) == ["a-c", "zeta"]
-        assert all(isinstance(name, str) for name in catalogue.names([LIBS.id]))
+        assert [*catalogue.names(IN_ACME)] == ["a-b", "a-c", "ab", "zeta"]
+        assert [*catalogue.names(Projects([LIBS, TOOLS]))] == ["a-b", "a-c", "ab", "zeta"]
+        assert [*catalogue.names(IN_LIBS)] == ["a-c", "zeta"]
+        assert all(isinstance(name, str) for name in catalogue.names(IN_LIBS))
 
-    def test_a_name_is_there_while_it_has_a_package_with_files_or_without(self) -> None:
+    def test_a_name_is_there_while_it_has_a_package(self) -> None:
         catalogue = self.make_catalogue()
-        assert not catalogue.has_name([TOOLS.id], DEMO)
+        assert listing(catalogue, IN_TOOLS) is None
         first, second = add(catalogue, TOOLS, "demo-1.zip"), add(catalogue, TOOLS, upload("demo-2.zip", version="2"))
-        assert catalogue.has_name([TOOLS.id], DEMO)
-        assert catalogue.has_name((LIBS.id, TOOLS.id), DEMO)
-        assert not catalogue.has_name([LIBS.id, ELSEWHERE.id], DEMO)
-        assert not catalogue.has_name([TOOLS.id], canonicalize_name("dem"))
-        catalogue.delete_file(first)
-        catalogue.delete_package(second.package)
-        assert catalogue.has_name([TOOLS.id], DEMO)
-        assert list(catalogue.names([TOOLS.id])) == ["demo"]
-        catalogue.delete_package(first.package)
-        assert not catalogue.has_name([TOOLS.id], DEMO)
-        assert list(catalogue.names([TOOLS.id])) == []
+        assert listing(catalogue, IN_THREE) == Listing((first, second), {TOOLS.id: NameStatus()})
+        assert listing(catalogue, Projects([LIBS, OUTSIDE])) is None
+        assert listing(catalogue, IN_TOOLS, OTHER) is None
+        catalogue.delete_file(TOOLS, first.id, "")
+        assert listing(catalogue, IN_TOOLS) == Listing((second,), {TOOLS.id: NameStatus()})
+        assert [*catalogue.names(IN_TOOLS)] == ["demo"]
+        catalogue.delete_package(TOOLS, second.package.id, "")
+        assert listing(catalogue, IN_TOOLS) is None
+        assert [*catalogue.names(IN_TOOLS)] == []
 
-    def test_files_are_those_of_the_name_and_of_the_projects_oldest_first(self) -> None:
+    def test_a_listing_has_the_files_of_its_name_and_projects_oldest_first(self) -> None:
         catalogue = self.make_catalogue()
-        for number, project in enumerate((TOOLS, LIBS, TOOLS, ELSEWHERE, LIBS)):
+        for number, project in enumerate((TOOLS, LIBS, TOOLS, OUTSIDE, LIBS)):
             add(catalogue, project, upload(f"demo-{9 - number}.zip", version=str(9 - number % 2)))
         add(catalogue, TOOLS, upload("other.zip", "other"))
-        assert filenames(catalogue.files([TOOLS.id], DEMO)) == ["demo-9.zip", "demo-7.zip"]
-        for projects in ([TOOLS.id, LIBS.id], [LIBS.id, TOOLS.id], (LIBS.id, TOOLS.id, LIBS.id)):
-            found = filenames(catalogue.files(projects, DEMO))
-            assert found == ["demo-9.zip", "demo-8.zip", "demo-7.zip", "demo-5.zip"]
+        assert filenames(files_of(catalogue, IN_TOOLS)) == ["demo-9.zip", "demo-7.zip"]
+        for projects in (IN_ACME, Projects([LIBS, TOOLS])):
+            assert filenames(files_of(catalogue, projects)) == ["demo-9.zip", "demo-8.zip", "demo-7.zip", "demo-5.zip"]
 
-    def test_there_may_be_more_than_a_page_of_anything(self) -> None:
+    def test_a_listing_has_the_status_in_each_project_that_has_the_name(self) -> None:
+        catalogue = self.make_catalogue()
+        for project, status in ((TOOLS, _ARCHIVED), (LIBS, NameStatus()), (OUTSIDE, _QUARANTINED)):
+            add(catalogue, project, "demo-1.0.zip")
+            catalogue.set_status(project, DEMO, status, "")
+        add(catalogue, TOOLS, upload("other.zip", "other"))
+        for project in EVERYWHERE:
+            catalogue.set_status(project, OTHER, _QUARANTINED, "")
+        assert statuses_of(catalogue, EVERYWHERE) == {
+            TOOLS.id: _ARCHIVED,
+            LIBS.id: NameStatus(),
+            OUTSIDE.id: _QUARANTINED,
+        }
+        assert statuses_of(catalogue, IN_ACME) == {TOOLS.id: _ARCHIVED, LIBS.id: NameStatus()}
+        # The other projects have a status of this name, but no package.
+        assert statuses_of(catalogue, EVERYWHERE, OTHER) == {TOOLS.id: _QUARANTINED}
+
+    def test_a_name_may_have_many_files_and_a_project_many_names(self) -> None:
         catalogue = self.make_catalogue()
         files = [add(catalogue, TOOLS, f"demo-{number:03}.zip") for number in range(101)]
-        assert list(catalogue.files([TOOLS.id], DEMO)) == list(catalogue.package_files(files[0].package)) == files
+        found = details(catalogue, files[0].package)
+        assert files_of(catalogue, IN_TOOLS) == files
+        assert found and [*found.files] == files
         names = [f"name-{number:03}" for number in range(101)]
         for name in names:
             add(catalogue, LIBS, upload(f"{name}.zip", name))
-        assert list(catalogue.names([LIBS.id])) == names
-        packages, total = listed(catalogue, [LIBS.id])
+        assert [*catalogue.names(IN_LIBS)] == names
+        packages, total = listed(catalogue, IN_LIBS)
         assert ([package.name for package in packages], total) == (names, 101)
-        assert sorted(catalogue.delete_package(files[0].package)) == sorted(file.key for file in files)
+        assert [*deleted(catalogue.delete_package(TOOLS, files[0].package.id, "")).files] == files
 
-    def test_of_several_files_the_newest_of_that_name_and_digest_is_found(self) -> None:
+    def test_of_several_files_with_one_name_and_digest_the_newest_is_found(self) -> None:
         catalogue = self.make_catalogue()
         old, new = add(catalogue, TOOLS, "demo-1.0.zip"), add(catalogue, LIBS, "demo-1.0.zip")
-        other = add(catalogue, ELSEWHERE, upload("demo-1.0.zip", sha256="b" * 64))
-        everywhere = [LIBS.id, TOOLS.id, ELSEWHERE.id]
-        assert catalogue.file(everywhere, "a" * 64, "demo-1.0.zip") == new
-        assert catalogue.file(everywhere[::-1], "a" * 64, "demo-1.0.zip") == new
-        assert catalogue.file([TOOLS.id, ELSEWHERE.id], "a" * 64, "demo-1.0.zip") == old
-        assert catalogue.file(everywhere, "b" * 64, "demo-1.0.zip") == other
+        other = add(catalogue, OUTSIDE, upload("demo-1.0.zip", sha256="b" * 64))
+        assert find(catalogue, IN_THREE, "demo-1.0.zip") == new
+        assert find(catalogue, Projects([TOOLS, LIBS, OUTSIDE]), "demo-1.0.zip") == new
+        assert find(catalogue, Projects([TOOLS, OUTSIDE]), "demo-1.0.zip") == old
+        assert find(catalogue, IN_THREE, "demo-1.0.zip", "b" * 64) == other
 
-    def test_a_file_needs_its_project_its_digest_and_its_name(self) -> None:
+    def test_a_quarantined_file_is_found_only_if_every_other_is_quarantined(self) -> None:
+        catalogue = self.make_catalogue()
+        files = {project: add(catalogue, project, "demo-1.0.zip") for project in (TOOLS, LIBS, OUTSIDE)}
+        for quarantined, expected in ((OUTSIDE, LIBS), (LIBS, TOOLS)):
+            catalogue.set_status(quarantined, DEMO, _QUARANTINED, "")
+            found = catalogue.file(IN_THREE, SHA256, "demo-1.0.zip")
+            assert found == FileWithStatus(files[expected], NameStatus())
+        catalogue.set_status(TOOLS, DEMO, replace(_QUARANTINED, reason="all are"), "")
+        assert catalogue.file(IN_THREE, SHA256, "demo-1.0.zip") == FileWithStatus(files[OUTSIDE], _QUARANTINED)
+
+    def test_a_file_is_found_with_the_status_of_its_name_in_its_project(self) -> None:
+        catalogue = self.make_catalogue()
+        old, new = add(catalogue, TOOLS, "demo-1.0.zip"), add(catalogue, LIBS, "demo-1.0.zip")
+        for status in (NameStatus(), NameStatus(Status.DEPRECATED), _ARCHIVED):
+            catalogue.set_status(LIBS, DEMO, status, "")
+            catalogue.set_status(LIBS, OTHER, _QUARANTINED, "")
+            assert catalogue.file(IN_ACME, SHA256, "demo-1.0.zip") == FileWithStatus(new, status)
+        assert catalogue.file(IN_TOOLS, SHA256, "demo-1.0.zip") == FileWithStatus(old, NameStatus())
+
+    def test_a_file_is_found_by_its_project_its_digest_and_its_name(self) -> None:
         catalogue = self.make_catalogue()
         file = add(catalogue, TOOLS, "demo-1.0.zip")
         for projects, sha256, filename in _NO_FILE:
             assert catalogue.file(projects, sha256, filename) is None, (projects, sha256, filename)
-        assert catalogue.file([TOOLS.id], "a" * 64, "demo-1.0.zip") == file
+        assert find(catalogue, IN_TOOLS, "demo-1.0.zip") == file
+        for file_id in (0, -1, file.id + 1000, 10**18 - 1):
+            assert catalogue.core_metadata(file_id) is None, file_id
 
-    def test_no_projects_hold_nothing(self) -> None:
+    def test_without_projects_there_is_nothing(self) -> None:
         catalogue = self.make_catalogue()
-        package = add(catalogue, TOOLS, "demo-1.0.zip").package
-        none: Sequence[int]
-        for none in ([], ()):
-            assert list(catalogue.names(none)) == []
-            assert not catalogue.has_name(none, DEMO)
-            assert list(catalogue.files(none, DEMO)) == []
-            assert catalogue.file(none, "a" * 64, "demo-1.0.zip") is None
-            assert catalogue.package(none, package.id) is None
-            assert listed(catalogue, none) == ([], 0)
-            assert catalogue.status(none, DEMO) == NameStatus()
-            assert catalogue.revision(none, DEMO) == catalogue.revision(none, None) == 0
-            assert list(catalogue.publishers(none)) == []
+        add(catalogue, TOOLS, "demo-1.0.zip")
+        none = Projects()
+        assert [*catalogue.names(none)] == []
+        assert catalogue.listing(none, DEMO) is None
+        assert catalogue.file(none, SHA256, "demo-1.0.zip") is None
+        assert listed(catalogue, none) == ([], 0)
+        assert catalogue.revision(none, DEMO) is catalogue.revision(none, None) is None
 
     def test_a_group_may_have_thousands_of_projects(self) -> None:
         catalogue = self.make_catalogue()
         file = add(catalogue, LIBS, "demo-1.0.zip")
-        projects = [*range(5000, 0, -1)]
-        assert list(catalogue.files(projects, DEMO)) == [file]
-        assert list(catalogue.names(projects)) == ["demo"]
-        assert catalogue.has_name(projects, DEMO)
-        assert catalogue.file(projects, "a" * 64, "demo-1.0.zip") == file
-        assert catalogue.package(projects, file.package.id) == file.package
+        add(catalogue, OUTSIDE, "demo-1.0.zip")
+        projects = Projects(Project(number, f"acme/{number}") for number in range(5000, 0, -1))
+        assert listing(catalogue, projects) == Listing((file,), {LIBS.id: NameStatus()})
+        assert [*catalogue.names(projects)] == ["demo"]
+        assert find(catalogue, projects, "demo-1.0.zip") == file
         assert listed(catalogue, projects) == ([file.package], 1)
-        assert catalogue.status(projects, DEMO) == NameStatus()
-        assert catalogue.revision(projects, DEMO) > 0
-        assert catalogue.was_published("", DEMO, projects)
-        assert list(catalogue.publishers(projects)) == [(LIBS.id, "acme/libs")]
+        before = [catalogue.revision(projects, name) for name in (DEMO, None)]
+        assert None not in before
+        add(catalogue, TOOLS, upload("other-1.0.zip", "other"))
+        add(catalogue, LIBS, "demo-1.1.zip")
+        after = [catalogue.revision(projects, name) for name in (DEMO, None)]
+        assert all(was != now for was, now in zip(before, after, strict=True))
 
-    def test_what_was_given_is_the_callers_own(self) -> None:
+    def test_a_returned_sequence_belongs_to_the_caller(self) -> None:
         catalogue = self.make_catalogue()
         file = add(catalogue, TOOLS, "demo-1.0.zip")
-        for given in (
-            catalogue.files([TOOLS.id], DEMO),
-            catalogue.package_files(file.package),
-            catalogue.names([TOOLS.id]),
-            catalogue.packages([TOOLS.id], PackageQuery())[0],
-            catalogue.publishers(),
+        page, package = catalogue.listing(IN_TOOLS, DEMO), catalogue.package(TOOLS.id, file.package.id)
+        assert page is not None
+        assert package is not None
+        for returned in (
+            page.files,
+            page.statuses,
+            package.files,
+            catalogue.names(IN_TOOLS),
+            catalogue.packages(IN_TOOLS, PackageQuery())[0],
+            catalogue.publications(DEMO),
         ):
-            if isinstance(given, list):
-                given.clear()
-        assert list(catalogue.files([TOOLS.id], DEMO)) == list(catalogue.package_files(file.package)) == [file]
-        assert list(catalogue.names([TOOLS.id])) == ["demo"]
-        assert listed(catalogue, [TOOLS.id]) == ([file.package], 1)
-        assert list(catalogue.publishers()) == [(TOOLS.id, "acme/tools")]
+            if isinstance(returned, list | dict):
+                returned.clear()
+        again = details(catalogue, file.package)
+        assert listing(catalogue, IN_TOOLS) == Listing((file,), {TOOLS.id: NameStatus()})
+        assert again and [*again.files] == [file]
+        assert [*catalogue.names(IN_TOOLS)] == ["demo"]
+        assert listed(catalogue, IN_TOOLS) == ([file.package], 1)
+        assert [*catalogue.publications(DEMO)] == [("acme", TOOLS.id)]
 
 
 _NO_FILE = [
-    ([LIBS.id], "a" * 64, "demo-1.0.zip"),
-    ([TOOLS.id], "b" * 64, "demo-1.0.zip"),
-    ([TOOLS.id], "a" * 63, "demo-1.0.zip"),
-    ([TOOLS.id], "a" * 64, "Demo-1.0.zip"),
-    ([TOOLS.id], "a" * 64, "demo-1.0%"),
-    ([TOOLS.id], "a" * 64, "demo-1.0_zip"),
-    ([TOOLS.id], "", ""),
-    ([TOOLS.id], "a\0", "\0"),
+    (IN_LIBS, SHA256, "demo-1.0.zip"),
+    (IN_OUTSIDE, SHA256, "demo-1.0.zip"),
+    (IN_TOOLS, "b" * 64, "demo-1.0.zip"),
+    (IN_TOOLS, "a" * 63, "demo-1.0.zip"),
+    (IN_TOOLS, SHA256, "Demo-1.0.zip"),
+    (IN_TOOLS, SHA256, "demo-1.0%"),
+    (IN_TOOLS, SHA256, "demo-1.0_zip"),
+    (IN_TOOLS, "", ""),
+    (IN_TOOLS, "a\0", "\0"),
 ]

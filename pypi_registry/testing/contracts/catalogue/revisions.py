@@ -1,13 +1,21 @@
-"""When a page has changed, by which it is kept or rendered anew: `revision`."""
+"""Tests of `revision`, which decides whether a cached page is rendered again."""
 
 from collections.abc import Callable
 
-from pypi_registry.model import NameStatus, Status
+from pypi_registry.errors import FileTaken
+from pypi_registry.model import NameStatus, Project, Projects, Status
+from pypi_registry.storage import Catalogue
 from pypi_registry.testing.contracts.catalogue.samples import (
     DEMO,
-    ELSEWHERE,
+    IN_ACME,
+    IN_LIBS,
+    IN_OUTSIDE,
+    IN_THREE,
+    IN_TOOLS,
     LIBS,
+    MOVED_TOOLS,
     OTHER,
+    OUTSIDE,
     TOOLS,
     CatalogueHooks,
     add,
@@ -15,120 +23,162 @@ from pypi_registry.testing.contracts.catalogue.samples import (
     revisions,
     upload,
 )
+from pypi_registry.testing.contracts.threads import raised
 
-_PROJECT, _GROUP, _LARGER_GROUP = [TOOLS.id], [TOOLS.id, LIBS.id], [LIBS.id, ELSEWHERE.id, TOOLS.id]
+_SINGLE = (IN_TOOLS, IN_LIBS, IN_OUTSIDE)
+_WITH_TOOLS = (IN_TOOLS, IN_ACME, IN_THREE)
+_NEIGHBOUR = Project(5, "moved/neighbour")
+_MOVED_GROUP = Projects([MOVED_TOOLS, _NEIGHBOUR])
+_DEPRECATED = NameStatus(Status.DEPRECATED)
 
 
-class Revising(CatalogueHooks):
-    """The tests of `Catalogue.revision`."""
+class Revisions(CatalogueHooks):
+    """Tests of `Catalogue.revision`. Revisions are compared for equality and nothing else."""
 
-    def test_what_never_was_has_the_revision_0(self) -> None:
+    def test_there_is_a_revision_where_there_is_something_to_show(self) -> None:
         catalogue = self.make_catalogue()
-        for projects in (_PROJECT, _GROUP):
-            assert catalogue.revision(projects, DEMO) == 0
-            assert catalogue.revision(projects, None) == 0
-        add(catalogue, TOOLS, "demo-1.0.zip")
-        assert catalogue.revision([LIBS.id], DEMO) == 0
-        assert catalogue.revision([LIBS.id], None) == 0
-        for projects in (_PROJECT, _GROUP):
-            assert catalogue.revision(projects, OTHER) == 0
-            assert catalogue.revision(projects, DEMO) > 0
-            assert catalogue.revision(projects, None) > 0
+        assert {*revisions(catalogue).values()} == {None}
+        file = add(catalogue, TOOLS, "demo-1.0.zip")
+        for projects in _WITH_TOOLS:
+            assert catalogue.revision(projects, DEMO) is not None
+            assert catalogue.revision(projects, None) is not None
+            assert catalogue.revision(projects, OTHER) is None
+        for projects in (IN_LIBS, IN_OUTSIDE):
+            assert catalogue.revision(projects, DEMO) is catalogue.revision(projects, None) is None
+        assert all(hash(revision) is not None for revision in revisions(catalogue).values())
+        catalogue.delete_file(TOOLS, file.id, "")
+        assert {*revisions(catalogue, [DEMO], [IN_TOOLS]).values()} == {None}
 
-    def test_every_file_raises_the_revision_of_its_page(self) -> None:
+    def test_every_change_of_a_page_changes_its_revision(self) -> None:
         catalogue = self.make_catalogue()
-        for projects in (_PROJECT, _GROUP, _LARGER_GROUP):
-            seen = [catalogue.revision(projects, DEMO)]
-            for number, project in enumerate([TOOLS, TOOLS, LIBS, ELSEWHERE, TOOLS, LIBS]):
-                if project.id in projects:
-                    add(catalogue, project, f"demo-{len(projects)}-{number}.zip")
-                    seen.append(catalogue.revision(projects, DEMO))
-            assert seen == sorted(set(seen)), projects
-            assert len(seen) > 3
+        add(catalogue, TOOLS, "demo-0.zip")  # it stays, so that there always is a page
+        for number, change in enumerate(_changes(catalogue, TOOLS)):
+            before = [catalogue.revision(projects, DEMO) for projects in _WITH_TOOLS]
+            change()
+            after = [catalogue.revision(projects, DEMO) for projects in _WITH_TOOLS]
+            assert all(was != now for was, now in zip(before, after, strict=True)), f"change {number}"
 
-    def test_every_new_name_raises_the_revision_of_the_index(self) -> None:
+    def test_a_revision_of_several_projects_changes_with_each_of_them(self) -> None:
         catalogue = self.make_catalogue()
-        for projects in (_PROJECT, _GROUP):
-            seen = [catalogue.revision(projects, None)]
-            for number, project in enumerate([TOOLS, TOOLS, LIBS, TOOLS, LIBS]):
-                if project.id in projects:
-                    add(catalogue, project, upload(f"{len(projects)}-{number}.zip", f"name-{len(projects)}-{number}"))
-                    seen.append(catalogue.revision(projects, None))
-            assert seen == sorted(set(seen)), projects
-            assert len(seen) > 3
+        for name in ("demo", "other"):
+            for project in (OUTSIDE, LIBS, TOOLS, LIBS):
+                before = revisions(catalogue, [DEMO], [IN_THREE])
+                add(catalogue, project, upload(f"{name}-{before}.zip", f"{name}-{project.id}"))
+                add(catalogue, project, f"demo-{name}-{before}.zip")
+                after = revisions(catalogue, [DEMO], [IN_THREE])
+                assert after[IN_THREE, DEMO] != before[IN_THREE, DEMO], (name, project)
+                if project.id != LIBS.id:  # it comes twice, and its index changes once
+                    assert after[IN_THREE, None] != before[IN_THREE, None], (name, project)
 
-    def test_a_name_that_is_new_in_one_project_of_a_group_raises_the_index_of_the_group(self) -> None:
+    def test_the_revision_of_the_index_changes_with_the_first_and_the_last_package_of_a_name(self) -> None:
         catalogue = self.make_catalogue()
-        add(catalogue, TOOLS, "demo-1.0.zip")
-        before = catalogue.revision(_GROUP, None)
-        add(catalogue, LIBS, upload("other-1.0.zip", "other"))
-        assert catalogue.revision(_GROUP, None) > before
+        add(catalogue, TOOLS, upload("other.zip", "other"))
+        for by_file in (True, False):
+            seen = [_of_indexes(catalogue)]
+            one, two = add(catalogue, TOOLS, "demo-1.zip"), add(catalogue, TOOLS, upload("demo-2.zip", version="2"))
+            seen.append(_of_indexes(catalogue))
+            catalogue.delete_package(TOOLS, one.package.id, "")
+            assert catalogue.revision(IN_TOOLS, None) == seen[-1][0]
+            if by_file:
+                catalogue.delete_file(TOOLS, two.id, "")
+            else:
+                catalogue.delete_package(TOOLS, two.package.id, "")
+            seen.append(_of_indexes(catalogue))
+            for before, after in zip(seen, seen[1:], strict=False):
+                assert all(was != now for was, now in zip(before, after, strict=True)), by_file
 
-    def test_whatever_changes_a_page_raises_its_revision(self) -> None:
-        catalogue = self.make_catalogue()
-        first, second = add(catalogue, TOOLS, "demo-1.0.zip"), add(catalogue, TOOLS, upload("demo-2.zip", version="2"))
-        acts: list[Callable[[], object]] = [
-            lambda: catalogue.yank(first.package, "broken"),
-            lambda: catalogue.yank(first.package, "more broken"),
-            lambda: catalogue.yank(first.package, None),
-            lambda: catalogue.set_status(TOOLS, DEMO, NameStatus(Status.DEPRECATED)),
-            lambda: catalogue.set_status(TOOLS, DEMO, NameStatus(Status.DEPRECATED, "old")),
-            lambda: catalogue.set_status(TOOLS, DEMO, NameStatus()),
-            lambda: catalogue.delete_file(first),
-            lambda: catalogue.delete_package(first.package),
-            lambda: catalogue.delete_package(second.package),
-            lambda: add(catalogue, TOOLS, "demo-1.0.zip"),
-        ]
-        for number, act in enumerate(acts):
-            before = [catalogue.revision(projects, DEMO) for projects in (_PROJECT, _GROUP)]
-            act()
-            after = [catalogue.revision(projects, DEMO) for projects in (_PROJECT, _GROUP)]
-            assert all(was < now for was, now in zip(before, after, strict=True)), f"act {number}"
-
-    def test_the_index_changes_when_a_name_loses_its_last_package_and_gets_one_again(self) -> None:
-        catalogue = self.make_catalogue()
-
-        def index() -> list[int]:
-            return [catalogue.revision(projects, None) for projects in (_PROJECT, _GROUP)]
-
-        one, two = add(catalogue, TOOLS, "demo-1.zip"), add(catalogue, TOOLS, upload("demo-2.zip", version="2"))
-        catalogue.delete_file(one)
-        catalogue.delete_package(one.package)
-        full = index()
-        catalogue.delete_package(two.package)
-        empty = index()
-        assert all(was < now for was, now in zip(full, empty, strict=True))
-        add(catalogue, TOOLS, "demo-1.zip")
-        assert all(was < now for was, now in zip(empty, index(), strict=True))
-
-    def test_the_revision_of_the_index_stays_while_it_shows_the_same_names(self) -> None:
+    def test_the_revision_of_the_index_stays_while_a_project_has_the_same_names(self) -> None:
         catalogue = self.make_catalogue()
         one = add(catalogue, TOOLS, "demo-1.zip")
-        before = catalogue.revision(_PROJECT, None)
+        before = catalogue.revision(IN_TOOLS, None)
         two = add(catalogue, TOOLS, upload("demo-2.zip", version="2"))
-        catalogue.delete_file(one)
-        catalogue.delete_package(one.package)
-        catalogue.yank(two.package, "")
-        catalogue.set_status(TOOLS, DEMO, NameStatus(Status.DEPRECATED))
-        assert catalogue.revision(_PROJECT, None) == before
+        catalogue.delete_file(TOOLS, one.id, "")
+        catalogue.yank(TOOLS, two.package.id, "", "")
+        catalogue.set_status(TOOLS, DEMO, _DEPRECATED, "")
+        assert catalogue.revision(IN_TOOLS, None) == before
 
-    def test_a_revision_stays_where_nothing_changed(self) -> None:
+    def test_the_revision_of_a_project_stays_where_nothing_changed(self) -> None:
         catalogue = self.make_catalogue()
-        demo, other = add(catalogue, TOOLS, "demo-1.0.zip"), add(catalogue, TOOLS, upload("other.zip", "other"))
+        add(catalogue, TOOLS, "demo-1.0.zip")
         add(catalogue, LIBS, "demo-1.0.zip")
-        before = revisions(catalogue, [DEMO, OTHER])
+        other = add(catalogue, TOOLS, upload("other.zip", "other"))
+        add(catalogue, TOOLS, upload("other-0.zip", "other"))
+        before = revisions(catalogue)
         everything(catalogue)
-        assert revisions(catalogue, [DEMO, OTHER]) == before
-        acts: list[Callable[[], object]] = [
+        raised(FileTaken, add, catalogue, TOOLS, "demo-1.0.zip")
+        assert revisions(catalogue) == before
+        changes: list[Callable[[], object]] = [
             lambda: add(catalogue, TOOLS, upload("other-2.zip", "other", "2.0")),
-            lambda: catalogue.yank(other.package, "broken"),
-            lambda: catalogue.set_status(TOOLS, OTHER, NameStatus(Status.DEPRECATED)),
-            lambda: catalogue.delete_file(other),
+            lambda: catalogue.yank(TOOLS, other.package.id, "broken", ""),
+            lambda: catalogue.set_status(TOOLS, OTHER, _DEPRECATED, ""),
+            lambda: catalogue.delete_file(TOOLS, other.id, ""),
         ]
-        for number, act in enumerate(acts):
-            before = revisions(catalogue, [DEMO, OTHER])
-            act()
-            after = revisions(catalogue, [DEMO, OTHER])
-            assert {key for key in before if before[key] != after[key]} == {(TOOLS.id, OTHER)}, f"act {number}"
-        catalogue.delete_package(demo.package)
-        assert revisions(catalogue, [DEMO, OTHER])[LIBS.id, DEMO] == before[LIBS.id, DEMO]
+        for number, change in enumerate(changes):
+            before = revisions(catalogue, selections=_SINGLE)
+            change()
+            after = revisions(catalogue, selections=_SINGLE)
+            assert {key for key in before if before[key] != after[key]} == {(IN_TOOLS, OTHER)}, f"change {number}"
+
+    def test_the_revision_of_a_group_stays_when_another_root_group_changes(self) -> None:
+        catalogue = self.make_catalogue()
+        for project in (TOOLS, LIBS, OUTSIDE):
+            add(catalogue, project, "demo-1.0.zip")
+        before = revisions(catalogue, selections=[IN_ACME])
+        add(catalogue, OUTSIDE, upload("other.zip", "other"))
+        for change in _changes(catalogue, OUTSIDE):
+            change()
+        assert revisions(catalogue, selections=[IN_ACME]) == before
+
+    def test_a_project_that_moved_has_a_revision_in_its_new_root_group_at_once(self) -> None:
+        catalogue = self.make_catalogue()
+        add(catalogue, TOOLS, "demo-1.0.zip")
+        for projects in (Projects([MOVED_TOOLS]), _MOVED_GROUP):
+            assert None not in revisions(catalogue, [DEMO], [projects]).values(), projects
+
+    def test_a_change_of_a_project_that_moved_changes_the_revisions_of_both_root_groups(self) -> None:
+        # A page of the old root group may be cached until the project moves back.
+        catalogue = self.make_catalogue()
+        add(catalogue, TOOLS, "demo-0.zip")
+        add(catalogue, LIBS, "demo-0.zip")
+        selections = (IN_ACME, _MOVED_GROUP)
+        for number, change in enumerate(_changes(catalogue, MOVED_TOOLS)):
+            before = [catalogue.revision(projects, DEMO) for projects in selections]
+            change()
+            after = [catalogue.revision(projects, DEMO) for projects in selections]
+            assert all(was != now for was, now in zip(before, after, strict=True)), f"change {number}"
+        before = [catalogue.revision(projects, None) for projects in selections]
+        add(catalogue, MOVED_TOOLS, upload("other.zip", "other"))
+        after = [catalogue.revision(projects, None) for projects in selections]
+        assert all(was != now for was, now in zip(before, after, strict=True))
+
+    def test_revisions_are_random(self) -> None:
+        # A counter would return the revision of a newer page after a backup was restored.
+        first, second = self.make_catalogue(), self.make_second_catalogue()
+        for catalogue in (first, second):
+            add(catalogue, TOOLS, "demo-1.0.zip", key="0" * 32)
+        for projects in (IN_TOOLS, IN_ACME):
+            for name in (DEMO, None):
+                assert first.revision(projects, name) != second.revision(projects, name), (projects, name)
+
+
+def _changes(catalogue: Catalogue, project: Project) -> list[Callable[[], object]]:
+    """Return changes of the page of ``demo`` in a project, to be called in this order."""
+    [first, second] = [
+        add(catalogue, project, upload(f"changes-{number}.zip", version=f"{number}.0")) for number in (1, 2)
+    ]
+    return [
+        lambda: catalogue.yank(project, first.package.id, "broken", ""),
+        lambda: catalogue.yank(project, first.package.id, "more broken", ""),
+        lambda: catalogue.yank(project, first.package.id, None, ""),
+        lambda: catalogue.set_status(project, DEMO, _DEPRECATED, ""),
+        lambda: catalogue.set_status(project, DEMO, NameStatus(Status.DEPRECATED, "old"), ""),
+        lambda: catalogue.set_status(project, DEMO, NameStatus(), ""),
+        lambda: add(catalogue, project, "changes-1.tar.gz"),
+        lambda: catalogue.delete_file(project, first.id, ""),
+        lambda: catalogue.delete_package(project, second.package.id, ""),
+        lambda: add(catalogue, project, "changes-1.zip"),
+    ]
+
+
+def _of_indexes(catalogue: Catalogue) -> list[object]:
+    return [catalogue.revision(projects, None) for projects in _WITH_TOOLS]

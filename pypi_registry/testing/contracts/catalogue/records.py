@@ -1,0 +1,164 @@
+"""Tests of the optional `Enumerable`, by which whole catalogues are checked, copied and exported."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+from pypi_registry.model import NameStatus, PackageMetadata, Status
+from pypi_registry.storage import (
+    Enumerable,
+    FileRecord,
+    PackageRecord,
+    ProjectRecord,
+    PublicationRecord,
+    Record,
+    StatusRecord,
+)
+from pypi_registry.stores.memory import MemoryCatalogue
+from pypi_registry.testing.contracts.catalogue.samples import (
+    DEMO,
+    EVERYWHERE,
+    IN_ACME,
+    IN_LIBS,
+    IN_TOOLS,
+    LIBS,
+    OTHER,
+    TOOLS,
+    CatalogueHooks,
+    add,
+    answers,
+    as_enumerable,
+    everything,
+    files_of,
+    publish_history,
+    revisions,
+    upload,
+)
+from pypi_registry.testing.contracts.threads import raised
+
+R = TypeVar("R", bound=Record)
+_ARCHIVED = NameStatus(Status.ARCHIVED, "old")
+
+
+class Records(CatalogueHooks):
+    """Tests of `Enumerable`."""
+
+    def test_the_records_are_everything_and_a_package_comes_before_its_files(self) -> None:
+        catalogue = self.make_catalogue()
+        source = as_enumerable(catalogue)
+        assert [*source.records()] == []
+        publish_history(catalogue)
+        records = [*source.records()]
+        assert len(records) == len({*records})
+        files = [*files_of(catalogue, EVERYWHERE, DEMO), *files_of(catalogue, EVERYWHERE, OTHER)]
+        assert {(record.file, record.core_metadata) for record in _only(FileRecord, records)} == {
+            (file, catalogue.core_metadata(file.id)) for file in files
+        }
+        found = [catalogue.package(*key) for key in {(file.package.project_id, file.package.id) for file in files}]
+        assert {*_only(PackageRecord, records)} == {
+            PackageRecord(each.package, each.metadata) for each in found if each
+        }
+        assert {*_only(ProjectRecord, records)} == {
+            ProjectRecord(TOOLS.id, "acme/tools"),
+            ProjectRecord(LIBS.id, "moved/libs"),
+        }
+        assert StatusRecord(LIBS.id, DEMO, _ARCHIVED) in records
+        assert {*_only(PublicationRecord, records)} == {
+            PublicationRecord(name, *pair) for name in (DEMO, OTHER) for pair in catalogue.publications(name)
+        }
+        place = {record: number for number, record in enumerate(records)}
+        projects = {record.id: place[record] for record in _only(ProjectRecord, records)}
+        packages = {record.package.id: place[record] for record in _only(PackageRecord, records)}
+        for package in _only(PackageRecord, records):
+            assert projects[package.package.project_id] < place[package]
+        for file in _only(FileRecord, records):
+            assert packages[file.file.package.id] < place[file]
+
+    def test_records_restore_the_answers_of_a_catalogue_in_another_one(self) -> None:
+        # There and back: into a catalogue of this package, and from one.
+        catalogue, other = self.make_catalogue(), MemoryCatalogue()
+        target = as_enumerable(catalogue)
+        publish_history(other)
+        _restore(other.records(), target)
+        assert answers(catalogue) == answers(other)
+        back = MemoryCatalogue()
+        _restore(target.records(), back)
+        assert answers(back) == answers(other)
+
+    def test_restoring_a_record_again_changes_nothing(self) -> None:
+        catalogue = self.make_catalogue()
+        target = as_enumerable(catalogue)
+        publish_history(catalogue)
+        before = everything(catalogue)
+        _restore([*target.records()], target)
+        assert everything(catalogue) == before
+
+    def test_a_record_in_conflict_with_another_raises_value_error_and_changes_nothing(self) -> None:
+        catalogue = self.make_catalogue()
+        target = as_enumerable(catalogue)
+        file, other = add(catalogue, TOOLS, "demo-1.0.zip"), add(catalogue, LIBS, upload("other-1.0.zip", "other"))
+        missing = replace(file.package, id=other.id + 1000, version="3.0")
+        conflicts: list[Record] = [
+            FileRecord(replace(file, filename="demo-1.0.tar.gz"), None),
+            FileRecord(replace(file, id=other.id + 1001), None),
+            FileRecord(replace(file, id=other.id + 1001, filename="demo-3.0.zip", package=missing), None),
+            PackageRecord(replace(file.package, version="2.0"), PackageMetadata()),
+            PackageRecord(replace(file.package, project_id=LIBS.id), PackageMetadata()),
+        ]
+        before = everything(catalogue)
+        for record in conflicts:
+            raised(ValueError, target.restore, record)
+            assert everything(catalogue) == before, record
+
+    def test_what_is_added_after_a_restore_has_fresh_ids(self) -> None:
+        catalogue = self.make_catalogue()
+        target = as_enumerable(catalogue)
+        source = MemoryCatalogue()
+        for number in range(5):
+            last = add(source, TOOLS, upload(f"demo-{number}.zip", version=str(number)))
+        _restore(source.records(), target)
+        fresh = add(catalogue, TOOLS, upload("demo-5.zip", version="5"))
+        known = (
+            {file.id for file in files_of(source, IN_TOOLS)},
+            {file.package.id for file in files_of(source, IN_TOOLS)},
+        )
+        assert fresh.id not in known[0]
+        assert fresh.package.id not in known[1]
+        assert files_of(catalogue, IN_TOOLS)[-2:] == [last, fresh]
+
+    def test_a_restored_file_changes_the_revision_of_its_page(self) -> None:
+        catalogue = self.make_catalogue()
+        target = as_enumerable(catalogue)
+        source = MemoryCatalogue()
+        add(source, TOOLS, "demo-1.0.zip")
+        add(source, LIBS, "demo-1.0.zip")
+        seen = [revisions(catalogue, [DEMO], [IN_TOOLS, IN_ACME])]
+        for number in range(2):
+            _restore(source.records(), target)
+            seen.append(revisions(catalogue, [DEMO], [IN_TOOLS, IN_ACME]))
+            add(source, TOOLS, f"demo-1.0-{number}.zip")
+        assert None not in seen[1].values()
+        assert all(seen[1][projects, DEMO] != seen[2][projects, DEMO] for projects in (IN_TOOLS, IN_ACME))
+        assert catalogue.revision(IN_LIBS, DEMO) is not None
+
+    def test_records_are_of_one_moment(self) -> None:
+        catalogue = self.make_catalogue()
+        source = as_enumerable(catalogue)
+        files = [add(catalogue, TOOLS, upload(f"demo-{number}.zip", version=str(number))) for number in range(300)]
+        expected = [*source.records()]
+        records = source.records()
+        first = next(records)
+        for file in files[::2]:
+            catalogue.delete_file(TOOLS, file.id, "")
+        add(catalogue, TOOLS, upload("late.zip", version="late1"))
+        catalogue.set_status(TOOLS, DEMO, _ARCHIVED, "")
+        assert [first, *records] == expected
+
+
+def _only(kind: type[R], records: Iterable[Record]) -> list[R]:
+    return [record for record in records if isinstance(record, kind)]
+
+
+def _restore(records: Iterable[Record], target: Enumerable) -> None:
+    for record in records:
+        target.restore(record)
