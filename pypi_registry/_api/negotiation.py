@@ -24,22 +24,21 @@ def negotiate(accept: str, accept_encoding: str, query: str) -> Negotiated:
 
     >>> negotiate("application/vnd.pypi.simple.v1+json", "gzip", "").media_type.value
     'application/vnd.pypi.simple.v1+json'
+    >>> negotiate("text/html", "", "format=application/vnd.pypi.simple.v1%2Bjson").media_type.value
+    'application/vnd.pypi.simple.v1+json'
     """
     return _negotiate(accept[:MAX_HEADER], accept_encoding[:MAX_HEADER], query[:MAX_HEADER])
 
 
 @lru_cache(maxsize=256)
 def _negotiate(accept: str, accept_encoding: str, query: str) -> Negotiated:
-    return Negotiated(simple_media_type(accept, query), accepts_gzip(accept_encoding))
+    return Negotiated(_media_type(accept, query), accepts_gzip(accept_encoding))
 
 
-def simple_media_type(accept: str, query: str = "") -> MediaType:
-    """Choose the media type of a simple page. None is ever refused, as PEP 691 allows.
+def _media_type(accept: str, query: str) -> MediaType:
+    """Choose the media type. No request is refused, as PEP 691 allows.
 
     A ``format`` parameter of the query has precedence over the ``Accept`` header (PEP 691, "URL Parameter").
-
-    >>> simple_media_type("text/html", "format=application/vnd.pypi.simple.v1%2Bjson").value
-    'application/vnd.pypi.simple.v1+json'
     """
     # A plus that was not quoted is a blank in a query.
     named = (_versioned(value.strip().replace(" ", "+")) for value in parse_qs(query).get("format", ()))

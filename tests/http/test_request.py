@@ -3,20 +3,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from webtest import TestApp
 
-from pypi_registry._http.request import (
-    Call,
-    Response,
-    Services,
-    bytes_response,
-    json_response,
-    origin,
-    read_credentials,
-    status_line,
-)
-from pypi_registry._pages.cache import PageCache
-from pypi_registry.auth import AllowAll, AuthScheme, Credentials, Principal
-from pypi_registry.directory import OpenDirectory
+from pypi_registry import Registry
+from pypi_registry._http.request import origin, read_credentials
+from pypi_registry._http.response import Response, bytes_response, json_response, status_line
+from pypi_registry._open_access import AllowAll, OpenDirectory
+from pypi_registry.auth import AuthScheme, Credentials, Principal
+from pypi_registry.model import Namespace
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 
 BASIC, BEARER = AuthScheme.BASIC, AuthScheme.BEARER
@@ -87,33 +81,44 @@ def test_credentials_are_read_and_malformed_ones_are_none(
     environ: Mapping[str, object], expected: Credentials | None
 ) -> None:
     assert read_credentials(environ, job_header=True) == expected
-    is_job = expected is not None and expected.presented is AuthScheme.JOB_TOKEN
+    is_job = expected is not None and expected.scheme is AuthScheme.JOB_TOKEN
     assert read_credentials(environ) == (None if is_job else expected)
 
 
-class Gate:
-    """Notes the credentials that it is shown."""
+class RecordingAuth:
+    """Records the credentials and the namespaces that it receives."""
 
     def __init__(self) -> None:
-        self.shown: list[Credentials | None] = []
+        self.seen: list[tuple[Credentials | None, Namespace | None]] = []
 
-    def authenticate(self, credentials: Credentials | None, environ: Mapping[str, object]) -> Principal:
-        self.shown.append(credentials)
-        return AllowAll().authenticate(credentials, environ)
-
-
-def test_a_header_of_a_job_counts_only_where_it_is_asked_for() -> None:
-    gate, catalogue = Gate(), MemoryCatalogue()
-    parts = Services(OpenDirectory(catalogue), gate, catalogue, MemoryBlobs(), None, 1000, None, PageCache())
-    call = Call({"REQUEST_METHOD": "GET", "HTTP_JOB_TOKEN": "t", **_basic("ada:secret")}, parts)
-    call.principal()
-    call.principal(packages_api=True)
-    assert gate.shown == [Credentials(BASIC, "secret", "ada"), Credentials(AuthScheme.JOB_TOKEN, "t")]
+    def authenticate(
+        self, credentials: Credentials | None, namespace: Namespace | None, environ: Mapping[str, object]
+    ) -> Principal:
+        self.seen.append((credentials, namespace))
+        return AllowAll().authenticate(credentials, namespace, environ)
 
 
-@pytest.mark.parametrize("presented", AuthScheme)
-def test_the_repr_of_credentials_shows_no_secret(presented: AuthScheme) -> None:
-    credentials = Credentials(presented, "s3cr3t", "ada")
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/projects/1/packages/pypi/simple/", Credentials(BASIC, "secret", "ada")),
+        ("/groups/1/-/packages/pypi/simple/", Credentials(BASIC, "secret", "ada")),
+        ("/projects/1/packages", Credentials(AuthScheme.JOB_TOKEN, "t")),
+        ("/groups/1/packages", Credentials(AuthScheme.JOB_TOKEN, "t")),
+    ],
+)
+def test_only_the_packages_api_reads_a_job_token_header(path: str, expected: Credentials) -> None:
+    auth, catalogue = RecordingAuth(), MemoryCatalogue()
+    directory = OpenDirectory(catalogue)
+    registry = Registry(directory=directory, auth=auth, catalogue=catalogue, blobs=MemoryBlobs())
+    TestApp(registry, extra_environ={"HTTP_JOB_TOKEN": "t", **_basic("ada:secret")}).get(path, status=200)
+    namespace = directory.group(1) if path.startswith("/groups") else directory.project(1)
+    assert auth.seen == [(expected, namespace)]
+
+
+@pytest.mark.parametrize("scheme", AuthScheme)
+def test_the_repr_of_credentials_shows_no_secret(scheme: AuthScheme) -> None:
+    credentials = Credentials(scheme, "s3cr3t", "ada")
     assert "s3cr3t" not in f"{credentials!r} {credentials}"
     assert "ada" in repr(credentials)
 

@@ -11,7 +11,8 @@ from werkzeug.test import Client as WerkzeugClient
 from werkzeug.test import TestResponse
 
 from pypi_registry import Registry
-from pypi_registry._http.negotiation import prefers_html, simple_form, takes_gzip
+from pypi_registry._api.negotiation import negotiate
+from pypi_registry._http.negotiation import accepts_gzip, prefers_html
 from pypi_registry._pages.simple import MediaType
 from pypi_registry.testing.archives import distribution
 
@@ -26,7 +27,12 @@ CHROME = (
 )
 FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
-# The form of a page
+
+def simple_media_type(accept: str, query: str = "") -> MediaType:
+    return negotiate(accept, "", query).media_type
+
+
+# The media type of a page
 
 ACCEPTED = [
     pytest.param(f"{V1}+json, {V1}+html; q=0.1, text/html; q=0.01", JSON, id="pip since 22.2, pdm"),
@@ -69,8 +75,8 @@ ACCEPTED = [
 
 @pytest.mark.parametrize(("accept", "form"), ACCEPTED)
 def test_a_page_has_a_form_for_everybody(accept: str, form: MediaType) -> None:
-    assert simple_form(accept) is form
-    assert simple_form(accept) is form  # remembered
+    assert simple_media_type(accept) is form
+    assert simple_media_type(accept) is form  # cached
 
 
 @pytest.mark.parametrize("accept", [f"{V1}+json", "text/html", "image/png"])
@@ -93,7 +99,7 @@ def test_a_page_has_a_form_for_everybody(accept: str, form: MediaType) -> None:
     ],
 )
 def test_a_form_named_in_the_address_comes_before_what_is_accepted(query: str, form: MediaType, accept: str) -> None:
-    assert simple_form(accept, query) is form
+    assert simple_media_type(accept, query) is form
 
 
 @pytest.mark.parametrize(("accept", "form"), [(f"{V1}+json", JSON), ("", TEXT_HTML)])
@@ -115,7 +121,7 @@ def test_a_form_named_in_the_address_comes_before_what_is_accepted(query: str, f
     ],
 )
 def test_a_form_that_nobody_knows_leaves_it_to_what_is_accepted(query: str, accept: str, form: MediaType) -> None:
-    assert simple_form(accept, query) is form
+    assert simple_media_type(accept, query) is form
 
 
 @pytest.mark.parametrize(
@@ -140,12 +146,12 @@ def test_who_prefers_html_is_a_person_with_a_browser(accept: str, expected: bool
 def test_only_the_beginning_of_a_header_is_read() -> None:
     # Werkzeug would take minutes for the blanks.
     blanks = 200_000 * " "
-    assert simple_form(f"a/b{blanks}x") is TEXT_HTML
-    assert simple_form(f"{JSON}{blanks}") is JSON
-    assert simple_form(f"{1000 * ','}{V1}+json") is TEXT_HTML
-    assert simple_form("", f"{1000 * '&'}format={V1}%2Bjson") is TEXT_HTML
-    assert takes_gzip(f"gzip{blanks}")
-    assert not takes_gzip(f"{1000 * ','}gzip")
+    assert simple_media_type(f"a/b{blanks}x") is TEXT_HTML
+    assert simple_media_type(f"{JSON}{blanks}") is JSON
+    assert simple_media_type(f"{1000 * ','}{V1}+json") is TEXT_HTML
+    assert simple_media_type("", f"{1000 * '&'}format={V1}%2Bjson") is TEXT_HTML
+    assert accepts_gzip(f"gzip{blanks}")
+    assert not accepts_gzip(f"{1000 * ','}gzip")
     assert prefers_html(f"text/html{blanks}")
 
 
@@ -188,7 +194,7 @@ ENCODINGS = [
 
 @pytest.mark.parametrize(("header", "expected"), ENCODINGS)
 def test_a_body_may_be_compressed_for_those_who_say_so(header: str, expected: bool) -> None:
-    assert takes_gzip(header) is expected
+    assert accepts_gzip(header) is expected
 
 
 # Over HTTP
