@@ -17,7 +17,7 @@ def test_the_highest_version_is_the_newest(fake_registry: FakeRegistry) -> None:
     assert newest_version(fake_registry.index_url, "demo") == Version("1.10")
 
 
-def test_a_yanked_version_does_not_count(fake_registry: FakeRegistry) -> None:
+def test_a_yanked_version_is_ignored(fake_registry: FakeRegistry) -> None:
     fake_registry.add("demo", "1.0", sdist=True)
     fake_registry.add("demo", "2.0", yanked="it deletes your files")
     assert newest_version(fake_registry.index_url, "demo") == Version("1.0")
@@ -27,14 +27,14 @@ def test_an_unknown_name_has_no_version(fake_registry: FakeRegistry) -> None:
     assert newest_version(fake_registry.index_url, "absent") is None
 
 
-def test_any_spelling_of_a_name_is_asked_for_as_the_index_spells_it(fake_registry: FakeRegistry) -> None:
+def test_the_requested_name_is_normalized(fake_registry: FakeRegistry) -> None:
     fake_registry.add("my-demo", "1.0")
     assert newest_version(fake_registry.index_url, "My_Demo") == Version("1.0")
     [request] = fake_registry.requests
     assert (request.kind, request.path.endswith("/simple/my-demo/")) == ("page", True)
 
 
-def test_a_token_in_the_address_is_shown(fake_registry: FakeRegistry) -> None:
+def test_a_token_in_the_url_is_sent(fake_registry: FakeRegistry) -> None:
     fake_registry.tokens(read="secret")
     fake_registry.add("demo", "1.0")
     assert newest_version(with_credentials(fake_registry.index_url, "secret"), "demo") == Version("1.0")
@@ -43,7 +43,7 @@ def test_a_token_in_the_address_is_shown(fake_registry: FakeRegistry) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_an_index_that_is_busy_is_asked_again(status: int, fake_registry: FakeRegistry) -> None:
+def test_a_request_is_repeated_if_the_index_is_busy(status: int, fake_registry: FakeRegistry) -> None:
     fake_registry.add("demo", "1.0")
     busy = fake_registry.fault("demo", faults.Status(status, {"Retry-After": "0"}), times=2)
     assert newest_version(fake_registry.index_url, "demo") == Version("1.0")
@@ -51,23 +51,23 @@ def test_an_index_that_is_busy_is_asked_again(status: int, fake_registry: FakeRe
 
 
 @pytest.mark.parametrize(
-    "what",
-    [faults.Status(503, {"Retry-After": "0"}), faults.Status(500), faults.Cut(), faults.HtmlOnly(), faults.Hang()],
+    "fault",
+    [faults.Status(503, {"Retry-After": "0"}), faults.Status(500), faults.Truncate(), faults.HtmlOnly(), faults.Hang()],
     ids=str,
 )
-def test_an_index_that_does_not_do_is_an_error(
-    what: faults.Fault, fake_registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+def test_an_index_that_fails_is_an_error(
+    fault: faults.Fault, fake_registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(newest, "TIMEOUT", 0.1)
     monkeypatch.setattr(newest, "RETRIES", newest.RETRIES.new(total=1))
     fake_registry.add("demo", "1.0")
-    fake_registry.fault("demo", what)
+    fake_registry.fault("demo", fault)
     with pytest.raises(requests.RequestException):
         newest_version(fake_registry.index_url, "demo")
 
 
 @pytest.mark.parametrize(("name", "printed", "status"), [("demo", "1.0\n", 0), ("absent", "there is no absent\n", 1)])
-def test_the_program_prints_it(name: str, printed: str, status: int, fake_registry: FakeRegistry) -> None:
+def test_the_program_prints_the_version(name: str, printed: str, status: int, fake_registry: FakeRegistry) -> None:
     fake_registry.add("demo", "1.0")
     program = Path(newest.__file__)
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The test-suite of the example passes, alone and in parallel, and finds what is wrong with its program."""
+"""The test suite of the example passes, alone and in parallel, and fails if its program has a defect."""
 
 import importlib.util
 import re
@@ -14,12 +14,12 @@ FOLDER = Path(__file__).parents[2] / "examples" / "tests_with_a_fake"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The example, copied to where no settings of ours reach."""
+    """A copy of the example, outside of the directories that have settings of ours."""
     return Path(shutil.copytree(FOLDER, tmp_path / "example", ignore=shutil.ignore_patterns("__pycache__")))
 
 
 def run(folder: Path, *options: str) -> tuple[int, str]:
-    """Run its tests, in a process of their own; give the exit status and what is printed."""
+    """Run the tests of the example in a process of their own; return the exit status and the output."""
     command = [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", f"--rootdir={folder}"]
     done = subprocess.run(
         [*command, *options], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
@@ -49,14 +49,14 @@ def test_the_suite_of_the_example_passes_in_parallel(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("right", "wrong", "found_by"),
     [
-        (' if not file.get("yanked")', "", "test_a_yanked_version_does_not_count"),
-        ("canonicalize_name(name)", "name", "test_any_spelling_of_a_name"),
-        ("Retry(3,", "Retry(1,", "test_an_index_that_is_busy"),
-        ("answer.status_code == 404", "not answer.ok", "test_a_token_in_the_address"),
+        (' if not file.get("yanked")', "", "test_a_yanked_version_is_ignored"),
+        ("canonicalize_name(name)", "name", "test_the_requested_name_is_normalized"),
+        ("Retry(3,", "Retry(1,", "test_a_request_is_repeated_if_the_index_is_busy"),
+        ("response.status_code == 404", "not response.ok", "test_a_token_in_the_url"),
         ("max((version_of(", "max((str(", "test_the_highest_version"),
     ],
 )
-def test_the_suite_of_the_example_finds_a_mistake(folder: Path, right: str, wrong: str, found_by: str) -> None:
+def test_the_suite_of_the_example_finds_a_defect(folder: Path, right: str, wrong: str, found_by: str) -> None:
     program = folder / "newest.py"
     text = program.read_text(encoding="utf-8")
     assert right in text
