@@ -1,4 +1,4 @@
-"""What the tests publish is what other people's readers take for a distribution."""
+"""Distributions built for tests are valid for the readers of other projects, and for our verification."""
 
 import base64
 import csv
@@ -33,7 +33,7 @@ SDISTS = ["demo-1.0.tar.gz", "demo-1.0.zip", "old-na.me_x-1.0.0rc1+local.1.tar.g
 
 
 def unpacked(data: bytes, filename: str) -> dict[str, bytes]:
-    """Give the contents of an archive by path, of which none may be there twice."""
+    """Return the contents of an archive by path; no path may occur twice."""
     if filename.endswith(".tar.gz"):
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as tar:
             members = tar.getmembers()
@@ -48,7 +48,7 @@ def unpacked(data: bytes, filename: str) -> dict[str, bytes]:
 
 
 def installed(tmp_path: Path, data: bytes) -> Distribution:
-    """Unpack a wheel, and read it as Python reads what is installed."""
+    """Unpack a wheel, and read it with `importlib.metadata`."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         archive.extractall(tmp_path)
     [info] = tmp_path.glob("*.dist-info")
@@ -56,7 +56,7 @@ def installed(tmp_path: Path, data: bytes) -> Distribution:
 
 
 @pytest.mark.parametrize("filename", WHEELS)
-def test_a_wheel_is_what_its_file_name_says(tmp_path: Path, filename: str) -> None:
+def test_a_wheel_agrees_with_its_file_name(tmp_path: Path, filename: str) -> None:
     name, version, build, tags = parse_wheel_filename(filename)
     data = archives.distribution(filename)
     read = installed(tmp_path, data)
@@ -72,7 +72,7 @@ def test_a_wheel_is_what_its_file_name_says(tmp_path: Path, filename: str) -> No
 
 
 @pytest.mark.parametrize("filename", WHEELS)
-def test_a_wheels_record_has_every_file_with_its_digest_and_its_size(filename: str) -> None:
+def test_record_has_every_file_with_its_digest_and_its_size(filename: str) -> None:
     files = unpacked(archives.distribution(filename, payload=b"more"), filename)
     [record] = [path for path in files if path.endswith(".dist-info/RECORD")]
     rows = list(csv.reader(io.StringIO(files[record].decode())))
@@ -88,7 +88,7 @@ def test_a_wheels_record_has_every_file_with_its_digest_and_its_size(filename: s
 
 
 @pytest.mark.parametrize("filename", SDISTS)
-def test_an_sdist_is_what_its_file_name_says(filename: str) -> None:
+def test_an_sdist_agrees_with_its_file_name(filename: str) -> None:
     name, version = parse_sdist_filename(filename)
     files = unpacked(archives.distribution(filename, files={"setup.py": ""}, payload=b"more"), filename)
     folder = filename.removesuffix(".zip").removesuffix(".tar.gz")
@@ -111,7 +111,7 @@ def test_an_sdist_is_what_its_file_name_says(filename: str) -> None:
     ],
     ids=str,
 )
-def test_a_wheel_has_the_escaped_name_outside_and_the_name_in_full_inside(
+def test_the_name_of_a_wheel_is_escaped_in_the_file_name_but_not_in_the_metadata(
     wheel: archives.Distribution, filename: str
 ) -> None:
     assert wheel.filename == filename
@@ -120,7 +120,7 @@ def test_a_wheel_has_the_escaped_name_outside_and_the_name_in_full_inside(
 
 
 @pytest.mark.parametrize("ending", [".tar.gz", ".zip"])
-def test_an_sdist_has_the_escaped_name_outside_and_the_name_in_full_inside(ending: Any) -> None:
+def test_the_name_of_an_sdist_is_escaped_in_the_file_name_but_not_in_the_metadata(ending: Any) -> None:
     sdist = archives.make_sdist("My.Pkg-demo", "1.0", ending=ending)
     assert sdist.filename == f"My_Pkg_demo-1.0{ending}"
     metadata = unpacked(sdist.data, sdist.filename)["My_Pkg_demo-1.0/PKG-INFO"]
@@ -128,12 +128,12 @@ def test_an_sdist_has_the_escaped_name_outside_and_the_name_in_full_inside(endin
 
 
 @pytest.mark.parametrize("filename", [*WHEELS, *SDISTS])
-def test_whatever_is_made_passes_the_checks_of_an_upload(filename: str) -> None:
-    assert verify(io.BytesIO(archives.distribution(filename)), filename).faults == ()
+def test_a_distribution_built_for_a_file_name_is_verified_without_problems(filename: str) -> None:
+    assert verify(io.BytesIO(archives.distribution(filename)), filename).problems == ()
 
 
 @pytest.mark.parametrize(
-    "made",
+    "distribution",
     [
         archives.make_wheel("My.Pkg-demo", "1.0", requires=["other>=1"], extras={"more": ["third"]}),
         archives.make_sdist("My.Pkg-demo", "1.0", metadata_version="2.2", extras={"more": ["third"]}),
@@ -142,14 +142,14 @@ def test_whatever_is_made_passes_the_checks_of_an_upload(filename: str) -> None:
     ],
     ids=str,
 )
-def test_a_distribution_passes_the_checks_of_an_upload(made: archives.Distribution) -> None:
-    findings = verify(io.BytesIO(made.data), made.filename)
-    assert findings.faults == ()
-    assert findings.metadata
-    assert findings.metadata.name == "My.Pkg-demo"
+def test_a_distribution_is_verified_without_problems(distribution: archives.Distribution) -> None:
+    report = verify(io.BytesIO(distribution.data), distribution.filename)
+    assert report.problems == ()
+    assert report.metadata
+    assert report.metadata.name == "My.Pkg-demo"
 
 
-def test_a_distribution_is_written_into_a_folder_that_is_made(tmp_path: Path) -> None:
+def test_a_distribution_is_written_into_a_new_directory(tmp_path: Path) -> None:
     wheel = archives.make_wheel("demo", "1.0")
     path = wheel.write_to(tmp_path / "new" / "dist")
     assert path == tmp_path / "new" / "dist" / "demo-1.0-py3-none-any.whl"
@@ -157,7 +157,7 @@ def test_a_distribution_is_written_into_a_folder_that_is_made(tmp_path: Path) ->
     assert "PK" not in repr(wheel)
 
 
-def test_an_sdist_is_built_by_what_lies_in_it(tmp_path: Path) -> None:
+def test_an_sdist_contains_a_backend_that_builds_it(tmp_path: Path) -> None:
     files = {"demo/__init__.py": "SAYS = 'hello'\n", "demo/data/note.txt": "a note"}
     sdist = archives.make_sdist("Demo.Pkg", "1.0-1", requires=["other"], requires_python=">=3.9", files=files)
     with tarfile.open(fileobj=io.BytesIO(sdist.data)) as archive:
@@ -176,14 +176,14 @@ def test_an_sdist_is_built_by_what_lies_in_it(tmp_path: Path) -> None:
     filename = built.stdout.strip()
     assert filename == "Demo_Pkg-1.0.post1-py3-none-any.whl"
     data = (tmp_path / filename).read_bytes()
-    assert verify(io.BytesIO(data), filename).faults == ()
+    assert verify(io.BytesIO(data), filename).problems == ()
     inside = unpacked(data, filename)
     assert {path for path in inside if ".dist-info/" not in path} == {*files}
     assert inside["demo/data/note.txt"] == b"a note"
     assert inside["Demo_Pkg-1.0.post1.dist-info/METADATA"] == (folder / "PKG-INFO").read_bytes()
 
 
-def test_what_builds_an_sdist_leaves_out_what_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_backend_omits_files_that_are_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path in ("PKG-INFO", "pyproject.toml", "sdist_backend.py", "demo.py", "__pycache__/demo.pyc"):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(path)
@@ -198,25 +198,25 @@ def test_what_builds_an_sdist_leaves_out_what_is_not_installed(tmp_path: Path, m
 
 
 @pytest.mark.parametrize("build", ["pyproject.toml", "setup.py"])
-def test_an_sdist_that_brings_its_own_build_gets_no_other(build: str) -> None:
+def test_an_sdist_with_its_own_build_gets_no_backend(build: str) -> None:
     sdist = archives.make_sdist("demo", "1.0", files={build: "its own", "demo.py": ""})
     inside = unpacked(sdist.data, sdist.filename)
     assert inside.keys() == {f"demo-1.0/{path}" for path in ("PKG-INFO", build, "demo.py")}
     assert inside[f"demo-1.0/{build}"] == b"its own"
 
 
-def test_one_requirement_alone_is_not_taken_for_its_letters() -> None:
+def test_a_single_requirement_is_not_split_into_characters() -> None:
     alone = archives.core_metadata("demo", "1.0", requires="other>=2", extras={"more": "third"})
     assert alone == archives.core_metadata("demo", "1.0", requires=["other>=2"], extras={"more": ["third"]})
 
 
 @pytest.mark.parametrize("extras", ["more", ["more"], {"more": []}])
-def test_extras_may_be_names_alone(extras: str | list[str] | dict[str, list[str]]) -> None:
+def test_extras_may_be_names_without_requirements(extras: str | list[str] | dict[str, list[str]]) -> None:
     metadata = archives.core_metadata("demo", "1.0", requires='third; extra == "more"', extras=extras)
     assert metadata.count(b"\nProvides-Extra: more\n") == metadata.count(b"\nRequires-Dist: ") == 1
 
 
-def test_what_an_extra_requires_is_required_with_it_only() -> None:
+def test_the_requirements_of_an_extra_have_its_marker() -> None:
     extras = {"test": ["pytest>=8", 'old[more]; python_version < "3" or os_name == "nt"'], "none": []}
     metadata = Metadata.from_email(archives.core_metadata("demo", "1.0", requires=["other"], extras=extras))
     assert metadata.provides_extra == ["test", "none"]
@@ -234,7 +234,7 @@ def test_what_an_extra_requires_is_required_with_it_only() -> None:
 
 
 @pytest.mark.parametrize("filename", ["demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz", "demo-1.0.zip"])
-def test_metadata_says_what_it_is_told_to_say(filename: str) -> None:
+def test_metadata_has_the_given_fields(filename: str) -> None:
     data = archives.distribution(
         filename,
         version="2.0",
@@ -252,22 +252,22 @@ def test_metadata_says_what_it_is_told_to_say(filename: str) -> None:
 
 
 @pytest.mark.parametrize("filename", ["demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz", "demo-1.0.zip"])
-def test_the_same_is_made_every_time_and_a_payload_makes_the_difference(filename: str) -> None:
+def test_the_same_arguments_give_the_same_bytes_and_another_payload_gives_others(filename: str) -> None:
     first = archives.distribution(filename, payload=b"one")
-    archives._kept.cache_clear()
+    archives._cached_pack.cache_clear()
     assert archives.distribution(filename, payload=b"one") == first
     assert len({first, archives.distribution(filename), archives.distribution(filename, payload=b"two")}) == 3
 
 
 @pytest.mark.parametrize("filename", ["demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz", "demo-1.0.zip"])
 @pytest.mark.parametrize("size", [5_000, 100_000, 1_000_000])
-def test_a_size_is_met_within_a_hundredth_and_fifty_bytes(filename: str, size: int) -> None:
+def test_the_size_is_exact_within_one_percent_and_50_bytes(filename: str, size: int) -> None:
     data = archives.distribution(filename, size=size)
     assert abs(len(data) - size) < size / 100 + 50
     assert sum(map(len, unpacked(data, filename).values())) > 0.8 * size
 
 
-def test_nothing_in_an_sdist_tells_when_it_was_made() -> None:
+def test_an_sdist_contains_no_time() -> None:
     data = archives.make_sdist("demo", "1.0").data
     assert data[4:8] == bytes(4)  # RFC 1952: MTIME
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(data))) as archive:
@@ -277,6 +277,6 @@ def test_nothing_in_an_sdist_tells_when_it_was_made() -> None:
 @pytest.mark.parametrize(
     "filename", ["demo-1.0.egg", "demo.tar.gz", "demo.whl", "demo-1.0-any.whl", "../demo-1.0.tar.gz", ""]
 )
-def test_what_is_the_name_of_no_distribution_is_refused(filename: str) -> None:
+def test_a_file_name_of_no_distribution_is_rejected(filename: str) -> None:
     with pytest.raises(ValueError, match="wheel"):
         archives.distribution(filename)

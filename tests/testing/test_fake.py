@@ -1,4 +1,4 @@
-"""The fake registry: where it is, what is in it, who is let in, how it ends."""
+"""The fake registry: its URLs, its packages, its tokens, and how it starts and stops."""
 
 import gc
 import json
@@ -24,7 +24,7 @@ from pypi_registry.testing import FakeProject, FakeRegistry, faults, make_sdist,
 from pypi_registry.testing.archives import Distribution
 from pypi_registry.testing.projects import PublishedFile
 
-PLACE = "/api/v4/projects/fake%2Fpackages/packages/pypi"
+PROJECT_PATH = "/api/v4/projects/fake%2Fpackages/packages/pypi"
 
 
 @pytest.fixture
@@ -32,9 +32,9 @@ def registry(fake_registry: FakeRegistry) -> FakeRegistry:
     return fake_registry
 
 
-def page_of(registry: FakeRegistry, name: str, place: str = PLACE) -> dict[str, object]:
-    answer = TestApp(registry.app).get(f"{place}/simple/{name}/", headers={"Accept": MediaType.JSON.value})
-    found: dict[str, object] = json.loads(answer.text)
+def page_of(registry: FakeRegistry, name: str, path: str = PROJECT_PATH) -> dict[str, object]:
+    response = TestApp(registry.app).get(f"{path}/simple/{name}/", headers={"Accept": MediaType.JSON.value})
+    found: dict[str, object] = json.loads(response.text)
     return found
 
 
@@ -45,18 +45,18 @@ def only(files: object) -> dict[str, object]:
     return file
 
 
-# Where it is
+# URLs
 
 
-def test_a_started_registry_answers_at_its_addresses(registry: FakeRegistry) -> None:
+def test_a_started_registry_responds_at_its_urls(registry: FakeRegistry) -> None:
     registry.add("demo", "1.2")
     for url in (registry.index_url, registry.group_index_url):
         assert url.startswith(registry.api_url)
-        with urlopen(f"{url}/demo/") as answer:
-            assert "demo-1.2-py3-none-any.whl" in answer.read().decode()
+        with urlopen(f"{url}/demo/") as response:
+            assert "demo-1.2-py3-none-any.whl" in response.read().decode()
 
 
-def test_addresses_are_those_of_gitlab() -> None:
+def test_urls_are_those_of_gitlab() -> None:
     registry = FakeRegistry("acme/libs/tools")
     assert registry.url == "http://registry.invalid"
     assert registry.api_url == "http://registry.invalid/api/v4"
@@ -65,27 +65,27 @@ def test_addresses_are_those_of_gitlab() -> None:
     assert registry.group_index_url == f"{registry.api_url}/groups/acme%2Flibs/-/packages/pypi/simple"
 
 
-def test_a_project_outside_of_any_group_has_no_address_of_one() -> None:
-    with pytest.raises(ValueError, match="'tools' lies in no group"):
+def test_a_project_without_a_group_has_no_group_index_url() -> None:
+    with pytest.raises(ValueError, match="'tools' is not in a group"):
         _ = FakeRegistry("tools").group_index_url
 
 
 @pytest.mark.parametrize("path", ["", "/acme", "acme//tools", "acme/ tools", "acme/.."])
-def test_what_is_no_path_is_no_project(path: str) -> None:
+def test_an_invalid_path_is_rejected(path: str) -> None:
     with pytest.raises(ValueError, match="not the path of a project"):
         FakeRegistry(path)
     with pytest.raises(ValueError, match="not the path of a project"):
         FakeRegistry().project(path)
 
 
-def test_a_login_is_put_into_an_address_whatever_it_holds() -> None:
+def test_credentials_in_a_url_are_quoted() -> None:
     url = with_credentials("http://127.0.0.1:80/simple", "p@ss:w/rd", user="ä")
-    place = urlsplit(url)
-    assert (place.hostname, place.port, place.path) == ("127.0.0.1", 80, "/simple")
-    assert (place.username, place.password) == ("%C3%A4", "p%40ss%3Aw%2Frd")
+    parts = urlsplit(url)
+    assert (parts.hostname, parts.port, parts.path) == ("127.0.0.1", 80, "/simple")
+    assert (parts.username, parts.password) == ("%C3%A4", "p%40ss%3Aw%2Frd")
 
 
-def test_a_registry_and_a_project_say_where_they_are() -> None:
+def test_the_repr_of_a_registry_and_of_a_project_has_the_url() -> None:
     registry = FakeRegistry()
     assert repr(registry) == "<FakeRegistry 'fake/packages' at http://registry.invalid>"
     assert repr(registry.project("acme/tools")) == "<FakeProject 'acme/tools' at http://registry.invalid>"
@@ -96,7 +96,7 @@ def test_a_registry_and_a_project_say_where_they_are() -> None:
 
 @pytest.fixture
 def threads() -> Callable[[], set[threading.Thread]]:
-    """Give a function that gives the threads of registries that were started since."""
+    """Return a function that returns the threads of registries that were started since."""
     before = {*threading.enumerate()}
     return lambda: {thread for thread in threading.enumerate() if "fake registry" in thread.name} - before
 
@@ -104,21 +104,21 @@ def threads() -> Callable[[], set[threading.Thread]]:
 Threads = Callable[[], set[threading.Thread]]
 
 
-def test_nothing_is_left_of_a_registry_that_was_stopped(threads: Threads) -> None:
+def test_stopping_ends_all_threads_and_closes_the_port(threads: Threads) -> None:
     with FakeRegistry() as registry:
         port = urlsplit(registry.url).port
         connection = HTTPConnection("127.0.0.1", port or 0)
-        connection.request("GET", f"{PLACE}/simple/")
-        connection.getresponse().read()  # and the connection stays open
+        connection.request("GET", f"{PROJECT_PATH}/simple/")
+        connection.getresponse().read()  # keep-alive: the connection stays open
         assert len(threads()) == 2
     assert not threads()
     with pytest.raises(ConnectionRefusedError):
         HTTPConnection("127.0.0.1", port or 0).connect()
     connection.close()
-    gc.collect()  # a socket that nobody closed would warn, and a warning is an error
+    gc.collect()  # a socket that is not closed would warn, and warnings are errors
 
 
-def test_a_registry_is_started_and_stopped_without_a_block_again_and_again(threads: Threads) -> None:
+def test_a_registry_can_be_started_and_stopped_several_times(threads: Threads) -> None:
     registry = FakeRegistry()
     registry.stop()
     for _ in range(3):
@@ -133,7 +133,7 @@ def test_a_registry_is_started_and_stopped_without_a_block_again_and_again(threa
     assert len(registry.requests) == 3
 
 
-def test_what_was_published_and_asked_is_there_after_the_block() -> None:
+def test_packages_and_requests_stay_after_the_block() -> None:
     with FakeRegistry() as registry:
         registry.add("demo")
         urlopen(registry.index_url).close()
@@ -141,7 +141,7 @@ def test_what_was_published_and_asked_is_there_after_the_block() -> None:
     assert len(registry.requests) == 1
 
 
-def test_several_registries_know_nothing_of_each_other() -> None:
+def test_registries_are_independent() -> None:
     with FakeRegistry() as one, FakeRegistry() as other:
         one.add("demo")
         assert one.url != other.url
@@ -151,46 +151,49 @@ def test_several_registries_know_nothing_of_each_other() -> None:
         assert [len(each.requests) for each in (one, other)] == [1, 1]
 
 
-def asked_and_not_answered(registry: FakeRegistry) -> threading.Thread:
-    """Ask for something that hangs, and wait until it does."""
+def start_request(registry: FakeRegistry) -> threading.Thread:
+    """Send a request that hangs, in a thread, and wait until the registry has received it."""
 
-    def ask() -> None:
-        with pytest.raises((URLError, ConnectionError, IncompleteRead)), closing(urlopen(registry.index_url)) as answer:
-            answer.read()
+    def request() -> None:
+        with (
+            pytest.raises((URLError, ConnectionError, IncompleteRead)),
+            closing(urlopen(registry.index_url)) as response,
+        ):
+            response.read()
 
-    thread = threading.Thread(target=ask, name="client")
+    thread = threading.Thread(target=request, name="client")
     thread.start()
     while not registry.requests:
         time.sleep(0.001)
     return thread
 
 
-@pytest.mark.parametrize("what", [faults.Hang(), faults.SlowStart(1000), faults.Drip(1, 1000)], ids=str)
-def test_what_takes_for_ever_does_not_keep_a_registry_from_stopping(what: faults.Fault, threads: Threads) -> None:
+@pytest.mark.parametrize("fault", [faults.Hang(), faults.Delay(1000), faults.SlowBody(1, 1000)], ids=str)
+def test_a_registry_stops_while_a_fault_waits(fault: faults.Fault, threads: Threads) -> None:
     with FakeRegistry() as registry:
-        registry.fault("*", what)
-        client = asked_and_not_answered(registry)
+        registry.fault("*", fault)
+        client = start_request(registry)
     assert not threads()
     client.join(60)
     assert not client.is_alive()
 
 
-def test_clearing_ends_what_takes_for_ever(registry: FakeRegistry) -> None:
+def test_clearing_ends_the_waits_of_faults(registry: FakeRegistry) -> None:
     registry.fault("*", faults.Hang())
-    client = asked_and_not_answered(registry)
+    client = start_request(registry)
     registry.clear()
     client.join(60)
     assert not client.is_alive()
 
 
-def test_the_next_start_can_wait_again() -> None:
+def test_faults_wait_again_after_a_stop() -> None:
     registry = FakeRegistry()
     registry.start().stop()
-    registry.fault("*", faults.SlowStart(0.01))
-    TestApp(registry.app).get(f"{PLACE}/simple/", status=200)
+    registry.fault("*", faults.Delay(0.01))
+    TestApp(registry.app).get(f"{PROJECT_PATH}/simple/", status=200)
 
 
-def test_clearing_leaves_nothing_but_the_addresses(registry: FakeRegistry) -> None:
+def test_clearing_deletes_everything_but_the_url(registry: FakeRegistry) -> None:
     registry.add("demo")
     registry.tokens(read="secret")
     registry.fault("*", faults.Status(503))
@@ -207,23 +210,23 @@ def test_clearing_leaves_nothing_but_the_addresses(registry: FakeRegistry) -> No
     assert [*project.packages] == ["demo"]
 
 
-def test_without_a_socket_it_is_an_application_of_wsgi(threads: Threads) -> None:
+def test_app_is_a_wsgi_application_without_a_socket(threads: Threads) -> None:
     registry = FakeRegistry()
     [file] = registry.add("demo")
     client = TestApp(registry.app, lint=True)
-    assert client.get(f"{PLACE}/simple/demo/").click(file.filename).body == file.data
-    assert client.head(f"{PLACE}/simple/demo/").body == b""
+    assert client.get(f"{PROJECT_PATH}/simple/demo/").click(file.filename).body == file.data
+    assert client.head(f"{PROJECT_PATH}/simple/demo/").body == b""
     assert not threads()
 
 
-def test_no_name_is_ever_forwarded() -> None:
-    TestApp(FakeRegistry().app).get(f"{PLACE}/simple/absent/", status=404)
+def test_no_name_is_forwarded() -> None:
+    TestApp(FakeRegistry().app).get(f"{PROJECT_PATH}/simple/absent/", status=404)
 
 
-# What is in it
+# Packages
 
 
-def test_an_added_package_is_shown_with_all_that_was_said_of_it() -> None:
+def test_an_added_package_is_listed_with_the_given_properties() -> None:
     registry = FakeRegistry()
     uploaded = datetime(2024, 5, 1, 14, 30, tzinfo=timezone(timedelta(hours=2)))
     [wheel] = registry.add("My.Demo", "1.2", requires_python=">=3.9", yanked="broken", uploaded=uploaded)
@@ -235,22 +238,24 @@ def test_an_added_package_is_shown_with_all_that_was_said_of_it() -> None:
     assert (wheel.requires_python, wheel.yanked, wheel.uploaded) == (">=3.9", "broken", uploaded)
 
 
-@pytest.mark.parametrize(("said", "kept"), [(True, ""), ("", ""), ("broken", "broken"), (False, None), (None, None)])
-def test_a_version_may_be_yanked_for_no_reason(said: str | bool | None, kept: str | None) -> None:
+@pytest.mark.parametrize(
+    ("yanked", "reason"), [(True, ""), ("", ""), ("broken", "broken"), (False, None), (None, None)]
+)
+def test_a_version_may_be_yanked_without_a_reason(yanked: str | bool | None, reason: str | None) -> None:
     registry = FakeRegistry()
-    [wheel] = registry.add("demo", "1.2", yanked=said)
+    [wheel] = registry.add("demo", "1.2", yanked=yanked)
     shown = only(page_of(registry, "demo")["files"]).get("yanked", False)
-    assert (wheel.yanked, shown) == (kept, kept or kept is not None)
+    assert (wheel.yanked, shown) == (reason, reason or reason is not None)
 
 
-def test_a_file_says_where_it_is_and_what_is_in_it(registry: FakeRegistry) -> None:
+def test_a_file_has_its_url_and_its_data(registry: FakeRegistry) -> None:
     wheel, sdist = registry.add("demo", "1.0+local", sdist=True, requires=["other"])
     assert [wheel.filename, sdist.filename] == ["demo-1.0+local-py3-none-any.whl", "demo-1.0+local.tar.gz"]
     for file in (wheel, sdist):
-        with urlopen(file.url) as answer:
-            assert answer.read() == file.data
-        with urlopen(f"{file.url}.metadata") as answer:
-            assert "Requires-Dist: other" in answer.read().decode()
+        with urlopen(file.url) as response:
+            assert response.read() == file.data
+        with urlopen(f"{file.url}.metadata") as response:
+            assert "Requires-Dist: other" in response.read().decode()
     assert "PK" not in repr(wheel)
 
 
@@ -265,13 +270,13 @@ def test_a_file_says_where_it_is_and_what_is_in_it(registry: FakeRegistry) -> No
     ],
     ids=str,
 )
-def test_what_is_added_is_chosen_by_keywords(keywords: dict[str, bool], endings: list[str]) -> None:
+def test_keywords_choose_which_distributions_are_added(keywords: dict[str, bool], endings: list[str]) -> None:
     files = FakeRegistry().add("demo", "1.0", **keywords)  # type: ignore[arg-type]  # each has its own type
     assert len(files) == len(endings)
     assert all(file.filename.endswith(ending) for file, ending in zip(files, endings, strict=True))
 
 
-def test_packages_are_names_with_versions_with_files() -> None:
+def test_packages_are_mapped_by_name_and_version() -> None:
     registry = FakeRegistry()
     registry.add("My.Demo", "1.0", sdist=True)
     registry.add("my-demo", "2.0", yanked="")
@@ -290,16 +295,16 @@ def test_packages_are_names_with_versions_with_files() -> None:
     assert [file.yanked for file in registry.packages["my-demo"]["2.0"]] == [""]
 
 
-def test_what_a_client_publishes_is_among_the_packages() -> None:
+def test_packages_contain_what_a_client_publishes() -> None:
     registry = FakeRegistry()
     sdist = make_sdist("demo", "1.0")
     form = {"name": "demo", "version": "1.0"}
-    TestApp(registry.app).post(PLACE, form, upload_files=[("content", sdist.filename, sdist.data)], status=201)
+    TestApp(registry.app).post(PROJECT_PATH, form, upload_files=[("content", sdist.filename, sdist.data)], status=201)
     [[file]] = [files for versions in registry.packages.values() for files in versions.values()]
     assert (file.filename, file.data) == (sdist.filename, sdist.data)
 
 
-def test_each_path_is_a_project_and_a_group_shows_those_below_it() -> None:
+def test_a_group_contains_the_projects_below_its_path() -> None:
     registry = FakeRegistry()
     tools = registry.project("fake/deep/tools")
     registry.add("demo", "1.0")
@@ -311,7 +316,7 @@ def test_each_path_is_a_project_and_a_group_shows_those_below_it() -> None:
     assert page_of(registry, "demo", "/api/v4/projects/fake%2Fdeep%2Ftools/packages/pypi")["versions"] == ["2.0"]
 
 
-def test_files_that_were_made_elsewhere_are_published(tmp_path: Path) -> None:
+def test_existing_files_can_be_published(tmp_path: Path) -> None:
     registry = FakeRegistry()
     path = make_wheel("demo", "1.0").write_to(tmp_path)
     from_disk = registry.publish(path)
@@ -320,117 +325,118 @@ def test_files_that_were_made_elsewhere_are_published(tmp_path: Path) -> None:
     assert len(registry.packages["demo"]["1.0"]) == 2
 
 
-def test_a_test_may_publish_what_no_client_may() -> None:
+def test_a_test_may_publish_an_invalid_file_and_a_client_may_not() -> None:
     registry = FakeRegistry()
     broken = Distribution("demo-1.0-py3-none-any.whl", b"no wheel")
     form = {"name": "demo", "version": "1.0"}
-    TestApp(registry.app).post(PLACE, form, upload_files=[("content", broken.filename, broken.data)], status=400)
+    TestApp(registry.app).post(PROJECT_PATH, form, upload_files=[("content", broken.filename, broken.data)], status=400)
     assert registry.publish(broken).data == b"no wheel"
 
 
-def test_it_can_be_told_what_to_take_from_clients() -> None:
+def test_verification_and_the_size_limit_are_configurable() -> None:
     trusting, small = FakeRegistry(verify=None), FakeRegistry(verify=None, max_file_size=8)
     form = {"name": "demo", "version": "1.0"}
     for registry, status in ((trusting, 201), (small, 400)):
         files = [("content", "demo-1.0.tar.gz", b"no sdist")]
-        TestApp(registry.app).post(PLACE, form, upload_files=files, status=status)
+        TestApp(registry.app).post(PROJECT_PATH, form, upload_files=files, status=status)
 
 
-def test_a_file_is_added_once_only() -> None:
+def test_a_file_name_can_be_added_only_once() -> None:
     registry = FakeRegistry()
     registry.add("demo")
     with pytest.raises(FileTaken):
         registry.add("demo")
 
 
-def test_what_has_no_name_of_a_distribution_is_not_published() -> None:
-    with pytest.raises((ValueError, InvalidUpload)):
+def test_a_file_name_of_no_distribution_is_not_published() -> None:
+    with pytest.raises(InvalidUpload, match="File name"):
         FakeRegistry().publish(Distribution("demo.txt", b""))
 
 
-def test_a_time_without_an_offset_is_refused() -> None:
+def test_a_naive_upload_time_is_rejected() -> None:
     with pytest.raises(ValueError, match="uploaded= must be aware"):
-        FakeRegistry().add("demo", uploaded=datetime(2024, 5, 1))  # noqa: DTZ001  # it is wrong
+        FakeRegistry().add("demo", uploaded=datetime(2024, 5, 1))  # noqa: DTZ001  # naive on purpose
 
 
-def test_without_a_time_it_is_now() -> None:
+def test_the_upload_time_is_now_by_default() -> None:
     before = datetime.now(UTC)
     [file] = FakeRegistry().add("demo")
     assert before <= file.uploaded <= datetime.now(UTC)
 
 
-# Who is let in
-
+# Tokens
 
 READER, WRITER = ("any", "r"), ("any", "w")
 
 
-def client_with(registry: FakeRegistry, login: tuple[str, str] | None) -> TestApp:
+def client_with(registry: FakeRegistry, user: tuple[str, str] | None) -> TestApp:
     client = TestApp(registry.app)
-    if login:
-        client.authorization = ("Basic", login)
+    if user:
+        client.authorization = ("Basic", user)
     return client
 
 
-def upload_as(registry: FakeRegistry, login: tuple[str, str] | None, status: int) -> None:
+def upload_as(registry: FakeRegistry, user: tuple[str, str] | None, status: int) -> None:
     sdist = make_sdist("demo", "1.0")
     files = [("content", sdist.filename, sdist.data)]
-    client_with(registry, login).post(PLACE, {"name": "demo", "version": "1.0"}, upload_files=files, status=status)
+    client_with(registry, user).post(
+        PROJECT_PATH, {"name": "demo", "version": "1.0"}, upload_files=files, status=status
+    )
 
 
-@pytest.mark.parametrize("login", [None, READER, ("", "anything")])
-def test_anybody_may_do_anything_until_there_are_tokens(login: tuple[str, str] | None) -> None:
+@pytest.mark.parametrize("user", [None, READER, ("", "anything")])
+def test_without_tokens_everyone_may_do_anything(user: tuple[str, str] | None) -> None:
     registry = FakeRegistry()
-    upload_as(registry, login, 201)
-    client_with(registry, login).get(f"{PLACE}/simple/demo/", status=200)
+    upload_as(registry, user, 201)
+    client_with(registry, user).get(f"{PROJECT_PATH}/simple/demo/", status=200)
 
 
 @pytest.mark.parametrize(
-    ("login", "reading", "writing"),
+    ("user", "reading", "writing"),
     [(None, 401, 401), (("any", "wrong"), 401, 401), (READER, 200, 403), (WRITER, 200, 201), (("any", "x"), 401, 401)],
     ids=str,
 )
-def test_with_tokens_each_may_do_what_they_say(login: tuple[str, str] | None, reading: int, writing: int) -> None:
+def test_a_token_allows_what_it_was_set_for(user: tuple[str, str] | None, reading: int, writing: int) -> None:
     registry = FakeRegistry()
     registry.tokens(read="r", write="w", expired="x")
-    client = client_with(registry, login)
-    for place in (PLACE, "/api/v4/groups/fake/-/packages/pypi"):
-        client.get(f"{place}/simple/", status=reading)
-    upload_as(registry, login, writing)
+    client = client_with(registry, user)
+    for path in (PROJECT_PATH, "/api/v4/groups/fake/-/packages/pypi"):
+        client.get(f"{path}/simple/", status=reading)
+    upload_as(registry, user, writing)
     shown = "demo" in client.get("/api/v4/groups/fake/-/packages/pypi/simple/", expect_errors=True)
-    assert shown == (login == WRITER)
+    assert shown == (user == WRITER)
 
 
-def test_somebody_whose_token_has_expired_is_told_so() -> None:
+def test_an_expired_token_is_named_in_the_response() -> None:
     registry = FakeRegistry()
     registry.tokens(expired="x")
-    answer = client_with(registry, ("any", "x")).get(f"{PLACE}/simple/", status=401)
-    assert "Token is expired" in answer.json["error_description"]
+    response = client_with(registry, ("any", "x")).get(f"{PROJECT_PATH}/simple/", status=401)
+    assert "Token is expired" in response.json["error_description"]
 
 
 @pytest.mark.parametrize(("secret", "status"), [("r1", 200), ("r2", 200), ("wrong", 401), ("", 401)])
 @pytest.mark.parametrize("header", ["PRIVATE-TOKEN", "Authorization"])
-def test_several_tokens_come_in_headers_of_all_kinds(header: str, secret: str, status: int) -> None:
+def test_tokens_are_accepted_in_headers(header: str, secret: str, status: int) -> None:
     registry = FakeRegistry()
     registry.tokens(read=["r1", "r2"])
     value = f"Bearer {secret}" if header == "Authorization" else secret
-    TestApp(registry.app).get(f"{PLACE}/simple/", headers={header: value}, status=status)
+    TestApp(registry.app).get(f"{PROJECT_PATH}/simple/", headers={header: value}, status=status)
 
 
-def test_new_tokens_replace_those_before() -> None:
+def test_new_tokens_replace_the_previous_ones() -> None:
     registry = FakeRegistry()
     registry.tokens(read="r")
     registry.tokens(write="w")
-    client_with(registry, READER).get(f"{PLACE}/simple/", status=401)
-    client_with(registry, WRITER).get(f"{PLACE}/simple/", status=200)
+    client_with(registry, READER).get(f"{PROJECT_PATH}/simple/", status=401)
+    client_with(registry, WRITER).get(f"{PROJECT_PATH}/simple/", status=200)
     registry.tokens()
-    client_with(registry, WRITER).get(f"{PLACE}/simple/", status=401)
+    client_with(registry, WRITER).get(f"{PROJECT_PATH}/simple/", status=401)
 
 
-# What it needs
+# Dependencies
 
 
-def test_it_needs_nothing_but_what_the_registry_needs() -> None:
+def test_the_package_imports_no_optional_dependency() -> None:
     others = {"pytest", "webtest", "urllib3", "requests", "httpx"}
     code = f"import sys, pypi_registry.testing; print(*{others} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)

@@ -1,4 +1,4 @@
-"""The fixtures, as somebody uses them who has opted in: pytest in a process of its own, alone and under xdist."""
+"""The fixtures as others use them: pytest in a process of its own, alone and with xdist."""
 
 import importlib.util
 import re
@@ -10,7 +10,7 @@ import pytest
 
 from tests.test_docs import PAGES, blocks
 
-OPTED_IN = 'pytest_plugins = ["pypi_registry.testing.fixtures"]\n'
+ENABLED = 'pytest_plugins = ["pypi_registry.testing.fixtures"]\n'
 
 TESTS = """
 import os
@@ -23,10 +23,10 @@ from pypi_registry.testing import faults
 SEEN = Path(__file__).with_name("seen.txt")
 
 @pytest.mark.parametrize("number", range(6))
-def test_nothing_is_left_of_another_test(fake_registry, number):
+def test_the_registry_is_empty(fake_registry, number):
     assert (fake_registry.packages, fake_registry.requests) == ({}, [])
-    with urlopen(fake_registry.index_url) as answer:
-        assert answer.status == 200
+    with urlopen(fake_registry.index_url) as response:
+        assert response.status == 200
     fake_registry.add("demo", f"{number}.0")
     fake_registry.tokens(read="secret")
     fake_registry.fault("*", faults.Status(503))
@@ -34,7 +34,7 @@ def test_nothing_is_left_of_another_test(fake_registry, number):
         file.write(f"{os.getpid()} {fake_registry.url}\\n")
 
 @pytest.mark.parametrize("number", range(2))
-def test_a_registry_that_another_test_stopped_is_there_again(fake_registry, number):
+def test_a_registry_that_another_test_stopped_is_started_again(fake_registry, number):
     urlopen(fake_registry.index_url).close()
     fake_registry.stop()
 
@@ -44,7 +44,7 @@ def test_the_session_has_one_server(fake_registry_session, fake_registry):
 """
 
 
-def run(folder: Path, *options: str, conftest: str = OPTED_IN, tests: str = TESTS) -> str:
+def run(folder: Path, *options: str, conftest: str = ENABLED, tests: str = TESTS) -> str:
     (folder / "conftest.py").write_text(conftest, encoding="utf-8")
     (folder / "test_mine.py").write_text(tests, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-W", "error", "-q", "--rootdir", str(folder), "-p", "no:cacheprovider"]
@@ -52,28 +52,28 @@ def run(folder: Path, *options: str, conftest: str = OPTED_IN, tests: str = TEST
     return done.stdout + done.stderr
 
 
-def test_each_test_finds_the_same_server_and_nothing_in_it(tmp_path: Path) -> None:
+def test_each_test_has_the_same_server_and_an_empty_registry(tmp_path: Path) -> None:
     assert "9 passed" in run(tmp_path)
     assert len({*(tmp_path / "seen.txt").read_text().splitlines()}) == 1
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("xdist") is None, reason="pytest-xdist is not installed")
-def test_each_worker_of_xdist_has_a_server_of_its_own(tmp_path: Path) -> None:
+def test_each_worker_of_xdist_has_its_own_server(tmp_path: Path) -> None:
     assert "9 passed" in run(tmp_path, "-n", "2")
     seen = dict(line.split() for line in (tmp_path / "seen.txt").read_text().splitlines())
     assert len(seen) == len({*seen.values()}) == 2
 
 
 @pytest.mark.slow
-def test_without_opting_in_there_is_no_fixture(tmp_path: Path) -> None:
+def test_without_the_plugin_there_is_no_fixture(tmp_path: Path) -> None:
     assert re.search(r"fixture 'fake_registry(_session)?' not found", run(tmp_path, conftest=""))
 
 
 @pytest.mark.slow
-def test_the_configuration_is_overridden_as_the_page_shows(tmp_path: Path) -> None:
-    [shown] = [block for block in blocks(PAGES["testing.md"], "python") if "def fake_registry_configuration" in block]
-    conftest = f"from pypi_registry.testing import FakeRegistry\n{OPTED_IN}\n{shown}"
+def test_the_configuration_can_be_overridden_as_documented(tmp_path: Path) -> None:
+    [example] = [block for block in blocks(PAGES["testing.md"], "python") if "def fake_registry_configuration" in block]
+    conftest = f"from pypi_registry.testing import FakeRegistry\n{ENABLED}\n{example}"
     tests = """
 from urllib.error import HTTPError
 from urllib.request import urlopen

@@ -1,4 +1,4 @@
-"""The small server, by what goes over its wire."""
+"""The server of the fake registry, over a socket."""
 
 import socket
 from collections.abc import Callable, Iterable, Iterator
@@ -31,8 +31,8 @@ def connected(server: Server) -> Iterator[HTTPConnection]:
         connection.close()
 
 
-def said(server: Server, request: bytes) -> bytes:
-    """Send bytes, and give all that comes until the server ends the connection."""
+def received(server: Server, request: bytes) -> bytes:
+    """Send bytes, and return everything that is received until the server closes the connection."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT) as connection:
         connection.sendall(request)
         return b"".join(iter(lambda: connection.recv(65536), b""))
@@ -45,21 +45,21 @@ def echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[by
     return [text]
 
 
-def test_a_connection_is_kept_for_the_next_request() -> None:
+def test_a_connection_is_reused() -> None:
     with served(echo) as server, connected(server) as connection:
         connection.connect()
         first = connection.sock
         for number, body in enumerate([b"", b"12345", b"x" * 100_000]):
             connection.request("PUT", f"/{number}?q=%41", body)
-            answer = connection.getresponse()
-            assert answer.read() == f"PUT /{number}?q=%41 {len(body)}".encode()
-            assert answer.headers["Connection"] is None
-            assert answer.headers["Date"]
+            response = connection.getresponse()
+            assert response.read() == f"PUT /{number}?q=%41 {len(body)}".encode()
+            assert response.headers["Connection"] is None
+            assert response.headers["Date"]
         assert connection.sock is first
 
 
 @pytest.mark.parametrize(
-    ("head", "kept"),
+    ("head", "reused"),
     [
         ("GET / HTTP/1.1", True),
         ("GET / HTTP/1.1\r\nConnection: close", False),
@@ -67,14 +67,16 @@ def test_a_connection_is_kept_for_the_next_request() -> None:
         ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked", False),
     ],
 )
-def test_a_connection_ends_when_the_client_says_so_or_nothing_else_tells(head: str, kept: bool) -> None:
+def test_a_connection_is_closed_if_the_client_requests_it_or_the_end_of_the_body_is_unknown(
+    head: str, reused: bool
+) -> None:
     with served(echo) as server:
-        answer = said(server, f"{head}\r\n\r\nGET /last HTTP/1.0\r\n\r\n".encode())
-    assert answer.count(b"HTTP/1.1 200 OK") == 1 + kept
-    assert answer.count(b"Connection: close") == 1
+        response = received(server, f"{head}\r\n\r\nGET /last HTTP/1.0\r\n\r\n".encode())
+    assert response.count(b"HTTP/1.1 200 OK") == 1 + reused
+    assert response.count(b"Connection: close") == 1
 
 
-def test_an_answer_without_a_length_ends_with_the_connection() -> None:
+def test_a_response_without_a_length_ends_with_the_connection() -> None:
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
         start_response("200 OK", [("Content-Type", "text/plain")])
         yield b"one "
@@ -82,12 +84,12 @@ def test_an_answer_without_a_length_ends_with_the_connection() -> None:
 
     with served(application) as server, connected(server) as connection:
         connection.request("GET", "/")
-        answer = connection.getresponse()
-        assert (answer.headers["Connection"], answer.read()) == ("close", b"one two")
+        response = connection.getresponse()
+        assert (response.headers["Connection"], response.read()) == ("close", b"one two")
 
 
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
-def test_an_answer_that_never_has_a_body_needs_no_length(status: str) -> None:
+def test_a_response_that_cannot_have_a_body_needs_no_length(status: str) -> None:
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         start_response(status, [])
         return []
@@ -99,7 +101,7 @@ def test_an_answer_that_never_has_a_body_needs_no_length(status: str) -> None:
         assert connection.sock
 
 
-def test_the_sentence_in_the_status_line_arrives() -> None:
+def test_the_reason_phrase_is_sent() -> None:
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         start_response("400 Validation failed: é", [("Content-Length", "0")])
         return []
@@ -109,44 +111,44 @@ def test_the_sentence_in_the_status_line_arrives() -> None:
         assert connection.getresponse().reason == "Validation failed: é"
 
 
-def test_a_client_that_waits_to_be_asked_for_its_body_is_asked() -> None:
+def test_expect_100_continue_is_answered() -> None:
     request = b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc"
     with served(echo) as server:
-        answer = said(server, request)
-    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
-    assert answer.endswith(b"POST /? 3")
+        response = received(server, request)
+    assert response.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+    assert response.endswith(b"POST /? 3")
 
 
-def test_the_rest_of_a_body_is_not_taken_for_a_request() -> None:
+def test_the_rest_of_a_body_is_not_read_as_a_request() -> None:
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         start_response("413 Content Too Large", [("Content-Length", "0")])
         return []
 
     rest = b"GET /stolen HTTP/1.1\r\n\r\n"
     with served(application) as server:
-        answer = said(server, b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s" % (len(rest), rest))
-    assert answer.count(b"HTTP/1.1") == 1
+        response = received(server, b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s" % (len(rest), rest))
+    assert response.count(b"HTTP/1.1") == 1
 
 
 @pytest.mark.parametrize(
     "request_", [b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 200 + b"\r\n"]
 )
-def test_what_is_no_request_is_refused_and_the_server_goes_on(request_: bytes) -> None:
+def test_an_invalid_request_is_refused_and_the_next_one_is_served(request_: bytes) -> None:
     with served(echo) as server:
-        assert b" 200 " not in said(server, request_).split(b"\r\n")[0]
-        assert b"200 OK" in said(server, b"GET / HTTP/1.0\r\n\r\n")
+        assert b" 200 " not in received(server, request_).split(b"\r\n")[0]
+        assert b"200 OK" in received(server, b"GET / HTTP/1.0\r\n\r\n")
 
 
 @pytest.mark.parametrize("request_", [b"", b"GET / HTT", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc"])
-def test_a_client_that_goes_away_harms_nobody(request_: bytes) -> None:
+def test_a_client_that_disconnects_does_not_affect_others(request_: bytes) -> None:
     with served(echo) as server:
         for _ in range(20):
             with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT) as connection:
                 connection.sendall(request_)
-        assert b"200 OK" in said(server, b"GET / HTTP/1.0\r\n\r\n")
+        assert b"200 OK" in received(server, b"GET / HTTP/1.0\r\n\r\n")
 
 
-def test_a_body_that_breaks_off_is_shorter_than_its_length() -> None:
+def test_a_connection_dropped_in_the_body_leaves_it_incomplete() -> None:
     closed = []
 
     class Body:
@@ -169,7 +171,7 @@ def test_a_body_that_breaks_off_is_shorter_than_its_length() -> None:
     assert closed == [True]
 
 
-def test_what_breaks_off_before_it_begins_is_no_answer() -> None:
+def test_a_connection_dropped_before_the_response_has_none() -> None:
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         raise ConnectionDropped
 
@@ -179,19 +181,19 @@ def test_what_breaks_off_before_it_begins_is_no_answer() -> None:
             connection.getresponse()
 
 
-def test_what_fails_is_logged_and_ends_its_connection_only(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_is_logged_and_closes_only_its_connection(caplog: pytest.LogCaptureFixture) -> None:
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         if environ["PATH_INFO"] == "/broken":
-            raise ZeroDivisionError("a fault of the test's own")
+            raise ZeroDivisionError("an error on purpose")
         return echo(environ, start_response)
 
     with served(application) as server:
-        assert said(server, b"GET /broken HTTP/1.1\r\n\r\n") == b""
-        assert b"200 OK" in said(server, b"GET / HTTP/1.0\r\n\r\n")
-    assert "a fault of the test's own" in caplog.text
+        assert received(server, b"GET /broken HTTP/1.1\r\n\r\n") == b""
+        assert b"200 OK" in received(server, b"GET / HTTP/1.0\r\n\r\n")
+    assert "an error on purpose" in caplog.text
 
 
-def test_many_connections_are_served_at_once() -> None:
+def test_many_connections_are_served_concurrently() -> None:
     with served(echo) as server:
         connections = [HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT) for _ in range(20)]
         for connection in connections:

@@ -1,4 +1,4 @@
-"""The public names of `pypi_registry.testing`, used as a stranger uses them: read by type checkers, run by nobody."""
+"""The public names of `pypi_registry.testing` in use, for type checkers; this file is not run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,8 @@ from pypi_registry.testing.contracts import CatalogueContract as TheSameCatalogu
 from pypi_registry.testing.contracts import DirectoryContract as TheSameDirectoryContract
 from pypi_registry.testing.fixtures import fake_registry, fake_registry_configuration, fake_registry_session
 from pypi_registry.testing.httpx_transport import HttpxTransport
-from pypi_registry.testing.transports import pool_manager, requests_adapter
+from pypi_registry.testing.requests_transport import requests_adapter
+from pypi_registry.testing.urllib3_transport import pool_manager
 
 
 def a_registry() -> None:
@@ -56,7 +57,7 @@ def a_registry() -> None:
     assert_type(with_credentials(registry.index_url, "secret", user="ada"), str)
 
 
-def what_is_in_it(registry: FakeRegistry, folder: Path) -> None:
+def packages(registry: FakeRegistry, folder: Path) -> None:
     files = registry.add(
         "demo",
         "1.2",
@@ -86,12 +87,12 @@ def what_is_in_it(registry: FakeRegistry, folder: Path) -> None:
     assert_type((file.uploaded, file.yanked), tuple[datetime, str | None])
 
 
-def who_is_let_in(registry: FakeRegistry) -> None:
+def tokens(registry: FakeRegistry) -> None:
     registry.tokens(read="r", write=["w1", "w2"], expired={"x"})
     registry.tokens()
 
 
-def what_was_asked(registry: FakeRegistry) -> None:
+def recorded_requests(registry: FakeRegistry) -> None:
     assert_type(registry.requests, Sequence[RecordedRequest])
     request = registry.requests[0]
     assert_type((request.number, request.method, request.path, request.status), tuple[int, str, str, int | None])
@@ -99,30 +100,30 @@ def what_was_asked(registry: FakeRegistry) -> None:
     assert request.kind == "page" and request.package == "demo"
 
 
-def what_it_does_wrong(registry: FakeRegistry) -> None:
+def injected_faults(registry: FakeRegistry) -> None:
     rule = registry.fault("demo", faults.Status(503, {"Retry-After": "1"}), times=2, after=1)
     assert_type(rule, FaultRule)
     assert_type(rule.met, list[RecordedRequest])
     rule.lift()
-    places: list[Matcher] = [3, "*", f"{registry.index_url}/*", lambda request: request.kind == "page"]
-    registry.fault(places[0], faults.Hang())
-    registry.fault(lambda request: request.user == "ada", faults.Drip(size=10, seconds=0.5))
-    lies: list[faults.Fault] = [
-        faults.Cut(),
+    matchers: list[Matcher] = [3, "*", f"{registry.index_url}/*", lambda request: request.kind == "page"]
+    registry.fault(matchers[0], faults.Hang())
+    registry.fault(lambda request: request.user == "ada", faults.SlowBody(size=10, seconds=0.5))
+    examples: list[faults.Fault] = [
+        faults.Truncate(),
         faults.Disconnect(),
         faults.ExpiredToken(),
         faults.HtmlOnly(),
         faults.MissingMetadata(),
         faults.NoUploadTime(),
         faults.RedirectLoop(),
-        faults.SlowStart(1.5),
+        faults.Delay(1.5),
         faults.StalePage(),
         faults.WrongContentType("text/plain"),
         faults.WrongHash(),
         faults.WrongMetadata("2.0"),
     ]
-    for lie in lies:
-        registry.fault("*", lie)
+    for fault in examples:
+        registry.fault("*", fault)
 
 
 @dataclass(frozen=True)
@@ -135,13 +136,13 @@ class WrongSize(faults.PageFault):
 
 @dataclass(frozen=True)
 class Teapot(faults.Fault):
-    def answer(self, exchange: faults.Exchange) -> faults.Answer:
+    def respond(self, exchange: faults.Exchange) -> faults.Response:
         exchange.pause(0.1)
-        ask: faults.Ask = exchange.ask
-        answer = ask(exchange.environ)
+        get_response: faults.GetResponse = exchange.get_response
+        response = get_response(exchange.environ)
         if exchange.request.method == "HEAD":
             raise ConnectionDropped
-        return faults.Answer("418 I'm a teapot", answer.headers, answer.body)
+        return faults.Response("418 I'm a teapot", response.headers, response.body)
 
 
 def without_a_socket(registry: FakeRegistry) -> None:
