@@ -53,8 +53,8 @@ class MemoryCatalogue:
         self._files: dict[int, FileRecord] = {}
         self._statuses: dict[tuple[int, NormalizedName], NameStatus] = {}
         self._publications: dict[NormalizedName, set[tuple[str, int]]] = defaultdict(set)
-        # Indexes of the rows: ids of packages by name and project, names by project, ids of files, names of files
-        self._packages_of_name: dict[NormalizedName, dict[int, list[int]]] = defaultdict(dict)
+        # Indexes of the rows: ids of packages by name, project and version; names by project; ids and names of files
+        self._packages_of_name: dict[NormalizedName, dict[int, dict[str, int]]] = defaultdict(dict)
         self._names_of_project: dict[int, set[NormalizedName]] = defaultdict(set)
         self._files_of_package: dict[int, list[int]] = {}
         self._files_of_digest: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -169,7 +169,7 @@ class MemoryCatalogue:
             found = {id_: ids for id_, ids in self._packages_of_name.get(name, {}).items() if id_ in projects}
             if not found:
                 return None
-            packages = chain.from_iterable(found.values())
+            packages = chain.from_iterable(ids.values() for ids in found.values())
             files = self._rows(chain.from_iterable(self._files_of_package[package] for package in packages))
             return Listing(files, {id_: self._status(id_, name) for id_ in found})
 
@@ -299,7 +299,8 @@ class MemoryCatalogue:
         self._last_id = max(self._last_id, package.id)
         self._packages[package.id] = record
         self._files_of_package[package.id] = []
-        self._packages_of_name[package.normalized_name].setdefault(package.project_id, []).append(package.id)
+        versions = self._packages_of_name[package.normalized_name].setdefault(package.project_id, {})
+        versions[canonicalize_version(package.version)] = package.id
         names = self._names_of_project[package.project_id]
         if package.normalized_name not in names:
             names.add(package.normalized_name)
@@ -309,7 +310,7 @@ class MemoryCatalogue:
         del self._packages[package.id]
         del self._files_of_package[package.id]
         packages = self._packages_of_name[package.normalized_name]
-        packages[package.project_id].remove(package.id)
+        del packages[package.project_id][canonicalize_version(package.version)]
         if not packages[package.project_id]:
             del packages[package.project_id]
             names = self._names_of_project[package.project_id]
@@ -346,10 +347,9 @@ class MemoryCatalogue:
         return record if record is not None and record.package.project_id == project_id else None
 
     def _package_of_version(self, project_id: int, name: NormalizedName, version: str) -> Package | None:
-        ids = self._packages_of_name.get(name, {}).get(project_id, ())
-        packages = (self._packages[id_].package for id_ in ids)
-        canonical = canonicalize_version(version)
-        return next((package for package in packages if canonicalize_version(package.version) == canonical), None)
+        versions = self._packages_of_name.get(name, {}).get(project_id, {})
+        id_ = versions.get(canonicalize_version(version))
+        return None if id_ is None else self._packages[id_].package
 
     def _status(self, project_id: int, name: NormalizedName) -> NameStatus:
         return self._statuses.get((project_id, name), NameStatus())
