@@ -20,7 +20,7 @@ class TestFileBlobs(BlobsContract):
     accel: str | None = None
 
     @pytest.fixture(autouse=True)
-    def folder_with_nothing_half_written(self, tmp_path: Path) -> Iterator[None]:
+    def folder_without_incomplete_files(self, tmp_path: Path) -> Iterator[None]:
         self.folder = tmp_path
         yield
         assert list((tmp_path / "incoming").iterdir()) == []
