@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from pypi_registry._open_access import AllowAll
 from pypi_registry.auth import Ability, AuthScheme, Credentials, Principal, Subject
 from pypi_registry.errors import InvalidToken
-from pypi_registry.model import Namespace, PackageName
+from pypi_registry.model import Namespace
 
 Right: TypeAlias = Literal["read", "write", "expired"]
 
@@ -32,17 +32,22 @@ class Tokens:
             raise InvalidToken("expired")
         if credentials and right is None and credentials.scheme not in _IGNORED_IF_UNKNOWN:
             raise InvalidToken
-        name = credentials.user if credentials and right else ""
-        return TokenPrincipal(name, right)
+        return TokenPrincipal(credentials.user if credentials else "", right)
 
 
 @dataclass(frozen=True, slots=True)
 class TokenPrincipal:
     """The holder of a token; an anonymous caller if the right is None."""
 
-    name: str
+    user: str
     """The user name of Basic authentication; empty for the other schemes."""
     right: Right | None
+
+    @property
+    def name(self) -> str:
+        if self.anonymous:
+            return ""
+        return self.user or self.via
 
     @property
     def via(self) -> str:
@@ -53,6 +58,4 @@ class TokenPrincipal:
         return self.right is None
 
     def can(self, ability: Ability, subject: Subject) -> bool:
-        if isinstance(subject, PackageName) or self.right == "write":
-            return True
-        return self.right == "read" and ability in _READING
+        return self.right == "write" or (self.right == "read" and ability in _READING)

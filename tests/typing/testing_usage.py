@@ -174,6 +174,9 @@ class TestOurCatalogue(CatalogueContract):
         assert_type([project.id for project in self.projects], list[int])
         return MemoryCatalogue()
 
+    def make_second_catalogue(self) -> Catalogue:
+        return MemoryCatalogue()
+
     def reopen(self, catalogue: Catalogue) -> Catalogue:
         return catalogue
 
@@ -181,7 +184,7 @@ class TestOurCatalogue(CatalogueContract):
         assert_type([project.path for project in self.projects], list[str])
 
 
-class TestOurHost(DirectoryContract, AuthContract):
+class TestOurApplication(DirectoryContract, AuthContract):
     def make_directory(self) -> KnownDirectory:
         return KnownDirectory(Accounts(), {"acme/tools": 1}, {"acme": ["acme/tools"]}, absent=[7, "x"], any_case=False)
 
@@ -190,12 +193,14 @@ class TestOurHost(DirectoryContract, AuthContract):
             Credentials(AuthScheme.BASIC, "secret", "ada"),
             projects={"acme/tools": [Ability.READ_PACKAGE]},
             groups={"acme": {Ability.READ_GROUP}},
-            kept_from={("acme/tools", "core"): [Ability.CREATE_PACKAGE]},
+            denied_names={("acme/tools", "core"): [Ability.CREATE_PACKAGE]},
             environ={"REMOTE_USER": "ada"},
-            excluded=["POST"],
+            excluded_methods=["POST"],
+            name="ada",
         )
-        refused = [*UNKNOWN_TOKENS, Credentials(AuthScheme.BEARER, "expired")]
-        return KnownAuth(Accounts(), Accounts(), {"Ada": ada}, nobody=Caller(None, anonymous=True), refused=refused)
+        stranger = Caller(None, anonymous=True)
+        invalid = [*UNKNOWN_TOKENS, Credentials(AuthScheme.BEARER, "expired")]
+        return KnownAuth(Accounts(), Accounts(), {"Ada": ada}, anonymous=stranger, invalid_tokens=invalid)
 
 
 def the_same() -> list[type]:
