@@ -1,4 +1,4 @@
-"""A Flask application with users, projects and groups of its own, and a registry of Python packages beside them."""
+"""A Flask application with its own users, projects and groups, and a registry of Python packages for them."""
 
 import secrets
 from collections.abc import Iterable
@@ -28,13 +28,13 @@ MOUNT = "/api/v4"
 
 
 def create_app(instance_path: str | None = None) -> Flask:
-    """Make the application; its database, and the packages, are in the instance folder."""
+    """Create the application. Its database and the packages are in the instance folder."""
     app = Flask(__name__, instance_path=instance_path)
-    app.config.from_mapping(SESSION_COOKIE_SAMESITE="Lax")  # no other site signs anybody in, or makes tokens
+    app.config.from_mapping(SESSION_COOKIE_SAMESITE="Lax")  # other sites cannot sign a user in or create tokens
     app.config.from_prefixed_env()  # FLASK_SECRET_KEY
     folder = Path(app.instance_path)
     folder.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{folder / 'host.sqlite3'}")
+    engine = create_engine(f"sqlite:///{folder / 'application.sqlite3'}")
     Base.metadata.create_all(engine)
     sessions = sessionmaker(engine)
     app.extensions["sessions"] = sessions
@@ -45,24 +45,23 @@ def create_app(instance_path: str | None = None) -> Flask:
 
 
 def mount_registry(app: Flask, sessions: sessionmaker[Session], folder: Path) -> None:
-    """Put the registry below ``/api/v4``, without taking from the host what else it has there."""
-    host = app.wsgi_app
+    """Mount the registry at ``/api/v4``. Paths that it does not know stay routes of the application."""
+    application = app.wsgi_app
 
-    def our_own(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def fallback(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         environ["SCRIPT_NAME"] = environ["SCRIPT_NAME"].removesuffix(MOUNT)  # our routes begin at our root
         environ["PATH_INFO"] = MOUNT + environ["PATH_INFO"]
-        return host(environ, start_response)
+        return application(environ, start_response)
 
-    projects = OurProjects(sessions)
     registry = Registry(
-        directory=projects,
-        auth=OurUsers(app, projects),
+        directory=OurProjects(sessions),
+        auth=OurUsers(app, sessions),
         catalogue=SQLiteCatalogue(folder / "catalogue.sqlite3"),
         blobs=FileBlobs(folder / "files"),
-        forward_to=None,  # left out, it sends clients to the public PyPI for what is not here
-        fallback=our_own,
+        forward_to=None,  # without this, clients are redirected to PyPI for packages that are not here
+        fallback=fallback,
     )
-    app.wsgi_app = DispatcherMiddleware(host, {MOUNT: registry})  # type: ignore[method-assign]  # Flask's way
+    app.wsgi_app = DispatcherMiddleware(application, {MOUNT: registry})  # type: ignore[method-assign]  # Flask's way
 
 
 _PAGE = """<!DOCTYPE html>
@@ -72,7 +71,7 @@ _PAGE = """<!DOCTYPE html>
 {% endfor %}</ul>
 {% if secret %}<p>Your new token, shown this once: <code>{{ secret }}</code></p>{% endif %}
 {% if user %}
-<form method="post" action="{{ url_for('make_token') }}"><button>Make a token</button></form>
+<form method="post" action="{{ url_for('create_token') }}"><button>Create a token</button></form>
 <form method="post" action="{{ url_for('sign_out') }}"><button>Sign {{ user.name }} out</button></form>
 {% else %}
 <form method="post" action="{{ url_for('sign_in') }}">
@@ -85,7 +84,7 @@ def add_pages(app: Flask, sessions: sessionmaker[Session]) -> None:
     def home_page(secret: str = "") -> str:
         with sessions() as database:
             user = database.get(User, session.get("user", 0))
-            groups = [each.group.path for each in user.memberships] if user else []
+            groups = [membership.group.path for membership in user.memberships] if user else []
             projects = [
                 project
                 for project in database.scalars(select(Project))
@@ -100,7 +99,7 @@ def add_pages(app: Flask, sessions: sessionmaker[Session]) -> None:
 
     @app.get(f"{MOUNT}/version")
     def version() -> ResponseReturnValue:
-        return {"version": "our own"}
+        return {"version": "our application"}
 
     @app.post("/sign-in")
     def sign_in() -> ResponseReturnValue:
@@ -118,7 +117,7 @@ def add_pages(app: Flask, sessions: sessionmaker[Session]) -> None:
         return redirect(url_for("home"))
 
     @app.post("/tokens")
-    def make_token() -> str:
+    def create_token() -> str:
         with sessions.begin() as database:
             user = database.get(User, session.get("user", 0)) or abort(403)
             secret = new_token(database, user)
@@ -126,7 +125,7 @@ def add_pages(app: Flask, sessions: sessionmaker[Session]) -> None:
 
 
 def new_token(database: Session, user: User) -> str:
-    """Make a secret. Only its digest is kept: it is random and long, so it cannot be guessed from that."""
+    """Create a token and return its secret. Only a digest is stored: a long random secret cannot be guessed from it."""
     secret = secrets.token_urlsafe(30)
     database.add(Token(sha256=token_digest(secret), user_id=user.id))
     return secret
@@ -135,7 +134,7 @@ def new_token(database: Session, user: User) -> str:
 def add_commands(app: Flask, sessions: sessionmaker[Session]) -> None:
     @app.cli.command("demo")
     def demo() -> None:
-        """Make a group with two projects, and Ada, who publishes there; again, give her another password and token."""
+        """Create a group with two projects, and Ada, who publishes there. A second call gives her a new password."""
         password = secrets.token_urlsafe(9)
         with sessions.begin() as database:
             ada = database.scalar(select(User).where(User.name == "ada"))

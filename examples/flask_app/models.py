@@ -1,4 +1,4 @@
-"""The host's tables: its users, groups and projects, and the digests of its tokens."""
+"""The application's tables: users, groups, projects, and the digests of tokens."""
 
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
@@ -27,7 +27,7 @@ class Group(Base):
 
 class Project(Base):
     __tablename__ = "projects"
-    # Packages belong to the number of their project, which must never be another one's.
+    # Packages belong to the id of their project, so an id must never be used twice.
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  # SQLAlchemy's way
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -36,7 +36,7 @@ class Project(Base):
 
 
 class Membership(Base):
-    """Lets a user read what lies in a group and below it, and perhaps publish there."""
+    """Lets a user read the packages of a group and of all groups below it, and perhaps publish there."""
 
     __tablename__ = "memberships"
 

@@ -24,12 +24,12 @@ from tests.clients.programs import Programs
 from tests.examples.readme import Example
 from tests.servers.running import free_port, process
 
-PLACE = "/api/v4/projects/acme%2Ftools/packages/pypi"
+PYPI = "/api/v4/projects/acme%2Ftools/packages/pypi"
 
 
 @pytest.fixture
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
-    """An application has its databases for as long as it runs; a test does not run on."""
+    """An application that closes its databases after the test."""
     monkeypatch.setenv("FLASK_SECRET_KEY", "a key for the tests")
     with ExitStack() as stack:
         monkeypatch.setattr(
@@ -62,7 +62,7 @@ def browser(app: Flask, password: str) -> TestApp:
 
 def publish(client: TestApp, **options: Any) -> Any:
     form, sdist = {"name": "demo", "version": "1.0"}, distribution("demo-1.0.tar.gz")
-    return client.post(PLACE, form, upload_files=[("content", "demo-1.0.tar.gz", sdist)], **options)
+    return client.post(PYPI, form, upload_files=[("content", "demo-1.0.tar.gz", sdist)], **options)
 
 
 def program(app: Flask, secret: str) -> TestApp:
@@ -77,18 +77,18 @@ def test_the_demo_again_prints_another_password_and_token(app: Flask, demo: tupl
     assert (password, secret) != demo
     browser(app, password)
     for each in (demo[1], secret):
-        program(app, each).get(f"{PLACE}/simple/", status=200)
+        program(app, each).get(f"{PYPI}/simple/", status=200)
 
 
 @pytest.mark.usefixtures("demo")
-def test_the_host_keeps_its_pages_and_what_it_has_below_the_mount(app: Flask) -> None:
+def test_the_application_keeps_its_pages_and_its_routes_below_the_mount(app: Flask) -> None:
     client = TestApp(app, lint=True)
     home = client.get("/", status=200)
     assert "acme/open" in home
     assert "acme/tools" not in home
-    assert client.get("/api/v4/version", status=200).json == {"version": "our own"}
+    assert client.get("/api/v4/version", status=200).json == {"version": "our application"}
     assert client.get("/api/v4/absent", status=404).content_type == "text/html"
-    assert client.get(f"{PLACE}/simple/", status=401).json == {"message": "401 Unauthorized"}
+    assert client.get(f"{PYPI}/simple/", status=401).json == {"message": "401 Unauthorized"}
 
 
 def test_a_token_publishes_and_installs(app: Flask, demo: tuple[str, str]) -> None:
@@ -96,7 +96,7 @@ def test_a_token_publishes_and_installs(app: Flask, demo: tuple[str, str]) -> No
     publish(client, status=201)
     page = client.get("/api/v4/groups/acme/-/packages/pypi/simple/demo/")
     assert page.click("demo-1.0.tar.gz").body == distribution("demo-1.0.tar.gz")
-    program(app, "a guess").get(f"{PLACE}/simple/demo/", status=401)
+    program(app, "a guess").get(f"{PYPI}/simple/demo/", status=401)
 
 
 def test_a_session_reads_the_pages_for_people(app: Flask, demo: tuple[str, str]) -> None:
@@ -113,21 +113,23 @@ def test_a_session_reads_the_pages_for_people(app: Flask, demo: tuple[str, str])
 @pytest.mark.parametrize("sent", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "cross-site"}])
 def test_a_session_changes_nothing(app: Flask, demo: tuple[str, str], sent: dict[str, str]) -> None:
     publish(program(app, demo[1]))
+    page = program(app, demo[1]).get(f"{PYPI}/simple/demo/").body
     client = browser(app, demo[0])
     publish(client, headers=sent, status=403)
     [package] = client.get("/api/v4/projects/acme%2Ftools/packages").json
     client.delete(f"/api/v4/projects/acme%2Ftools/packages/{package['id']}", headers=sent, status=403)
-    client.patch_json(f"{PLACE}/simple/demo", {"status": "archived"}, headers=sent, status=403)
+    client.patch_json(f"{PYPI}/simple/demo", {"status": "archived"}, headers=sent, status=403)
+    assert program(app, demo[1]).get(f"{PYPI}/simple/demo/").body == page
 
 
-def test_a_page_makes_a_token_of_which_only_the_digest_is_kept(app: Flask, demo: tuple[str, str]) -> None:
+def test_a_page_creates_a_token_of_which_only_the_digest_is_stored(app: Flask, demo: tuple[str, str]) -> None:
     page = browser(app, demo[0]).post("/tokens", status=200)
     found = re.search(r"<code>(\S+)</code>", page.text)
     assert found
     publish(program(app, found[1]), status=201)
     with sessions_of(app)() as database:
         assert sha256(found[1].encode()).hexdigest() in database.scalars(select(Token.sha256)).all()
-    database_file = b"".join(path.read_bytes() for path in Path(app.instance_path).glob("host.sqlite3*"))
+    database_file = b"".join(path.read_bytes() for path in Path(app.instance_path).glob("application.sqlite3*"))
     assert found[1].encode() not in database_file
     TestApp(app).post("/tokens", status=403)
 
@@ -140,7 +142,7 @@ def test_the_session_cookie_is_not_sent_from_other_sites(app: Flask, demo: tuple
     client.post("/sign-in", {"name": "ada", "password": "a guess"}, status=403)
 
 
-class TestThePeopleAndProjectsOfTheHost(DirectoryContract, AuthContract):
+class TestUsersAndProjects(DirectoryContract, AuthContract):
     PROJECTS = ("acme/tools", "acme/open", "acme/libs/core", "acme-old/tools")
 
     @pytest.fixture(autouse=True)
@@ -154,14 +156,14 @@ class TestThePeopleAndProjectsOfTheHost(DirectoryContract, AuthContract):
             ada.memberships.append(Membership(group=groups["acme"], publishes=True))
             bob.memberships.append(Membership(group=groups["acme/libs"]))
             database.flush()
-            self.numbers = {project.path: project.id for project in projects}
+            self.ids_by_path = {project.path: project.id for project in projects}
             self.ids = {user.name: user.id for user in (ada, bob)}
             self.secrets = {user.name: new_token(database, user) for user in (ada, bob)}
 
     def make_directory(self) -> KnownDirectory:
         return KnownDirectory(
             OurProjects(sessions_of(self.app)),
-            self.numbers,
+            self.ids_by_path,
             {"acme": self.PROJECTS[:3], "acme/libs": ["acme/libs/core"], "acme-old": ["acme-old/tools"]},
             absent=["", "tools", "acme/none", 0, 999],
         )
@@ -177,27 +179,30 @@ class TestThePeopleAndProjectsOfTheHost(DirectoryContract, AuthContract):
             assert cookie
         hers = dict.fromkeys(self.PROJECTS[:3], seen)
         return KnownAuth(
-            OurUsers(self.app, projects),
+            OurUsers(self.app, sessions_of(self.app)),
             projects,
             {
                 "ada's token": Caller(
                     Credentials(AuthScheme.BASIC, self.secrets["ada"], "any"),
                     {path: all_of_it - {Ability.READ_GROUP} for path in hers},
                     {"acme": group, "acme/libs": group},
+                    name="ada",
                 ),
                 "ada's session": Caller(
                     None,
                     hers,
                     {"acme": group, "acme/libs": group},
+                    name="ada",
                     environ={"HTTP_COOKIE": f"session={cookie.value}"},
                 ),
                 "bob's token": Caller(
                     Credentials(AuthScheme.BEARER, self.secrets["bob"]),
                     {"acme/libs/core": seen, "acme/open": seen},
                     {"acme/libs": group},
+                    name="bob",
                 ),
             },
-            nobody=Caller(None, {"acme/open": seen}, anonymous=True),
+            anonymous=Caller(None, {"acme/open": seen}, anonymous=True),
         )
 
 
@@ -213,7 +218,7 @@ def test_the_lines_of_the_readme_publish_and_install(tmp_path: Path) -> None:
     with process(run, tmp_path, port, environment=key):
         example.publish_and_install(programs, f"127.0.0.1:{port}", secret, shown="127.0.0.1:5000")
         version = programs.shell(example.line("curl ").replace("5000", str(port)))
-        assert '"our own"' in version
+        assert '"our application"' in version
     gunicorn = [*shlex.split(example.line("gunicorn ")), "--bind", f"127.0.0.1:{port}"]
     with process(gunicorn, tmp_path, port, environment=key):
-        assert '"our own"' in programs.shell(example.line("curl ").replace("5000", str(port)))
+        assert '"our application"' in programs.shell(example.line("curl ").replace("5000", str(port)))
