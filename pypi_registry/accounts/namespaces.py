@@ -111,11 +111,11 @@ class GroupProjects:
 
     @cached_property
     def public(self) -> Projects:
-        return self.projects.only(lambda project: project.visibility is Visibility.PUBLIC)
+        return self.projects.only(lambda project: project.visibility == Visibility.PUBLIC)
 
     @cached_property
     def public_or_internal(self) -> Projects:
-        return self.projects.only(lambda project: project.visibility is not Visibility.PRIVATE)
+        return self.projects.only(lambda project: project.visibility != Visibility.PRIVATE)
 
 
 _NO_PROJECTS = Projects()

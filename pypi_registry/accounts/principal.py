@@ -1,7 +1,7 @@
 """What the holder of a token may do: GitLab's roles and visibilities, in the same way for all kinds of token."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -9,7 +9,7 @@ from threading import Lock
 
 from pypi_registry._paths import is_below, paths_above
 from pypi_registry.accounts.config import Role
-from pypi_registry.accounts.namespaces import Namespaces
+from pypi_registry.accounts.namespaces import GroupProjects, Namespaces
 from pypi_registry.accounts.wildcards import Patterns
 from pypi_registry.auth import Ability, Subject
 from pypi_registry.model import Group, PackageName, Project, Projects, Visibility
@@ -108,23 +108,21 @@ class TokenPrincipal:
         if self.job_project is None and self._role_at(group.path) >= Role.GUEST:
             return projects
         found = self.cache.get(self, projects)
-        if found is not None:
-            return found
-        for_all = group.public_or_internal if self.is_user and self.job_project is None else group.public
-        more = [
-            project
-            for project in self._candidates(group.path)
-            if project in projects and project not in for_all and self._can_read_project(project)
-        ]
-        merged = Projects([*for_all, *more]) if more else for_all
-        result = projects if len(merged) == len(projects) else merged
-        return self.cache.add(self, projects, result, size=len(merged) if more else 0)
+        if found is None:
+            shared = group.public_or_internal if self.is_user and self.job_project is None else group.public
+            more = [project for project in self._projects_with_access(group) if project not in shared]
+            found = Projects([*shared, *more]) if more else shared
+            found = self.cache.add(self, projects, found, size=len(found) if more else 0)
+        return projects if len(found) == len(projects) else found
 
-    def _candidates(self, group: str) -> Iterable[Project]:
-        """Return the projects that the principal may read below a group while others may not, and perhaps more."""
+    def _projects_with_access(self, group: GroupProjects) -> Iterator[Project]:
+        """Return the readable projects of a group to which a role or an allowlist gives access."""
         if self.job_project is not None:
-            return self.namespaces.projects_for_job(self.job_project)
-        return chain.from_iterable(self.namespaces.projects_at(path) for path in self.roles if is_below(path, group))
+            found: Iterable[Project] = self.namespaces.projects_for_job(self.job_project)
+        else:
+            below = (path for path in self.roles if is_below(path, group.path))
+            found = chain.from_iterable(self.namespaces.projects_at(path) for path in below)
+        return (project for project in found if project in group.projects and self._can_read_project(project))
 
     def _can_read_project(self, project: Project) -> bool:
         if project.visibility == Visibility.PUBLIC or self._role_at(project.path) >= Role.GUEST:

@@ -106,6 +106,8 @@ def test_readable_equals_the_filter_by_can(case: tuple[Accounts, list[str]], dat
             foreign = Project(10**6, "a/foreign", visibility=data.draw(st.sampled_from(Visibility)))
             some = Projects([*chosen, foreign])
             assert caller.readable(some) == by_can(caller, some)
+            equal = Projects(projects)
+            assert (caller.readable(equal) is equal) == (len(expected) == len(projects))
 
 
 # Large groups
