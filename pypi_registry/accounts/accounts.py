@@ -96,7 +96,8 @@ class Accounts:
         The options are those of `Registry`, and replace what the accounts configure: ``forward_to=None`` forwards
         nothing.
 
-        >>> registry = Accounts.from_toml("registry.toml").registry(catalogue=MemoryCatalogue(), blobs=MemoryBlobs())
+        >>> from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
+        >>> registry = Accounts().registry(catalogue=MemoryCatalogue(), blobs=MemoryBlobs(), max_file_size=10**9)
         """
         settings: RegistryOptions = {
             "forward_to": self.forward_to,

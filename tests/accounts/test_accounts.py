@@ -241,7 +241,7 @@ def sha256(secret: str) -> str:
 
 
 HOLDERS = Accounts(
-    projects=[ProjectConfig(id=number, path=f"homes/{name}") for number, name in enumerate(HOMES)],
+    projects=[ProjectConfig(id=id_, path=f"homes/{name}") for id_, name in enumerate(HOMES)],
     users=[
         User(name="ada", roles={"homes/ada": Role.DEVELOPER}),
         User(name="bob", roles={"homes/bob": Role.DEVELOPER}),
@@ -420,7 +420,7 @@ Settings = dict[str, dict[str, Any]]
 
 def forwarder(groups: Settings, **top: Any) -> Accounts:
     return Accounts(
-        projects=[ProjectConfig(id=number, path=path) for number, path in enumerate(PROJECTS)],
+        projects=[ProjectConfig(id=id_, path=path) for id_, path in enumerate(PROJECTS)],
         groups=[GroupConfig(path=path, **settings) for path, settings in groups.items()],
         **top,
     )

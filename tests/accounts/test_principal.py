@@ -40,8 +40,8 @@ def deploy(path: str, *scopes: str) -> dict[str, Any]:
 
 
 def job(path: str, roles: Mapping[str, str], *, admin: bool = False) -> dict[str, Any]:
-    entries = personal(roles, admin=admin)
-    return {**entries, "tokens": [Token(sha256=DIGEST, kind=TokenKind.JOB, user="ada", path=path)]}
+    configs = personal(roles, admin=admin)
+    return {**configs, "tokens": [Token(sha256=DIGEST, kind=TokenKind.JOB, user="ada", path=path)]}
 
 
 def holder(accounts: Accounts) -> TokenPrincipal:
@@ -87,12 +87,12 @@ AROUND = [
 ]
 
 
-def world(visibility: str, entries: dict[str, Any], allowlist: tuple[str, ...] = ()) -> Accounts:
+def world(visibility: str, configs: dict[str, Any], allowlist: tuple[str, ...] = ()) -> Accounts:
     subject = ProjectConfig(
         id=1, path="Acme/libs/Tools", visibility=Visibility(visibility), job_token_allowlist=allowlist
     )
-    others = [ProjectConfig(id=number, path=path) for number, path in enumerate(AROUND, 2)]
-    return Accounts(projects=[subject, *others], **entries)
+    others = [ProjectConfig(id=id_, path=path) for id_, path in enumerate(AROUND, 2)]
+    return Accounts(projects=[subject, *others], **configs)
 
 
 def abilities(principal: Principal, subject: Project) -> str:
@@ -108,9 +108,9 @@ def abilities(principal: Principal, subject: Project) -> str:
     return " ".join(word for word, ability in words.items() if principal.can(ability, subject))
 
 
-def by_visibility(entries: dict[str, Any], allowlist: tuple[str, ...] = ()) -> dict[str, str]:
+def by_visibility(configs: dict[str, Any], allowlist: tuple[str, ...] = ()) -> dict[str, str]:
     """What the holder of the token may do in the project, for each visibility that the project may have."""
-    worlds = {visibility: world(visibility, entries, allowlist) for visibility in VISIBILITIES}
+    worlds = {visibility: world(visibility, configs, allowlist) for visibility in VISIBILITIES}
     return {
         visibility: abilities(holder(accounts), project(accounts, SUBJECT)) for visibility, accounts in worlds.items()
     }
@@ -234,12 +234,12 @@ BY_JOB = {
 def test_a_job_has_the_roles_of_its_user_where_it_is_allowlisted(case: str, role: str) -> None:
     path, allowlist, has_access = BY_JOB[case]
     roles = {SUBJECT: role} if role in ROLES else {}
-    entries = job(path, roles, admin=role == "admin")
-    assert by_visibility(entries, allowlist) == ALLOWED[role if has_access else "anonymous"]
+    configs = job(path, roles, admin=role == "admin")
+    assert by_visibility(configs, allowlist) == ALLOWED[role if has_access else "anonymous"]
 
 
 def test_an_allowlist_works_in_one_direction_only() -> None:
-    # The allowlist of tools names elsewhere; that gives jobs of tools no access to elsewhere.
+    # The allowlist of tools names elsewhere. Jobs of tools may not access elsewhere because of it.
     accounts = world("private", job(SUBJECT, {"elsewhere": "owner"}), ("elsewhere/tools",))
     assert abilities(holder(accounts), project(accounts, "elsewhere/tools")) == ""
 
@@ -325,13 +325,13 @@ GROUPS: dict[str, tuple[dict[str, Any] | None, dict[str, str]]] = {
 @pytest.mark.parametrize("visibility", VISIBILITIES)
 @pytest.mark.parametrize("caller", GROUPS)
 def test_who_sees_a_group_and_who_reads_its_packages(caller: str, visibility: str) -> None:
-    entries, expected = GROUPS[caller]
+    configs, expected = GROUPS[caller]
     accounts = Accounts(
-        projects=[ProjectConfig(id=number, path=path) for number, path in enumerate(AROUND)],
+        projects=[ProjectConfig(id=id_, path=path) for id_, path in enumerate(AROUND)],
         groups=[GroupConfig(path="Acme/libs", visibility=Visibility(visibility))],
-        **entries or {},
+        **configs or {},
     )
-    principal = holder(accounts) if entries else anonymous(accounts)
+    principal = holder(accounts) if configs else anonymous(accounts)
     libs = group(accounts, "acme/libs")
     words = {"see": Ability.READ_GROUP, "read": Ability.READ_PACKAGE}
     found = " ".join(word for word, ability in words.items() if principal.can(ability, libs))
@@ -341,11 +341,11 @@ def test_who_sees_a_group_and_who_reads_its_packages(caller: str, visibility: st
 @pytest.mark.parametrize("caller", ["anonymous", "signed in", "guest of a group", "admin"])
 @pytest.mark.parametrize("visibility", VISIBILITIES)
 def test_no_caller_publishes_to_a_group(visibility: str, caller: str) -> None:
-    entries = personal({"acme": "guest"} if caller == "guest of a group" else {}, admin=caller == "admin")
+    configs = personal({"acme": "guest"} if caller == "guest of a group" else {}, admin=caller == "admin")
     accounts = Accounts(
         projects=[ProjectConfig(id=1, path="acme/tools")],
         groups=[GroupConfig(path="acme", visibility=Visibility(visibility))],
-        **entries,
+        **configs,
     )
     principal = anonymous(accounts) if caller == "anonymous" else holder(accounts)
     assert not principal.can(Ability.CREATE_PACKAGE, group(accounts, "acme"))
@@ -395,20 +395,20 @@ READABLE: dict[str, tuple[dict[str, Any] | None, list[str]]] = {
 @pytest.mark.parametrize("path", ["acme/libs", "Acme/LIBS"])
 @pytest.mark.parametrize("caller", READABLE)
 def test_what_a_caller_reads_below_a_group(caller: str, path: str) -> None:
-    entries, expected = READABLE[caller]
+    configs, expected = READABLE[caller]
     accounts = Accounts(
         projects=[
             ProjectConfig(
-                id=number,
+                id=id_,
                 path=path,
                 visibility=Visibility(path.rpartition("/")[2]),
                 job_token_allowlist=("acme/libs/private",) if path == "acme/libs/deep/private" else (),
             )
-            for number, path in enumerate(TREE)
+            for id_, path in enumerate(TREE)
         ],
-        **entries or {},
+        **configs or {},
     )
-    principal = holder(accounts) if entries else anonymous(accounts)
+    principal = holder(accounts) if configs else anonymous(accounts)
     readable = [found.path for found in principal.readable(accounts.projects_in(group(accounts, path)))]
     assert sorted(readable) == sorted(expected)
 
@@ -416,27 +416,27 @@ def test_what_a_caller_reads_below_a_group(caller: str, path: str) -> None:
 # Protection rules
 
 
-def protected(entries: dict[str, Any], *rules: ProtectionRule) -> tuple[Principal, Accounts]:
+def protected(configs: dict[str, Any], *rules: ProtectionRule) -> tuple[Principal, Accounts]:
     accounts = Accounts(
         projects=[
             ProjectConfig(id=1, path="acme/tools", visibility=Visibility.PUBLIC, protect=rules),
             ProjectConfig(id=2, path="acme/other", visibility=Visibility.PUBLIC),
         ],
-        **entries,
+        **configs,
     )
     return holder(accounts), accounts
 
 
-def may_push(entries: dict[str, Any], name: str, *rules: ProtectionRule) -> bool:
-    return may_use(Ability.CREATE_PACKAGE, entries, name, *rules)
+def may_push(configs: dict[str, Any], name: str, *rules: ProtectionRule) -> bool:
+    return may_use(Ability.CREATE_PACKAGE, configs, name, *rules)
 
 
-def may_delete(entries: dict[str, Any], name: str, *rules: ProtectionRule) -> bool:
-    return may_use(Ability.DESTROY_PACKAGE, entries, name, *rules)
+def may_delete(configs: dict[str, Any], name: str, *rules: ProtectionRule) -> bool:
+    return may_use(Ability.DESTROY_PACKAGE, configs, name, *rules)
 
 
-def may_use(ability: Ability, entries: dict[str, Any], name: str, *rules: ProtectionRule) -> bool:
-    principal, accounts = protected(entries, *rules)
+def may_use(ability: Ability, configs: dict[str, Any], name: str, *rules: ProtectionRule) -> bool:
+    principal, accounts = protected(configs, *rules)
     return principal.can(ability, PackageName(project(accounts, "acme/tools"), NormalizedName(name)))
 
 
@@ -448,10 +448,10 @@ MINIMA = {"maintainer": Role.MAINTAINER, "owner": Role.OWNER, "admin": Role.ADMI
 @pytest.mark.parametrize("role", RANKS)
 @pytest.mark.parametrize("path", ["acme", "acme/tools"])
 def test_a_protected_name_needs_the_role_of_its_rule(path: str, role: str, minimum: str) -> None:
-    entries = personal(admin=True) if role == "admin" else personal({path: role})
+    configs = personal(admin=True) if role == "admin" else personal({path: role})
     expected = RANKS.index(role) >= RANKS.index(minimum)
-    assert may_push(entries, "core-x", ProtectionRule(name="core-*", minimum_push=MINIMA[minimum])) == expected
-    assert may_delete(entries, "core-x", ProtectionRule(name="core-*", minimum_delete=MINIMA[minimum])) == expected
+    assert may_push(configs, "core-x", ProtectionRule(name="core-*", minimum_push=MINIMA[minimum])) == expected
+    assert may_delete(configs, "core-x", ProtectionRule(name="core-*", minimum_delete=MINIMA[minimum])) == expected
 
 
 @pytest.mark.parametrize(
