@@ -6,19 +6,25 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from pypi_registry.errors import InvalidName
 
-# PEP 508: ^([A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9])$ with re.IGNORECASE. Without re.ASCII the long s and the Kelvin sign
-# would pass, and `$` would let a final newline through.
-_NAME = "[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]"
+MAX_LENGTH = 255
+"""Characters that a name, a version and ``Requires-Python`` may have, as in GitLab's tables."""
+
+# PEP 508: "^([A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9])$", with re.IGNORECASE.
+#
+# re.fullmatch, because `$` also matches before a final newline; re.ASCII, because re.IGNORECASE alone lets the long s
+# (U+017F) match "S" and the Kelvin sign (U+212A) match "K". packaging.utils.canonicalize_name(validate=True) rejects
+# all three only since version 26.3. Older versions, down to the 23.2 that we support, accept them.
+_NAME = re.compile("[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
 
 
 def normalize(text: str) -> NormalizedName:
-    """Give the one spelling by which a name is looked up (PEP 503).
+    """Return the one spelling by which a name is compared (PEP 503, "Normalized Names").
 
     >>> normalize("My..Pkg__demo")
     'my-pkg-demo'
 
     :raises InvalidName: if the text is not a name by PEP 508.
     """
-    if re.fullmatch(_NAME, text, re.IGNORECASE | re.ASCII) is None:
+    if _NAME.fullmatch(text) is None:
         raise InvalidName(text)
     return canonicalize_name(text)

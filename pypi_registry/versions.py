@@ -1,6 +1,6 @@
-"""GitLab's version rule, to the letter.
+"""GitLab's rule for versions, to the letter.
 
-The expression stands in GitLab's manual, "Ensure your version string is valid"
+The expression is in GitLab's manual, "Ensure your version string is valid"
 (https://docs.gitlab.com/user/packages/pypi_repository/). It is the one of PEP 440, appendix B, without the white space
 around it.
 """
@@ -9,14 +9,13 @@ import re
 
 from pypi_registry.errors import InvalidVersion
 
-# Ruby's \z is spelled re.fullmatch: `$` would let "1.0\n" through, and \z is no Python before 3.14.
+# Where GitLab's expression ends with Ruby's \z, we call re.fullmatch: `$` would match before the newline of "1.0\n",
+# and Python has \z only since 3.14.
 #
-# Deviation, on purpose: with /i Ruby also folds LATIN SMALL LETTER LONG S to "s" and KELVIN SIGN to "k", so GitLab
-# takes "1.0po\u017ft1". With re.ASCII we refuse both, as PEP 440 and `packaging` do; no client could install it.
-#
-# Texts, which `re` compiles when they are first used, and keeps: compiled here they took a millisecond of each import.
+# A deliberate difference: with /i, Ruby also folds LATIN SMALL LETTER LONG S to "s" and KELVIN SIGN to "k", so GitLab
+# accepts "1.0po\u017ft1". With re.ASCII we refuse both, as PEP 440 and `packaging` do; no client could install it.
 _FLAGS = re.VERBOSE | re.IGNORECASE | re.ASCII
-_VERSION = r"""
+_PATTERN = r"""
     v?
     (?:([0-9]+)!)?                                                 # epoch
     ([0-9]+(?:\.[0-9]+)*)                                          # release segment
@@ -25,22 +24,24 @@ _VERSION = r"""
     ([-_\.]?(dev)[-_\.]?([0-9]+)?)?                                # dev release
     (?:\+([a-z0-9]+(?:[-_\.][a-z0-9]+)*))?                         # local version
     """
+_VERSION = re.compile(_PATTERN, _FLAGS)
 
-# The same language with the longer words first, so that a match of a beginning is the longest there is.
-_BEGINNING = _VERSION.replace("a|b|c|rc|alpha|beta|pre|preview", "alpha|a|beta|b|c|rc|preview|pre")
+# Matches the longest beginning of a text that is a version. It is the same language; the longer words come first,
+# because the first alternative that matches wins.
+_BEGINNING = re.compile(_PATTERN.replace("a|b|c|rc|alpha|beta|pre|preview", "alpha|a|beta|b|c|rc|preview|pre"), _FLAGS)
 
 
 def is_valid_version(text: str) -> bool:
-    r"""Tell whether GitLab would take this version.
+    r"""Return whether GitLab accepts this version.
 
     >>> is_valid_version("1.0rc1"), is_valid_version("1.0\n"), is_valid_version("latest")
     (True, False, False)
     """
-    return re.fullmatch(_VERSION, text, _FLAGS) is not None
+    return _VERSION.fullmatch(text) is not None
 
 
 def check_version(text: str) -> None:
-    """Refuse a version that GitLab would not take.
+    """Raise an error for a version that GitLab does not accept.
 
     >>> check_version("1.0_1")
     Traceback (most recent call last):
@@ -49,5 +50,5 @@ def check_version(text: str) -> None:
     :raises InvalidVersion: if the text is not a version; it is a :class:`ValueError`.
     """
     if not is_valid_version(text):
-        beginning = re.match(_BEGINNING, text, _FLAGS)
+        beginning = _BEGINNING.match(text)
         raise InvalidVersion(text, beginning.end() if beginning else 0)

@@ -17,7 +17,7 @@ newest_packaging = pytest.mark.skipif(Version(version("packaging")) < Version("2
 
 
 @pytest.mark.parametrize(
-    ("text", "normalized"),
+    ("text", "normalized_name"),
     [
         pytest.param("demo", "demo", id="as it is"),
         pytest.param("a", "a", id="one letter"),
@@ -36,7 +36,7 @@ newest_packaging = pytest.mark.skipif(Version(version("packaging")) < Version("2
     ],
 )
 def test_a_name_has_one_spelling(text: str, normalized_name: str) -> None:
-    assert normalize(text) == normalized
+    assert normalize(text) == normalized_name
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ def test_names_are_those_of_packaging(text: str) -> None:
 @settings(max_examples=100, deadline=None)
 def test_a_normalized_name_is_its_own_spelling(text: str) -> None:
     normalized_name = normalize(text)
-    assert is_normalized_name(normalized)
-    assert normalize(normalized) == normalized
+    assert is_normalized_name(normalized_name)
+    assert normalize(normalized_name) == normalized_name
 
 
 @pytest.mark.parametrize("run", ["-", ".", "_", "-_.", "a", "a-"])

@@ -1,61 +1,69 @@
-"""What a wheel or an sdist says of itself, and whether every reader would see the same in it.
+"""Verify wheels and sdists: read their core metadata, and find what installers would read in different ways.
 
-Pure, and of use without a registry: a stream and a file name in, findings out; nothing is extracted, and memory is
-bounded whatever the file claims::
+It works without a registry. Nothing is extracted, and memory is bounded whatever a file claims to contain::
 
     with open("demo-1.0-py3-none-any.whl", "rb") as file:
-        findings = verify(file, "demo-1.0-py3-none-any.whl")
+        report = verify(file, "demo-1.0-py3-none-any.whl")
 """
 
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, TypeAlias
 
 from pypi_registry._names import normalize
-from pypi_registry.distributions.faults import Unreadable, bounded
-from pypi_registry.distributions.filenames import filename_faults as filename_faults
-from pypi_registry.distributions.findings import Findings as Findings
+from pypi_registry.distributions.filenames import SDIST_SUFFIX, WHEEL_SUFFIX, ZIPPED_SDIST_SUFFIX, filename_problems
 from pypi_registry.distributions.limits import BUDGET
-from pypi_registry.distributions.metadata import CoreMetadata as CoreMetadata
-from pypi_registry.distributions.metadata import disagreements as disagreements
-from pypi_registry.distributions.metadata import is_served as is_served
+from pypi_registry.distributions.metadata import metadata_problems
+from pypi_registry.distributions.report import CoreMetadata as CoreMetadata
+from pypi_registry.distributions.report import InvalidArchive, truncated
+from pypi_registry.distributions.report import Report as Report
+from pypi_registry.distributions.sdists import verify_sdist, verify_zipped_sdist
+from pypi_registry.distributions.tars import Tar
+from pypi_registry.distributions.wheels import verify_wheel
+from pypi_registry.distributions.zips import Zip
 
-Verify: TypeAlias = Callable[[BinaryIO, str], Findings]
-"""What looks into a file: its bytes as a seekable stream, from the beginning, and its name."""
+Verify: TypeAlias = Callable[[BinaryIO, str], Report]
+"""A function that verifies a file: it is called with a seekable stream, at its beginning, and the file name."""
 
 
-def verify(stream: BinaryIO, filename: str, *, budget: int | None = BUDGET) -> Findings:
-    """Look into a wheel or an sdist, and name everything that is wrong with it.
+def verify(stream: BinaryIO, filename: str, *, budget: int | None = BUDGET) -> Report:
+    """Verify a wheel or an sdist, and report every problem.
 
-    A gzipped tar is read once, forward only; of a zip archive mostly the directories are read.
+    A gzipped tar is read once, forward only. Of a zip archive, mostly the headers are read.
 
     :param stream: the whole file, at its beginning; it is neither closed nor written to.
-    :param filename: without a path. It says which kind of file this must be.
-    :param budget: bytes that may be unpacked from a zip archive to compare contents with the digests in ``RECORD``,
-        beside its metadata; None for all.
+    :param filename: without a path. Its suffix decides which kind of archive the file must be.
+    :param budget: how many bytes may be decompressed from a zip archive, besides its metadata, to compare contents with
+        the digests in ``RECORD``; None for all.
     """
-    findings = _look_into(stream, filename, budget)
-    faults = [*filename_faults(filename), *findings.faults]
-    if findings.metadata:
-        faults += _metadata_faults(findings.metadata, filename)
-    return Findings(findings.metadata, bounded(faults))
+    report = _verify_archive(stream, filename, budget)
+    problems = [*filename_problems(filename), *report.problems]
+    if report.metadata:
+        problems += _name_and_version_problems(report.metadata, filename)
+    return Report(report.metadata, truncated(problems))
 
 
-def trust(stream: BinaryIO, filename: str) -> Findings:
-    """Read the metadata if that can be done, and find no fault with anything."""
-    return Findings(_look_into(stream, filename, budget=0).metadata)
+def read_metadata(stream: BinaryIO, filename: str) -> CoreMetadata | None:
+    """Return the core metadata of a file that need not be valid; None if there is none, or it cannot be parsed.
+
+    The parameters are those of `verify`.
+    """
+    return _verify_archive(stream, filename, budget=0).metadata
 
 
-def _look_into(stream: BinaryIO, filename: str, budget: int | None) -> Findings:
-    # What reads archives is loaded with the first of them: a seventh of what an import of this package takes.
-    from pypi_registry.distributions.kinds import check
-
+def _verify_archive(stream: BinaryIO, filename: str, budget: int | None) -> Report:
     try:
-        return check(stream, filename, budget)
-    except Unreadable as error:
-        return Findings(None, (str(error),))
+        if filename.endswith(WHEEL_SUFFIX):
+            return verify_wheel(Zip(stream), filename, budget)
+        if filename.endswith(ZIPPED_SDIST_SUFFIX):
+            return verify_zipped_sdist(Zip(stream), budget)
+        if filename.endswith(SDIST_SUFFIX):
+            return verify_sdist(Tar(stream))
+    except InvalidArchive as error:
+        return Report(problems=(str(error),))
+    return Report()  # `filename_problems` reports the suffix
 
 
-def _metadata_faults(metadata: CoreMetadata, filename: str) -> Iterator[str]:
-    """Name what is wrong with a name and a version, or in the file name if they are right."""
-    wrong = [*disagreements(metadata)]
-    yield from wrong or filename_faults(filename, normalize(metadata.name), metadata.version)
+def _name_and_version_problems(metadata: CoreMetadata, filename: str) -> Iterator[str]:
+    """Yield the problems of a name and a version; if they have none, those of a file name that does not match them."""
+    invalid = [*metadata_problems(metadata)]
+    yield from invalid or filename_problems(filename, normalize(metadata.name), metadata.version)

@@ -1,4 +1,4 @@
-"""The contents of a zip archive, read within a budget and compared with digests that are known of them."""
+"""The contents of members of a zip archive: decompressed within a budget, and compared with digests."""
 
 import base64
 import hashlib
@@ -6,78 +6,83 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-from pypi_registry.distributions.faults import Unreadable
+from pypi_registry._excerpt import excerpt
+from pypi_registry.distributions.report import InvalidArchive
 from pypi_registry.distributions.zip_directory import ZipMember
 from pypi_registry.distributions.zips import Zip
-from pypi_registry.errors import excerpt
 
 
 def read_member(archive: Zip, path: str, limit: int) -> bytes:
-    """Give the contents of a small file.
+    """Return the contents of a small file.
 
-    :raises Unreadable: if it is not there, is not what the archive says, or has more than `limit` bytes.
+    :raises InvalidArchive: if the archive does not have it, it is damaged, or it has more than `limit` bytes.
     """
     member = next((member for member in archive.members if member.path == path), None)
     if member is None:
-        raise Unreadable(f"the archive has no {excerpt(path)}")
+        raise InvalidArchive(f"the archive has no {excerpt(path)}")
     if member.size > limit:
-        raise Unreadable(f"{excerpt(path)} has {member.size} bytes, more than {limit}")
+        raise InvalidArchive(f"{excerpt(path)} has {member.size} bytes, more than {limit}")
     return read_all(archive, member)
 
 
 def read_all(archive: Zip, member: ZipMember) -> bytes:
-    """Give the contents of a member, all of them at once.
+    """Return the contents of a member, all of them in memory.
 
-    :raises Unreadable: if they are not what the archive says.
+    :raises InvalidArchive: if they are damaged.
     """
     return b"".join(archive.unpack(member))
 
 
-def content_faults(
+def content_problems(
     archive: Zip,
     digests: Mapping[str, tuple[str, str]],
     budget: int | None,
     source: str = "",
     unpacked: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Iterator[str]:
-    """Unpack files as long as the budget (bytes unpacked; None for all) lasts, and name those that are damaged.
+    """Yield the members that are damaged, or do not have their digest; decompress at most `budget` bytes.
 
-    Those that are streamed are all unpacked, and use the budget up first: some readers find the end of their data in no
-    other way. What they cost is bounded by `is_bomb` alone, as in a gzipped tar.
+    Members with a data descriptor are all decompressed, and use up the budget first, because some readers find the end
+    of such data only by decompressing it. `is_bomb` alone bounds their cost, as in a gzipped tar.
 
-    Nothing is unpacked of an archive whose structure has faults.
+    Nothing is decompressed if the archive has problems: it is refused anyway, and may be a bomb.
 
-    `digests` has, by path, an algorithm of hashlib and what it must give, in base64 for URLs without padding; `source`
-    is where they stand. `unpacked` has, by path, what was unpacked already and was sound: it is not unpacked again.
+    :param digests: by path, the name of an algorithm in hashlib and the digest, in URL-safe base64 without padding.
+    :param budget: None to decompress everything.
+    :param source: the file that contains the digests, for messages.
+    :param unpacked: by path, contents that were decompressed before; they are not decompressed again.
     """
-    if archive.faults:
-        return  # it is refused anyway, and might be a bomb
-    members = archive.in_order
+    if archive.problems:
+        return
+    members = archive.members_by_offset
     if budget is None:
         left = sum(member.size for member in members)
     else:
-        left = budget - sum(member.size for member in members if member.is_streamed)
+        left = budget - sum(member.size for member in members if member.has_descriptor)
     for member in members:
-        if member.is_streamed or member.size <= left:
-            left -= 0 if member.is_streamed else member.size
-            known = unpacked.get(member.path)
-            try:
-                pieces = archive.unpack(member) if known is None else [known]
-                if not _have_digest(pieces, digests.get(member.path)):
-                    yield f"{source} has another digest of {excerpt(member.path)}"
-            except Unreadable as error:
-                yield str(error)
+        if not member.has_descriptor:
+            if member.size > left:
+                continue
+            left -= member.size
+        contents = unpacked.get(member.path)
+        try:
+            chunks = archive.unpack(member) if contents is None else [contents]
+            if not _have_digest(chunks, digests.get(member.path)):
+                yield f"{source} has a different digest for {excerpt(member.path)}"
+        except InvalidArchive as error:
+            yield str(error)
 
 
-def _have_digest(pieces: Iterable[bytes], digest: tuple[str, str] | None) -> bool:
-    """Tell whether contents have this digest, if one is known; in any case they are unpacked to their end."""
+def _have_digest(chunks: Iterable[bytes], digest: tuple[str, str] | None) -> bool:
+    """Return whether contents have a digest, if it is known; in any case, read them to the end to find damage."""
     if digest is None:
-        deque(pieces, maxlen=0)
+        deque(chunks, maxlen=0)
         return True
     algorithm, expected = digest
-    running = getattr(hashlib, algorithm)()
-    for piece in pieces:
-        running.update(piece)
-    # Base64 without padding is what the specification says; some write padding, some hexadecimal digits (gmsh).
-    encoded = base64.urlsafe_b64encode(running.digest()).decode()
-    return expected in (encoded.rstrip("="), encoded) or expected == running.hexdigest()
+    actual = getattr(hashlib, algorithm)()
+    for chunk in chunks:
+        actual.update(chunk)
+    # Recording installed projects, "The RECORD file": "encoded with the urlsafe-base64-nopad encoding". Some tools
+    # write the padding, and some write hexadecimal digits (gmsh).
+    encoded = base64.urlsafe_b64encode(actual.digest()).decode()
+    return expected in (encoded.rstrip("="), encoded) or expected == actual.hexdigest()

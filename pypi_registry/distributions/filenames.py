@@ -1,4 +1,4 @@
-"""What a file name says of a wheel or an sdist, and which file names may be."""
+"""The file names of wheels and sdists: which are valid, and which name and version they contain."""
 
 import re
 from collections.abc import Iterator
@@ -7,91 +7,93 @@ from functools import lru_cache
 from packaging.utils import NormalizedName, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from pypi_registry.errors import excerpt
+from pypi_registry._excerpt import excerpt
 
-WHEEL = ".whl"
-SDISTS = (".tar.gz", ".zip")
+WHEEL_SUFFIX = ".whl"
+SDIST_SUFFIX = ".tar.gz"
+ZIPPED_SDIST_SUFFIX = ".zip"
+"""Sdists from before PEP 527 ("Removing Un(der)used file types/extensions on PyPI") may be zip archives."""
+SDIST_SUFFIXES = (SDIST_SUFFIX, ZIPPED_SDIST_SUFFIX)
 
-# packaging's parsers let NUL, quotes, blanks and "../" through, so the characters come first. These are the ones that
-# names, versions and tags are made of: none of them means anything to a path, a header, HTML or a URL.
-_SAFE = r"[A-Za-z0-9_][A-Za-z0-9._+!-]*"
-_PURE = r"([A-Za-z0-9]+(?:_[A-Za-z0-9]+)*)-([0-9]+(?:\.[0-9]+)*)-(?:py2\.)?py3-none-any\.whl"
-_MAX_LENGTH = 255  # what file systems take
+MAX_FILENAME = 255
+"""Characters of a file name: NAME_MAX of common file systems. All characters are ASCII, so these are bytes, too."""
+
+# The characters of names, versions and tags. None of them has a meaning in a path, a header, HTML or a URL. They are
+# checked first, because packaging's parsers accept NUL, quotes, spaces and "../".
+_FILENAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+!-]*")
 
 
-def filename_faults(filename: str, name: NormalizedName | None = None, version: str | None = None) -> Iterator[str]:
-    """Name what is wrong with a file name, given the name and the version that it must speak of; None if not known.
+def filename_problems(filename: str, name: NormalizedName | None = None, version: str | None = None) -> Iterator[str]:
+    """Yield the problems of a file name, and where it does not match a name and a version (None: not known).
 
-    Versions are compared as versions: ``1.0.0-RC1`` in a form agrees with ``1.0.0rc1`` in a file name. Nothing is
-    yielded for a good file name.
+    Versions are compared as versions: ``1.0.0-RC1`` in a form matches ``1.0.0rc1`` in a file name. A valid file name
+    has no problems.
 
-    >>> list(filename_faults("demo-1.0-py3-none-any.whl", NormalizedName("demo"), "1.0.0"))
+    >>> list(filename_problems("demo-1.0-py3-none-any.whl", NormalizedName("demo"), "1.0.0"))
     []
-    >>> list(filename_faults("demo-1.0.tar.gz", NormalizedName("other"), "1.0"))
-    ["File name 'demo-1.0.tar.gz' does not agree with the name other and the version '1.0'"]
+    >>> list(filename_problems("demo-1.0.tar.gz", NormalizedName("other"), "1.0"))
+    ["File name 'demo-1.0.tar.gz' does not match the name other and the version '1.0'"]
     """
-    if re.fullmatch(_SAFE, filename) is None or len(filename) > _MAX_LENGTH:
+    if len(filename) > MAX_FILENAME or _FILENAME.fullmatch(filename) is None:
         yield (
-            f"File name {excerpt(filename)} is invalid: at most {_MAX_LENGTH} letters, digits and '._+!-', no path, "
+            f"File name {excerpt(filename)} is invalid: at most {MAX_FILENAME} letters, digits and '._+!-', no path, "
             "beginning with a letter, a digit or '_'"
         )
-    elif filename.endswith(WHEEL):
-        yield from _wheel_faults(filename, name, version)
-    elif filename.endswith(SDISTS):
-        if name and version and not any(_sdist_readings(filename, name, Version(version))):
-            yield _disagrees(filename, name, version)
+    elif filename.endswith(WHEEL_SUFFIX):
+        yield from _wheel_filename_problems(filename, name, version)
+    elif filename.endswith(SDIST_SUFFIXES):
+        if name and version and not _is_sdist_of(filename, name, Version(version)):
+            yield _does_not_match(filename, name, version)
     else:
-        yield f"File name {excerpt(filename)} is neither a wheel's (.whl) nor an sdist's (.tar.gz, .zip)"
+        yield (
+            f"File name {excerpt(filename)} has neither the suffix of a wheel ({WHEEL_SUFFIX}) nor of an sdist "
+            f"({', '.join(SDIST_SUFFIXES)})"
+        )
 
 
-def read_wheel_filename(filename: str) -> tuple[NormalizedName, Version] | None:
-    """Read the name and the version in the file name of a wheel; None if it is no wheel's.
+def wheel_name_and_version(filename: str) -> tuple[NormalizedName, Version] | None:
+    """Return the name and the version in the file name of a wheel; None if it is not a valid one.
 
-    One that is too long is none: packaging multiplies the tags in it, and takes ten seconds for those in 2 kB.
-
-    >>> read_wheel_filename("My_demo-1.0-py3-none-any.whl")
+    >>> wheel_name_and_version("My_demo-1.0-py3-none-any.whl")
     ('my-demo', <Version('1.0')>)
     """
-    if not filename.endswith(WHEEL) or any(filename_faults(filename)):
+    # A name that is too long must not reach packaging, which needs ten seconds to multiply the tags in 2 kB.
+    if not filename.endswith(WHEEL_SUFFIX) or any(filename_problems(filename)):
         return None
-    return _parsed(filename)
+    return _parsed_wheel_filename(filename)
 
 
-def _wheel_faults(filename: str, name: NormalizedName | None, version: str | None) -> Iterator[str]:
+def _wheel_filename_problems(filename: str, name: NormalizedName | None, version: str | None) -> Iterator[str]:
+    # Binary distribution format, "File name convention":
+    # "{distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}.whl"
     try:
-        found = _parsed(filename)
+        found_name, found_version = _parsed_wheel_filename(filename)
     except ValueError as error:  # InvalidWheelFilename, InvalidVersion, and in newer versions of packaging InvalidTag
-        yield f"File name {excerpt(filename)} is not a wheel's: {error}"
+        yield f"File name {excerpt(filename)} is not valid for a wheel: {error}"
         return
-    if name and version and not (_has_version(filename, found[1], version) and found[0] == name):
-        yield _disagrees(filename, name, version)
+    if name and version and not (found_name == name and found_version == Version(version)):
+        yield _does_not_match(filename, name, version)
 
 
-def _has_version(filename: str, found: Version, version: str) -> bool:
-    # Nearly always both are written alike, and then there is nothing to parse.
-    return filename.split("-")[1] == version or found == Version(version)
-
-
+# packaging creates every tag of a compressed tag set each time, and each upload asks for its file name several times.
 @lru_cache(maxsize=64)
-def _parsed(filename: str) -> tuple[NormalizedName, Version]:
-    # Each who looks at an upload asks for the same name, and packaging makes all tags of it each time. Those of most
-    # wheels are known to be right.
-    if pure := re.fullmatch(_PURE, filename):
-        return canonicalize_name(pure[1]), Version(pure[2])
+def _parsed_wheel_filename(filename: str) -> tuple[NormalizedName, Version]:
     return parse_wheel_filename(filename)[:2]
 
 
-def _sdist_readings(filename: str, name: NormalizedName, version: Version) -> Iterator[bool]:
-    # Old sdists have a hyphen in the name, in the version or in both ("zope-interface-3.0-1.tar.gz"), so any hyphen may
-    # be the one between them. packaging knows neither the name nor the version, and must guess.
-    stem = filename.removesuffix(next(filter(filename.endswith, SDISTS)))
-    for hyphen in re.finditer("-", stem):
-        if canonicalize_name(stem[: hyphen.start()]) == name:
-            yield is_same_version(stem[hyphen.end() :], version)
+def _is_sdist_of(filename: str, name: NormalizedName, version: Version) -> bool:
+    # PEP 625 allows one hyphen, between the name and the version. In older sdists, the name, the version or both may
+    # have hyphens ("zope-interface-3.0-1.tar.gz"), so each hyphen is tried as the separator. packaging's parser does
+    # not know the name and the version, and has to guess.
+    stem = filename.removesuffix(next(filter(filename.endswith, SDIST_SUFFIXES)))
+    return any(
+        canonicalize_name(stem[: hyphen.start()]) == name and is_same_version(stem[hyphen.end() :], version)
+        for hyphen in re.finditer("-", stem)
+    )
 
 
 def is_same_version(text: str, version: Version) -> bool:
-    """Tell whether a text is this version, however it is written.
+    """Return whether a text is a spelling of this version.
 
     >>> is_same_version("1.0.0-RC1", Version("1rc1"))
     True
@@ -102,5 +104,5 @@ def is_same_version(text: str, version: Version) -> bool:
         return False
 
 
-def _disagrees(filename: str, name: NormalizedName, version: str) -> str:
-    return f"File name {excerpt(filename)} does not agree with the name {name} and the version {excerpt(version)}"
+def _does_not_match(filename: str, name: NormalizedName, version: str) -> str:
+    return f"File name {excerpt(filename)} does not match the name {name} and the version {excerpt(version)}"

@@ -1,42 +1,46 @@
-"""How much a file may ask of those who read it. Real files stay far below; what they have is said at each limit."""
+"""Limits on what a file may demand of the programs that read it.
 
-MAX_MEMBERS = 100_000
-"""Files, folders and links in one archive. Seen: 16,000."""
-
-MAX_PATH = 4096
-"""Characters of one path; what Linux takes."""
-
-MAX_DIRECTORY = 16 * 1024**2
-"""Bytes of the names of all members, with what is said about them: a zip's directory, a tar's extended headers."""
-
-MAX_METADATA = 8 * 1024**2
-"""Bytes of ``METADATA`` or ``PKG-INFO``, most of which is a README. Seen: 230 kB."""
-
-MAX_HEADER_LINES = 50_000
-"""Lines before the README, which old metadata has among them."""
-
-MAX_WHEEL = 256 * 1024
-"""Bytes of ``WHEEL``, which has a line a tag."""
-
-MAX_RECORD = 16 * 1024**2
-"""Bytes of ``RECORD``, which has a line a file. Seen: 2 MB."""
-
-BUDGET = 64 * 1024**2
-"""Bytes that an upload may have unpacked to compare contents with ``RECORD``; more would double what it costs.
-
-Members of which only their own data says where it ends are unpacked whatever they have; `is_bomb` bounds them.
+They are far above what real files need. "Largest seen" is the largest value among the distributions from PyPI that
+``tests/corpus`` fetches.
 """
 
-_ALWAYS_UNPACKED = 64 * 1024**2
+MAX_MEMBERS = 100_000
+"""Files, folders and links in one archive. Largest seen: 16,000."""
+
+MAX_PATH = 4096
+"""Characters of one path; Linux's PATH_MAX."""
+
+MAX_DIRECTORY = 16 * 1024**2
+"""Bytes of the central directory of a zip archive, or of all extended headers of a tar archive."""
+
+MAX_METADATA = 8 * 1024**2
+"""Bytes of ``METADATA`` or ``PKG-INFO``, most of which is the description. Largest seen: 230 kB."""
+
+MAX_HEADER_LINES = 50_000
+"""Lines before the description, which old metadata has among them."""
+
+MAX_WHEEL = 256 * 1024
+"""Bytes of ``WHEEL``, which has one line per tag."""
+
+MAX_RECORD = 16 * 1024**2
+"""Bytes of ``RECORD``, which has one line per file. Largest seen: 2 MB."""
+
+BUDGET = 64 * 1024**2
+"""Bytes that are decompressed per upload to compare contents with ``RECORD``; more would double the cost of an upload.
+
+Members with a data descriptor are decompressed in addition to this, whatever their size; `is_bomb` bounds them.
+"""
+
+_ALWAYS_ALLOWED = 64 * 1024**2
 _MAX_RATIO = 50
 
 
-def is_bomb(unpacked: int, packed: int) -> bool:
-    """Tell whether an archive of so many bytes may not unpack to so many.
+def is_bomb(size: int, compressed_size: int) -> bool:
+    """Return whether an archive contains suspiciously many bytes for its compressed size.
 
-    The bounds are those of PyPI: more than 64 MiB, and more than fifty times the archive. Seen: twenty times.
+    The limits are those of PyPI: more than 64 MiB, and more than fifty times the archive. Largest ratio seen: twenty.
 
     >>> is_bomb(10**9, 10**8), is_bomb(10**9, 10**6)
     (False, True)
     """
-    return unpacked > max(_ALWAYS_UNPACKED, _MAX_RATIO * packed)
+    return size > max(_ALWAYS_ALLOWED, _MAX_RATIO * compressed_size)

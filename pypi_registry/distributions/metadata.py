@@ -1,67 +1,56 @@
-"""Core metadata: what a wheel's ``METADATA`` or an sdist's ``PKG-INFO`` says.
+"""Core metadata: the ``METADATA`` of a wheel and the ``PKG-INFO`` of an sdist.
 
-https://packaging.python.org/specifications/core-metadata/. Of any version, from 1.0 to what is newer than we know, so
-only what is needed here is read, and nothing else is judged.
+https://packaging.python.org/specifications/core-metadata/. It may be of any version, from 1.0 to versions newer than
+this code, so only the fields that an index needs are parsed and checked.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
-from pypi_registry._names import normalize
-from pypi_registry.distributions.faults import Unreadable
-from pypi_registry.distributions.filenames import WHEEL, is_same_version
+from pypi_registry._excerpt import excerpt
+from pypi_registry._names import MAX_LENGTH, normalize
+from pypi_registry.distributions.filenames import WHEEL_SUFFIX, is_same_version
 from pypi_registry.distributions.limits import MAX_HEADER_LINES
-from pypi_registry.errors import InvalidName, InvalidVersion, excerpt
+from pypi_registry.distributions.report import CoreMetadata, InvalidArchive
+from pypi_registry.errors import InvalidName, InvalidVersion
 from pypi_registry.versions import check_version
 
-_LINE = re.compile(rb"(?:([!-9;-~]*):)?([^\r\n]*)(?:\r\n|\r|\n|\Z)")  # perhaps with a field's name
-_SINGLE = ("Metadata-Version", "Name", "Version", "Requires-Python")
-_READ = (*_SINGLE, "Dynamic", "Requires-Dist", "Provides-Extra")
-MAX_LENGTH = 255
-"""Characters of a name, of a version and of ``Requires-Python``, as in GitLab's tables."""
+_SINGLE_USE = ("Metadata-Version", "Name", "Version", "Requires-Python")
+_MULTIPLE_USE = ("Dynamic", "Requires-Dist", "Provides-Extra")
+_DEPENDENCY_FIELDS = {"requires-dist", "requires-python", "provides-extra"}
 
-_ENCODED = re.compile(r"=\?[^?]+\?[bq]\?", re.IGNORECASE)  # a word as in RFC 2047, which uv decodes and pip does not
-_BLANKS = re.compile(r"[ \t\n]+")
-_OF_DEPENDENCIES = {"requires-dist", "requires-python", "provides-extra"}
-
-
-@dataclass(frozen=True, slots=True)
-class CoreMetadata:
-    """The part of core metadata that an index acts on."""
-
-    data: bytes
-    """All of it, as in the file."""
-    version_of_format: str
-    """``Metadata-Version``, such as ``2.4``."""
-    name: str
-    """As in the file."""
-    version: str
-    """As in the file, without blanks around it."""
-    requires_python: str
-    """A version specifier; empty if nothing is said."""
-    dynamic: frozenset[str]
-    """The fields, in lower case, that may be different in a wheel that is built of this sdist (PEP 643)."""
+# A line with its end. Group 1 is the name of a field (RFC 5322, 3.6.8: printable ASCII except the colon), or None.
+_LINE = re.compile(rb"(?:([!-9;-~]*):)?([^\r\n]*)(?:\r\n|\r|\n|\Z)")
+_ENCODED_WORD = re.compile(r"=\?[^?]+\?[bq]\?", re.IGNORECASE)  # RFC 2047; uv decodes it, pip does not
+_WHITE_SPACE = re.compile(r"[ \t\n]+")
+_METADATA_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})", re.ASCII)
 
 
-def is_served(metadata: CoreMetadata, filename: str) -> bool:
-    """Tell whether an index may offer metadata in place of its file (PEP 658).
+def is_metadata_served(metadata: CoreMetadata, filename: str) -> bool:
+    """Return whether an index may serve the core metadata beside its file, so that installers need not download it.
 
-    A wheel's always. An sdist's only if a wheel built of it is sure to need the same (PEP 643): the metadata is of 2.2
-    or newer, and no field of dependencies is dynamic. And only in UTF-8: a builder may read another encoding, pip not.
+    PEP 658 requires "a Core Metadata file that will not be modified when the distribution is processed and/or
+    installed". That is always true for a wheel. For an sdist it is true if the fields about dependencies are the same
+    in every wheel that is built from it. Core metadata specification, "Dynamic":
+
+    "If a field is *not* marked as ``Dynamic``, then the value of the field in any wheel built from the sdist MUST match
+    the value in the sdist. [...] If the sdist metadata version is older than version 2.2, then all fields should be
+    treated as if they were specified with ``Dynamic``".
+
+    Metadata of an sdist that is not UTF-8 is not served: a build backend may be able to read it, but pip is not.
     """
-    return filename.endswith(WHEEL) or (
-        _numbers(metadata.version_of_format) >= (2, 2)
-        and not metadata.dynamic & _OF_DEPENDENCIES
+    return filename.endswith(WHEEL_SUFFIX) or (
+        _metadata_version(metadata.metadata_version) >= (2, 2)
+        and not metadata.dynamic & _DEPENDENCY_FIELDS
         and is_utf8(metadata.data)
     )
 
 
 def is_utf8(data: bytes) -> bool:
-    """Tell whether installers can read this: they decode all of a file at once."""
+    """Return whether installers can decode this file, which they do as a whole."""
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -69,33 +58,39 @@ def is_utf8(data: bytes) -> bool:
     return True
 
 
-def read_metadata(data: bytes, title: str = "the metadata") -> CoreMetadata:
-    r"""Read core metadata; `title` is what it is called in a sentence about a fault.
+def parse_metadata(data: bytes, title: str = "the metadata") -> CoreMetadata:
+    r"""Parse core metadata; `title` names it in the problems.
 
-    >>> read_metadata(b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n\nA description").name
+    >>> parse_metadata(b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n\nA description").name
     'demo'
 
-    :raises Unreadable: if it lacks a field that every version requires, has one twice that may be there once, or has
-        what readers do not agree about.
+    :raises InvalidArchive: if it lacks a required field, has a single-use field twice, or if readers parse it
+        differently.
     """
-    values = header_values(data, _READ, title)
-    faults = [
-        f"has an encoded word in {field}, which not all readers decode"
+    values = header_values(data, (*_SINGLE_USE, *_MULTIPLE_USE), title)
+    problems = [
+        f"has an encoded word in {field}, which only some readers decode"
         for field, found in values.items()
-        if any(map(_ENCODED.search, found))
+        if any(map(_ENCODED_WORD.search, found))
     ]
-    # pip and uv trim each field but the name.
+    # pip and uv strip white space from each field except the name.
     values = {field: found if field == "Name" else [*map(unfolded, found)] for field, found in values.items()}
-    faults += _field_faults(values)
-    if faults:
-        raise Unreadable(f"{title} {', '.join(faults)}")
-    version_of_format, name, version, requires_python = ("".join(values[field]) for field in _SINGLE)
-    dynamic = frozenset(map(str.lower, values["Dynamic"]))
-    return CoreMetadata(data, version_of_format, name, version, requires_python, dynamic)
+    problems += _field_problems(values)
+    if problems:
+        raise InvalidArchive(f"{title} {', '.join(problems)}")
+    return CoreMetadata(
+        data=data,
+        metadata_version=values["Metadata-Version"][0],
+        name=values["Name"][0],
+        version=values["Version"][0],
+        requires_python="".join(values["Requires-Python"]),
+        dynamic=frozenset(map(str.lower, values["Dynamic"])),
+    )
 
 
-def _field_faults(values: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    for field in _SINGLE:
+def _field_problems(values: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    # "The required fields are: Metadata-Version, Name, Version. All the other fields are optional."
+    for field in _SINGLE_USE:
         found = values[field]
         if len(found) > 1:
             yield f"has more than one {field}"
@@ -105,34 +100,38 @@ def _field_faults(values: Mapping[str, Sequence[str]]) -> Iterator[str]:
             yield f"has no {field}"
         elif len(found[0]) > MAX_LENGTH or not found[0].isprintable():
             yield f"has a {field} of more than {MAX_LENGTH} characters, or with control characters"
-        elif field == "Metadata-Version" and not _numbers(found[0]):
-            yield f"has the {field} {excerpt(found[0])}, which is none"
+        elif field == "Metadata-Version" and not _metadata_version(found[0]):
+            yield f"has the invalid {field} {excerpt(found[0])}"
 
 
 def header_values(data: bytes, fields: Sequence[str], title: str) -> Mapping[str, Sequence[str]]:
-    """Give the values of each of some fields, as the email parser would.
+    """Return the values of some fields, as the standard library's email parser does.
 
-    That is as they are, but for the blanks before them; a folded one has line breaks. Those count that stand before the
-    first empty line. That parser keeps everything, at forty times the size.
+    Core metadata specification: "the practical standard is set by what the standard library email.parser module can
+    parse using the compat32 policy". The email parser itself keeps everything in memory, at forty times the size.
 
-    :raises Unreadable: if there are more lines than anybody writes, or one that readers do not agree about.
+    Fields end at the first empty line. Of a value, only the white space at its beginning is removed; a folded value
+    keeps its line breaks.
+
+    :raises InvalidArchive: if there are too many lines, or a line that readers parse differently.
     """
     found: dict[bytes, list[list[bytes]]] = {field.lower().encode(): [] for field in fields}
-    lines: list[bytes] = []  # of one value
-    for number, match in enumerate(_LINE.finditer(data)):
-        if number > MAX_HEADER_LINES:
-            raise Unreadable(f"{title} has more than {MAX_HEADER_LINES} lines of fields")
+    lines: list[bytes] = []  # the lines of one value
+    for count, match in enumerate(_LINE.finditer(data)):
+        if count > MAX_HEADER_LINES:
+            raise InvalidArchive(f"{title} has more than {MAX_HEADER_LINES} lines of fields")
         name, text = match.groups()
-        if name is not None:  # a field without a name is passed over
+        if name is not None:  # it may be empty: the email parser ignores a line that begins with a colon
             lines = [text]
             if (values := found.get(name.lower())) is not None:
                 values.append(lines)
         elif text[:1] in (b" ", b"\t"):
             lines.append(text)
-        elif text.startswith(b"From "):  # as in a mailbox: the email parser passes it over and reads on
-            raise Unreadable(f"{title} has a line that begins with 'From ' among its fields")
+        elif text.startswith(b"From "):
+            # The envelope line of a mailbox: the email parser ignores it and reads on, other readers stop.
+            raise InvalidArchive(f"{title} has a line that begins with 'From ' among its fields")
         else:
-            break  # an empty line, as at the very end, or the beginning of a text
+            break  # an empty line (also the one that _LINE matches at the end), or text
     return {field: [*map(_value, values)] for field, values in zip(fields, found.values(), strict=True)}
 
 
@@ -141,39 +140,39 @@ def _value(lines: Sequence[bytes]) -> str:
 
 
 def unfolded(value: str) -> str:
-    """Put a value on one line, with single blanks in it and none around it."""
-    return " ".join(filter(None, _BLANKS.split(value)))
+    """Return a value on one line, with single spaces in it and without white space around it."""
+    return " ".join(filter(None, _WHITE_SPACE.split(value)))
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    """Give 2.10 as (2, 10), and nothing for what is no version of a format."""
-    return tuple(map(int, version.split("."))) if re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}", version, re.ASCII) else ()
+def _metadata_version(text: str) -> tuple[int, ...]:
+    """Return "2.10" as (2, 10), and nothing for other texts."""
+    match = _METADATA_VERSION.fullmatch(text)
+    return tuple(map(int, match.groups())) if match else ()
 
 
-def disagreements(
+def metadata_problems(
     metadata: CoreMetadata, name: NormalizedName | None = None, version: str | None = None
 ) -> Iterator[str]:
-    r"""Name what metadata says that cannot be, or otherwise than somebody else who says a name and a version.
+    r"""Yield the problems of the name and the version in core metadata.
 
-    None is not known.
+    :param name: the name in the form of the upload; None if there is no form.
+    :param version: likewise, a valid version.
 
-    >>> found = read_metadata(b"Metadata-Version: 2.1\nName: a\nVersion: 1")
-    >>> list(disagreements(found, NormalizedName("b"), "1.0"))
-    ["Name is b, and 'a' in the file's metadata"]
+    >>> found = parse_metadata(b"Metadata-Version: 2.1\nName: a\nVersion: 1")
+    >>> list(metadata_problems(found, NormalizedName("b"), "1.0"))
+    ["Name is b, but 'a' in the file's metadata"]
     """
     try:
         found = normalize(metadata.name)
     except InvalidName as error:
-        yield f"the file's metadata is wrong: {error}"
+        yield f"the file's metadata is invalid: {error}"
     else:
         if name and found != name:
-            yield f"Name is {name}, and {excerpt(metadata.name)} in the file's metadata"
+            yield f"Name is {name}, but {excerpt(metadata.name)} in the file's metadata"
     try:
         check_version(metadata.version)
     except InvalidVersion as error:
-        yield f"the file's metadata is wrong: {error}"
+        yield f"the file's metadata is invalid: {error}"
     else:
-        # Nearly always both are written alike, and then there is nothing to parse.
-        is_other = version != metadata.version
-        if version and is_other and not is_same_version(metadata.version, Version(version)):
-            yield f"Version is {excerpt(version)}, and {excerpt(metadata.version)} in the file's metadata"
+        if version and not is_same_version(metadata.version, Version(version)):
+            yield f"Version is {excerpt(version)}, but {excerpt(metadata.version)} in the file's metadata"

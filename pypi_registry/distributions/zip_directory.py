@@ -1,6 +1,6 @@
-"""The directory of a zip archive: found by the one end that the archive has, and read entry by entry.
+"""The central directory of a zip archive: found by the only end record of the archive, and parsed entry by entry.
 
-The format is PKWARE's APPNOTE.TXT, whose sections are named below.
+`pypi_registry.distributions.zips` explains why. Section numbers are those of PKWARE's APPNOTE.TXT.
 """
 
 import stat
@@ -8,187 +8,241 @@ import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from pypi_registry.distributions.faults import Unreadable
+from pypi_registry._excerpt import excerpt
 from pypi_registry.distributions.limits import MAX_DIRECTORY, MAX_MEMBERS, MAX_PATH
-from pypi_registry.errors import excerpt
+from pypi_registry.distributions.report import InvalidArchive
 
-_END = struct.Struct("<4s4H2LH")  # 4.3.16
-_LOCATOR = struct.Struct("<4sLQL")  # 4.3.15
-_END64 = struct.Struct("<4sQ2H2L4Q")  # 4.3.14
-_ENTRY = struct.Struct("<4x2x3H4x3L4H2x2L")  # 4.3.12, without what is of no use here
-_FULL16, FULL32 = 0xFFFF, 0xFFFFFFFF  # the value stands in a zip64 record
+_END = struct.Struct("<4s4H2LH")  # 4.3.16 End of central directory record
+_LOCATOR = struct.Struct("<4sLQL")  # 4.3.15 Zip64 end of central directory locator
+_END64 = struct.Struct("<4sQ2H2L4Q")  # 4.3.14 Zip64 end of central directory record
+_ENTRY = struct.Struct("<4x2x3H4x3L4H2x2L")  # 4.3.12 Central directory structure, without the fields not needed here
 
-STREAMED = 1 << 3  # a flag: CRC and sizes stand behind the data
-ZIP64, _UNICODE_PATH = 0x0001, 0x7075  # extra fields: 4.5.3, 4.6.9
-_NEEDED = 45  # version 4.5 has zip64, and what came later has compression and encryption that are refused anyway
+# 4.4.1.4: "If one of the fields in the end of central directory record is too small to hold required data, the field
+# should be set to -1 (0xFFFF or 0xFFFFFFFF) and the ZIP64 format record should be created."
+_FULL16, FULL32 = 0xFFFF, 0xFFFFFFFF
+
+HAS_DESCRIPTOR = 1 << 3  # 4.4.4, bit 3: CRC and sizes follow the data
+ZIP64, _UNICODE_PATH = 0x0001, 0x7075  # header IDs of extra fields: 4.5.3, 4.6.9
+_MAX_VERSION_NEEDED = 45  # 4.4.3.2: version 4.5 has zip64; newer versions add compression and encryption, both refused
 
 Read: TypeAlias = Callable[[int, int], bytes]
-"""Gives some bytes of the archive: from where, and how many."""
+"""A function that returns bytes of the archive, from an offset, and fewer of them only at the end of the archive."""
 
 
-class Told(NamedTuple):
-    """What a zip says twice of each member."""
+class FileHeader(NamedTuple):
+    """The fields that both the local header of a member and its entry in the central directory have."""
 
     raw_path: bytes
     flags: int
     method: int
     crc: int
     size: int
-    packed: int
+    compressed_size: int
 
 
 class ZipMember(NamedTuple):
-    """A file, folder or link, as the directory describes it.
-
-    Everything that is asked again and again of each member is a field, and no property.
-    """
+    """A file, folder or link, as the central directory describes it."""
 
     path: str
-    """A folder's ends in a slash."""
-    at: int
-    """Where its own header begins."""
+    """That of a folder ends with a slash."""
+    header: FileHeader
+    header_offset: int
+    """Where the local header begins in the archive."""
+    entry_offset: int
+    """Where the entry begins in the central directory."""
     mode: int
-    """As ``st_mode``, or 0; unzip believes it whatever system the archive says it was made on."""
-    dos: int
-    """MS-DOS's attributes, which Unix's packers write too."""
-    told: Told
-    entry_at: int
-    """Where its entry begins in the directory."""
-    size: int
-    """Bytes when unpacked."""
-    is_folder: bool
-    is_link: bool
-    is_streamed: bool
-    """Whether only a reader that goes by the directory knows where the data ends without unpacking it."""
+    """``st_mode``, or 0. Readers such as unzip use it whatever the field "version made by" states."""
+    dos_attributes: int
+    """The attributes of MS-DOS, which archivers on Unix write, too."""
+
+    @property
+    def size(self) -> int:
+        """Decompressed bytes."""
+        return self.header.size
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the path is that of a folder."""
+        return self.path.endswith("/")
+
+    @property
+    def is_link(self) -> bool:
+        """Whether this is a symbolic link; the contents are its target."""
+        return stat.S_ISLNK(self.mode)
+
+    @property
+    def has_descriptor(self) -> bool:
+        """Whether a data descriptor follows the data.
+
+        A reader that does not use the central directory can find the end of the data only by decompressing it.
+        """
+        return bool(self.header.flags & HAS_DESCRIPTOR)
 
 
-def read_directory(size: int, read: Read) -> tuple[int, bytes, int]:
-    """Find the directory by the one end that the archive has; give its place, its bytes and how many entries it has."""
-    end_at = _find_end(size, read)
-    disk, first_disk, count_here, count, length, at = short = _END.unpack(read(end_at, _END.size))[1:7]
-    zip64 = _read_zip64_end(end_at, read)
-    if zip64 is not None:
-        full = (*(4 * [_FULL16]), FULL32, FULL32)
-        if any(told not in (true, beyond) for told, true, beyond in zip(short, zip64, full, strict=True)):
-            raise Unreadable("the archive's end and its zip64 end disagree")
-        disk, first_disk, count_here, count, length, at = zip64
-        end_at -= _LOCATOR.size + _END64.size
-    elif count == _FULL16 or FULL32 in (length, at):
-        raise Unreadable("the archive's end refers to a zip64 end that is not there")
+class CentralDirectory(NamedTuple):
+    """The central directory, not parsed yet."""
+
+    offset: int
+    """Where it begins in the archive."""
+    data: bytes
+    entry_count: int
+    """How many entries the end record states."""
+
+
+def read_directory(size: int, read: Read) -> CentralDirectory:
+    """Find and read the central directory of an archive of `size` bytes.
+
+    :raises InvalidArchive: if readers may find different directories, or it is too large.
+    """
+    end_offset = _find_end(size, read)
+    disk, first_disk, count_here, count, length, offset = values = _END.unpack(read(end_offset, _END.size))[1:7]
+    values64 = _read_zip64_end(end_offset, read)
+    if values64 is not None:
+        full = (_FULL16, _FULL16, _FULL16, _FULL16, FULL32, FULL32)
+        if any(value not in (value64, limit) for value, value64, limit in zip(values, values64, full, strict=True)):
+            raise InvalidArchive("the archive's end record and its zip64 end record disagree")
+        disk, first_disk, count_here, count, length, offset = values64
+        end_offset -= _LOCATOR.size + _END64.size
+    elif count == _FULL16 or FULL32 in (length, offset):
+        raise InvalidArchive("the archive's end record refers to a zip64 end record, which is missing")
     if disk or first_disk or count_here != count:
-        raise Unreadable("the archive is one of several disks, by its end")
-    if at + length != end_at:
-        raise Unreadable("the archive's directory is not where its end says, or has other data around it")
+        raise InvalidArchive("the archive's end record describes one part of an archive that spans several disks")
+    if offset + length != end_offset:
+        raise InvalidArchive("the archive's central directory does not end where its end record begins")
     if count > MAX_MEMBERS:
-        raise Unreadable(f"the archive has {count} entries, more than {MAX_MEMBERS}")
+        raise InvalidArchive(f"the archive has {count} entries, more than {MAX_MEMBERS}")
     if length > MAX_DIRECTORY:
-        raise Unreadable(f"the archive's directory has {length} bytes, more than {MAX_DIRECTORY}")
-    return at, read(at, length), count
+        raise InvalidArchive(f"the archive's central directory has {length} bytes, more than {MAX_DIRECTORY}")
+    return CentralDirectory(offset, read(offset, length), count)
 
 
 def _find_end(size: int, read: Read) -> int:
-    """Find the end of central directory record, with nothing behind it but its comment."""
+    """Return the offset of the end of central directory record, which nothing but its comment may follow."""
     start = max(0, size - _END.size - _FULL16)
     tail = read(start, size - start)
-    places, at = [], tail.rfind(b"PK\x05\x06")
-    while at >= 0:
-        places.append(at)
-        at = tail.rfind(b"PK\x05\x06", 0, at)
-    fitting = [at for at in places if at + _END.size + int.from_bytes(tail[at + 20 : at + 22], "little") == len(tail)]
+    candidates, offset = [], tail.rfind(b"PK\x05\x06")
+    while offset >= 0:
+        candidates.append(offset)
+        offset = tail.rfind(b"PK\x05\x06", 0, offset)
+    # 4.3.16: the last field of the record is the length of the comment.
+    fitting = [
+        at for at in candidates if at + _END.size + int.from_bytes(tail[at + 20 : at + 22], "little") == len(tail)
+    ]
     if not fitting:
-        raise Unreadable("the file is no zip archive, is cut short, or has data behind its end")
-    if fitting != places[:1]:  # some readers look for the first, some for the last, some for one that fits
-        raise Unreadable("the archive has more than one end")
+        raise InvalidArchive("the file is not a zip archive, is truncated, or has data after its end record")
+    # Some readers use the first candidate, some the last, and some one that fits the length of the file.
+    if fitting != candidates[:1]:
+        raise InvalidArchive("the archive has more than one end record")
     return start + fitting[0]
 
 
-def _read_zip64_end(end_at: int, read: Read) -> tuple[int, ...] | None:
-    """Read the zip64 end that stands directly before the end; None if there is none."""
-    locator_at = end_at - _LOCATOR.size
-    locator = read(locator_at, _LOCATOR.size) if locator_at >= 0 else b""
+def _read_zip64_end(end_offset: int, read: Read) -> tuple[int, ...] | None:
+    """Return the values of the zip64 end record, which must stand directly before the end record; None without one."""
+    locator_offset = end_offset - _LOCATOR.size
+    locator = read(locator_offset, _LOCATOR.size) if locator_offset >= 0 else b""
     if locator[:4] != b"PK\x06\x07":
         return None
-    _, disk, at, disks = _LOCATOR.unpack(locator)
-    record = read(at, _END64.size) if at == locator_at - _END64.size else b""
+    _, disk, offset, disks = _LOCATOR.unpack(locator)
+    record = read(offset, _END64.size) if offset == locator_offset - _END64.size else b""
     if record[:4] != b"PK\x06\x06" or disk or disks > 1:
-        raise Unreadable("the archive's zip64 end is not where its locator says")
+        raise InvalidArchive("the archive's zip64 end record is not where its locator states")
     _, length, _, _, *values = _END64.unpack(record)
-    if length != _END64.size - 12:  # of what follows this field
-        raise Unreadable("the archive's zip64 end holds more than is known of it")
+    # 4.3.14.1: "should be the size of the remaining record and should not include the leading 12 bytes"
+    if length != _END64.size - 12:
+        raise InvalidArchive("the archive's zip64 end record has an extension")
     return tuple(values)
 
 
-def entries(directory: bytes, count: int) -> Iterator[ZipMember]:
-    """Read each entry of a directory, which must have as many as the archive's end says."""
-    at = 0
-    for _ in range(count):
-        if directory[at : at + 4] != b"PK\x01\x02" or len(directory) < at + _ENTRY.size:
-            raise Unreadable("the archive's directory has fewer entries than its end says")
-        member, at = _read_entry(directory, at)
+def parse_entries(directory: CentralDirectory) -> Iterator[ZipMember]:
+    """Parse each entry of a central directory.
+
+    :raises InvalidArchive: if an entry is invalid, or there are more or fewer than the end record states.
+    """
+    offset = 0
+    for _ in range(directory.entry_count):
+        if directory.data[offset : offset + 4] != b"PK\x01\x02" or len(directory.data) < offset + _ENTRY.size:
+            raise InvalidArchive("the archive's central directory has fewer entries than its end record states")
+        member, offset = _parse_entry(directory.data, offset)
         yield member
-    if at != len(directory):
-        raise Unreadable("the archive's directory has more entries than its end says, or is cut short")
+    if offset != len(directory.data):
+        raise InvalidArchive(
+            "the archive's central directory has more entries than its end record states, or is truncated"
+        )
 
 
-def _read_entry(directory: bytes, at: int) -> tuple[ZipMember, int]:
-    """Read an entry of the directory, and tell where the next one begins."""
-    needed, flags, method, crc, packed, size, *lengths, disk, attributes, begins = _ENTRY.unpack_from(directory, at)
-    path_length, extra_length, comment_length = lengths
-    extra_at = at + _ENTRY.size + path_length
-    following = extra_at + extra_length + comment_length
-    raw_path = directory[at + _ENTRY.size : extra_at]
+def _parse_entry(data: bytes, entry_offset: int) -> tuple[ZipMember, int]:
+    """Return the member of an entry, and the offset of the next entry."""
+    version, flags, method, crc, compressed_size, size, *rest = _ENTRY.unpack_from(data, entry_offset)
+    path_length, extra_length, comment_length, disk, attributes, header_offset = rest
+    path_offset = entry_offset + _ENTRY.size
+    extra_offset = path_offset + path_length
+    next_offset = extra_offset + extra_length + comment_length
+    raw_path = data[path_offset:extra_offset]
     if len(raw_path) > MAX_PATH:
-        raise Unreadable(f"entry {excerpt_of(raw_path)} has a name of more than {MAX_PATH} bytes")
-    extra = extra_fields(directory[extra_at : extra_at + extra_length], raw_path)
-    if needed > _NEEDED:
-        raise Unreadable(f"entry {excerpt_of(raw_path)} needs a reader of version {needed / 10} of the format")
-    if ZIP64 in extra or FULL32 in (size, packed, begins) or disk == _FULL16:
-        size, packed, begins, disk = _zip64_values(
-            [(size, FULL32), (packed, FULL32), (begins, FULL32), (disk, _FULL16)], extra.get(ZIP64), raw_path
+        raise InvalidArchive(f"entry {raw_excerpt(raw_path)} has a name of more than {MAX_PATH} bytes")
+    extra = parse_extra_fields(data[extra_offset : extra_offset + extra_length], raw_path)
+    if version > _MAX_VERSION_NEEDED:
+        raise InvalidArchive(f"entry {raw_excerpt(raw_path)} needs version {version / 10} of the zip format")
+    if ZIP64 in extra or FULL32 in (size, compressed_size, header_offset) or disk == _FULL16:
+        size, compressed_size, header_offset, disk = _zip64_values(
+            [(size, FULL32), (compressed_size, FULL32), (header_offset, FULL32), (disk, _FULL16)],
+            extra.get(ZIP64),
+            raw_path,
         )
     if disk:
-        raise Unreadable(f"entry {excerpt_of(raw_path)} is on another disk")
-    path, mode, dos = raw_path.decode("utf-8", "surrogateescape"), attributes >> 16, attributes & 0xFF
-    told = Told(raw_path, flags, method, crc, size, packed)
-    is_folder, is_link, is_streamed = path.endswith("/"), stat.S_ISLNK(mode), bool(flags & STREAMED)
-    return ZipMember(path, begins, mode, dos, told, at, size, is_folder, is_link, is_streamed), following
+        raise InvalidArchive(f"entry {raw_excerpt(raw_path)} is on another disk")
+    member = ZipMember(
+        path=raw_path.decode("utf-8", "surrogateescape"),
+        header=FileHeader(raw_path, flags, method, crc, size, compressed_size),
+        header_offset=header_offset,
+        entry_offset=entry_offset,
+        mode=attributes >> 16,
+        dos_attributes=attributes & 0xFF,
+    )
+    return member, next_offset
 
 
 def _zip64_values(values: Sequence[tuple[int, int]], extra: bytes | None, raw_path: bytes) -> list[int]:
-    """Replace the values that are as large as their fields by what the zip64 field has, which holds just those."""
-    missing = sum(value == full for value, full in values)
+    """Replace each value that is at its limit by the one in the zip64 extra field, which has only those (4.5.3).
+
+    "The order of the fields in the zip64 extended information record is fixed, but the fields MUST only appear if the
+    corresponding Local or Central directory record field is set to 0xFFFF or 0xFFFFFFFF."
+    """
     extra = extra or b""
-    widths = [4 if full == _FULL16 else 8 for value, full in values if value == full]
-    if len(extra) != sum(widths) or (extra and not missing):
-        raise Unreadable(f"entry {excerpt_of(raw_path)} has a zip64 field that does not fit it")
+    widths = [4 if limit == _FULL16 else 8 for value, limit in values if value == limit]
+    if len(extra) != sum(widths):
+        raise InvalidArchive(f"entry {raw_excerpt(raw_path)} has a zip64 field that does not match it")
     found = []
-    for value, full in values:
-        if value == full:
+    for value, limit in values:
+        if value == limit:
             width = widths.pop(0)
             value, extra = int.from_bytes(extra[:width], "little"), extra[width:]
         found.append(value)
     return found
 
 
-def extra_fields(extra: bytes, raw_path: bytes) -> Mapping[int, bytes]:
-    """Split an extra field (4.5.1); zeros at its end, with which some align what follows, count as nothing."""
+def parse_extra_fields(extra: bytes, raw_path: bytes) -> Mapping[int, bytes]:
+    """Split extra fields (4.5.1), by header ID. Zeros at the end are padding: some archivers align the data with them.
+
+    :raises InvalidArchive: if they cannot be split, one occurs twice, or one contains a different path.
+    """
     fields: dict[int, bytes] = {}
-    if not extra:
-        return fields  # as nearly always
-    at = 0
-    while at < len(extra):
-        kind, length = int.from_bytes(extra[at : at + 2], "little"), int.from_bytes(extra[at + 2 : at + 4], "little")
-        if not kind and not extra[at:].strip(b"\0"):
+    offset = 0
+    while offset < len(extra):
+        header_id = int.from_bytes(extra[offset : offset + 2], "little")
+        length = int.from_bytes(extra[offset + 2 : offset + 4], "little")
+        if not header_id and not extra[offset:].strip(b"\0"):
             break
-        end = at + 4 + length
-        if end > len(extra) or kind in fields:
-            raise Unreadable(f"entry {excerpt_of(raw_path)} has an extra field that cannot be read")
-        fields[kind], at = extra[at + 4 : end], end
-    if fields.get(_UNICODE_PATH, b"\1\0\0\0\0" + raw_path)[5:] != raw_path:
-        raise Unreadable(f"entry {excerpt_of(raw_path)} has another name in its Unicode path field")
+        end = offset + 4 + length
+        if end > len(extra) or header_id in fields:
+            raise InvalidArchive(f"entry {raw_excerpt(raw_path)} has an extra field that cannot be read")
+        fields[header_id], offset = extra[offset + 4 : end], end
+    # 4.6.9: one byte of version, four of CRC, then the path. Readers use it in place of the path in the header.
+    if _UNICODE_PATH in fields and fields[_UNICODE_PATH][5:] != raw_path:
+        raise InvalidArchive(f"entry {raw_excerpt(raw_path)} has a different name in its Unicode path field")
     return fields
 
 
-def excerpt_of(raw_path: bytes) -> str:
-    """Give the beginning of a path for a sentence, whatever is in it."""
+def raw_excerpt(raw_path: bytes) -> str:
+    """Quote a path of any bytes for a message."""
     return excerpt(raw_path.decode("utf-8", "replace"))

@@ -1,243 +1,293 @@
-"""A zip archive, read so that every reader must see the same in it.
+"""A reader of zip archives that accepts only archives that every reader understands in the same way.
 
-A zip says everything twice: in the directory at its end, and before each member. Some readers believe the one, some the
-other. Here both must agree to the byte, members must follow each other without a gap, and nothing may stand before,
-between or behind them. The format is PKWARE's APPNOTE.TXT, whose sections are named below.
+A zip archive describes each member twice: in a local header directly before its data, and in an entry of the central
+directory, near the end of the file. The end of central directory record, the last record in the file, states where the
+central directory is::
+
+    local header, data [, data descriptor]     of the first member
+    local header, data [, data descriptor]     of the second member
+    ...
+    central directory: one entry per member
+    [zip64 end record, zip64 locator]
+    end record [, comment]
+
+Nothing forces the two descriptions to agree, and the standard does not say which one counts. A reader that streams goes
+from one local header to the next; most others use the central directory. Some look for the end record from the end of
+the file, some for one that fits the length of the file. So one archive can contain harmless files for a scanner and
+others for an installer.
+
+This reader does not choose. It requires that both descriptions are equal in every field that matters, that the members
+follow each other without a gap or an overlap, that nothing precedes the first one, that the central directory follows
+the last one, and that there is one end record with nothing but its comment after it. Then all ways to read the archive
+lead to the same members. Features that only some readers support are problems, too.
+
+"Folder" is a member whose path ends with a slash; "directory" always means the central directory. Section numbers are
+those of PKWARE's APPNOTE.TXT, version 6.3.
 """
 
 import os
 import stat
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import BinaryIO
 
-from pypi_registry.distributions.faults import Unreadable
+from pypi_registry._excerpt import excerpt
 from pypi_registry.distributions.limits import is_bomb
-from pypi_registry.distributions.paths import path_faults
+from pypi_registry.distributions.paths import path_problems
+from pypi_registry.distributions.report import InvalidArchive
 from pypi_registry.distributions.zip_directory import (
     FULL32,
-    STREAMED,
+    HAS_DESCRIPTOR,
     ZIP64,
+    FileHeader,
     Read,
-    Told,
     ZipMember,
-    entries,
-    excerpt_of,
-    extra_fields,
+    parse_entries,
+    parse_extra_fields,
+    raw_excerpt,
     read_directory,
 )
-from pypi_registry.errors import excerpt
 
-_LOCAL = struct.Struct("<4x2x2H4x3L2H")  # 4.3.7, without what is of no use here
+_LOCAL = struct.Struct("<4x2x2H4x3L2H")  # 4.3.7 Local file header, without the fields not needed here
 
+# 4.4.4 General purpose bit flag
 _ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13
 _UTF8 = 1 << 11
-_EFFORT = 1 << 1 | 1 << 2  # how hard the packer tried, which nobody needs to know
-_KNOWN_FLAGS = _ENCRYPTED | STREAMED | _UTF8 | _EFFORT
-_STORED, _DEFLATED = 0, 8
-_LABEL, _FOLDER = 0x08, 0x10  # of MS-DOS's attributes
+_COMPRESSION_LEVEL = 1 << 1 | 1 << 2  # information about the compressor, which no reader uses
+_KNOWN_FLAGS = _ENCRYPTED | HAS_DESCRIPTOR | _UTF8 | _COMPRESSION_LEVEL
 
-_PIECE = 256 * 1024  # bytes unpacked at once
+_STORED, _DEFLATED = 0, 8  # 4.4.5 Compression method
+_DOS_VOLUME_LABEL, _DOS_FOLDER = 0x08, 0x10  # 4.4.15 External file attributes: "the MS-DOS directory attribute byte"
 
-_TITLES = ("name", "flags", "compression method", "CRC", "size", "compressed size")
+_CHUNK = 256 * 1024  # bytes that are read and decompressed at once
+
+_FIELDS = ("name", "flags", "compression method", "CRC", "size", "compressed size")  # those of `FileHeader`
 
 
 class Zip:
-    """The members of a zip archive, and what is wrong with its structure; contents are read by `unpack`.
+    """The members of a zip archive, and the problems of its structure.
 
-    :raises Unreadable: if the file is no zip archive, or its directory cannot be found and read for certain.
+    :raises InvalidArchive: if the file is not a zip archive, or its central directory cannot be parsed.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         size = stream.seek(0, os.SEEK_END)
-        self._directory_at, directory, count = read_directory(size, self._read)
-        self.members: Sequence[ZipMember] = [*entries(directory, count)]
-        if any(member.at + member.told.packed > self._directory_at for member in self.members):
-            raise Unreadable("the archive's directory names an entry beyond the end of the archive")
-        self.in_order = sorted(self.members, key=attrgetter("at"))
-        """The members as they follow each other in the file."""
-        self._data_at: dict[int, int] = {}
+        directory = read_directory(size, self._read)
+        self.members: Sequence[ZipMember] = [*parse_entries(directory)]
+        if any(member.header_offset + member.header.compressed_size > directory.offset for member in self.members):
+            raise InvalidArchive("the archive's central directory has an entry beyond the end of the archive")
+        self.members_by_offset = sorted(self.members, key=attrgetter("header_offset"))
+        """The members in the order of their data in the file."""
+        self._data_offsets: dict[int, int] = {}  # by the offset of the local header
         files = [member.path for member in self.members if not member.is_folder]
         folders = [member.path.removesuffix("/") for member in self.members if member.is_folder]
-        self.faults = [*_entry_faults(self.members), *path_faults(files, folders), *self._layout_faults(directory)]
+        self.problems = [
+            *_entry_problems(self.members),
+            *path_problems(files, folders),
+            *self._layout_problems(directory.data, directory.offset),
+        ]
         unpacked = sum(member.size for member in self.members)
         if is_bomb(unpacked, size):
-            self.faults.append(f"the archive of {size} bytes unpacks to {unpacked}: it may be a bomb")
+            self.problems.append(f"the archive of {size} bytes contains {unpacked} bytes: it may be a zip bomb")
 
-    def _read(self, at: int, size: int) -> bytes:
-        self._stream.seek(at)
+    def _read(self, offset: int, size: int) -> bytes:
+        self._stream.seek(offset)
         return self._stream.read(size)
 
-    def _layout_faults(self, directory: bytes) -> Iterator[str]:
-        """Compare what stands before and behind each member's data with the directory, in the order of the file."""
-        expected = 0
-        ends = [*(member.at for member in self.in_order), self._directory_at][1:]
-        for member, end in zip(self.in_order, ends, strict=True):
-            if member.at != expected:
-                what = "overlaps the one before it" if member.at < expected else "has other data before it"
+    def _layout_problems(self, directory: bytes, directory_offset: int) -> Iterator[str]:
+        """Compare local headers and data descriptors with the central directory, in the order of the file."""
+        expected = 0  # the offset at which the next local header must begin
+        next_offsets = [*(member.header_offset for member in self.members_by_offset), directory_offset][1:]
+        for member, next_offset in zip(self.members_by_offset, next_offsets, strict=True):
+            if member.header_offset != expected:
+                what = "overlaps the one before it" if member.header_offset < expected else "has other data before it"
                 yield f"entry {excerpt(member.path)} {what}"
-            local = _read_local(member, directory, self._read)
-            if local is None:
-                yield f"entry {excerpt(member.path)} has no header of its own"
+            if is_local_header_equal(member, directory, self._read):
+                local, data_offset = member.header, member.header_offset + _LOCAL.size + len(member.header.raw_path)
+            elif parsed := parse_local_header(member, self._read):
+                local, data_offset = parsed
+                if differences := _differences(member.header, local):
+                    yield (
+                        f"entry {excerpt(member.path)} has a local header that differs from the central directory: "
+                        f"{', '.join(differences)}"
+                    )
+            else:
+                yield f"entry {excerpt(member.path)} has no local header"
                 return
-            told, self._data_at[member.at] = local
-            if told is not member.told and (differing := _differing(member.told, told)):
-                yield f"entry {excerpt(member.path)} differs from the archive's directory: {', '.join(differing)}"
-            expected = self._data_at[member.at] + member.told.packed
-            if told.flags & STREAMED:
-                descriptor = self._read(expected, max(0, min(end - expected, 24)))
-                if descriptor not in _descriptors(member.told):
-                    yield f"entry {excerpt(member.path)} has a data descriptor that disagrees with the directory"
+            self._data_offsets[member.header_offset] = data_offset
+            expected = data_offset + member.header.compressed_size
+            # 4.3.9.1: "This descriptor MUST exist if bit 3 of the general purpose bit flag is set [...]. It is byte
+            # aligned and immediately follows the last byte of compressed data."
+            if local.flags & HAS_DESCRIPTOR:
+                descriptor = self._read(expected, max(0, min(next_offset - expected, 24)))
+                if descriptor not in _descriptors(member.header):
+                    yield f"entry {excerpt(member.path)} has a data descriptor that differs from the central directory"
                 expected += len(descriptor)
-        if expected != self._directory_at:
-            yield "the archive holds data that belongs to no entry of its directory"
+        if expected != directory_offset:
+            yield "the archive contains data that belongs to no entry of its central directory"
 
-    def unpack(self, member: ZipMember) -> Iterable[bytes]:
-        """Give the contents of a member piece by piece.
+    def unpack(self, member: ZipMember) -> Iterator[bytes]:
+        """Yield the contents of a member in chunks.
 
-        :raises Unreadable: if they are damaged, or are not what the directory says.
+        :raises InvalidArchive: if they are damaged, or do not have the size and the CRC in the central directory.
         """
-        whole = self._unpack_at_once(member)
-        return self._unpack_in_pieces(member) if whole is None else [whole]
-
-    def _unpack_at_once(self, member: ZipMember) -> bytes | None:
-        """Give the contents of a member that is small and sound, as nearly all are; None of any other."""
-        at, told = self._data_at.get(member.at), member.told
-        if at is None or told.packed > _PIECE or told.size > _PIECE:
-            return None
-        data = self._read(at, told.packed)
-        if told.method == _DEFLATED:
-            inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-            try:
-                data = inflater.decompress(data, told.size + 1)  # one byte more is enough to know
-            except zlib.error:
-                return None
-            if not inflater.eof or inflater.unused_data:
-                return None
-        return data if (len(data), zlib.crc32(data)) == (told.size, told.crc) else None
-
-    def _unpack_in_pieces(self, member: ZipMember) -> Iterator[bytes]:
         size = crc = 0
-        for piece in self._pieces(member):
-            size += len(piece)
+        for chunk in self._decompressed_chunks(member):
+            size += len(chunk)
             if size > member.size:
-                break  # a bomb may go on for long
-            crc = zlib.crc32(piece, crc)
-            yield piece
-        if (size, crc) != (member.size, member.told.crc):
+                break  # it may be a bomb
+            crc = zlib.crc32(chunk, crc)
+            yield chunk
+        if (size, crc) != (member.size, member.header.crc):
             what = "size" if size != member.size else "CRC"
-            raise Unreadable(f"the contents of {excerpt(member.path)} do not have the {what} that the archive says")
+            raise InvalidArchive(
+                f"the contents of {excerpt(member.path)} do not have the {what} that the archive states"
+            )
 
-    def _pieces(self, member: ZipMember) -> Iterator[bytes]:
-        if member.at not in self._data_at:
-            raise Unreadable(f"the contents of {excerpt(member.path)} cannot be found")
-        at, left = self._data_at[member.at], member.told.packed
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS) if member.told.method == _DEFLATED else None
-        while left and (packed := self._read(at, min(left, _PIECE))):
-            at, left = at + len(packed), left - len(packed)
-            yield from _inflated(inflater, packed, member) if inflater else [packed]
+    def _decompressed_chunks(self, member: ZipMember) -> Iterator[bytes]:
+        if member.header_offset not in self._data_offsets:
+            raise InvalidArchive(f"the contents of {excerpt(member.path)} cannot be found")
+        offset, left = self._data_offsets[member.header_offset], member.header.compressed_size
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS) if member.header.method == _DEFLATED else None
+        while left and (compressed := self._read(offset, min(left, _CHUNK))):
+            offset, left = offset + len(compressed), left - len(compressed)
+            if inflater:
+                yield from _inflate(inflater, compressed, member)
+            else:
+                yield compressed
         if inflater and not (inflater.eof and not left and not inflater.unused_data):
-            raise Unreadable(f"the compressed contents of {excerpt(member.path)} do not end where they should")
+            raise InvalidArchive(
+                f"the compressed contents of {excerpt(member.path)} do not end where the archive states"
+            )
 
 
-def _inflated(inflater: "zlib._Decompress", packed: bytes, member: ZipMember) -> Iterator[bytes]:
-    most = min(_PIECE, member.size + 1)  # one byte more than there should be is enough to know
+def _inflate(inflater: "zlib._Decompress", compressed: bytes, member: ZipMember) -> Iterator[bytes]:
+    limit = min(_CHUNK, member.size + 1)  # one byte more than stated is enough to detect a wrong size
     try:
-        piece = inflater.decompress(packed, most)
-        yield piece
-        # What fills a piece to the last byte may go on although nothing packed is left.
-        while not inflater.eof and (inflater.unconsumed_tail or len(piece) == most):
-            piece = inflater.decompress(inflater.unconsumed_tail, most)
-            yield piece
+        chunk = inflater.decompress(compressed, limit)
+        yield chunk
+        # When a chunk is exactly full, the inflater may hold more output although it has no input left.
+        while not inflater.eof and (inflater.unconsumed_tail or len(chunk) == limit):
+            chunk = inflater.decompress(inflater.unconsumed_tail, limit)
+            yield chunk
     except zlib.error:
-        raise Unreadable(f"the contents of {excerpt(member.path)} cannot be inflated") from None
+        raise InvalidArchive(f"the contents of {excerpt(member.path)} cannot be decompressed") from None
 
 
-def _read_local(member: ZipMember, directory: bytes, read: Read) -> tuple[Told, int] | None:
-    """Read the header that stands before a member's data, and tell where the data begins; None if there is none."""
-    # From the version that is needed to the length of the extra field, both headers have the same fields. Of nearly all
-    # members these agree to the byte, and there is no extra field.
-    fields = directory[member.entry_at + 6 : member.entry_at + 32]
-    expected = b"PK\x03\x04" + fields + member.told.raw_path
-    if fields.endswith(b"\0\0") and read(member.at, len(expected)) == expected:
-        return member.told, member.at + len(expected)
-    header = read(member.at, _LOCAL.size)
-    if len(header) < _LOCAL.size or header[:4] != b"PK\x03\x04":
+def is_local_header_equal(member: ZipMember, directory: bytes, read: Read) -> bool:
+    """Return whether the local header certainly equals the entry: both have the same bytes, and no extra field.
+
+    That is true for nearly all members, and much faster than to parse the local header.
+    """
+    # 4.3.7 and 4.3.12: from "version needed to extract" to "extra field length", both headers have the same fields.
+    fields = directory[member.entry_offset + 6 : member.entry_offset + 32]
+    expected = b"PK\x03\x04" + fields + member.header.raw_path
+    return fields.endswith(b"\0\0") and read(member.header_offset, len(expected)) == expected
+
+
+def parse_local_header(member: ZipMember, read: Read) -> tuple[FileHeader, int] | None:
+    """Return the local header of a member and the offset of its data; None if there is no local header.
+
+    :raises InvalidArchive: if it has an invalid extra field.
+    """
+    fixed = read(member.header_offset, _LOCAL.size)
+    if len(fixed) < _LOCAL.size or fixed[:4] != b"PK\x03\x04":
         return None
-    flags, method, crc, packed, size, path_length, extra_length = _LOCAL.unpack(header)
-    rest = read(member.at + _LOCAL.size, path_length + extra_length)
-    raw_path, extra = rest[:path_length], extra_fields(rest[path_length:], rest[:path_length])
+    flags, method, crc, compressed_size, size, path_length, extra_length = _LOCAL.unpack(fixed)
+    rest = read(member.header_offset + _LOCAL.size, path_length + extra_length)
+    raw_path = rest[:path_length]
+    extra = parse_extra_fields(rest[path_length:], raw_path)
     if ZIP64 in extra:
-        # Here both sizes must be in it (4.5.3), if they are known by now.
-        late = [struct.pack("<2Q", 0, 0)] if flags & STREAMED else []
-        if extra[ZIP64] not in [struct.pack("<2Q", member.size, member.told.packed), *late]:
-            raise Unreadable(f"entry {excerpt_of(raw_path)} has a zip64 field that does not fit it")
-        long_size, long_packed = struct.unpack("<2Q", extra[ZIP64])
-        size, packed = long_size if size == FULL32 else size, long_packed if packed == FULL32 else packed
-    return Told(raw_path, flags, method, crc, size, packed), member.at + len(header) + len(rest)
+        # 4.5.3: "This entry in the Local header MUST include BOTH original and compressed file size fields." With a
+        # data descriptor, an archiver did not know them yet.
+        sizes = [struct.pack("<2Q", member.size, member.header.compressed_size)]
+        if flags & HAS_DESCRIPTOR:
+            sizes.append(struct.pack("<2Q", 0, 0))
+        if extra[ZIP64] not in sizes:
+            raise InvalidArchive(f"entry {raw_excerpt(raw_path)} has a zip64 field that does not match it")
+        size64, compressed_size64 = struct.unpack("<2Q", extra[ZIP64])
+        size = size64 if size == FULL32 else size
+        compressed_size = compressed_size64 if compressed_size == FULL32 else compressed_size
+    header = FileHeader(raw_path, flags, method, crc, size, compressed_size)
+    return header, member.header_offset + len(fixed) + len(rest)
 
 
-def _differing(true: Told, told: Told) -> list[str]:
-    """Name what a member's own header says otherwise than the directory."""
-    if told.flags & STREAMED:  # the header may have been written before anything was known
-        late = {field: getattr(true, field) for field in ("crc", "size", "packed") if getattr(told, field) == 0}
-        told = told._replace(**late)
-    true, told = (each._replace(flags=each.flags & ~_EFFORT) for each in (true, told))
-    return [title for title, one, other in zip(_TITLES, true, told, strict=True) if one != other]
+def _differences(entry: FileHeader, local: FileHeader) -> list[str]:
+    """Return the names of the fields in which a local header differs from the central directory."""
+    # 4.4.4, bit 3: "If this bit is set, the fields crc-32, compressed size and uncompressed size are set to zero in the
+    # local header. The correct values are put in the data descriptor". Some archivers set correct values here, too.
+    if local.flags & HAS_DESCRIPTOR:
+        local = local._replace(
+            crc=local.crc or entry.crc,
+            size=local.size or entry.size,
+            compressed_size=local.compressed_size or entry.compressed_size,
+        )
+    entry, local = (header._replace(flags=header.flags & ~_COMPRESSION_LEVEL) for header in (entry, local))
+    return [field for field, one, other in zip(_FIELDS, entry, local, strict=True) if one != other]
 
 
-def _descriptors(told: Told) -> set[bytes]:
-    """Give what may stand behind a member's data (4.3.9): with a signature or without, with sizes of 4 or 8 bytes."""
-    values = told.crc, told.packed, told.size
+def _descriptors(header: FileHeader) -> set[bytes]:
+    """Return the possible data descriptors (4.3.9): with or without a signature, with sizes of 4 or of 8 bytes.
+
+    4.3.9.3: "Implementers should be aware that ZIP files may be encountered with or without this signature".
+    """
+    values = header.crc, header.compressed_size, header.size
     long = struct.pack("<L2Q", *values)
-    short = struct.pack("<3L", *(value & FULL32 for value in values)) if max(values) <= FULL32 else long
+    short = struct.pack("<3L", *values) if max(values) <= FULL32 else long
     return {short, long, b"PK\x07\x08" + short, b"PK\x07\x08" + long}
 
 
-def _entry_faults(members: Sequence[ZipMember]) -> Iterator[str]:
+def _entry_problems(members: Sequence[ZipMember]) -> Iterator[str]:
     for member in members:
-        if not _is_usual(member, member.told):
-            for fault in _member_faults(member, member.told):
-                yield f"entry {excerpt(member.path)} {fault}"
+        if not is_ordinary(member):
+            for problem in member_problems(member):
+                yield f"entry {excerpt(member.path)} {problem}"
 
 
-def _is_usual(member: ZipMember, told: Told) -> bool:
-    """Tell at little cost of nearly all members that they have none of the faults below."""
+def is_ordinary(member: ZipMember) -> bool:
+    """Return whether a member certainly has no problem; it is faster than `member_problems`. Nearly all are ordinary.
+
+    A test compares both.
+    """
+    header = member.header
     return (
-        not told.flags & ~(_EFFORT | _UTF8)
-        and (told.method == _DEFLATED or (told.method == _STORED and told.size == told.packed))
+        not header.flags & ~(_COMPRESSION_LEVEL | _UTF8)
+        and (header.method == _DEFLATED or (header.method == _STORED and header.size == header.compressed_size))
         and stat.S_IFMT(member.mode) in (0, stat.S_IFREG)
-        and not (member.is_folder or member.dos & (_LABEL | _FOLDER))
+        and not (member.is_folder or member.dos_attributes & (_DOS_VOLUME_LABEL | _DOS_FOLDER))
         and member.path.isascii()
     )
 
 
-def _member_faults(member: ZipMember, told: Told) -> Iterator[str]:
-    if told.flags & _ENCRYPTED:
+def member_problems(member: ZipMember) -> Iterator[str]:
+    """Yield what only some readers support, or what they support in different ways."""
+    header = member.header
+    if header.flags & _ENCRYPTED:
         yield "is encrypted"
-    if told.flags & ~_KNOWN_FLAGS:
-        yield "has flags that not every reader knows"
-    if told.method not in (_STORED, _DEFLATED):
-        yield f"is compressed by method {told.method}, which not every reader knows"
-    if told.method == _STORED and told.size != told.packed:
-        yield "is not compressed and yet has two sizes"
-    if told.method == _STORED and told.flags & STREAMED and told.size:
-        yield "is not compressed, and only what stands behind its data says where it ends"
-    if member.is_folder and (told.size or told.crc):
+    if header.flags & ~_KNOWN_FLAGS:
+        yield "has flags that only some readers support"
+    if header.method not in (_STORED, _DEFLATED):
+        yield f"has the compression method {header.method}, which only some readers support"
+    if header.method == _STORED and header.size != header.compressed_size:
+        yield "is not compressed, but has two different sizes"
+    if header.method == _STORED and member.has_descriptor and header.size:
+        yield "is not compressed, and only its data descriptor states where it ends"
+    if member.is_folder and (header.size or header.crc):
         yield "is a folder with contents"
     if member.is_folder and member.is_link:
         yield "is a link for some readers only"
-    if member.dos & _LABEL:
-        yield "is the label of a disk"
-    if (stat.S_ISDIR(member.mode) or member.dos & _FOLDER) and not member.is_folder:
+    if member.dos_attributes & _DOS_VOLUME_LABEL:
+        yield "is the volume label of a disk"
+    if (stat.S_ISDIR(member.mode) or member.dos_attributes & _DOS_FOLDER) and not member.is_folder:
         yield "is a folder for some readers only"
     if stat.S_IFMT(member.mode) not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
         yield "is a device or a pipe"
-    if not told.flags & _UTF8 and not member.path.isascii():
-        yield "has a name beyond ASCII that is not marked as UTF-8"
+    # Binary distribution format: "The filenames inside the archive are encoded as UTF-8."
+    if not header.flags & _UTF8 and not member.path.isascii():
+        yield "has a non-ASCII name that is not marked as UTF-8"
     elif not _is_unicode(member.path):
         yield "has a name that is not UTF-8"
 

@@ -55,8 +55,8 @@ def _files(
 
 def _look_into(path: Path, year: int) -> Checked:
     start = perf_counter()
-    faults = check(path, verify)
-    return Checked(path, year, faults, perf_counter() - start)
+    problems = check(path, verify)
+    return Checked(path, year, problems, perf_counter() - start)
 
 
 def report(checked: Sequence[Checked]) -> int:
@@ -65,10 +65,10 @@ def report(checked: Sequence[Checked]) -> int:
     print("kind      published      files")
     for (kind, era), count in sorted(table.items()):
         print(f"{kind:8}  {_named(era):12} {count:7}")
-    refused = [it for it in checked if it.faults]
+    refused = [it for it in checked if it.problems]
     for it in refused:
         print(f"\n{it.path.name}: {EXPLAINED.get(it.path.name, 'REFUSED WITHOUT AN EXPLANATION')}")
-        print(*(f"    {fault}" for fault in it.faults), sep="\n")
+        print(*(f"    {problem}" for problem in it.problems), sep="\n")
     print("\nslowest, in seconds a megabyte:")
     for it in sorted(checked, key=lambda it: it.seconds / it.size, reverse=True)[:5]:
         print(f"    {it.seconds / it.size * MEGABYTE:6.3f}  {it.path.name}")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pypi_registry.distributions import Findings
+from pypi_registry.distributions import Report
 
 _NO_VERSION = "its version has a letter that GitLab's rule does not allow; for pip it is not a version either (PEP 440)"
 
@@ -28,7 +28,7 @@ class Checked:
     path: Path
     year: int
     """In which it was published; 0: unknown."""
-    faults: tuple[str, ...]
+    problems: tuple[str, ...]
     seconds: float
 
     @property
@@ -40,10 +40,10 @@ class Checked:
         return "wheel" if self.path.suffix == ".whl" else "sdist"
 
 
-def check(path: Path, verify: Callable[..., Findings]) -> tuple[str, ...]:
-    """Give the faults of a file, all of which is unpacked."""
+def check(path: Path, verify: Callable[..., Report]) -> tuple[str, ...]:
+    """Give the problems of a file, all of which is unpacked."""
     with path.open("rb") as stream:
-        findings = verify(stream, path.name, budget=None)
-    if not findings.faults and findings.metadata is None:
+        report = verify(stream, path.name, budget=None)
+    if not report.problems and report.metadata is None:
         return ("no metadata was found, and nobody is told",)
-    return findings.faults
+    return report.problems

@@ -55,7 +55,7 @@ class Hostile:
     filename: str
     make: Callable[[], bytes]
     says: str
-    """A pattern that one of the faults must match, in any case of letters."""
+    """A pattern that one of the problems must match, in any case of letters."""
 
 
 # A good wheel, and ways to make it a bad one
@@ -495,7 +495,7 @@ ZIP_STRUCTURE: Mapping[str, Hostile] = {
         "two archives, one behind the other": (concatenated, "director|offset"),
         "an end record in the comment": (end_in_the_comment, "more than one end|comment"),
         "an end record's signature in the comment": (signature_in_the_comment, "more than one end|comment"),
-        "a comment that is cut short": (lambda: wheel(comment=b"a comment")[:-3], "cut short"),
+        "a comment that is truncated": (lambda: wheel(comment=b"a comment")[:-3], "truncated"),
         "a gap between entries": (
             lambda: wheel_with(before=b"nobody's bytes"), "gap|other data"),
         "a gap before the central directory": (
@@ -519,8 +519,8 @@ ZIP_STRUCTURE: Mapping[str, Hostile] = {
         "a directory that is longer": (lambda: wheel(end={"size": 10_000}), "director|size"),
         "a directory that is shorter": (lambda: wheel(end={"size": 100}), "director|size"),
         "an entry beyond the end": (lambda: wheel_with(central={"offset": 2**31}), "no header|offset|beyond"),
-        "no end record": (lambda: wheel()[:-22], "no zip|cut short"),
-        "the first half": (lambda: wheel()[: len(wheel()) // 2], "no zip|cut short"),
+        "no end record": (lambda: wheel()[:-22], "not a zip|truncated"),
+        "the first half": (lambda: wheel()[: len(wheel()) // 2], "not a zip|truncated"),
         # zip64
         "zip64's end record names another directory": (zip64_disagrees, "zip64"),
         "zip64's end record has a length of its own": (lambda: zip64({"length": 60}), "zip64"),
@@ -531,7 +531,7 @@ ZIP_STRUCTURE: Mapping[str, Hostile] = {
         "zip64's end record is on another disk": (lambda: zip64({"disk": 1}), "disk|part|volume|zip64"),
         "zip64's counts disagree": (lambda: zip64({"here": 1}), "disk|part|volume|zip64|count|entries"),
         "zip64's directory is beyond the end": (lambda: zip64({"offset": 2**62}), "zip64|director"),
-        "no zip64 end record where one is announced": (
+        "not a zip64 end record where one is announced": (
             lambda: wheel(end={"offset": SENTINEL}), "zip64|director|offset"),
         "an entry that announces zip64 and has none": (
             lambda: central_64({"size": SENTINEL, "packed": SENTINEL}), "zip64"),
@@ -628,7 +628,7 @@ ZIP_STRUCTURE: Mapping[str, Hostile] = {
         "an empty part in a name": (lambda: renamed(lambda _: b"demo//evil.py"), "name|path"),
         "a dot for a part of a name": (lambda: renamed(lambda _: b"demo/./evil.py"), "name|path"),
         "no name": (lambda: renamed(lambda _: b""), "name|path"),
-        "a name as deep as no file system has it": (
+        "a name as deep as not a file system has it": (
             lambda: renamed(lambda _: b"demo/" + b"a/" * 16_000 + b"b"), "name of more|path"),
         "a name that is not UTF-8 and says it is": (
             lambda: wheel_with(flags=UTF8).replace(DATA, b"demo/d\xe4ta.txt"), "name|path|utf"),
@@ -920,19 +920,19 @@ TARS: Mapping[str, Hostile] = {
         "a size that is none in pax": (lambda: sdist_before(pax((b"size", b"-1"))), "size|pax"),
         "a folder with content": (
             lambda: sdist(replace(FOLDERS[1], name=TOP + b"more/", data=MODULE.blocks())),
-            "folder|directory|size|no file"),
+            "folder|directory|size|not a file"),
         "a symbolic link with content": (
-            lambda: sdist(replace(link(b"setup.py"), data=MODULE.blocks())), "link|size|no file"),
+            lambda: sdist(replace(link(b"setup.py"), data=MODULE.blocks())), "link|size|not a file"),
         "a hard link with content": (
             lambda: sdist(replace(link(b"demo-1.0/setup.py", tars.HARD_LINK), data=MODULE.blocks())),
-            "link|size|no file"),
+            "link|size|not a file"),
         "a file whose name ends in a slash": (
             lambda: sdist(Member(name=TOP + b"more/", type=tars.OLD_FILE, data=MODULE.blocks())),
-            "folder|directory|size|no file"),
-        "a file that was a folder before pax renamed it": (renamed_folder, "folder|directory|size|no file"),
+            "folder|directory|size|not a file"),
+        "a file that was a folder before pax renamed it": (renamed_folder, "folder|directory|size|not a file"),
         "a file that was a folder before GNU's name": (
             lambda: sdist(long_name(TOP + b"notes.txt"), replace(OLD_FOLDER, magic=tars.GNU_MAGIC)),
-            "folder|directory|size|no file"),
+            "folder|directory|size|not a file"),
         # Extended headers
         "a pax record with a length of its own": (
             lambda: sdist_before(replace(pax(), data=b"99 path=demo-1.0/x\n")), "pax|extended header"),
@@ -953,7 +953,7 @@ TARS: Mapping[str, Hostile] = {
         "a huge global pax header": (
             lambda: sdist_before(pax((b"comment", noise()), type=tars.PAX_GLOBAL)), "extended header"),
         "a huge GNU name": (lambda: sdist_before(long_name(TOP + b"a" * HUGE)), "extended header|long"),
-        "a path as deep as no file system has it": (
+        "a path as deep as not a file system has it": (
             lambda: sdist_before(pax((b"path", TOP + b"a/" * 16_000 + b"b"))), "path"),
         "a path with more dots than any": (lambda: sdist_before(pax((b"path", b"./" * 20_000 + TOP + b"b"))), "path"),
         "long paths in great number": (long_paths, "path"),
@@ -992,7 +992,7 @@ TARS: Mapping[str, Hostile] = {
             lambda: sdist(end=bytes(512) + tar([Member(name=TOP + b"evil.py")])), "behind|after"),
         "the end in the middle of a member": (
             lambda: zipped(tar([*MEMBERS, Member(name=TOP + b"long", data=b"a" * 2000)])[:-2048]),
-            "cut short|truncated"),
+            "truncated|truncated"),
         # Bombs
         "zeros without an end": (lambda: tars.zipped_zeros(tar(MEMBERS), 2 * BOMB), "ratio|times|unpack|bomb|large"),
         "a member of zeros": (
@@ -1042,22 +1042,22 @@ ZIPPED_SDISTS: Mapping[str, Hostile] = {
 }  # fmt: skip
 
 MISPLACED: Mapping[str, Hostile] = {
-    "an empty wheel": Hostile(WHEEL, bytes, "no zip|empty"),
-    "an empty sdist": Hostile(SDIST, bytes, "gzip|empty|cut short"),
-    "an empty zipped sdist": Hostile(ZIPPED, bytes, "no zip|empty"),
-    "a wheel of junk": Hostile(WHEEL, junk, "no zip"),
+    "an empty wheel": Hostile(WHEEL, bytes, "not a zip|empty"),
+    "an empty sdist": Hostile(SDIST, bytes, "gzip|empty|truncated"),
+    "an empty zipped sdist": Hostile(ZIPPED, bytes, "not a zip|empty"),
+    "a wheel of junk": Hostile(WHEEL, junk, "not a zip"),
     "an sdist of junk": Hostile(SDIST, junk, "gzip"),
-    "a zipped sdist of junk": Hostile(ZIPPED, junk, "no zip"),
-    "a wheel that is a tar": Hostile(WHEEL, lambda: foreign("w"), "no zip"),
-    "a wheel that is an sdist": Hostile(WHEEL, sdist, "no zip"),
-    "a zipped sdist that is a tar": Hostile(ZIPPED, sdist, "no zip"),
+    "a zipped sdist of junk": Hostile(ZIPPED, junk, "not a zip"),
+    "a wheel that is a tar": Hostile(WHEEL, lambda: foreign("w"), "not a zip"),
+    "a wheel that is an sdist": Hostile(WHEEL, sdist, "not a zip"),
+    "a zipped sdist that is a tar": Hostile(ZIPPED, sdist, "not a zip"),
     "an sdist that is an xz tar": Hostile(SDIST, lambda: foreign("w:xz"), "gzip"),
     "a wheel without entries": Hostile(WHEEL, lambda: archive([]), "dist-info|METADATA|empty|no entries"),
     "a zipped sdist without entries": Hostile(ZIPPED, lambda: archive([]), "PKG-INFO|empty|folder at its top"),
     "an sdist without members": Hostile(SDIST, lambda: zipped(tar([])), "PKG-INFO|empty|folder at its top"),
     "a wheel and an sdist in one": Hostile(WHEEL, lambda: wheel(before=sdist()), "before|begin"),
     "an sdist and a wheel in one": Hostile(SDIST, lambda: sdist() + wheel(), "behind|after"),
-    "a wheel within gzip": Hostile(WHEEL, lambda: gzip.compress(wheel(), mtime=0), "no zip"),
+    "a wheel within gzip": Hostile(WHEEL, lambda: gzip.compress(wheel(), mtime=0), "not a zip"),
 }
 
 HOSTILE: Mapping[str, Hostile] = {

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from pypi_registry.distributions.contents import content_faults, read_all, read_member
-from pypi_registry.distributions.faults import Unreadable
+from pypi_registry.distributions.contents import content_problems, read_all, read_member
+from pypi_registry.distributions.report import InvalidArchive
 from pypi_registry.distributions.zips import Zip
 from tests.distributions.measuring import Counted, peak
 from tests.distributions.zips import DEFLATED, Entry, archive, streamed
@@ -37,7 +37,7 @@ def test_a_small_file_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "limit", "fault"),
+    ("path", "limit", "problem"),
     [
         pytest.param("nowhere", 1000, "the archive has no 'nowhere'", id="not there"),
         pytest.param("A", 1000, "the archive has no 'A'", id="in another case"),
@@ -45,18 +45,18 @@ def test_a_small_file_is_read() -> None:
         pytest.param("b", 49, "'b' has 50 bytes, more than 49", id="too large when unpacked"),
     ],
 )
-def test_what_is_not_there_or_too_large_is_not_read(path: str, limit: int, fault: str) -> None:
+def test_what_is_not_there_or_too_large_is_not_read(path: str, limit: int, problem: str) -> None:
     stream = Counted(archive(ENTRIES))
     found = Zip(stream)
     before = stream.given
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(InvalidArchive) as caught:
         read_member(found, path, limit)
-    assert str(caught.value) == fault
+    assert str(caught.value) == problem
     assert stream.given == before
 
 
 def test_a_small_file_that_is_damaged_is_not_given() -> None:
-    with pytest.raises(Unreadable, match="CRC"):
+    with pytest.raises(InvalidArchive, match="CRC"):
         read_member(opened(A, damaged(B)), "b", 1000)
 
 
@@ -80,8 +80,8 @@ def test_a_small_file_that_is_damaged_is_not_given() -> None:
 )
 def test_files_are_unpacked_as_long_as_the_budget_lasts(budget: int | None, checked: str) -> None:
     found = opened(*map(damaged, ENTRIES))
-    assert [*content_faults(found, {}, budget)] == [
-        f"the contents of {path!r} do not have the CRC that the archive says" for path in checked
+    assert [*content_problems(found, {}, budget)] == [
+        f"the contents of {path!r} do not have the CRC that the archive states" for path in checked
     ]
 
 
@@ -90,28 +90,28 @@ def test_the_order_is_that_of_the_file() -> None:
     at, second = data.index(b"PK\1\2"), data.rindex(b"PK\1\2")
     found = Zip(io.BytesIO(data[:at] + data[second:-22] + data[at:second] + data[-22:]))
     assert [member.path for member in found.members] == ["b", "a"]
-    assert "'a'" in next(content_faults(found, {}, None))
-    assert [fault[:19] for fault in content_faults(found, {}, 100)] == ["the contents of 'a'"]
+    assert "'a'" in next(content_problems(found, {}, None))
+    assert [problem[:19] for problem in content_problems(found, {}, 100)] == ["the contents of 'a'"]
 
 
 def test_an_empty_file_costs_nothing_and_may_be_damaged() -> None:
-    faults = [*content_faults(opened(damaged(Entry(name=b"empty"))), {}, 0)]
-    assert faults == ["the contents of 'empty' do not have the CRC that the archive says"]
+    problems = [*content_problems(opened(damaged(Entry(name=b"empty"))), {}, 0)]
+    assert problems == ["the contents of 'empty' do not have the CRC that the archive states"]
 
 
 def test_what_says_late_where_it_ends_is_unpacked_whatever_the_budget() -> None:
     entry = damaged(B)
     late = replace(streamed(entry, crc=7), local={"crc": 0, "packed": 0, "size": 0})
-    assert len([*content_faults(opened(late), {}, 0)]) == 1
-    assert [*content_faults(opened(streamed(B)), {}, 0)] == []
+    assert len([*content_problems(opened(late), {}, 0)]) == 1
+    assert [*content_problems(opened(streamed(B)), {}, 0)] == []
 
 
 def test_nothing_is_unpacked_of_what_is_unsound() -> None:
     stream = Counted(archive([*map(damaged, ENTRIES), replace(C, name=b"a")]))
     found = Zip(stream)
-    assert len(found.faults) == 1
+    assert len(found.problems) == 1
     before = stream.given
-    assert [*content_faults(found, {}, None)] == []
+    assert [*content_problems(found, {}, None)] == []
     assert stream.given == before
 
 
@@ -124,24 +124,24 @@ def test_a_digest_may_be_written_in_three_ways(algorithm: str) -> None:
     digest = hashlib.new(algorithm, B.data).digest()
     padded = urlsafe_b64encode(digest).decode()
     for right in (padded.rstrip("="), padded, digest.hex()):
-        assert [*content_faults(found, {"b": (algorithm, right)}, None, "RECORD")] == []
+        assert [*content_problems(found, {"b": (algorithm, right)}, None, "RECORD")] == []
     other = urlsafe_b64encode(hashlib.new(algorithm, A.data).digest()).decode().rstrip("=")
     for wrong in (other, "", padded[:-4], digest.hex().upper(), padded.swapcase(), f"{padded}="):
-        assert [*content_faults(found, {"b": (algorithm, wrong)}, None, "RECORD")] == [
-            "RECORD has another digest of 'b'"
+        assert [*content_problems(found, {"b": (algorithm, wrong)}, None, "RECORD")] == [
+            "RECORD has a different digest for 'b'"
         ]
 
 
 def test_a_digest_of_nothing_there_is_nobodys() -> None:
-    assert [*content_faults(opened(A), {"nowhere": ("sha256", "x")}, None, "RECORD")] == []
+    assert [*content_problems(opened(A), {"nowhere": ("sha256", "x")}, None, "RECORD")] == []
 
 
 def test_each_file_that_differs_is_named_and_a_damaged_one_once() -> None:
     digests = dict.fromkeys("abc", ("sha256", "wrong"))
-    assert [*content_faults(opened(A, damaged(B), C), digests, None, "it")] == [
-        "it has another digest of 'a'",
-        "the contents of 'b' do not have the CRC that the archive says",
-        "it has another digest of 'c'",
+    assert [*content_problems(opened(A, damaged(B), C), digests, None, "it")] == [
+        "it has a different digest for 'a'",
+        "the contents of 'b' do not have the CRC that the archive states",
+        "it has a different digest for 'c'",
     ]
 
 
@@ -150,5 +150,5 @@ def test_large_contents_are_not_held() -> None:
     found = opened(large)
     right = urlsafe_b64encode(hashlib.sha256(large.data).digest()).decode().rstrip("=")
     with peak() as held:
-        assert [*content_faults(found, {"a": ("sha256", right)}, None)] == []
+        assert [*content_problems(found, {"a": ("sha256", right)}, None)] == []
     assert held.bytes < 1_000_000

@@ -113,8 +113,8 @@ def _contents(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 def test_a_damaged_file_is_refused_or_holds_the_same(base: tuple[str, bytes], damage: Damage) -> None:
     filename, data = base
     damaged = damage(data)
-    findings = verify(io.BytesIO(damaged), filename)
-    if not findings.faults:
+    report = verify(io.BytesIO(damaged), filename)
+    if not report.problems:
         assert members_of(filename, damaged) == members_of(filename, data)
 
 
@@ -126,14 +126,14 @@ def test_a_tar_that_was_damaged_before_it_was_packed_is_refused_or_read_alike(
 ) -> None:
     """No checksum tells of damage in contents here, so what tarfile sees is compared with what was promised of it."""
     damaged = gzip.compress(mended(data, damage(data)) if mend else damage(data), 1)
-    findings = verify(io.BytesIO(damaged), SDIST)
-    if findings.faults:
+    report = verify(io.BytesIO(damaged), SDIST)
+    if report.problems:
         return
     with tarfile.open(fileobj=io.BytesIO(damaged), mode="r:gz") as tar:
         members = tar.getmembers()
         [metadata] = [_contents(tar, it) for it in members if re.fullmatch(r"(\./)?[^/]+/PKG-INFO", it.name)]
     files = [posixpath.normpath(it.name) for it in members if not it.isdir()]
-    assert findings.metadata is not None and findings.metadata.data == metadata
+    assert report.metadata is not None and report.metadata.data == metadata
     assert len(files) == len({*files}) and len({path.partition("/")[0] for path in files}) == 1
     assert not any(it.name.startswith("/") or ".." in it.name.split("/") for it in members)
     assert all(it.isreg() or it.isdir() or it.issym() or it.islnk() for it in members)
@@ -143,4 +143,4 @@ def test_a_tar_that_was_damaged_before_it_was_packed_is_refused_or_read_alike(
 @given(data=st.binary(max_size=2000))
 @settings(max_examples=200, deadline=None)
 def test_bytes_of_no_kind_are_refused(filename: str, data: bytes) -> None:
-    assert verify(io.BytesIO(data), filename).faults
+    assert verify(io.BytesIO(data), filename).problems

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from packaging.utils import NormalizedName, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from pypi_registry.distributions import filename_faults
+from pypi_registry.distributions.filenames import filename_problems
 
 
-def faults_of(filename: str, name: str = "demo", version: str = "1.0") -> list[str]:
-    return list(filename_faults(filename, NormalizedName(name), version))
+def problems_of(filename: str, name: str = "demo", version: str = "1.0") -> list[str]:
+    return list(filename_problems(filename, NormalizedName(name), version))
 
 
 @pytest.mark.parametrize(
@@ -60,18 +60,18 @@ def faults_of(filename: str, name: str = "demo", version: str = "1.0") -> list[s
         pytest.param("a-1-0.tar.gz", "a", "1.post0", id="sdist of two readings, or this one"),
     ],
 )
-def test_a_file_name_that_agrees_has_no_fault(filename: str, name: str, version: str) -> None:
-    assert faults_of(filename, name, version) == []
+def test_a_file_name_that_agrees_has_no_problem(filename: str, name: str, version: str) -> None:
+    assert problems_of(filename, name, version) == []
 
 
 UNSAFE = "is invalid: at most 255 letters, digits and '._+!-', no path"
-UNKNOWN = "is neither a wheel's (.whl) nor an sdist's (.tar.gz, .zip)"
-NO_WHEEL = "is not a wheel's: "
-DISAGREES = "does not agree with the name demo and the version '1.0'"
+UNKNOWN = "has neither the suffix of a wheel (.whl) nor of an sdist (.tar.gz, .zip)"
+NO_WHEEL = "is not valid for a wheel: "
+DISAGREES = "does not match the name demo and the version '1.0'"
 
 
 @pytest.mark.parametrize(
-    ("filename", "fault"),
+    ("filename", "problem"),
     [
         pytest.param("", UNSAFE, id="nothing"),
         pytest.param(".", UNSAFE, id="the folder itself"),
@@ -162,25 +162,25 @@ DISAGREES = "does not agree with the name demo and the version '1.0'"
         pytest.param("demo-1.0.tar.gz.tar.gz", DISAGREES, id="an sdist in a tar"),
     ],
 )
-def test_a_file_name_that_is_wrong_has_one_fault(filename: str, fault: str) -> None:
-    [found] = faults_of(filename)
-    assert fault in found
+def test_a_file_name_that_is_wrong_has_one_problem(filename: str, problem: str) -> None:
+    [found] = problems_of(filename)
+    assert problem in found
     assert found.startswith("File name ")
     assert found.isprintable()
 
 
-def test_a_fault_quotes_the_file_name_cut_short() -> None:
-    [fault] = faults_of("x" * 5000 + ".tar.gz")
-    assert fault.startswith("File name 'xxx")
-    assert "xx.tar.gz' is invalid" in fault
-    assert len(fault) < 250
+def test_a_problem_quotes_the_file_name_cut_short() -> None:
+    [problem] = problems_of("x" * 5000 + ".tar.gz")
+    assert problem.startswith("File name 'xxx")
+    assert "xx.tar.gz' is invalid" in problem
+    assert len(problem) < 250
 
 
-@pytest.mark.parametrize(("length", "faults"), [(255, 0), (256, 1)])
+@pytest.mark.parametrize(("length", "problems"), [(255, 0), (256, 1)])
 @pytest.mark.parametrize("ending", ["-1.0-py3-none-any.whl", "-1.0.tar.gz", "-1.0.zip"])
-def test_a_file_name_may_have_255_characters(ending: str, length: int, faults: int) -> None:
+def test_a_file_name_may_have_255_characters(ending: str, length: int, problems: int) -> None:
     name = "d" * (length - len(ending))
-    assert len(faults_of(name + ending, name)) == faults
+    assert len(problems_of(name + ending, name)) == problems
 
 
 NAMES = ["demo", "Demo", "my.pkg", "My_Pkg", "my-pkg", "a", "2to3", "zope.interface", "x-1"]
@@ -192,7 +192,7 @@ VERSIONS = ["1.0", "1.0.0", "1", "1.0rc1", "1.0-RC1", "1!1.0", "1.0.post1", "1.0
 def test_what_the_build_tools_write_agrees_with_what_they_send(name: str, ending: str) -> None:
     for version in VERSIONS:
         filename = f"{name.replace('-', '_')}-{Version(version)}{ending}"
-        assert faults_of(filename, canonicalize_name(name), version) == []
+        assert problems_of(filename, canonicalize_name(name), version) == []
 
 
 PIECES = [
@@ -228,7 +228,7 @@ PIECES = [
 def test_packaging_reads_a_wheel_that_we_take_as_we_do(stem: str, tail: str, ending: str) -> None:
     filename = stem + tail + ending
     for name, version in product(["demo", "a"], ["1.0", "1"]):
-        if not faults_of(filename, name, version):
+        if not problems_of(filename, name, version):
             assert filename.isascii()
             assert filename.endswith((".whl", ".tar.gz", ".zip"))
             assert not set(filename) & set("/\\\n \"'<>&")

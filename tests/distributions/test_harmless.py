@@ -17,16 +17,16 @@ EVERY = pytest.mark.parametrize("harmless", [pytest.param(harmless, id=row) for 
 
 @EVERY
 def test_it_is_accepted(harmless: Harmless) -> None:
-    findings = verify(io.BytesIO(harmless.make()), harmless.filename)
-    assert findings.faults == ()
-    assert findings.metadata is not None
-    assert canonicalize_name(findings.metadata.name) == harmless.name
-    assert Version(findings.metadata.version) == Version(harmless.version)
+    report = verify(io.BytesIO(harmless.make()), harmless.filename)
+    assert report.problems == ()
+    assert report.metadata is not None
+    assert canonicalize_name(report.metadata.name) == harmless.name
+    assert Version(report.metadata.version) == Version(harmless.version)
 
 
 @EVERY
 def test_it_is_accepted_where_everything_is_unpacked(harmless: Harmless) -> None:
-    assert verify(io.BytesIO(harmless.make()), harmless.filename, budget=None).faults == ()
+    assert verify(io.BytesIO(harmless.make()), harmless.filename, budget=None).problems == ()
 
 
 @EVERY
@@ -44,6 +44,6 @@ def test_the_standard_library_reads_it(harmless: Harmless) -> None:
 
 @EVERY
 def test_it_is_published(harmless: Harmless, tmp_path_factory: pytest.TempPathFactory) -> None:
-    place = in_memory(tmp_path_factory.mktemp("place"))
-    status, body = place.publish(harmless.filename, harmless.make(), harmless.name, harmless.version)
+    deployment = in_memory(tmp_path_factory.mktemp("deployment"))
+    status, body = deployment.publish(harmless.filename, harmless.make(), harmless.name, harmless.version)
     assert status.partition(" ")[0] == "201", body

@@ -110,12 +110,12 @@ def test_it_is_refused_with_a_sentence_that_names_the_matter(hostile: Hostile, m
     monkeypatch.setattr(zlib, "decompressobj", unpacking)
     tracemalloc.start()
     try:
-        findings = verify(stream, hostile.filename)
+        report = verify(stream, hostile.filename)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert [fault for fault in findings.faults if re.search(hostile.says, fault, re.IGNORECASE)], findings.faults
-    assert all(fault.isprintable() and len(fault) < 500 for fault in findings.faults)
+    assert [problem for problem in report.problems if re.search(hostile.says, problem, re.IGNORECASE)], report.problems
+    assert all(problem.isprintable() and len(problem) < 500 for problem in report.problems)
     assert peak < PEAK
     assert unpacking.count < UNPACKED
     assert stream.count <= 2 * len(stream.getvalue()) + MEGABYTE
@@ -123,18 +123,18 @@ def test_it_is_refused_with_a_sentence_that_names_the_matter(hostile: Hostile, m
 
 @EVERY
 def test_it_is_refused_where_everything_is_unpacked(hostile: Hostile) -> None:
-    assert verify(io.BytesIO(bytes_of(hostile)), hostile.filename, budget=None).faults
+    assert verify(io.BytesIO(bytes_of(hostile)), hostile.filename, budget=None).problems
 
 
 @dataclass(frozen=True)
-class Place:
-    """A registry, and a way to see all that it holds."""
+class Deployment:
+    """A registry, and a function that returns everything in its stores."""
 
     registry: Registry
     held: Callable[[], object]
 
     def publish(self, filename: str, data: bytes, name: str = "demo", version: str = "1.0") -> tuple[str, Any]:
-        """Upload as twine does; give the status and the body."""
+        """Upload as twine does; return the status and the body."""
         form = {":action": "file_upload", "name": name, "version": version, "content": (io.BytesIO(data), filename)}
         return self.ask("/projects/7/packages/pypi", method="POST", data=form)
 
@@ -145,18 +145,18 @@ class Place:
             return status, json.loads(b"".join(body))
 
 
-def in_memory(folder: Path) -> Place:
+def in_memory(folder: Path) -> Deployment:
     catalogue = MemoryCatalogue()
     registry = Registry(auth=AllowAll(), catalogue=catalogue, blobs=FileBlobs(folder), forward_to=None)
-    return Place(registry, lambda: ([*catalogue.names([7])], catalogue.publishers(), files_below(folder)))
+    return Deployment(registry, lambda: ([*catalogue.records()], files_below(folder)))
 
 
-def on_the_disk(folder: Path) -> Place:
+def on_the_disk(folder: Path) -> Deployment:
     database = folder / "registry.db"
     catalogue = SQLiteCatalogue(database)
     _OPENED.append(catalogue)
     registry = Registry(auth=AllowAll(), catalogue=catalogue, blobs=FileBlobs(folder / "blobs"), forward_to=None)
-    return Place(registry, lambda: (rows_of(database), files_below(folder / "blobs")))
+    return Deployment(registry, lambda: (rows_of(database), files_below(folder / "blobs")))
 
 
 _OPENED: list[SQLiteCatalogue] = []
@@ -182,28 +182,28 @@ def rows_of(database: Path) -> Sequence[str]:
 
 
 @pytest.fixture(scope="module", params=[in_memory, on_the_disk])
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A registry that stays empty: nothing is ever accepted."""
-    return request.param(tmp_path_factory.mktemp("place"))
+    return request.param(tmp_path_factory.mktemp("deployment"))
 
 
 @EVERY
-def test_an_upload_is_refused_and_leaves_nothing(place: Place, hostile: Hostile) -> None:
+def test_an_upload_is_refused_and_leaves_nothing(deployment: Deployment, hostile: Hostile) -> None:
     data = bytes_of(hostile)
-    before = place.held()
-    status, body = place.publish(hostile.filename, data)
+    before = deployment.held()
+    status, body = deployment.publish(hostile.filename, data)
     assert status.partition(" ")[0] == "400"
-    faults = verify(io.BytesIO(data), hostile.filename).faults
-    assert faults and set(faults) <= set(body["errors"])
-    assert all(fault in body["message"] for fault in faults)
-    assert place.held() == before
-    assert place.ask("/projects/7/packages/pypi/simple/demo")[0].partition(" ")[0] == "404"
+    problems = verify(io.BytesIO(data), hostile.filename).problems
+    assert problems and set(problems) <= set(body["errors"])
+    assert all(problem in body["message"] for problem in problems)
+    assert deployment.held() == before
+    assert deployment.ask("/projects/7/packages/pypi/simple/demo")[0].partition(" ")[0] == "404"
 
 
 @pytest.mark.parametrize("make", [in_memory, on_the_disk])
-def test_a_good_upload_would_be_seen(make: Callable[[Path], Place], tmp_path: Path) -> None:
-    place = make(tmp_path)
-    before = place.held()
-    status, _ = place.publish("demo-1.0.tar.gz", sdist())
+def test_a_good_upload_would_be_seen(make: Callable[[Path], Deployment], tmp_path: Path) -> None:
+    deployment = make(tmp_path)
+    before = deployment.held()
+    status, _ = deployment.publish("demo-1.0.tar.gz", sdist())
     assert status.partition(" ")[0] == "201"
-    assert place.held() != before
+    assert deployment.held() != before

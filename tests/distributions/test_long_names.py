@@ -22,4 +22,4 @@ def test_a_long_path_may_be_cut_at_a_slash(form: int, length: int) -> None:
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
     stream.seek(0)
-    assert verify(stream, "demo-1.0.tar.gz").faults == ()
+    assert verify(stream, "demo-1.0.tar.gz").problems == ()

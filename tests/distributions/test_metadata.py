@@ -10,22 +10,22 @@ from hypothesis import strategies as st
 from packaging.metadata import Metadata, parse_email
 from packaging.utils import NormalizedName
 
-from pypi_registry.distributions import CoreMetadata, disagreements, is_served
-from pypi_registry.distributions.faults import Unreadable
+from pypi_registry.distributions import CoreMetadata
 from pypi_registry.distributions.limits import MAX_HEADER_LINES, MAX_METADATA
-from pypi_registry.distributions.metadata import read_metadata
+from pypi_registry.distributions.metadata import is_metadata_served, metadata_problems, parse_metadata
+from pypi_registry.distributions.report import InvalidArchive
 
 HEAD = b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
 
 
 def said(data: bytes) -> tuple[str, str, str, str]:
-    found = read_metadata(data)
-    return found.version_of_format, found.name, found.version, found.requires_python
+    found = parse_metadata(data)
+    return found.metadata_version, found.name, found.version, found.requires_python
 
 
-def fault_of(data: bytes) -> str:
-    with pytest.raises(Unreadable) as caught:
-        read_metadata(data)
+def problem_of(data: bytes) -> str:
+    with pytest.raises(InvalidArchive) as caught:
+        parse_metadata(data)
     return str(caught.value)
 
 
@@ -102,7 +102,7 @@ def test_what_metadata_says_is_read(data: bytes, expected: tuple[str, str, str, 
 
 def test_the_bytes_are_kept_as_they_are() -> None:
     data = HEAD.replace(b"\n", b"\r\n") + b"\r\n\xff\0 description \r\n\n"
-    assert read_metadata(data).data == data
+    assert parse_metadata(data).data == data
 
 
 ascii_words = st.text("abcXYZ019._-+!<>=, ", max_size=12).map(str.strip)
@@ -131,10 +131,10 @@ def test_packaging_and_importlib_read_the_same(
     lines[2:2] = [("Requires-Python", requires_python)] if requires_python else []
     text = "".join(f"{field}: {value}{newline}" for field, value in lines)
     data = (text if description is None else f"{text}{newline}{description}").encode()
-    found = read_metadata(data)
+    found = parse_metadata(data)
 
     theirs, _ = parse_email(data)
-    assert (found.version_of_format, found.name, found.version) == (
+    assert (found.metadata_version, found.name, found.version) == (
         theirs["metadata_version"],
         theirs["name"],
         theirs["version"],
@@ -153,7 +153,7 @@ def test_packaging_and_importlib_read_the_same(
 
 
 @pytest.mark.parametrize(
-    ("data", "words_of_the_fault"),
+    ("data", "words"),
     [
         pytest.param(b"", ["no Metadata-Version", "no Name", "no Version"], id="nothing"),
         pytest.param(b"\n" + HEAD, ["no Metadata-Version", "no Name", "no Version"], id="a description only"),
@@ -181,7 +181,9 @@ def test_packaging_and_importlib_read_the_same(
             id="two Requires-Python",
         ),
         pytest.param(
-            b"Metadata-Version: 2.1\nName: a\nName: b\n", ["no Version", "more than one Name"], id="two faults at once"
+            b"Metadata-Version: 2.1\nName: a\nName: b\n",
+            ["no Version", "more than one Name"],
+            id="two problems at once",
         ),
         pytest.param(HEAD.replace(b"2.1", b"2"), ["Metadata-Version", "'2'"], id="a format without a dot"),
         pytest.param(HEAD.replace(b"2.1", b"2.1.0"), ["Metadata-Version", "'2.1.0'"], id="a format with two dots"),
@@ -214,11 +216,11 @@ def test_packaging_and_importlib_read_the_same(
         pytest.param(HEAD + b"From x: y\n", ["'From '"], id="a mailbox's line with a colon"),
     ],
 )
-def test_what_is_wrong_is_named(data: bytes, words_of_the_fault: list[str]) -> None:
-    fault = fault_of(data)
-    assert [words for words in words_of_the_fault if words not in fault] == []
-    assert fault.isprintable()
-    assert len(fault) < 250
+def test_what_is_wrong_is_named(data: bytes, words: list[str]) -> None:
+    problem = problem_of(data)
+    assert [words for words in words if words not in problem] == []
+    assert problem.isprintable()
+    assert len(problem) < 250
 
 
 @pytest.mark.parametrize(
@@ -229,7 +231,7 @@ def test_what_is_wrong_is_named(data: bytes, words_of_the_fault: list[str]) -> N
     ],
 )
 def test_packaging_takes_neither(data: bytes) -> None:
-    assert fault_of(data)
+    assert problem_of(data)
     # packaging 23.2 has a class of its own of that name.
     with pytest.raises((ExceptionGroup, getattr(packaging.metadata, "ExceptionGroup", ExceptionGroup))):
         Metadata.from_email(data)
@@ -239,7 +241,7 @@ def test_the_lines_of_fields_have_a_limit_and_those_of_a_description_none() -> N
     more = MAX_HEADER_LINES - HEAD.count(b"\n")
     for lines in (b"A: b\n" * more, b"A:\n" + b" b\n" * (more - 1)):
         assert said(HEAD + lines) == said(HEAD)
-        assert f"more than {MAX_HEADER_LINES} lines" in fault_of(HEAD + lines + b" b\n")
+        assert f"more than {MAX_HEADER_LINES} lines" in problem_of(HEAD + lines + b" b\n")
     assert said(HEAD + b"\n" + b"A: b\n" * (more + 1)) == said(HEAD)
 
 
@@ -247,7 +249,7 @@ def test_a_long_description_costs_no_more_than_itself() -> None:
     data = HEAD + b"\n" + b"A: b\n" * (MAX_METADATA // 5 - 20)
     tracemalloc.start()
     try:
-        assert read_metadata(data).data is data
+        assert parse_metadata(data).data is data
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -260,91 +262,91 @@ DEPENDENCIES = ["Requires-Dist", "requires-python", "PROVIDES-EXTRA", "Provides-
 OTHERS = ["Classifier", "License", "Requires", "Requires-External", "Provides-Dist", "Version"]
 
 
-def metadata(version_of_format: str, *dynamic: str) -> CoreMetadata:
+def metadata(metadata_version: str, *dynamic: str) -> CoreMetadata:
     fields = "".join(f"Dynamic: {field}\n" for field in dynamic)
-    return read_metadata(HEAD.replace(b"2.1", version_of_format.encode()) + fields.encode())
+    return parse_metadata(HEAD.replace(b"2.1", metadata_version.encode()) + fields.encode())
 
 
 @pytest.mark.parametrize("dynamic", [(), *[(field,) for field in DEPENDENCIES + OTHERS]], ids=str)
 @pytest.mark.parametrize(
-    "version_of_format", ["1.0", "1.1", "1.2", "2.0", "2.1", "2.2", "2.3", "2.4", "2.10", "9.9", "10.0"]
+    "metadata_version", ["1.0", "1.1", "1.2", "2.0", "2.1", "2.2", "2.3", "2.4", "2.10", "9.9", "10.0"]
 )
-def test_metadata_of_a_wheel_is_always_served(version_of_format: str, dynamic: tuple[str, ...]) -> None:
-    assert is_served(metadata(version_of_format, *dynamic), "demo-1.0-py3-none-any.whl")
+def test_metadata_of_a_wheel_is_always_served(metadata_version: str, dynamic: tuple[str, ...]) -> None:
+    assert is_metadata_served(metadata(metadata_version, *dynamic), "demo-1.0-py3-none-any.whl")
 
 
 @pytest.mark.parametrize("filename", ["demo-1.0.tar.gz", "demo-1.0.zip"])
 @pytest.mark.parametrize(
-    ("version_of_format", "is_final"),
+    ("metadata_version", "is_final"),
     [
         ("1.0", False), ("1.1", False), ("1.2", False), ("2.0", False), ("2.1", False), ("0.9", False), ("1.9", False),
         ("2.2", True), ("2.3", True), ("2.4", True), ("2.10", True), ("9.9", True), ("3.0", True), ("10.0", True),
     ],
 )  # fmt: skip
 def test_metadata_of_an_sdist_is_served_if_a_wheel_of_it_must_say_the_same(
-    filename: str, version_of_format: str, is_final: bool
+    filename: str, metadata_version: str, is_final: bool
 ) -> None:
-    assert is_served(metadata(version_of_format), filename) is is_final
+    assert is_metadata_served(metadata(metadata_version), filename) is is_final
     for field in OTHERS:
-        assert is_served(metadata(version_of_format, field), filename) is is_final
+        assert is_metadata_served(metadata(metadata_version, field), filename) is is_final
     for field in DEPENDENCIES:
-        assert not is_served(metadata(version_of_format, field), filename)
-        assert not is_served(metadata(version_of_format, "Classifier", field, "License"), filename)
+        assert not is_metadata_served(metadata(metadata_version, field), filename)
+        assert not is_metadata_served(metadata(metadata_version, "Classifier", field, "License"), filename)
 
 
 def test_metadata_of_an_sdist_that_pip_cannot_decode_is_not_served() -> None:
     for data, served in ((b"Caf\xc3\xa9", True), (b"Caf\xe9", False)):
-        found = read_metadata(HEAD.replace(b"2.1", b"2.2") + b"\n" + data)
-        assert is_served(found, "demo-1.0.tar.gz") is served
+        found = parse_metadata(HEAD.replace(b"2.1", b"2.2") + b"\n" + data)
+        assert is_metadata_served(found, "demo-1.0.tar.gz") is served
 
 
 # What somebody else says
 
 
 @pytest.mark.parametrize(
-    ("name", "version", "faults"),
+    ("name", "version", "problems"),
     [
         pytest.param("demo-x", "1.0rc1", [], id="the same"),
         pytest.param("demo-x", "1.0.0-RC.1", [], id="an equal version"),
         pytest.param(None, None, [], id="nothing"),
         pytest.param(None, "1.0rc1", [], id="the same version, no name"),
         pytest.param("demo-x", None, [], id="the same name, no version"),
-        pytest.param("demo", "1.0rc1", ["Name is demo, and 'Demo.X' in the file's metadata"], id="another name"),
-        pytest.param("demo", None, ["Name is demo, and 'Demo.X' in the file's metadata"], id="another name alone"),
-        pytest.param("demo-x", "1.0", ["Version is '1.0', and '1.0-rc1' in the file's metadata"], id="another version"),
+        pytest.param("demo", "1.0rc1", ["Name is demo, but 'Demo.X' in the file's metadata"], id="another name"),
+        pytest.param("demo", None, ["Name is demo, but 'Demo.X' in the file's metadata"], id="another name alone"),
+        pytest.param("demo-x", "1.0", ["Version is '1.0', but '1.0-rc1' in the file's metadata"], id="another version"),
         pytest.param(
-            None, "1.0", ["Version is '1.0', and '1.0-rc1' in the file's metadata"], id="another version alone"
+            None, "1.0", ["Version is '1.0', but '1.0-rc1' in the file's metadata"], id="another version alone"
         ),
         pytest.param(
             "other",
             "2",
             [
-                "Name is other, and 'Demo.X' in the file's metadata",
-                "Version is '2', and '1.0-rc1' in the file's metadata",
+                "Name is other, but 'Demo.X' in the file's metadata",
+                "Version is '2', but '1.0-rc1' in the file's metadata",
             ],
             id="all else",
         ),
     ],
 )
-def test_what_metadata_says_otherwise_is_named(name: str | None, version: str | None, faults: list[str]) -> None:
-    found = read_metadata(b"Metadata-Version: 2.1\nName: Demo.X\nVersion: 1.0-rc1\n")
-    assert list(disagreements(found, None if name is None else NormalizedName(name), version)) == faults
+def test_what_metadata_says_otherwise_is_named(name: str | None, version: str | None, problems: list[str]) -> None:
+    found = parse_metadata(b"Metadata-Version: 2.1\nName: Demo.X\nVersion: 1.0-rc1\n")
+    assert list(metadata_problems(found, None if name is None else NormalizedName(name), version)) == problems
 
 
 @pytest.mark.parametrize("version", ["latest", "1.0.*", "1.0\x00"])
 @pytest.mark.parametrize("theirs", ["1.0", None])
 def test_what_is_no_version_is_said_to_be_none_once(version: str, theirs: str | None) -> None:
     found = CoreMetadata(b"", "2.1", "demo", version, "", frozenset())
-    [fault] = disagreements(found, NormalizedName("demo"), theirs)
-    assert fault.startswith(f"the file's metadata is wrong: {version!r} ")
-    assert fault.isprintable()
+    [problem] = metadata_problems(found, NormalizedName("demo"), theirs)
+    assert problem.startswith(f"the file's metadata is invalid: {version!r} ")
+    assert problem.isprintable()
 
 
 def test_a_version_of_very_many_digits_is_another_version() -> None:
     found = CoreMetadata(b"", "2.1", "demo", "1" * 5000, "", frozenset())
-    [fault] = disagreements(found, NormalizedName("demo"), "1.0")
-    assert fault.startswith("Version is '1.0', and '111")
-    assert len(fault) < 200
+    [problem] = metadata_problems(found, NormalizedName("demo"), "1.0")
+    assert problem.startswith("Version is '1.0', but '111")
+    assert len(problem) < 200
 
 
 @pytest.mark.parametrize("theirs", [NormalizedName("demo"), None])
@@ -352,11 +354,11 @@ def test_what_is_no_name_is_said_to_be_none_once_and_the_version_is_still_looked
     theirs: NormalizedName | None,
 ) -> None:
     found = CoreMetadata(b"", "2.1", "de mo", "latest", "", frozenset())
-    name, version = disagreements(found, theirs, "1.0")
-    assert name.startswith("the file's metadata is wrong: 'de mo' is not made of ")
-    assert version.startswith("the file's metadata is wrong: 'latest' does not begin ")
+    name, version = metadata_problems(found, theirs, "1.0")
+    assert name.startswith("the file's metadata is invalid: 'de mo' is not made of ")
+    assert version.startswith("the file's metadata is invalid: 'latest' does not begin ")
 
 
 def test_a_field_without_a_name_hides_none_after_it() -> None:
-    found = read_metadata(b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n:\nRequires-Python: >=99\n")
+    found = parse_metadata(b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n:\nRequires-Python: >=99\n")
     assert found.requires_python == ">=99"

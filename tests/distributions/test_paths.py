@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pypi_registry.distributions.paths import link_fault, path_fault, path_faults
+from pypi_registry.distributions.limits import MAX_PATH
+from pypi_registry.distributions.paths import is_harmless, link_problem, path_problem, path_problems
 
 # One path
 
@@ -35,12 +36,12 @@ from pypi_registry.distributions.paths import link_fault, path_fault, path_fault
         pytest.param("d" * 4096, id="as long as may be"),
     ],
 )
-def test_a_path_inside_has_no_fault(path: str) -> None:
-    assert path_fault(path) == ""
+def test_a_path_inside_has_no_problem(path: str) -> None:
+    assert path_problem(path) == ""
 
 
 @pytest.mark.parametrize(
-    ("path", "fault"),
+    ("path", "problem"),
     [
         pytest.param("", "empty part", id="nothing"),
         pytest.param("/", "absolute", id="the root"),
@@ -48,12 +49,12 @@ def test_a_path_inside_has_no_fault(path: str) -> None:
         pytest.param("//server/share", "absolute", id="a share"),
         pytest.param("C:/demo", "absolute", id="from a drive"),
         pytest.param("c:demo", "absolute", id="within a drive"),
-        pytest.param("..", "escapes", id="the folder above"),
-        pytest.param("../", "escapes", id="the folder above, as a folder"),
-        pytest.param("../evil.py", "escapes", id="upwards"),
-        pytest.param("demo/../../evil.py", "escapes", id="in and out"),
-        pytest.param("demo/../demo/a", "escapes", id="out and in"),
-        pytest.param("demo/..", "escapes", id="upwards last"),
+        pytest.param("..", "contains '..'", id="the folder above"),
+        pytest.param("../", "contains '..'", id="the folder above, as a folder"),
+        pytest.param("../evil.py", "contains '..'", id="upwards"),
+        pytest.param("demo/../../evil.py", "contains '..'", id="in and out"),
+        pytest.param("demo/../demo/a", "contains '..'", id="out and in"),
+        pytest.param("demo/..", "contains '..'", id="upwards last"),
         pytest.param(".", "empty part", id="the folder itself"),
         pytest.param("./demo", "empty part", id="a dot first"),
         pytest.param("demo/./a", "empty part", id="a dot between"),
@@ -69,9 +70,9 @@ def test_a_path_inside_has_no_fault(path: str) -> None:
         pytest.param("d" * 4097, "4096 characters", id="too long"),
     ],
 )
-def test_a_path_that_is_none_or_leads_out_is_named(path: str, fault: str) -> None:
-    found = path_fault(path)
-    assert fault in found
+def test_a_path_that_is_none_or_leads_out_is_named(path: str, problem: str) -> None:
+    found = path_problem(path)
+    assert problem in found
     assert found.isprintable()
     assert len(found) < 200
 
@@ -103,12 +104,12 @@ def test_a_path_that_is_none_or_leads_out_is_named(path: str, fault: str) -> Non
     ],
 )
 def test_a_place_is_taken_once(files: list[str], folders: list[str], repeated: list[str]) -> None:
-    found = [*path_faults(files, folders)]
-    assert sorted(found) == [f"the path {path!r} is there more than once" for path in repeated]
+    found = [*path_problems(files, folders)]
+    assert sorted(found) == [f"the path {path!r} occurs more than once" for path in repeated]
 
 
 def test_each_path_is_looked_at_alone_too() -> None:
-    found = [*path_faults(["/a", "b"], ["../c"])]
+    found = [*path_problems(["/a", "b"], ["../c"])]
     assert len(found) == 2
     assert "'/a'" in found[0]
     assert "'../c'" in found[1]
@@ -119,8 +120,8 @@ letters = st.text(st.sampled_from("aZ0_-./\\: \0\n~\x7fé☃"), max_size=8)
 
 @given(st.one_of(letters, st.sampled_from(["d" * 4096, "d" * 4097, "a/" * 2048 + "b", "a/" * 2047 + "b"])))
 @settings(max_examples=500, deadline=None)
-def test_a_path_among_others_has_the_fault_that_it_has_alone(path: str) -> None:
-    assert [*path_faults(["x", path, "y/z"], [])] == [*filter(None, [path_fault(path)])]
+def test_a_path_among_others_has_the_problem_that_it_has_alone(path: str) -> None:
+    assert [*path_problems(["x", path, "y/z"], [])] == [*filter(None, [path_problem(path)])]
 
 
 pieces = st.sampled_from(["a", "b", "..", ".", "", "c.py", "C:", "\\"])
@@ -129,10 +130,10 @@ paths = st.lists(pieces, min_size=1, max_size=4).map("/".join)
 
 @given(st.lists(paths, max_size=5), st.lists(paths, max_size=3))
 @settings(max_examples=60, deadline=None)
-def test_paths_without_a_fault_can_all_be_made_and_read_back(
+def test_paths_without_a_problem_can_all_be_made_and_read_back(
     tmp_path_factory: pytest.TempPathFactory, files: list[str], folders: list[str]
 ) -> None:
-    if [*path_faults(files, folders)]:
+    if [*path_problems(files, folders)]:
         return
     root = tmp_path_factory.mktemp("root")
     for folder in folders:
@@ -164,20 +165,20 @@ def test_paths_without_a_fault_can_all_be_made_and_read_back(
         pytest.param("demo/a", "...", id="three dots"),
     ],
 )
-def test_a_link_that_stays_inside_has_no_fault(path: str, target: str) -> None:
-    assert link_fault(path, target, "demo", {path, "demo/other"}) == ""
+def test_a_link_that_stays_inside_has_no_problem(path: str, target: str) -> None:
+    assert link_problem(path, target, "demo", {path, "demo/other"}) == ""
 
 
 @pytest.mark.parametrize(
-    ("path", "target", "fault"),
+    ("path", "target", "problem"),
     [
-        pytest.param("demo/a", "", "no path", id="nothing"),
+        pytest.param("demo/a", "", "not a path", id="nothing"),
         pytest.param("demo/a", "/etc/passwd", "outside", id="absolute"),
         pytest.param("demo/a", "/demo/b", "outside", id="absolute, and looks like inside"),
         pytest.param("demo/a", "C:\\x", "outside", id="a drive"),
         pytest.param("demo/a", "c:x", "outside", id="within a drive"),
         pytest.param("demo/a", "b\\..\\..\\c", "outside", id="backslashes"),
-        pytest.param("demo/a", "b\0", "no path", id="NUL"),
+        pytest.param("demo/a", "b\0", "not a path", id="NUL"),
         pytest.param("demo/a", "..", "outside", id="the folder above"),
         pytest.param("demo/a", "../demo/b", "outside", id="out and in"),
         pytest.param("demo/a", "../../etc", "outside", id="far out"),
@@ -193,14 +194,14 @@ def test_a_link_that_stays_inside_has_no_fault(path: str, target: str) -> None:
         pytest.param("demo/a/b", "../through/../../../etc", "through another link", id="out through a link"),
     ],
 )
-def test_a_link_that_leads_out_or_anywhere_is_named(path: str, target: str, fault: str) -> None:
-    found = link_fault(path, target, "demo", {path, "demo/through"})
-    assert fault in found
+def test_a_link_that_leads_out_or_anywhere_is_named(path: str, target: str, problem: str) -> None:
+    found = link_problem(path, target, "demo", {path, "demo/through"})
+    assert problem in found
     assert found.isprintable()
 
 
-def test_a_fault_of_a_link_is_short() -> None:
-    assert len(link_fault("demo/" + "a" * 5000, "../" * 5000, "demo", [])) < 250
+def test_a_problem_of_a_link_is_short() -> None:
+    assert len(link_problem("demo/" + "a" * 5000, "../" * 5000, "demo", [])) < 250
 
 
 targets = st.lists(st.sampled_from(["a", "b", "..", ".", "", "x", "C:"]), min_size=1, max_size=5).map("/".join)
@@ -208,10 +209,10 @@ targets = st.lists(st.sampled_from(["a", "b", "..", ".", "", "x", "C:"]), min_si
 
 @given(st.dictionaries(st.sampled_from(["demo/a", "demo/b", "demo/a/b", "demo/x/a", "demo/x/b"]), targets, max_size=4))
 @settings(max_examples=60, deadline=None)
-def test_links_without_a_fault_stay_inside_when_a_file_system_follows_them(
+def test_links_without_a_problem_stay_inside_when_a_file_system_follows_them(
     tmp_path_factory: pytest.TempPathFactory, links: dict[str, str]
 ) -> None:
-    if any(faults_of_links(links)):
+    if any(problems_of_links(links)):
         return
     root = tmp_path_factory.mktemp("root").resolve()
     for path in links:
@@ -225,13 +226,31 @@ def test_links_without_a_fault_stay_inside_when_a_file_system_follows_them(
         assert inside(root / path, root / "demo")
 
 
-def faults_of_links(links: dict[str, str]) -> Sequence[str]:
-    return [*path_faults([*links], []), *filter(None, (link_fault(*link, "demo", links) for link in links.items()))]
+def problems_of_links(links: dict[str, str]) -> Sequence[str]:
+    return [*path_problems([*links], []), *filter(None, (link_problem(*link, "demo", links) for link in links.items()))]
 
 
 def inside(link: Path, folder: Path) -> bool:
-    """Tell whether a link ends inside, or nowhere since it leads to itself."""
+    """Tell whether a link ends inside, or nowhere since it points to itself."""
     try:
         return link.resolve(strict=False).is_relative_to(folder)
     except (OSError, RuntimeError):
         return True
+
+
+# Mostly harmless paths, and the characters and parts that make one harmful.
+PARTS = st.text(st.sampled_from("aZ09_-."), max_size=4) | st.sampled_from(
+    ["", ".", "..", ".a", "a.", "C:", "a b", "\\", "\n", "a\n", "\x7f", "é", "\u0661", "a" * MAX_PATH]
+)
+
+
+@given(st.lists(PARTS, min_size=1, max_size=4).map("/".join))
+@settings(max_examples=500, deadline=None)
+def test_a_harmless_path_has_no_problem(path: str) -> None:
+    """The fast check of nearly all paths and the full one agree."""
+    assert not is_harmless(path) or path_problem(path) == ""
+
+
+@pytest.mark.parametrize("path", ["demo.py", "demo/__init__.py", "a-b/c_d/e.f-g", "demo-1.0.dist-info/METADATA"])
+def test_ordinary_paths_are_harmless(path: str) -> None:
+    assert is_harmless(path)

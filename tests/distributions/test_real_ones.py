@@ -19,8 +19,8 @@ def index(request: pytest.FixtureRequest) -> Index:
 @pytest.mark.slow
 @pytest.mark.parametrize("chosen", SAMPLE, ids=lambda chosen: chosen.filename)
 def test_a_real_distribution_is_accepted(index: Index, chosen: Chosen) -> None:
-    faults = check(index.path(chosen), verify)
-    assert bool(faults) == (chosen.filename in EXPLAINED), faults
+    problems = check(index.path(chosen), verify)
+    assert bool(problems) == (chosen.filename in EXPLAINED), problems
 
 
 def test_the_sample_is_mixed() -> None:

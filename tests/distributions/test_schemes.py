@@ -2,7 +2,7 @@
 
 import pytest
 
-from pypi_registry.distributions.schemes import scheme_faults
+from pypi_registry.distributions.schemes import scheme_problems
 
 FOLDER = "demo-1.0.data"
 
@@ -25,39 +25,39 @@ FOLDER = "demo-1.0.data"
         pytest.param([f"{FOLDER}/data/a/b/c", f"{FOLDER}/headers/a/b"], id="folders in schemes"),
     ],
 )
-def test_what_every_installer_puts_in_one_place_has_no_fault(files: list[str]) -> None:
-    assert [*scheme_faults(files, FOLDER)] == []
+def test_what_every_installer_puts_in_one_place_has_no_problem(files: list[str]) -> None:
+    assert [*scheme_problems(files, FOLDER)] == []
 
 
 @pytest.mark.parametrize(
-    ("files", "faults"),
+    ("files", "problems"),
     [
         (
             [f"{FOLDER}/purelib/x-1.dist-info/RECORD"],
-            [f"the path '{FOLDER}/purelib/x-1.dist-info/RECORD' would be taken for what the wheel says of itself"],
+            [f"the path '{FOLDER}/purelib/x-1.dist-info/RECORD' would be installed as metadata"],
         ),
         (
             [f"{FOLDER}/platlib/x-1.DIST-INFO"],
-            [f"the path '{FOLDER}/platlib/x-1.DIST-INFO' would be taken for what the wheel says of itself"],
+            [f"the path '{FOLDER}/platlib/x-1.DIST-INFO' would be installed as metadata"],
         ),
-        (["x.dist-info"], ["the path 'x.dist-info' is a file, and pip takes it for a second .dist-info folder"]),
-        (["a/x", f"{FOLDER}/purelib/a/x"], ["the path 'a/x' is there more than once"]),
-        ([f"{FOLDER}/platlib/a/x", f"{FOLDER}/purelib/a/x"], ["the path 'a/x' is there more than once"]),
-        (["a/x", f"{FOLDER}/purelib/a"], ["the path 'a' is there more than once"]),
+        (["x.dist-info"], ["the path 'x.dist-info' is a file, and pip treats it as a second .dist-info folder"]),
+        (["a/x", f"{FOLDER}/purelib/a/x"], ["the path 'a/x' occurs more than once"]),
+        ([f"{FOLDER}/platlib/a/x", f"{FOLDER}/purelib/a/x"], ["the path 'a/x' occurs more than once"]),
+        (["a/x", f"{FOLDER}/purelib/a"], ["the path 'a' occurs more than once"]),
         (["x.data"], [f"the path 'x.data' is in a data folder that is not named '{FOLDER}'"]),
         (["x.data/purelib/y"], [f"the path 'x.data/purelib/y' is in a data folder that is not named '{FOLDER}'"]),
         (
             [f"{FOLDER}/scripts/a/b"],
-            [f"the path '{FOLDER}/scripts/a/b' is in a folder of scripts, which not every installer can install"],
+            [f"the path '{FOLDER}/scripts/a/b' is in a folder of scripts, which some installers cannot install"],
         ),
         *(
             (
                 [path],
-                [f"the path '{path}' is in a data folder, and in none of purelib, platlib, headers, scripts, data"],
+                [f"the path '{path}' is in a data folder, but not in one of purelib, platlib, headers, scripts, data"],
             )
             for path in (FOLDER, f"{FOLDER}/x", f"{FOLDER}/purelib", f"{FOLDER}/Purelib/x")
         ),
     ],
 )
-def test_what_they_would_put_elsewhere_or_over_another_file_is_named(files: list[str], faults: list[str]) -> None:
-    assert [*scheme_faults(files, FOLDER)] == faults
+def test_what_they_would_put_elsewhere_or_over_another_file_is_named(files: list[str], problems: list[str]) -> None:
+    assert [*scheme_problems(files, FOLDER)] == problems

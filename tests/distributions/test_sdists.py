@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pypi_registry.distributions import Findings, verify
+from pypi_registry.distributions import Report, verify
 from pypi_registry.distributions.limits import MAX_METADATA
 from pypi_registry.testing.archives import distribution
 from tests.distributions import tars, zips
@@ -57,7 +57,7 @@ def zipped(members: list[Held]) -> bytes:
     )
 
 
-def look(filename: str, *members: Held) -> Findings:
+def look(filename: str, *members: Held) -> Report:
     return verify(io.BytesIO(made(filename, members)), filename)
 
 
@@ -71,7 +71,7 @@ def test_an_sdist_is_what_it_says(filename: str) -> None:
     ]
     data = distribution(filename, name=name, version=version, requires_python=">=3.8", files={"setup.py": ""})
     found = verify(io.BytesIO(data), filename)
-    assert found.faults == ()
+    assert found.problems == ()
     assert found.metadata is not None
     assert (found.metadata.name, found.metadata.version) == (name, version)
     assert found.metadata.requires_python == ">=3.8"
@@ -93,7 +93,7 @@ def test_an_sdist_is_what_it_says(filename: str) -> None:
 )
 def test_an_sdist_is_one_folder_with_metadata_in_it(filename: str, members: list[Held]) -> None:
     found = look(filename, *members)
-    assert found.faults == ()
+    assert found.problems == ()
     assert found.metadata is not None
     assert found.metadata.data == METADATA
 
@@ -103,9 +103,9 @@ def test_an_sdist_is_one_folder_with_metadata_in_it(filename: str, members: list
 
 @both
 @pytest.mark.parametrize(
-    ("members", "fault"),
+    ("members", "problem"),
     [
-        pytest.param([], "an sdist has one folder at its top, and this has none", id="nothing"),
+        pytest.param([], "an sdist must have one folder at its top, but this has none", id="nothing"),
         pytest.param([SETUP], "there is no PKG-INFO in the folder 'demo-1.0'", id="no metadata"),
         pytest.param([Held("PKG-INFO", METADATA)], "there is no PKG-INFO in the folder 'PKG-INFO'", id="no folder"),
         pytest.param(
@@ -123,61 +123,61 @@ def test_an_sdist_is_one_folder_with_metadata_in_it(filename: str, members: list
         ),
         pytest.param(
             [INFO, Held("setup.py")],
-            "an sdist has one folder at its top, and this has 'demo-1.0', 'setup.py'",
+            "an sdist must have one folder at its top, but this has 'demo-1.0', 'setup.py'",
             id="a file beside the folder",
         ),
         pytest.param(
             [INFO, *(Held(f"{letter}/x") for letter in "abc")],
-            "an sdist has one folder at its top, and this has 'a', 'b', 'c' and 1 more",
+            "an sdist must have one folder at its top, but this has 'a', 'b', 'c' and 1 more",
             id="four folders",
         ),
         pytest.param(
             [INFO, Held("other/")],
-            "an sdist has one folder at its top, and this has 'demo-1.0', 'other'",
+            "an sdist must have one folder at its top, but this has 'demo-1.0', 'other'",
             id="a folder more",
         ),
         pytest.param(
             [Held("demo-1.0/PKG-INFO", b"Name: demo\nVersion: 1.0")], "PKG-INFO has no Metadata-Version", id="half"
         ),
-        pytest.param([INFO, Held("demo-1.0/../x")], "the path 'demo-1.0/../x' escapes by '..'", id="a path"),
-        pytest.param([INFO, SETUP, SETUP], "the path 'demo-1.0/setup.py' is there more than once", id="a file twice"),
+        pytest.param([INFO, Held("demo-1.0/../x")], "the path 'demo-1.0/../x' contains '..'", id="a path"),
+        pytest.param([INFO, SETUP, SETUP], "the path 'demo-1.0/setup.py' occurs more than once", id="a file twice"),
         pytest.param(
             [INFO, Held("demo-1.0/a"), Held("demo-1.0/a", link="b")],
-            "the path 'demo-1.0/a' is there more than once",
+            "the path 'demo-1.0/a' occurs more than once",
             id="file and link",
         ),
         pytest.param(
             [INFO, Held("demo-1.0/a", link="../b")],
-            "the link 'demo-1.0/a' leads to '../b', outside of the archive",
+            "the link 'demo-1.0/a' points to '../b', outside the archive",
             id="a link that leads out",
         ),
         pytest.param(
             [INFO, Held("demo-1.0/a", link="setup.py"), Held("demo-1.0/b", link="a/x")],
-            "the link 'demo-1.0/b' leads to 'a/x', through another link",
+            "the link 'demo-1.0/b' points to 'a/x', through another link",
             id="a link through a link",
         ),
     ],
 )
-def test_a_fault_is_named(filename: str, members: list[Held], fault: str) -> None:
-    assert fault in look(filename, *members).faults
+def test_a_problem_is_named(filename: str, members: list[Held], problem: str) -> None:
+    assert problem in look(filename, *members).problems
 
 
 @both
-def test_faults_of_all_kinds_are_named_together(filename: str) -> None:
+def test_problems_of_all_kinds_are_named_together(filename: str) -> None:
     members = [Held("demo-1.0/PKG-INFO", METADATA.replace(b"demo", b"other")), Held("demo-1.0/a", link="/etc")]
     found = look(filename, *members)
-    assert len(found.faults) == 2
-    assert "leads to '/etc'" in found.faults[0]
-    assert "does not agree" in found.faults[1]
+    assert len(found.problems) == 2
+    assert "points to '/etc'" in found.problems[0]
+    assert "does not match" in found.problems[1]
     assert found.metadata is not None
 
 
 @both
 def test_metadata_has_a_limit(filename: str) -> None:
     text = METADATA + b"\n" + b"x" * (MAX_METADATA - len(METADATA) - 1)
-    assert look(filename, Held("demo-1.0/PKG-INFO", text)).faults == ()
+    assert look(filename, Held("demo-1.0/PKG-INFO", text)).problems == ()
     found = look(filename, Held("demo-1.0/PKG-INFO", text + b"x"))
-    assert found == Findings(None, (f"'demo-1.0/PKG-INFO' has {MAX_METADATA + 1} bytes, more than {MAX_METADATA}",))
+    assert found == Report(None, (f"'demo-1.0/PKG-INFO' has {MAX_METADATA + 1} bytes, more than {MAX_METADATA}",))
 
 
 def test_of_much_metadata_one_is_read() -> None:
@@ -185,18 +185,18 @@ def test_of_much_metadata_one_is_read() -> None:
     many = [Held(f"{number}/PKG-INFO", text) for number in range(5)]
     with peak() as held:
         found = look("demo-1.0.tar.gz", *many)
-    assert len(found.faults) == 1
+    assert len(found.problems) == 1
     assert held.bytes < 12 * len(text)  # five of them are made here
     entries = [Entry(name=b"%d/PKG-INFO" % number, data=METADATA + b"\n" + b"x" * 300_000) for number in range(6)]
     stream = Counted(archive(entries))
-    assert len(verify(stream, "demo-1.0.zip", budget=0).faults) == 1
+    assert len(verify(stream, "demo-1.0.zip", budget=0).problems) == 1
     assert stream.given < 500_000
 
 
 def test_nothing_of_an_unsound_zip_is_read() -> None:
     entry = Entry(name=b"demo-1.0/PKG-INFO", data=METADATA)
     found = verify(io.BytesIO(archive([entry, entry])), "demo-1.0.zip")
-    assert found == Findings(None, ("the path 'demo-1.0/PKG-INFO' is there more than once",))
+    assert found == Report(None, ("the path 'demo-1.0/PKG-INFO' occurs more than once",))
 
 
 @pytest.mark.parametrize(
@@ -207,10 +207,10 @@ def test_nothing_of_an_unsound_zip_is_read() -> None:
 def test_a_link_in_a_zip_whose_target_cannot_be_read_leads_out(data: bytes, size: int) -> None:
     told = {} if size > 4096 else {"crc": 7}
     link = Entry(name=b"demo-1.0/a", data=data, attributes=zips.SYMLINK, local=told, central=told)
-    faults = verify(
+    problems = verify(
         io.BytesIO(archive([Entry(name=INFO.path.encode(), data=METADATA), link])), "demo-1.0.zip", budget=0
-    ).faults
-    assert faults == ("the link 'demo-1.0/a' leads to '\\x00', which is no path",)
+    ).problems
+    assert problems == ("the link 'demo-1.0/a' points to '\\x00', which is not a path",)
 
 
 @pytest.mark.parametrize(("budget", "count"), [(None, 1), (10**6, 1), (0, 0)])
@@ -220,7 +220,7 @@ def test_damage_in_a_zip_is_found_within_the_budget(budget: int | None, count: i
         Entry(name=INFO.path.encode(), data=METADATA),
         Entry(name=b"demo-1.0/x", data=b"x", local=told, central=told),
     ]
-    assert len(verify(io.BytesIO(archive(entries)), "demo-1.0.zip", budget=budget).faults) == count
+    assert len(verify(io.BytesIO(archive(entries)), "demo-1.0.zip", budget=budget).problems) == count
 
 
 # Tars alone
@@ -231,7 +231,7 @@ def hard(path: str, target: str) -> Member:
 
 
 def look_at_tar(*members: Member) -> tuple[str, ...]:
-    return verify(io.BytesIO(tars.zipped(tars.tar([in_a_tar(INFO), in_a_tar(SETUP), *members]))), NAMES[0]).faults
+    return verify(io.BytesIO(tars.zipped(tars.tar([in_a_tar(INFO), in_a_tar(SETUP), *members]))), NAMES[0]).problems
 
 
 @pytest.mark.parametrize(
@@ -261,18 +261,20 @@ def test_a_hard_link_is_another_name_of_a_file_before_it(links: list[Member]) ->
     ids=["nowhere", "itself", "outside", "a folder", "each other", "a symbolic link"],
 )
 def test_a_hard_link_to_anything_else_is_named(links: list[Member], target: str) -> None:
-    assert f"the link 'demo-1.0/a' leads to {target!r}, which is no file before it" in look_at_tar(*links)
+    assert f"the link 'demo-1.0/a' points to {target!r}, which is not an earlier file" in look_at_tar(*links)
 
 
 def test_metadata_that_is_a_hard_link_is_none() -> None:
     members = [in_a_tar(Held("demo-1.0/info", METADATA)), hard("demo-1.0/PKG-INFO", "demo-1.0/info")]
     found = verify(io.BytesIO(tars.zipped(tars.tar(members))), NAMES[0])
-    assert found == Findings(None, ("there is no PKG-INFO in the folder 'demo-1.0'",))
+    assert found == Report(None, ("there is no PKG-INFO in the folder 'demo-1.0'",))
 
 
 def test_a_device_is_named() -> None:
-    faults = look_at_tar(Member(name=b"demo-1.0/null", type=tars.CHARACTER), Member(name=b"demo-1.0/p", type=tars.FIFO))
-    assert faults == tuple(f"the member 'demo-1.0/{name}' is a device or a pipe" for name in ("null", "p"))
+    problems = look_at_tar(
+        Member(name=b"demo-1.0/null", type=tars.CHARACTER), Member(name=b"demo-1.0/p", type=tars.FIFO)
+    )
+    assert problems == tuple(f"the member 'demo-1.0/{name}' is a device or a pipe" for name in ("null", "p"))
 
 
 def test_the_folder_that_all_of_it_lies_in_is_no_folder_of_its_own() -> None:
@@ -281,11 +283,11 @@ def test_the_folder_that_all_of_it_lies_in_is_no_folder_of_its_own() -> None:
 
 @pytest.mark.parametrize("name", [b"/", b"//", b"../", b"/demo-1.0/"])
 def test_a_folder_elsewhere_is_named(name: bytes) -> None:
-    assert any("the path" in fault for fault in look_at_tar(Member(name=name, type=tars.FOLDER)))
+    assert any("the path" in problem for problem in look_at_tar(Member(name=name, type=tars.FOLDER)))
 
 
 def test_what_was_found_before_a_tar_breaks_off_is_named_with_it() -> None:
     whole = tars.tar([in_a_tar(INFO), in_a_tar(Held("demo-1.0/../x")), in_a_tar(SETUP)], end=b"")
     found = verify(io.BytesIO(tars.zipped(whole[:-512])), NAMES[0])
-    assert found.faults == ("the archive is cut short", "the path 'demo-1.0/../x' escapes by '..'")
+    assert found.problems == ("the archive is truncated", "the path 'demo-1.0/../x' contains '..'")
     assert found.metadata is not None
