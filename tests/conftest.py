@@ -14,7 +14,7 @@ PREFIXES = ["", "/api/v4", "/deep/er/api/v4"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--slow", action="store_true", help="run the tests with real programs, and every case everywhere")
+    parser.addoption("--slow", action="store_true", help="run the tests with real programs too")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -22,18 +22,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--slow"):
-        return
-    repeated = _cases_repeated_below_a_prefix(items)
-    left_out = [item for item in items if item.get_closest_marker("slow") or item in repeated]
+    left_out = _cases_repeated_below_a_prefix(items)
+    if not config.getoption("--slow"):
+        left_out |= {item for item in items if item.get_closest_marker("slow")}
     if left_out:
-        gone = set(left_out)
-        items[:] = [item for item in items if item not in gone]
-        config.hook.pytest_deselected(items=left_out)
+        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+        items[:] = [item for item in items if item not in left_out]
 
 
 def _cases_repeated_below_a_prefix(items: Iterable[pytest.Item]) -> set[pytest.Item]:
-    """All cases of a test run at the root; below a prefix the first of them shows that nothing depends on the place."""
+    """Give the cases that do not run: all cases of a test run at the root, and only the first one below each prefix.
+
+    A test marked `everywhere` runs all of its cases below every prefix.
+    """
     seen: set[tuple[str, str]] = set()
     repeated = set()
     for item in items:
@@ -73,7 +74,7 @@ def _nobody_home(environ: object, start_response: Callable[..., object]) -> list
 
 @pytest.fixture(params=PREFIXES, ids=lambda prefix: prefix or "root")
 def client_of(request: pytest.FixtureRequest) -> Callable[[Registry], Client]:
-    """Give a function that mounts a registry, at the root and, for one case of a test, below each prefix."""
+    """Give a function that mounts a registry: at the root, and below each prefix."""
     return lambda registry: Client(registry, request.param)
 
 

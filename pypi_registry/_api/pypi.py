@@ -112,8 +112,9 @@ def set_status(call: Call) -> Response:
         problems.append("reason must be a text without control characters")
     if problems:
         raise InvalidRequest(problems)
-    if call.services.catalogue.revision(Projects([project]), name) is None:  # it was never published here
-        raise NotFound("Package")
+    publications = call.services.catalogue.publications(name)
+    if len(publications) < MAX_PUBLICATIONS and project.id not in {project_id for _, project_id in publications}:
+        raise NotFound("Package")  # it was never published in this project
     wanted = NameStatus(Status(str(status)), str(reason))
     publishing.set_status(call.services.stores, project, name, wanted, actor=call.actor(principal))
     return json_response("200 OK", {"name": name, "status": status, "reason": reason})

@@ -4,19 +4,10 @@ from dataclasses import dataclass, field, replace
 import pytest
 from packaging.utils import canonicalize_name
 
-from pypi_registry.auth import (
-    Ability,
-    AllowAll,
-    Auth,
-    AuthScheme,
-    Challenge,
-    Credentials,
-    Principal,
-    Subject,
-    refusal,
-    require,
-)
-from pypi_registry.directory import OpenDirectory
+from pypi_registry.auth import Ability, Auth, AuthScheme, Credentials, Principal, Subject
+from pypi_registry._open_access import AllowAll
+from pypi_registry._api.access import Challenge, refusal, require
+from pypi_registry._open_access import OpenDirectory
 from pypi_registry.errors import Forbidden, NotAuthenticated, NotFound, RegistryError
 from pypi_registry.model import Group, PackageName, Project
 from pypi_registry.stores.memory import MemoryCatalogue
