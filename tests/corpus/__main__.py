@@ -1,4 +1,4 @@
-"""Fetch real distributions, look into each, and tell which are refused: ``python -m tests.corpus``.
+"""Download real distributions, verify each, and print which are refused: ``python -m tests.corpus``.
 
 The exit status is 1 if one is refused that `EXPLAINED` does not have. What was fetched, and what was chosen, is kept
 in the cache; the next run asks an index for nothing.
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         projects = [line for line in (HERE / "projects.txt").read_text().splitlines() if not line.startswith("#")]
         chosen = corpus(projects, index, options.cache / "chosen.json", options.max_size * MEGABYTE)
     files = _files(chosen, index, options.max_total * MEGABYTE, options.count, options.folder)
-    return report([_look_into(path, year) for path, year in files])
+    return report([_verify(path, year) for path, year in files])
 
 
 def _files(
@@ -53,7 +53,7 @@ def _files(
                 yield path, 0
 
 
-def _look_into(path: Path, year: int) -> Checked:
+def _verify(path: Path, year: int) -> Checked:
     start = perf_counter()
     problems = check(path, verify)
     return Checked(path, year, problems, perf_counter() - start)
@@ -74,7 +74,7 @@ def report(checked: Sequence[Checked]) -> int:
         print(f"    {it.seconds / it.size * MEGABYTE:6.3f}  {it.path.name}")
     unexplained = [it for it in refused if it.path.name not in EXPLAINED]
     size, seconds = sum(it.size for it in checked), sum(it.seconds for it in checked)
-    print(f"\n{len(checked)} distributions, {size / MEGABYTE:.0f} MB, looked into in {seconds:.0f} s:", end=" ")
+    print(f"\n{len(checked)} distributions, {size / MEGABYTE:.0f} MB, verified in {seconds:.0f} s:", end=" ")
     print(f"{len(checked) - len(refused)} accepted, {len(refused)} refused, {len(unexplained)} without an explanation")
     return 1 if unexplained else 0
 

@@ -1,4 +1,4 @@
-"""What is found in a real distribution, and why it is right to refuse some."""
+"""The problems of real distributions, and why some are refused rightly."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ EXPLAINED = {
             *("2012g.zip", "2012h.tar.gz"),
         )
     },
-    "html5lib-1.0-reupload.tar.gz": "its metadata says 1.0, which its name does not; pip leaves such a file out",
+    "html5lib-1.0-reupload.tar.gz": "its metadata has version 1.0, but its name does not; pip leaves such a file out",
 }
 """File name -> why it is refused, and what others do with it."""
 
@@ -41,9 +41,9 @@ class Checked:
 
 
 def check(path: Path, verify: Callable[..., Report]) -> tuple[str, ...]:
-    """Give the problems of a file, all of which is unpacked."""
+    """Return the problems of a file, all of which is decompressed."""
     with path.open("rb") as stream:
         report = verify(stream, path.name, budget=None)
     if not report.problems and report.metadata is None:
-        return ("no metadata was found, and nobody is told",)
+        return ("no metadata was found, and no problem reported",)
     return report.problems

@@ -54,8 +54,8 @@ class Hostile:
 
     filename: str
     make: Callable[[], bytes]
-    says: str
-    """A pattern that one of the problems must match, in any case of letters."""
+    pattern: str
+    """A regular expression that one of the problems must match; case is ignored."""
 
 
 # A good wheel, and ways to make it a bad one
@@ -531,7 +531,7 @@ ZIP_STRUCTURE: Mapping[str, Hostile] = {
         "zip64's end record is on another disk": (lambda: zip64({"disk": 1}), "disk|part|volume|zip64"),
         "zip64's counts disagree": (lambda: zip64({"here": 1}), "disk|part|volume|zip64|count|entries"),
         "zip64's directory is beyond the end": (lambda: zip64({"offset": 2**62}), "zip64|director"),
-        "not a zip64 end record where one is announced": (
+        "no zip64 end record where one is announced": (
             lambda: wheel(end={"offset": SENTINEL}), "zip64|director|offset"),
         "an entry that announces zip64 and has none": (
             lambda: central_64({"size": SENTINEL, "packed": SENTINEL}), "zip64"),
@@ -628,7 +628,7 @@ ZIP_STRUCTURE: Mapping[str, Hostile] = {
         "an empty part in a name": (lambda: renamed(lambda _: b"demo//evil.py"), "name|path"),
         "a dot for a part of a name": (lambda: renamed(lambda _: b"demo/./evil.py"), "name|path"),
         "no name": (lambda: renamed(lambda _: b""), "name|path"),
-        "a name as deep as not a file system has it": (
+        "a name deeper than any file system allows": (
             lambda: renamed(lambda _: b"demo/" + b"a/" * 16_000 + b"b"), "name of more|path"),
         "a name that is not UTF-8 and says it is": (
             lambda: wheel_with(flags=UTF8).replace(DATA, b"demo/d\xe4ta.txt"), "name|path|utf"),
@@ -953,7 +953,7 @@ TARS: Mapping[str, Hostile] = {
         "a huge global pax header": (
             lambda: sdist_before(pax((b"comment", noise()), type=tars.PAX_GLOBAL)), "extended header"),
         "a huge GNU name": (lambda: sdist_before(long_name(TOP + b"a" * HUGE)), "extended header|long"),
-        "a path as deep as not a file system has it": (
+        "a path deeper than any file system allows": (
             lambda: sdist_before(pax((b"path", TOP + b"a/" * 16_000 + b"b"))), "path"),
         "a path with more dots than any": (lambda: sdist_before(pax((b"path", b"./" * 20_000 + TOP + b"b"))), "path"),
         "long paths in great number": (long_paths, "path"),

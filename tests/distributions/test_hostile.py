@@ -114,7 +114,9 @@ def test_it_is_refused_with_a_sentence_that_names_the_matter(hostile: Hostile, m
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert [problem for problem in report.problems if re.search(hostile.says, problem, re.IGNORECASE)], report.problems
+    assert [problem for problem in report.problems if re.search(hostile.pattern, problem, re.IGNORECASE)], (
+        report.problems
+    )
     assert all(problem.isprintable() and len(problem) < 500 for problem in report.problems)
     assert peak < PEAK
     assert unpacking.count < UNPACKED
