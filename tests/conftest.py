@@ -9,12 +9,15 @@ from webtest import TestApp
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from pypi_registry import Registry
+from tests.clients.reporting import pytest_runtest_logreport as pytest_runtest_logreport
+from tests.clients.reporting import pytest_terminal_summary as pytest_terminal_summary
 
 PREFIXES = ["", "/api/v4", "/deep/er/api/v4"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--slow", action="store_true", help="run the tests with real programs too")
+    parser.addoption("--slow", action="store_true", help="run the tests with real programs, too")
+    parser.addoption("--long", action="store_true", help="run everything: sweeps and matrices, too")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -22,16 +25,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    long = config.getoption("--long")
+    slow = long or config.getoption("--slow")
+    tiers = [name for name, wanted in (("slow", slow), ("long", long)) if not wanted]
     left_out = _cases_repeated_below_a_prefix(items)
-    if not config.getoption("--slow"):
-        left_out |= {item for item in items if item.get_closest_marker("slow")}
+    left_out |= {item for item in items if any(item.get_closest_marker(tier) for tier in tiers)}
     if left_out:
         config.hook.pytest_deselected(items=[item for item in items if item in left_out])
         items[:] = [item for item in items if item not in left_out]
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)  # the longest first, for pytest-xdist
 
 
 def _cases_repeated_below_a_prefix(items: Iterable[pytest.Item]) -> set[pytest.Item]:
-    """Give the cases that do not run: all cases of a test run at the root, and only the first one below each prefix.
+    """Return the cases that do not run: at the root all cases of a test run, below each prefix only the first one.
 
     A test marked `everywhere` runs all of its cases below every prefix.
     """

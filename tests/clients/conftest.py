@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients import matrix
 from tests.clients.distributions import make_wheel, write_manual_package
 from tests.clients.programs import Programs, VirtualEnvironment
 from tests.clients.served import Served, served
@@ -71,20 +70,3 @@ def built_by_the_manual(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wheel(tmp_path: Path) -> Path:
     """A small wheel: demo 1.0."""
     return make_wheel(tmp_path / "made", "demo", "1.0")
-
-
-_cells: dict[str, bool] = {}
-"""What has run of the matrix, and whether it passed."""
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    for cell in (str(value) for name, value in report.user_properties if name == matrix.CELL):
-        _cells[cell] = report.passed and _cells.get(cell, True)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _cells:
-        from tests.clients.test_matrix import TABLES
-
-        terminalreporter.section("the clients")
-        terminalreporter.write(matrix.as_it_ran(TABLES, _cells))

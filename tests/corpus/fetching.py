@@ -78,7 +78,7 @@ class Index:
         if not path.exists():
             self._cache.mkdir(parents=True, exist_ok=True)
             package = next(it for it in self.files(chosen.project) if it.digests.get("sha256") == chosen.sha256)
-            part = path.with_suffix(".part")
+            part = path.with_suffix(f".{os.getpid()}.part")
             self._client.download_package(package, part)
             part.replace(path)
         return path

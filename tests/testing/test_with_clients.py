@@ -108,8 +108,14 @@ def install(toolbox: Toolbox, tmp_path: Path) -> Install:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("client", ["pip", "uv"])
-@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize(
+    ("row", "client"),
+    [  # by turns; the other client of a row runs with --long
+        pytest.param(row, client, id=f"{row}-{client}", marks=[pytest.mark.long] if (number + turn) % 2 else [])
+        for number, row in enumerate(ROWS)
+        for turn, client in enumerate(["pip", "uv"])
+    ],
+)
 def test_a_client_prints_what_the_documentation_shows(
     row: Row, client: str, fake_registry: FakeRegistry, install: Install
 ) -> None:
