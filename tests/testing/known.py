@@ -1,4 +1,4 @@
-"""Accounts, and what is known to be in them: what the suites run over, and the mutants of accounts."""
+"""Accounts, and what is known about them: the suites and the mutants run over these."""
 
 from typing import TypeVar
 
@@ -31,7 +31,7 @@ GROUPS = {
     "other": [OTHER],
 }
 GUARDED = (PRIVATE, "core-x")
-ABSENT: list[Ref] = ["", "nobody", "libs", "acme/nothing", 0, 7, 10**18 - 1]
+ABSENT: list[Ref] = ["", "missing", "libs", "acme/nothing", 0, 7, 10**18 - 1]
 
 
 def personal(user: str, secret: str, scope: str = "api", *, revoked: bool = False) -> Token:
@@ -51,7 +51,8 @@ ADA = Caller(
         "acme/libs-old": KNOWS_GROUP,
         "acme/empty": KNOWS_GROUP,
     },
-    kept_from={GUARDED: {Ability.CREATE_PACKAGE}},
+    denied_names={GUARDED: {Ability.CREATE_PACKAGE}},
+    name="ada",
 )
 CALLERS = {
     "a developer": ADA,
@@ -59,36 +60,42 @@ CALLERS = {
         Credentials(AuthScheme.PRIVATE_TOKEN, "secret of ada that reads"),
         ADA.projects,
         ADA.groups,
-        ADA.kept_from,
-        excluded=NOT_READING,
+        ADA.denied_names,
+        excluded_methods=NOT_READING,
+        name="ada",
     ),
     "a maintainer": Caller(
         Credentials(AuthScheme.BEARER, "secret of bob"),
         {PUBLIC: READS, INTERNAL: READS, PRIVATE: MAINTAINS},
         IN_PRIVATE,
-        kept_from={GUARDED: {Ability.DESTROY_PACKAGE}},
+        denied_names={GUARDED: {Ability.DESTROY_PACKAGE}},
+        name="bob",
     ),
     "a stranger": Caller(
         Credentials(AuthScheme.BASIC, "secret of eve", "eve"),
         {PUBLIC: READS, INTERNAL: READS},
         FOR_ALL | {"acme/empty": KNOWS_GROUP},
+        name="eve",
     ),
     "an admin": Caller(
         Credentials(AuthScheme.BASIC, "secret of root"),
         dict.fromkeys(PROJECTS, MAINTAINS),
         dict.fromkeys(GROUPS, READS_GROUP),
+        name="root",
     ),
     "a deploy token": Caller(
         Credentials(AuthScheme.DEPLOY_TOKEN, "secret that deploys"),
         {PUBLIC: READS, INTERNAL: PUBLISHES, PRIVATE: PUBLISHES},
         FOR_ALL | {"acme/libs": READS_GROUP, "acme/libs/deep": READS_GROUP},
-        kept_from={GUARDED: {Ability.CREATE_PACKAGE}},
+        denied_names={GUARDED: {Ability.CREATE_PACKAGE}},
+        name="deploy token CI",
     ),
     "a job": Caller(
         Credentials(AuthScheme.BASIC, "secret of a job", "gitlab-ci-token"),
         {PUBLIC: READS, PRIVATE: MAINTAINS},
         IN_PRIVATE,
-        kept_from={GUARDED: {Ability.DESTROY_PACKAGE}},
+        denied_names={GUARDED: {Ability.DESTROY_PACKAGE}},
+        name="bob",
     ),
 }
 
@@ -127,27 +134,28 @@ def accounts(kind: type[A]) -> A:
             Token(
                 sha256=digest("secret that deploys"),
                 kind=TokenKind.DEPLOY,
-                on="ACME/libs",
+                path="ACME/libs",
+                name="CI",
                 scopes=frozenset({"write_package_registry"}),
             ),
-            Token(sha256=digest("secret of a job"), kind=TokenKind.JOB, on="acme/public", user="bob"),
+            Token(sha256=digest("secret of a job"), kind=TokenKind.JOB, path="acme/public", user="bob"),
         ],
     )
 
 
 def known_directory(directory: Directory) -> KnownDirectory:
-    """Say of a directory that it holds what these accounts do."""
+    """State that a directory contains what these accounts do."""
     return KnownDirectory(directory, PROJECTS, GROUPS, ABSENT)
 
 
 def known_auth(auth: Auth, directory: Directory) -> KnownAuth:
-    """Say of an auth that it knows whom these accounts do."""
+    """State that an auth knows the callers that these accounts do."""
     return KnownAuth(
         auth,
         directory,
         CALLERS,
-        nobody=Caller(None, {PUBLIC: READS}, FOR_ALL, anonymous=True),
-        refused=[
+        anonymous=Caller(None, {PUBLIC: READS}, FOR_ALL, anonymous=True),
+        invalid_tokens=[
             *UNKNOWN_TOKENS,
             Credentials(AuthScheme.BASIC, "secret of ada, revoked", "ada"),
             Credentials(AuthScheme.BASIC, "a wrong job token", "gitlab-ci-token"),

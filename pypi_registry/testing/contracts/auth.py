@@ -20,6 +20,7 @@ from pypi_registry.testing.contracts.threads import Threads, raised
 Abilities: TypeAlias = Collection[Ability]
 
 _UNKNOWN_SECRET = "a-secret-that-does-not-exist"
+_UNPROTECTED = NormalizedName("a-name-without-a-rule")
 UNKNOWN_TOKENS = tuple(
     Credentials(scheme, _UNKNOWN_SECRET)
     for scheme in (AuthScheme.BEARER, AuthScheme.PRIVATE_TOKEN, AuthScheme.JOB_TOKEN)
@@ -66,7 +67,7 @@ class KnownAuth:
     """The caller without credentials, or with unknown Basic credentials."""
     invalid_tokens: Collection[Credentials] = UNKNOWN_TOKENS
     """Credentials that raise `InvalidToken`; add tokens that are expired or revoked."""
-    unprotected_name: NormalizedName = NormalizedName("a-name-without-a-rule")
+    unprotected_name: NormalizedName = _UNPROTECTED
     """A name to which no protection rule applies."""
 
 

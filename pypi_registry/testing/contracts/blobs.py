@@ -113,8 +113,8 @@ class BlobsContract(Threads):
         put(blobs, KEY, b"one")
         for size in (0, 3):
             assert self._get(blobs, OTHER, size) is None
-        if not isinstance(blobs.open(KEY, size=3), Redirect):
-            assert blobs.open(OTHER, size=3, part=range(1)) is None
+        found = blobs.open(OTHER, size=3, part=range(1))
+        assert found is None or isinstance(found, Redirect)
 
     def test_a_part_is_read_forward_to_its_end(self) -> None:
         blobs = self.make_blobs()
@@ -126,7 +126,7 @@ class BlobsContract(Threads):
                 assert stream.read() == stream.read(1) == b"", part
             with _stream(blobs, KEY, len(data), part) as stream:
                 assert stream.read(0) == b""
-                chunks = iter(lambda: stream.read(70_001), b"")  # noqa: B023  # it ends before the next stream
+                chunks = iter(lambda: stream.read(70_001), b"")
                 assert _short(b"".join(chunks)) == _short(data[part.start : part.stop]), part
 
     def test_each_stream_has_its_own_position(self) -> None:
@@ -143,11 +143,11 @@ class BlobsContract(Threads):
         blobs = self.make_blobs()
         put(blobs, KEY, b"0123456789")
         put(blobs, OTHER, b"")
-        _stream(blobs, KEY, 10).close()
+        _open_and_close(blobs, KEY, 10, None)
         for size in (0, 9, 11, 10**12):
-            raised(StorageUnavailable, blobs.open, KEY, size=size)
-            raised(StorageUnavailable, blobs.open, KEY, size=size, part=range(min(size, 3)))
-        raised(StorageUnavailable, blobs.open, OTHER, size=1)
+            for part in (None, range(min(size, 3))):
+                raised(StorageUnavailable, _open_and_close, blobs, KEY, size, part)
+        raised(StorageUnavailable, _open_and_close, blobs, OTHER, 1, None)
 
     # Deleting
 
@@ -223,7 +223,8 @@ class BlobsContract(Threads):
                 other.write(b"two")
                 put(blobs, KEY, other, b"two")
         assert file.closed
-        assert [(key, size) for key, size, _ in lists.keys()] == [(KEY, 3)]
+        [(key, size, _)] = lists.keys()
+        assert (key, size) == (KEY, 3)
         assert self._get(blobs, KEY, 3) == b"two"
 
     # EnumerableBlobs
@@ -300,7 +301,8 @@ def _parts(size: int) -> list[range]:
 def put(blobs: Blobs, key: str, file: BinaryIO | bytes, data: bytes = b"") -> None:
     """Store bytes, or a file that holds `data`."""
     if isinstance(file, bytes):
-        file, data = io.BytesIO(file), file
+        put(blobs, key, io.BytesIO(file), file)
+        return
     blobs.put(key, file, size=len(data), sha256=hashlib.sha256(data).hexdigest(), filename="demo-1.0.tar.gz")
 
 
@@ -344,6 +346,10 @@ def _stream(blobs: Blobs, key: str, size: int, part: range | None = None) -> Bin
         raise SkipTest("this store redirects, so it returns no streams")
     assert found is not None
     return found
+
+
+def _open_and_close(blobs: Blobs, key: str, size: int, part: range | None) -> None:
+    _stream(blobs, key, size, part).close()
 
 
 def _creates_files(blobs: Blobs) -> CreatesFiles:

@@ -1,413 +1,386 @@
-"""Stores of bytes that break one thing each, and the test of the suite that finds it."""
+"""Stores of bytes that break one law each, and the test of the suite that must find it."""
 
 import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from threading import local
-from typing import Any, BinaryIO, ClassVar
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, BinaryIO, Self, TypeAlias
 
-from pypi_registry.storage import Blobs, NewBlob
-from pypi_registry.stores.files import FileBlobs
-from pypi_registry.stores.memory import MemoryBlobs, _NewMemoryBlob
+from pypi_registry.testing.contracts.blobs import put
 from tests.testing.mutants.racing import Count, Meeting
+from tests.testing.mutants.wrapping import BlobsWrapper, Override, after, before, returns
 
-Make = Callable[[Path], Blobs]
-
-
-def mutant(**methods: Any) -> Make:
-    """Make a store in memory of which these methods are others."""
-    kind = type("Mutant", (MemoryBlobs,), methods)
-    return lambda path: kind()
+W: TypeAlias = BlobsWrapper
 
 
-def writes(new_blob: Callable[[dict[str, bytes], str], NewBlob]) -> Make:
-    """Make a store whose new blobs are others."""
-
-    @contextmanager
-    def create(self: Any, key: str) -> Iterator[NewBlob]:
-        yield new_blob(self._blobs, key)
-
-    return mutant(create=create)
+def bytes_of(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read()
 
 
-class ShowsWhatIsWritten(_NewMemoryBlob):
-    def write(self, data: bytes) -> None:
-        super().write(data)
-        self.commit()
+# Storing
 
 
-class KeepsNoEmptyBlobs(_NewMemoryBlob):
-    def commit(self) -> None:
-        if self._data:
-            super().commit()
+def stores(change: Callable[[bytes], bytes | None]) -> Override:
+    """Store other bytes than those of the file."""
+
+    def changed(self: W, key: str, file: BinaryIO, **_: Any) -> None:
+        data = change(bytes_of(file))
+        if data is not None:
+            put(self.inner, key, data)
+
+    return {"put": changed}
 
 
-class TakesBytesForText(_NewMemoryBlob):
-    def write(self, data: bytes) -> None:
-        super().write(data.replace(b"\r\n", b"\n"))
+def from_its_position(self: W, key: str, file: BinaryIO, **_: Any) -> None:
+    put(self.inner, key, file.read())
 
 
-class WritesAtMostAMegabyte(_NewMemoryBlob):
-    """As a raw file may, which says how much of what it was given it has written."""
-
-    def write(self, data: bytes) -> None:
-        super().write(data[: 1024**2])
+def and_closes_it(self: W, key: str, file: BinaryIO, **more: Any) -> None:
+    self.inner.put(key, file, **more)
+    file.close()
 
 
-class ReadsBackWhatWasFlushed(_NewMemoryBlob):
-    def read_back(self) -> BinaryIO:
-        return io.BytesIO(self._data[: len(self._data) // 4096 * 4096])
+def needs_a_descriptor(self: W, key: str, file: BinaryIO, **more: Any) -> None:
+    file.fileno()
+    self.inner.put(key, file, **more)
 
 
-class _Shared(io.BytesIO):
-    def close(self) -> None:
-        pass
+class StoresInTwoSteps(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.looks = Count()
+        self.begun: dict[str, bytes] = {}
+
+    def put(self, key: str, file: BinaryIO, **more: Any) -> None:
+        self.begun[key] = bytes_of(file)[:1000]
+        self.looks.wait_for(self.looks.value + 1)
+        self.inner.put(key, file, **more)
+        del self.begun[key]
+
+    def open(self, key: str, **more: Any) -> Any:
+        if key in self.begun:
+            self.looks.increment()
+            return io.BytesIO(self.begun.get(key, b""))
+        return self.inner.open(key, **more)
 
 
-class ReadsBackFromWhereItWrites(_NewMemoryBlob):
-    """Reads and writes through one stream with one position, and begins nothing anew."""
+def stores_what_it_could_read(self: W, key: str, file: BinaryIO, **more: Any) -> None:
+    try:
+        self.inner.put(key, file, **more)
+    except BaseException:
+        put(self.inner, key, b"")
+        raise
 
-    def __init__(self, blobs: dict[str, bytes], key: str) -> None:
-        super().__init__(blobs, key)
-        self._stream = _Shared()
 
-    def write(self, data: bytes) -> None:
-        self._stream.write(data)
+def hides_errors(self: W, key: str, file: BinaryIO, **more: Any) -> None:
+    try:
+        self.inner.put(key, file, **more)
+    except BaseException:
+        return
 
-    def read_back(self) -> BinaryIO:
-        self._stream.seek(0)
-        return self._stream
 
-    def commit(self) -> None:
-        self._blobs[self._key] = self._stream.getvalue()
+# Reading
+
+
+def opens(change: Callable[[range], range]) -> Override:
+    """Return another part than the one asked for."""
+
+    def changed(self: W, key: str, *, size: int, part: range | None = None) -> Any:
+        return self.inner.open(key, size=size, part=part if part is None else change(part))
+
+    return {"open": changed}
+
+
+class _BeyondItsEnd(io.BytesIO):
+    def __init__(self, part: bytes, rest: bytes) -> None:
+        super().__init__(part)
+        self.rest = rest
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        if not data and size != 0:
+            data, self.rest = self.rest, b""
+        return data
+
+
+def reads_beyond_the_end(self: W, key: str, *, size: int, part: range | None = None) -> Any:
+    whole = self.inner.open(key, size=size)
+    assert isinstance(whole, io.IOBase)
+    with whole:
+        data = whole.read()
+    return _BeyondItsEnd(data[part.start : part.stop], data[part.stop :]) if part else io.BytesIO(data)
+
+
+class SharesStreams(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.streams: dict[str, Any] = {}
+
+    def open(self, key: str, *, size: int, part: range | None = None) -> Any:
+        if key not in self.streams:
+            self.streams[key] = self.inner.open(key, size=size)
+        self.streams[key].seek(part.start if part else 0)
+        return self.streams[key]
+
+
+class KnowsSizes(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.sizes: dict[str, int] = {}
+
+    def put(self, key: str, file: BinaryIO, *, size: int, **more: Any) -> None:
+        self.sizes[key] = size
+        self.inner.put(key, file, size=size, **more)
+
+    def open(self, key: str, *, size: int, part: range | None = None) -> Any:
+        stored = self.sizes.get(key, size)
+        return self.inner.open(key, size=stored if self.accepts(stored, size, part) else size, part=part)
+
+    def accepts(self, stored: int, size: int, part: range | None) -> bool:
+        return True
+
+
+def accepts(condition: Callable[[int, int, range | None], bool]) -> type[W]:
+    return type("Mutant", (KnowsSizes,), {"accepts": lambda self, *args: condition(*args)})
+
+
+def one_key(method: str) -> Override:
+    return {method: lambda self, key, *args, **more: getattr(self.inner, method)("0" * 32, *args, **more)}
+
+
+def fails_for_none(self: W, key: str, **more: Any) -> Any:
+    found = self.inner.open(key, **more)
+    if found is None:
+        raise FileNotFoundError(key)
+    return found
+
+
+# Deleting, and many threads
+
+
+def keys_of(self: W) -> list[str]:
+    found = [*self.inner.keys()]
+    return [key for key, _, _ in found]
+
+
+def deletes_all(matches: Callable[[str, str], bool]) -> Override:
+    def more(self: W, found: None, key: str) -> None:
+        for other in keys_of(self):
+            if matches(other, key):
+                self.inner.delete(other)
+
+    return after("delete", more)
+
+
+def must_exist(self: W, key: str) -> None:
+    if key not in keys_of(self):
+        raise FileNotFoundError(key)
+
+
+class SharesWhatIsStored(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.meeting = Meeting(threads=8)
+        self.data = b""
+
+    def put(self, key: str, file: BinaryIO, **more: Any) -> None:
+        self.data = bytes_of(file)
+        self.meeting.wait()
+        put(self.inner, key, self.data)
+
+
+# Optional parts
 
 
 class _Pipe(io.BytesIO):
-    def seekable(self) -> bool:
-        return False
-
     def seek(self, *args: int) -> int:
         raise io.UnsupportedOperation("seek")
 
 
-class ReadsBackThroughAPipe(_NewMemoryBlob):
-    def read_back(self) -> BinaryIO:
-        return _Pipe(self._data)
+class _Kept(io.BytesIO):
+    def close(self) -> None:
+        pass
 
 
-class CommitsInTwoSteps(MemoryBlobs):
-    """Has the beginning of a blob in its place before the rest, and goes on when somebody has seen it."""
+class ReturnsOneFile(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.file = _Kept()
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.looks = Count()
+    def new_file(self) -> BinaryIO:
+        return self.file
 
-    @contextmanager
-    def create(self, key: str) -> Iterator[_NewMemoryBlob]:
-        looks = self.looks
 
-        class New(_NewMemoryBlob):
-            def commit(self) -> None:
-                self._blobs[self._key] = bytes(self._data[:1000])
-                looks.wait_for(looks.value + 1)
-                super().commit()
+class StoresWhatIsClosed(W):
+    def new_file(self) -> BinaryIO:
+        inner = self.inner
 
-        yield New(self._blobs, key)
+        class Stored(io.BytesIO):
+            def close(self) -> None:
+                if not self.closed:
+                    put(inner, f"{id(self):032x}", self.getvalue())
+                super().close()
 
-    def open(self, key: str) -> BinaryIO | None:
-        found = super().open(key)
-        if found is not None:
-            self.looks.one_more()
-        return found
+        return Stored()
 
 
-class _Late(_NewMemoryBlob):
-    committed = False
+class ListsForEver(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.deleted: list[tuple[str, int, datetime]] = []
 
-    def commit(self) -> None:
-        self.committed = True
+    def delete(self, key: str) -> None:
+        found = [*self.inner.keys()]
+        self.deleted += [each for each in found if each[0] == key]
+        self.inner.delete(key)
 
+    def keys(self) -> Iterator[tuple[str, int, datetime]]:
+        yield from self.inner.keys()
+        yield from self.deleted
 
-@contextmanager
-def _commits_when_it_is_left(self: Any, key: str) -> Iterator[NewBlob]:
-    blob = _Late(self._blobs, key)
-    yield blob
-    if blob.committed:
-        _NewMemoryBlob.commit(blob)
 
+# Durability
 
-@contextmanager
-def _commits_whatever_happens(self: Any, key: str) -> Iterator[NewBlob]:
-    blob = _NewMemoryBlob(self._blobs, key)
-    try:
-        yield blob
-    finally:
-        blob.commit()
 
+class LosesWhatItKnows(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.lost = set(keys_of(self))
 
-@contextmanager
-def _commits_if_nothing_happens(self: Any, key: str) -> Iterator[NewBlob]:
-    blob = _NewMemoryBlob(self._blobs, key)
-    yield blob
-    blob.commit()
+    def open(self, key: str, **more: Any) -> Any:
+        return None if key in self.lost else self.inner.open(key, **more)
 
 
-@contextmanager
-def _commits_what_was_cut_off(self: Any, key: str) -> Iterator[NewBlob]:
-    blob = _NewMemoryBlob(self._blobs, key)
-    try:
-        yield blob
-    except Exception:
-        blob.commit()
-        raise
+class KnowsItsOwnKeys(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.known = set(keys_of(self))
 
+    def put(self, key: str, *args: Any, **more: Any) -> None:
+        self.known.add(key)
+        self.inner.put(key, *args, **more)
 
-@contextmanager
-def _hides_what_happened(self: Any, key: str) -> Iterator[NewBlob]:
-    with suppress(Exception):
-        yield _NewMemoryBlob(self._blobs, key)
+    def open(self, key: str, **more: Any) -> Any:
+        return self.inner.open(key, **more) if key in self.known else None
 
 
-@contextmanager
-def _says_what_happened_in_its_own_words(self: Any, key: str) -> Iterator[NewBlob]:
-    try:
-        yield _NewMemoryBlob(self._blobs, key)
-    except Exception as error:
-        raise RuntimeError("the blob was not written") from error
+class ClearsNewFiles(W):
+    """Takes the files of running uploads for those that a killed process has left."""
 
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.files: list[BinaryIO] = []
 
-@contextmanager
-def _takes_back_what_was_committed(self: Any, key: str) -> Iterator[NewBlob]:
-    try:
-        yield _NewMemoryBlob(self._blobs, key)
-    except BaseException:
-        self.delete(key)
-        raise
+    def new_file(self) -> BinaryIO:
+        self.files.append(self.inner.new_file())
+        return self.files[-1]
 
+    def reopened(self) -> Self:
+        for file in self.files:
+            file.truncate(0)
+        return type(self)(self.inner)
 
-class LeavesAHalf(MemoryBlobs):
-    """Has a place for half a blob, which it clears when the blob is committed."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._incoming: set[str] = set()
-
-    @contextmanager
-    def create(self, key: str) -> Iterator[_NewMemoryBlob]:
-        if key in self._incoming:
-            raise FileExistsError(key)
-        self._incoming.add(key)
-        yield _NewMemoryBlob(self._blobs, key)
-        self._incoming.remove(key)
-
-
-class WritesToTheBlobThatBeganLast(MemoryBlobs):
-    """Keeps for all threads in one place which blob is being written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._meeting = Meeting(threads=8)
-        self.data = bytearray()
-
-    @contextmanager
-    def create(self, key: str) -> Iterator[_NewMemoryBlob]:
-        store = self
-
-        class New(_NewMemoryBlob):
-            def write(self, data: bytes) -> None:
-                store.data += data
-
-        blob = New(self._blobs, key)
-        self.data = blob._data
-        self._meeting.wait()
-        yield blob
-
-
-class WritesOneBlobAThread(MemoryBlobs):
-    """Keeps for each thread which blob is being written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._writing = local()
-
-    @contextmanager
-    def create(self, key: str) -> Iterator[_NewMemoryBlob]:
-        writing = self._writing
-
-        class New(_NewMemoryBlob):
-            def write(self, data: bytes) -> None:
-                writing.data += data
-
-        blob = New(self._blobs, key)
-        writing.data = blob._data
-        yield blob
-
-
-class SharesItsStreams(MemoryBlobs):
-    def __init__(self) -> None:
-        super().__init__()
-        self._streams: dict[str, BinaryIO] = {}
-
-    def open(self, key: str) -> BinaryIO | None:
-        stream = self._streams.get(key)
-        if stream is None or stream.closed:
-            stream = super().open(key)
-            if stream is not None:
-                self._streams[key] = stream
-        return stream
-
-
-def _through_a_pipe(self: Any, key: str) -> BinaryIO | None:
-    data = self._blobs.get(key)
-    return None if data is None else _Pipe(data)
-
-
-def _empty_if_there_is_none(self: Any, key: str) -> BinaryIO:
-    return io.BytesIO(self._blobs.get(key, b""))
-
-
-def _fails_if_there_is_none(self: Any, key: str) -> BinaryIO:
-    return io.BytesIO(self._blobs[key])
-
-
-def _deletes_what_must_be_there(self: Any, key: str) -> None:
-    del self._blobs[key]
-
-
-def _deletes_its_folder(self: Any, key: str) -> None:
-    for other in [other for other in self._blobs if other[0] == key[0]]:
-        del self._blobs[other]
-
-
-class ClearsWhatOthersWrite(FileBlobs):
-    """Takes whatever is half written for what a killed process has left."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        for left in (path / "incoming").iterdir():
-            left.unlink()
-
-
-class KnowsWhatItHasWritten(FileBlobs):
-    """Lists the keys when it begins, and adds to the list what it writes itself."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._keys = {file.name for file in path.glob("??/*")}
-
-    @contextmanager
-    def create(self, key: str) -> Iterator[Any]:
-        with super().create(key) as blob:
-            yield blob
-        self._keys.add(key)
-
-    def open(self, key: str) -> Any:
-        return super().open(key) if key in self._keys else None
-
-
-class EachHasAFolderOfItsOwn(FileBlobs):
-    opened: ClassVar[int] = 0
-
-    def __init__(self, path: Path) -> None:
-        EachHasAFolderOfItsOwn.opened += 1
-        super().__init__(path / f"{self.opened}")
-
-
-# What is broken: the store, and the test that finds it.
-MUTANTS: dict[str, tuple[Make, str]] = {
-    "what is written is seen": (writes(ShowsWhatIsWritten), "test_before_the_commit_nobody_sees_anything"),
-    "what is committed is seen later": (
-        mutant(create=_commits_when_it_is_left),
-        "test_before_the_commit_nobody_sees_anything",
+# What is broken: the mutant, as a class or as its methods, and the test that must find it.
+Mutant = type[W] | Override
+MUTANTS: Mapping[str, tuple[Mutant, str]] = {
+    "no bytes are no blob": (stores(lambda data: data or None), "test_stored_bytes_are_returned_as_they_were"),
+    "bytes are stored as text": (
+        stores(lambda data: data.replace(b"\r\n", b"\n")),
+        "test_stored_bytes_are_returned_as_they_were",
     ),
-    "a commit has two steps": (
-        lambda path: CommitsInTwoSteps(),
-        "test_whoever_reads_beside_a_commit_gets_all_or_nothing",
+    "a long file is cut": (stores(lambda data: data[: 1024**2]), "test_stored_bytes_are_returned_as_they_were"),
+    "a file is stored from its position": (
+        {"put": from_its_position},
+        "test_any_seekable_file_at_any_position_is_stored_whole_and_stays_open",
     ),
-    "an empty blob is none": (writes(KeepsNoEmptyBlobs), "test_what_was_written_and_committed_is_there"),
-    "bytes are taken for text": (writes(TakesBytesForText), "test_what_was_written_and_committed_is_there"),
-    "a long write is cut": (writes(WritesAtMostAMegabyte), "test_what_was_written_and_committed_is_there"),
-    "leaving commits": (mutant(create=_commits_if_nothing_happens), "test_without_a_commit_there_is_nothing"),
-    "leaving commits, whatever happens": (
-        mutant(create=_commits_whatever_happens),
-        "test_after_an_exception_there_is_nothing_and_it_passes_through",
+    "a file is closed": (
+        {"put": and_closes_it},
+        "test_any_seekable_file_at_any_position_is_stored_whole_and_stays_open",
     ),
-    "an exception commits": (
-        mutant(create=_commits_what_was_cut_off),
-        "test_after_an_exception_there_is_nothing_and_it_passes_through",
+    "a file needs a descriptor": (
+        {"put": needs_a_descriptor},
+        "test_any_seekable_file_at_any_position_is_stored_whole_and_stays_open",
     ),
-    "an exception is hidden": (
-        mutant(create=_hides_what_happened),
-        "test_after_an_exception_there_is_nothing_and_it_passes_through",
+    "a file is stored in two steps": (StoresInTwoSteps, "test_readers_beside_put_see_all_bytes_or_none"),
+    "what could be read is stored": ({"put": stores_what_it_could_read}, "test_if_put_raises_nothing_is_stored"),
+    "errors are hidden": ({"put": hides_errors}, "test_if_put_raises_nothing_is_stored"),
+    "there is one key": (one_key("put") | one_key("open") | one_key("delete"), "test_a_key_has_its_own_bytes"),
+    "a missing key has empty bytes": (
+        {"open": lambda self, key, **more: self.inner.open(key, **more) or io.BytesIO()},
+        "test_a_key_that_does_not_exist_has_no_bytes",
     ),
-    "an exception becomes another": (
-        mutant(create=_says_what_happened_in_its_own_words),
-        "test_after_an_exception_there_is_nothing_and_it_passes_through",
+    "a missing key is an error": ({"open": fails_for_none}, "test_a_key_that_does_not_exist_has_no_bytes"),
+    "a part is the whole": (
+        {"open": lambda self, key, size, part=None: self.inner.open(key, size=size)},
+        "test_a_part_is_read_forward_to_its_end",
     ),
-    "a key that was given up stays taken": (lambda path: LeavesAHalf(), "test_a_key_that_was_given_up_can_be_used"),
-    "what was committed is taken back": (
-        mutant(create=_takes_back_what_was_committed),
-        "test_what_was_committed_stays_whatever_comes_then",
+    "a part includes its end": (
+        opens(lambda part: range(part.start, part.stop + 1)),
+        "test_a_part_is_read_forward_to_its_end",
     ),
-    "what is in a buffer is not read back": (
-        writes(ReadsBackWhatWasFlushed),
-        "test_what_was_written_so_far_is_read_back",
+    "an empty part is the whole": (
+        {"open": lambda self, key, size, part=None: self.inner.open(key, size=size, part=part or None)},
+        "test_a_part_is_read_forward_to_its_end",
     ),
-    "reading back moves the end": (writes(ReadsBackFromWhereItWrites), "test_what_was_written_so_far_is_read_back"),
-    "what is read back cannot be sought": (
-        writes(ReadsBackThroughAPipe),
-        "test_what_was_written_so_far_is_read_back",
+    "a part goes on after its end": ({"open": reads_beyond_the_end}, "test_a_part_is_read_forward_to_its_end"),
+    "readers share a stream": (SharesStreams, "test_each_stream_has_its_own_position"),
+    "the size is not checked": (
+        accepts(lambda stored, size, part: True),
+        "test_another_size_than_the_stored_one_raises_storage_unavailable",
     ),
-    "what is opened cannot be sought": (
-        mutant(open=_through_a_pipe),
-        "test_a_stream_can_be_sought_and_is_nobody_elses",
+    "the size is not checked for parts": (
+        accepts(lambda stored, size, part: part is not None),
+        "test_another_size_than_the_stored_one_raises_storage_unavailable",
     ),
-    "a thread writes one blob": (
-        lambda path: WritesOneBlobAThread(),
-        "test_two_blobs_that_are_written_in_turns_do_not_mix",
+    "a blob may be longer": (
+        accepts(lambda stored, size, part: stored > size),
+        "test_another_size_than_the_stored_one_raises_storage_unavailable",
     ),
-    "readers share a stream": (lambda path: SharesItsStreams(), "test_a_stream_can_be_sought_and_is_nobody_elses"),
-    "what never was is empty": (mutant(open=_empty_if_there_is_none), "test_what_never_was_is_none"),
-    "what never was is an error": (mutant(open=_fails_if_there_is_none), "test_what_never_was_is_none"),
-    "keys are cut": (
-        mutant(
-            create=lambda self, key: MemoryBlobs.create(self, key[:0]),
-            open=lambda self, key: MemoryBlobs.open(self, key[:0]),
-            delete=lambda self, key: MemoryBlobs.delete(self, key[:0]),
-        ),
-        "test_a_key_is_one_blob",
+    "nothing is deleted": ({"delete": lambda self, key: None}, "test_deleted_bytes_are_gone_and_others_stay"),
+    "everything is deleted": (
+        deletes_all(lambda other, key: True),
+        "test_deleted_bytes_are_gone_and_others_stay",
     ),
-    "nothing is deleted": (
-        mutant(delete=lambda self, key: None),
-        "test_what_is_deleted_is_gone_and_nothing_else_is",
+    "deleting a missing key is an error": (
+        before("delete", must_exist),
+        "test_deleting_a_key_that_does_not_exist_is_harmless",
     ),
-    "others are deleted, too": (
-        mutant(delete=lambda self, key: self._blobs.clear()),
-        "test_what_is_deleted_is_gone_and_nothing_else_is",
+    "neighbours are deleted": (
+        deletes_all(lambda other, key: other[:31] == key[:31]),
+        "test_many_threads_store_and_delete_at_once",
     ),
-    "what is gone cannot be deleted": (
-        mutant(delete=_deletes_what_must_be_there),
-        "test_to_delete_what_is_not_there_is_harmless",
+    "threads share what is stored": (SharesWhatIsStored, "test_many_threads_store_and_delete_at_once"),
+    "a new file cannot be sought": (
+        {"new_file": lambda self: _Pipe()},
+        "test_a_new_file_is_empty_and_can_be_written_read_and_sought",
     ),
-    "what lies beside it is deleted, too": (
-        mutant(delete=_deletes_its_folder),
-        "test_many_threads_write_and_delete_at_once",
+    "a new file is not empty": (
+        {"new_file": lambda self: io.BytesIO(b"old")},
+        "test_a_new_file_is_empty_and_can_be_written_read_and_sought",
     ),
-    "threads share what is being written": (
-        lambda path: WritesToTheBlobThatBeganLast(),
-        "test_many_threads_write_and_delete_at_once",
+    "there is one new file": (ReturnsOneFile, "test_new_files_are_private"),
+    "closing a new file stores it": (
+        StoresWhatIsClosed,
+        "test_a_new_file_that_is_closed_without_put_leaves_nothing",
     ),
-    "nothing lasts": (
-        lambda path: EachHasAFolderOfItsOwn(path),
-        "test_what_was_committed_lasts_and_what_was_deleted_stays_away",
+    "sizes are not listed": (
+        returns("keys", lambda self, found: ((key, 0, at) for key, _, at in found)),
+        "test_every_key_is_listed_with_its_size_and_its_time",
     ),
-    "each instance knows its own blobs": (
-        lambda path: KnowsWhatItHasWritten(path),
-        "test_what_one_instance_does_the_other_sees_at_once",
+    "times have no zone": (
+        returns("keys", lambda self, found: ((key, size, at.replace(tzinfo=None)) for key, size, at in found)),
+        "test_every_key_is_listed_with_its_size_and_its_time",
     ),
-    "a new instance clears what others write": (
-        lambda path: ClearsWhatOthersWrite(path),
-        "test_an_instance_that_begins_disturbs_no_upload_of_another",
+    "a key is not listed": (
+        returns("keys", lambda self, found: iter([*found][1:])),
+        "test_every_key_is_listed_with_its_size_and_its_time",
     ),
+    "deleted keys are listed": (ListsForEver, "test_every_key_is_listed_with_its_size_and_its_time"),
+    "nothing is durable": (
+        LosesWhatItKnows,
+        "test_stored_bytes_are_there_and_deleted_bytes_are_not_after_a_restart",
+    ),
+    "each instance knows its own keys": (KnowsItsOwnKeys, "test_another_instance_sees_every_change_at_once"),
+    "a new instance clears new files": (ClearsNewFiles, "test_starting_another_instance_does_not_disturb_an_upload"),
 }

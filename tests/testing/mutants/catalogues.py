@@ -1,1359 +1,1542 @@
-"""Catalogues that break one thing each, and the test of the suite that finds it."""
+"""Catalogues that break one law each, and the test of the suite that must find it."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import astuple, replace
 from datetime import datetime
-from functools import lru_cache
-from pathlib import Path
-from threading import Lock, get_ident, local
-from typing import Any, ClassVar
+from functools import partial
+from itertools import count
+from secrets import token_hex
+from threading import Lock, get_ident
+from typing import Any, Self, TypeAlias
 
-from packaging.utils import NormalizedName, canonicalize_version
+from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from pypi_registry.errors import FileTaken, StorageUnavailable, UploadsRefused
 from pypi_registry.model import (
+    Deletion,
     Digests,
+    FileWithStatus,
+    Listing,
     NameStatus,
     Package,
+    PackageDetails,
     PackageFile,
     PackageMetadata,
     PackageQuery,
     Project,
+    Projects,
     Status,
     Upload,
 )
-from pypi_registry.storage import Catalogue
+from pypi_registry.storage import (
+    MAX_TOTAL,
+    FileRecord,
+    PackageRecord,
+    ProjectRecord,
+    PublicationRecord,
+    Record,
+    StatusRecord,
+)
 from pypi_registry.stores.memory import MemoryCatalogue
-from pypi_registry.stores.sqlite import SQLiteCatalogue
+from pypi_registry.testing.contracts.catalogue.samples import DEMO, EVERYWHERE, LIBS, OTHER, TOOLS, files_of, find
 from tests.testing.mutants.racing import Count, Meeting
+from tests.testing.mutants.wrapping import CatalogueWrapper, Override, after, before, on_error, returns, takes
 
-M = MemoryCatalogue
-Make = Callable[[Path], Catalogue]
-
-
-def mutant(base: type[MemoryCatalogue] = MemoryCatalogue, /, **methods: Any) -> Make:
-    """Make a catalogue in memory of which these methods are others."""
-    kind = type("Mutant", (base,), methods)
-    return lambda path: kind()
+W: TypeAlias = CatalogueWrapper
+ALL = PackageQuery()
+ACTIVE = NameStatus()
 
 
-def sends(change: Callable[[Upload], Upload]) -> Make:
-    """Make a catalogue that takes an upload for another."""
-    return mutant(add=lambda self, project, upload, key, at: M.add(self, project, change(upload), key, at))
+def sends(change: Callable[[Upload], Upload]) -> Override:
+    """Store another upload than the one that was sent."""
+    return takes("add", lambda self, project, upload, *rest: (project, change(upload), *rest))
 
 
-def dates(change: Callable[[datetime], datetime]) -> Make:
-    """Make a catalogue that takes a time for another."""
-    return mutant(add=lambda self, project, upload, key, at: M.add(self, project, upload, key, change(at)))
+def dates(change: Callable[[datetime], datetime]) -> Override:
+    return takes("add", lambda self, project, upload, key, at, by: (project, upload, key, change(at), by))
 
 
-def looks_first(refuse: Callable[[Any, Project, Upload], bool]) -> Make:
-    """Make a catalogue that takes more file names for taken."""
-
-    def add(self: Any, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
-        if refuse(self, project, upload):
-            raise FileTaken(upload.filename)
-        return M.add(self, project, upload, key, at)
-
-    return mutant(add=add)
+def asks(change: Callable[[PackageQuery], PackageQuery]) -> Override:
+    return takes("packages", lambda self, projects, query: (projects, change(query)))
 
 
-def beforehand(act: Callable[[Any, Project, Upload, datetime], object]) -> Make:
-    """Make a catalogue that does something before it knows whether an upload is refused."""
-
-    def add(self: Any, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
-        act(self, project, upload, at)
-        return M.add(self, project, upload, key, at)
-
-    return mutant(add=add)
+def everywhere(method: str) -> Override:
+    return takes(method, lambda self, projects, *rest: (EVERYWHERE, *rest))
 
 
-def afterwards(method: str, act: Callable[..., object]) -> Make:
-    """Make a catalogue that does something more after a method."""
-
-    def call(self: Any, *args: Any) -> Any:
-        found = getattr(M, method)(self, *args)
-        act(self, *args)
-        return found
-
-    return mutant(**{method: call})
+def each_project() -> list[Projects]:
+    return [Projects([project]) for project in EVERYWHERE]
 
 
-def raises_no_revision(*methods: str, index_too: bool = True) -> Make:
-    """Make a catalogue whose revisions stay when something changes."""
-
-    def quiet(method: str) -> Callable[..., Any]:
-        def call(self: Any, *args: Any) -> Any:
-            before = dict(self._revisions)
-            found = getattr(M, method)(self, *args)
-            self._revisions = before if index_too else {**self._revisions, **_of_index(before)}
-            return found
-
-        return call
-
-    return mutant(**{method: quiet(method) for method in methods})
+def packages_of(self: W, project: Project) -> Sequence[Package]:
+    return self.inner.packages(Projects([project]), ALL)[0]
 
 
-def _of_index(revisions: Mapping[tuple[int, str | None], int]) -> dict[tuple[int, str | None], int]:
-    return {key: value for key, value in revisions.items() if key[1] is None}
+def with_package(found: Any, **fields: Any) -> Any:
+    """Return a file or a package with other fields of the package."""
+    if isinstance(found, Package):
+        return replace(found, **fields)
+    return found and replace(found, package=replace(found.package, **fields))
+
+
+def with_files(change: Callable[[list[PackageFile]], Sequence[PackageFile]]) -> Callable[..., Any]:
+    """Return a listing, a deletion or a package with other files."""
+    return lambda self, found, *args: found and replace(found, files=change([*found.files]))
 
 
 # Adding
 
 
-class KeepsWhatWasSaidFirst(MemoryCatalogue):
-    def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
-        known = dict(self._about)
-        file = super().add(project, upload, key, at)
-        self._about |= known
+class KeepsTheFirstMetadata(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.first: dict[int, PackageMetadata] = {}
+
+    def add(self, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+        file = self.inner.add(project, upload, *rest)
+        self.first.setdefault(file.package.id, upload.metadata)
+        return file
+
+    def package(self, project_id: int, package_id: int) -> PackageDetails | None:
+        found = self.inner.package(project_id, package_id)
+        return found and replace(found, metadata=self.first[package_id])
+
+
+def of_the_package(self: W, file_id: int) -> bytes | None:
+    """Return the core metadata of any file."""
+    files = files_of(self.inner, EVERYWHERE)
+    return next((data for file in files if (data := self.inner.core_metadata(file.id))), None)
+
+
+def as_old_as_its_files(self: W, found: tuple[Sequence[Package], int], *args: Any) -> Any:
+    packages, total = found
+    times = {file.package.id: file.uploaded_at for file in reversed(files_of(self.inner, EVERYWHERE))}
+    return [replace(package, created_at=times[package.id]) for package in packages], total
+
+
+def another_version_if_spelled_otherwise(self: W, project: Project, upload: Upload, *rest: Any) -> Any:
+    files = files_of(self.inner, EVERYWHERE, upload.normalized_name)
+    is_new = all(file.package.version == upload.version for file in files)
+    return project, upload if is_new else replace(upload, version=f"{upload.version}.99"), *rest
+
+
+def overwrites(self: W, error: Exception, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+    for name in (DEMO, OTHER):
+        for file in files_of(self.inner, Projects([project]), name):
+            if file.filename == upload.filename:
+                self.inner.delete_file(project, file.id, "")
+    return self.inner.add(project, upload, *rest)
+
+
+class UniqueBy(W):
+    """Takes more file names for taken."""
+
+    key: Callable[[Project, str], object]
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.taken: set[object] = set()
+
+    def add(self, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+        file = self.inner.add(project, upload, *rest)
+        key = type(self).key(project, upload.filename)
+        if key in self.taken:
+            raise FileTaken(upload.filename)
+        self.taken.add(key)
         return file
 
 
-class KeepsOneMetadataAPackage(MemoryCatalogue):
-    def core_metadata(self, file: PackageFile) -> bytes | None:
-        found = [super(KeepsOneMetadataAPackage, self).core_metadata(each) for each in self.package_files(file.package)]
-        return next((data for data in found if data is not None), None)
+def leaves_a_trace(self: W, error: Exception, project: Project, upload: Upload, *rest: Any) -> None:
+    if isinstance(error, UploadsRefused):
+        self.inner.set_status(project, upload.normalized_name, ACTIVE, "")
+    file = self.inner.add(project, replace(upload, filename="trace.zip"), *rest)
+    self.inner.delete_file(project, file.id, "")
+    if isinstance(error, UploadsRefused):
+        self.inner.set_status(project, upload.normalized_name, NameStatus(Status(error.status), "why"), "")
+    raise error
 
 
-class FindsPackages(MemoryCatalogue):
-    """Looks for the package of an upload in its own way."""
+def accepts_if(status: Status) -> Override:
+    def accept(self: W, error: UploadsRefused, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+        if error.status != status:
+            raise error
+        self.inner.set_status(project, upload.normalized_name, ACTIVE, "")
+        return self.inner.add(project, upload, *rest)
 
-    def is_same(self, package: Package, project: Project, upload: Upload) -> bool:
-        raise NotImplementedError
+    return on_error("add", UploadsRefused, accept)
 
-    def _package(self, project: Project, upload: Upload, at: datetime) -> Package:
-        same = [package for package in self._packages.values() if self.is_same(package, project, upload)]
-        package = same[0] if same else Package(0, project.id, upload.name, upload.normalized_name, upload.version, at)
-        if not same:
-            package = replace(package, id=self._next_id())
-            self._packages[package.id] = package
-        siblings = self._packages_by_name[package.project_id, package.normalized_name]
-        if package.id not in siblings:
-            siblings.append(package.id)
-            self._revisions[project.id, None] = self._next_id()
+
+def checks_the_file_name_first(self: W, project: Project, upload: Upload, *rest: Any) -> None:
+    if find(self.inner, Projects([project]), upload.filename):
+        raise FileTaken(upload.filename)
+
+
+class RefusesMore(W):
+    """Refuses uploads because of a status that is not theirs."""
+
+    concerns: Callable[[Project, NormalizedName, Project, NormalizedName], bool]
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.closed: list[tuple[Project, NormalizedName]] = []
+
+    def set_status(self, project: Project, name: NormalizedName, status: NameStatus, by: str) -> None:
+        self.closed = [] if status.status.accepts_uploads else [(project, name)]
+        self.inner.set_status(project, name, status, by)
+
+    def add(self, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+        for closed in self.closed:
+            if type(self).concerns(*closed, project, upload.normalized_name):
+                raise UploadsRefused(upload.normalized_name, "archived")
+        return self.inner.add(project, upload, *rest)
+
+
+class ReusesIds(W):
+    """Uses the lowest id that no file has."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.real: dict[int, int] = {}
+
+    def add(self, *args: Any) -> PackageFile:
+        file = self.inner.add(*args)
+        free = next(number for number in count(1) if number not in self.real)
+        self.real[free] = file.id
+        return replace(file, id=free)
+
+    def delete_file(self, project: Project, file_id: int, by: str) -> Deletion | None:
+        return self.inner.delete_file(project, self.real.pop(file_id), by)
+
+
+# Reading
+
+
+def per_project(self: W, projects: Projects) -> list[NormalizedName]:
+    return sorted(name for project in projects for name in self.inner.names(Projects([project])))
+
+
+def one_status_for_all(self: W, found: Listing | None, *args: Any) -> Listing | None:
+    return found and replace(found, statuses=dict.fromkeys(found.statuses, next(iter(found.statuses.values()))))
+
+
+def with_statuses_of_all(self: W, found: Listing | None, projects: Projects, name: NormalizedName) -> Listing | None:
+    return found and replace(found, statuses=dict.fromkeys(projects.ids, ACTIVE) | dict(found.statuses))
+
+
+def best_file(key: Callable[[FileWithStatus], Any]) -> Override:
+    """Choose another of several files."""
+
+    def file(self: W, projects: Projects, *address: str) -> FileWithStatus | None:
+        found = [self.inner.file(Projects([project]), *address) for project in projects]
+        return max(filter(None, found), key=key, default=None)
+
+    return {"file": file}
+
+
+def by_file_name(self: W, projects: Projects, sha256: str, filename: str) -> FileWithStatus | None:
+    files = [file for file in files_of(self.inner, projects) if file.filename == filename]
+    return FileWithStatus(files[-1], ACTIVE) if files else None
+
+
+def few_projects(self: W, projects: Projects, name: NormalizedName) -> None:
+    if len(projects) > 999:
+        raise StorageUnavailable("too many SQL variables")
+
+
+class ReturnsItsOwnLists(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.returned: dict[int, PackageDetails] = {}
+
+    def package(self, project_id: int, package_id: int) -> PackageDetails | None:
+        found = self.inner.package(project_id, package_id)
+        assert found is not None
+        return self.returned.setdefault(package_id, replace(found, files=[*found.files]))
+
+
+# Deleting
+
+
+class Remembers(W):
+    """Returns from one method what it returned for the same arguments before, if there is nothing now."""
+
+    method: str
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.known: dict[object, Any] = {}
+
+        def call(*args: Any) -> Any:
+            found = getattr(inner, self.method)(*args)
+            if found is not None:
+                self.known[args] = found
+            return self.known.get(args)
+
+        setattr(self, self.method, call)
+
+
+def remembers(method: str) -> type[W]:
+    return type("Mutant", (Remembers,), {"method": method})
+
+
+class HidesWhatHadTheNameOfADeletedFile(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.deleted: set[str] = set()
+
+    def delete_file(self, project: Project, file_id: int, by: str) -> Deletion | None:
+        deletion = self.inner.delete_file(project, file_id, by)
+        self.deleted |= {file.filename for file in deletion.files} if deletion else set()
+        return deletion
+
+    def file(self, projects: Projects, sha256: str, filename: str) -> FileWithStatus | None:
+        return None if filename in self.deleted else self.inner.file(projects, sha256, filename)
+
+
+def deletes_also(is_also: Callable[[Package, Package], bool]) -> Override:
+    def more(self: W, deletion: Deletion | None, *args: Any) -> None:
+        for project in EVERYWHERE:
+            for package in packages_of(self, project):
+                if deletion and is_also(package, deletion.package):
+                    self.inner.delete_package(project, package.id, "")
+
+    return after("delete_package", more)
+
+
+def missing_package(self: W, project: Project, package_id: int, by: str) -> None:
+    if self.inner.package(project.id, package_id) is None:
+        raise LookupError(package_id)
+
+
+class YanksForEver(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.yanked: dict[tuple[int, str, Version], str | None] = {}
+
+    def yank(self, project: Project, package_id: int, reason: str | None, by: str) -> Package | None:
+        package = self.inner.yank(project, package_id, reason, by)
+        if package:
+            self.yanked[project.id, package.normalized_name, Version(package.version)] = reason
         return package
 
+    def add(self, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+        file = self.inner.add(project, upload, *rest)
+        reason = self.yanked.get((project.id, upload.normalized_name, Version(upload.version)))
+        package = self.inner.yank(project, file.package.id, reason, "")
+        return replace(file, package=package) if package else file
 
-def finds(is_same: Callable[[Package, Project, Upload], bool]) -> Make:
-    return mutant(FindsPackages, is_same=lambda self, *args: is_same(*args))
 
+def in_any_project(method: str) -> Override:
+    def call(self: W, project: Project, *args: Any) -> Any:
+        return next(filter(None, (getattr(self.inner, method)(each, *args) for each in EVERYWHERE)), None)
 
-def _same_name(package: Package, project: Project, upload: Upload) -> bool:
-    return (package.project_id, package.normalized_name) == (project.id, upload.normalized_name)
+    return {method: call}
 
 
-class LetsANameBeTakenByAnotherPackage(MemoryCatalogue):
-    def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
-        if upload.filename not in {file.filename for file in self.files([project.id], upload.normalized_name)}:
-            self._filenames.discard((project.id, upload.filename))
-        return super().add(project, upload, key, at)
+def refused_if_quarantined(self: W, project: Project, *args: Any) -> None:
+    page = self.inner.listing(Projects([project]), DEMO)
+    if page and not page.statuses[project.id].status.offers_files:
+        raise UploadsRefused(DEMO, "quarantined")
 
 
-class TakesUploadsUnder(MemoryCatalogue):
-    """Takes uploads under names of a status that should take none."""
+def resets_the_status(self: W, deletion: Deletion | None, project: Project, *args: Any) -> None:
+    if deletion and deletion.package_deleted:
+        self.inner.set_status(project, deletion.package.normalized_name, ACTIVE, "")
 
-    status_taken: ClassVar[Status]
 
-    def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
-        said = dict(self._statuses)
-        if said.get((project.id, upload.normalized_name), NameStatus()).status == self.status_taken:
-            self._statuses = {}
-        try:
-            return super().add(project, upload, key, at)
-        finally:
-            self._statuses = said
+# Yanks and statuses
 
 
-def _refuses(closed: Callable[[Project, Upload, int, str], bool]) -> Make:
-    def refuse(self: Any, project: Project, upload: Upload, at: datetime) -> None:
-        for (number, name), said in self._statuses.items():
-            if said.status is Status.ARCHIVED and closed(project, upload, number, name):
-                raise UploadsRefused(upload.normalized_name, said.status)
+def yanks_also(is_also: Callable[[Package, Package], bool]) -> Override:
+    def more(self: W, package: Package | None, _: Project, package_id: int, reason: str | None, by: str) -> None:
+        for project in EVERYWHERE:
+            for other in packages_of(self, project):
+                if package and is_also(other, package):
+                    self.inner.yank(project, other.id, reason, by)
 
-    return beforehand(refuse)
+    return after("yank", more)
 
 
-def _reuses_ids(self: MemoryCatalogue) -> int:
-    return 1 + max([0, *self._files, *self._packages])
+def _same_name(one: Package, other: Package) -> bool:
+    return (one.project_id, one.normalized_name) == (other.project_id, other.normalized_name)
 
 
-# Reading and deleting
+def _same_version(one: Package, other: Package) -> bool:
+    return (one.normalized_name, one.version) == (other.normalized_name, other.version)
 
 
-class GivesItsOwnListsAway(MemoryCatalogue):
-    def __init__(self) -> None:
-        super().__init__()
-        self._given: dict[int, list[PackageFile]] = {}
+def cannot_undo(self: W, project: Project, package_id: int, reason: str | None, by: str) -> Any:
+    return project, package_id, reason or "for ever", by
 
-    def package_files(self, package: Package) -> Sequence[PackageFile]:
-        return self._given.setdefault(package.id, [*super().package_files(package)])
 
-
-class DeletesThePackageWithItsLastFile(MemoryCatalogue):
-    def delete_file(self, file: PackageFile) -> str | None:
-        key = super().delete_file(file)
-        if key is not None and not self.package_files(file.package):
-            self.delete_package(file.package)
-        return key
-
-
-class RemembersYanks(MemoryCatalogue):
-    """Yanks a version for ever, even one that is published anew."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._yanks: dict[tuple[int, str, str], str | None] = {}
-
-    def yank(self, package: Package, reason: str | None) -> Package | None:
-        self._yanks[package.project_id, package.normalized_name, canonicalize_version(package.version)] = reason
-        return super().yank(package, reason)
-
-    def _package(self, project: Project, upload: Upload, at: datetime) -> Package:
-        package = super()._package(project, upload, at)
-        key = project.id, upload.normalized_name, canonicalize_version(upload.version)
-        package = self._packages[package.id] = replace(package, yanked=self._yanks.get(key))
-        return package
-
-
-def _deletes_what_is(also: Callable[[Package, Package], bool]) -> Make:
-    def more(self: Any, package: Package) -> None:
-        for other in [each for each in self._packages.values() if also(each, package)]:
-            M.delete_package(self, other)
-
-    return afterwards("delete_package", more)
-
-
-class StillHasTheFilesOfADeletedPackage(MemoryCatalogue):
-    def __init__(self) -> None:
-        super().__init__()
-        self._left: list[PackageFile] = []
-
-    def delete_package(self, package: Package) -> Sequence[str]:
-        self._left += self.package_files(package)
-        return super().delete_package(package)
-
-    def file(self, projects: Sequence[int], sha256: str, filename: str) -> PackageFile | None:
-        found = super().file(projects, sha256, filename)
-        return found or next((file for file in self._left if file.filename == filename), None)
-
-
-def _leaves_metadata(method: str) -> Make:
-    def call(self: Any, *args: Any) -> Any:
-        before = dict(self._core_metadata)
-        found = getattr(M, method)(self, *args)
-        self._core_metadata |= before
-        return found
-
-    return mutant(**{method: call})
-
-
-def _fails_if_gone(self: Any, package: Package) -> Sequence[str]:
-    if package.id not in self._packages:
-        raise KeyError(package.id)
-    return M.delete_package(self, package)
-
-
-def _raises_for_nothing(self: Any, file: PackageFile) -> str | None:
-    self._revise(file.package)
-    return M.delete_file(self, file)
-
-
-# Marking
-
-
-def _yanks_what_is(also: Callable[[Package, Package], bool]) -> Make:
-    def more(self: Any, package: Package, reason: str | None) -> None:
-        for other in [each for each in self._packages.values() if also(each, package)]:
-            M.yank(self, other, reason)
-
-    return afterwards("yank", more)
-
-
-def _shows_no_yank(self: Any, projects: Sequence[int], number: int) -> Package | None:
-    package = M.package(self, projects, number)
-    return package and replace(package, yanked=None)
-
-
-def _unyanks(self: Any, project: Project, upload: Upload, at: datetime) -> Package:
-    package = M._package(self, project, upload, at)
-    package = self._packages[package.id] = replace(package, yanked=None)
-    return package
-
-
-def _said(self: Any, projects: Sequence[int], name: NormalizedName) -> list[NameStatus]:
-    return [self._statuses[project, name] for project in projects if (project, name) in self._statuses]
-
-
-def _of_those_who_say_something(self: Any, projects: Sequence[int], name: NormalizedName) -> NameStatus:
-    there = [project for project in projects if self._packages_by_name.get((project, name))]
-    found = {*_said(self, there, name)}
-    return found.pop() if len(found) == 1 else NameStatus()
-
-
-def _of_those_who_have_nothing_too(self: Any, projects: Sequence[int], name: NormalizedName) -> NameStatus:
-    found = {self._statuses.get((project, name), NameStatus()) for project in projects}
-    return found.pop() if len(found) == 1 else NameStatus()
-
-
-def _as_text(self: Any, projects: Sequence[int], name: NormalizedName) -> NameStatus:
-    found = M.status(self, projects, name)
-    return replace(found, status=str(found.status))  # type: ignore[arg-type]
-
-
-def _of_names_that_are_there(self: Any, project: Project, name: NormalizedName, status: NameStatus) -> None:
-    if self.has_name([project.id], name):
-        M.set_status(self, project, name, status)
-
-
-def _without_reason(self: Any, project: Project, name: NormalizedName, status: NameStatus) -> None:
-    M.set_status(self, project, name, replace(status, reason=""))
-
-
-# Revising
-
-
-def _of_first_project(self: Any, projects: Sequence[int], name: NormalizedName | None) -> int:
-    return M.revision(self, projects[:1], name)
-
-
-def _of_everything(self: Any, projects: Sequence[int], name: NormalizedName | None) -> int:
-    known = M.revision(self, projects, name)
-    return self._last_id if known else 0
-
-
-def _one_at_least(self: Any, projects: Sequence[int], name: NormalizedName | None) -> int:
-    return M.revision(self, projects, name) + bool(projects)
-
-
-def _with_the_index(self: Any, package: Package) -> None:
-    M._revise(self, package)
-    self._revisions[package.project_id, None] = self._next_id()
-
-
-def _everywhere(self: Any, package: Package) -> None:
-    for project, name in [*self._revisions]:
-        if name == package.normalized_name:
-            self._revisions[project, name] = self._next_id()
-    M._revise(self, package)
-
-
-# Remembering
-
-
-def _by_what_is_there(self: Any, root: str, name: NormalizedName, projects: Sequence[int] = ()) -> bool:
-    return M.was_published(self, root, name, projects) and any(
-        package.normalized_name == name for package in self._packages.values()
+def as_text(self: W, found: Listing | None, *args: Any) -> Any:
+    return found and replace(
+        found,
+        statuses={id_: NameStatus(str(each.status), each.reason) for id_, each in found.statuses.items()},  # type: ignore[arg-type]
     )
 
 
-def _by_roots_of_today(self: Any, root: str, name: NormalizedName, projects: Sequence[int] = ()) -> bool:
-    today = {number for number, path in self._publishers.items() if path.partition("/")[0].lower() == root}
-    return any((number, name) in self._published for number in {*today, *projects})
+def if_there(self: W, project: Project, name: NormalizedName, status: NameStatus, by: str) -> Any:
+    is_there = name in self.inner.names(Projects([project]))
+    return project, name, status if is_there else ACTIVE, by
 
 
-def _by_beginning(self: Any, root: str, name: NormalizedName, projects: Sequence[int] = ()) -> bool:
-    roots = [one for one, known in self._published if known == name and isinstance(one, str) and one.startswith(root)]
-    return bool(roots) or M.was_published(self, root, name, projects)
+def for_all_names(self: W, found: None, project: Project, name: NormalizedName, status: NameStatus, by: str) -> None:
+    for other in self.inner.names(Projects([project])):
+        self.inner.set_status(project, other, status, by)
 
 
-class KeepsTheFirstPath(MemoryCatalogue):
-    def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
-        known = dict(self._publishers)
-        file = super().add(project, upload, key, at)
-        self._publishers |= known
-        return file
+def unyanks(self: W, file: PackageFile, project: Project, *args: Any) -> PackageFile:
+    self.inner.yank(project, file.package.id, None, "")
+    return with_package(file, yanked=None)  # type: ignore[no-any-return]
+
+
+class YankerIsUploader(W):
+    by = ""
+
+    def yank(self, *args: Any) -> Package | None:
+        self.by = args[-1]
+        return self.inner.yank(*args)
+
+    def listing(self, projects: Projects, name: NormalizedName) -> Listing | None:
+        found = self.inner.listing(projects, name)
+        change = with_files(lambda files: [replace(file, uploaded_by=self.by or file.uploaded_by) for file in files])
+        return change(self, found)  # type: ignore[no-any-return]
+
+
+class Changes(W):
+    """Sends every change through one method."""
+
+    def _change(self, method: str, *args: Any) -> Any:
+        raise NotImplementedError
+
+    def add(self, *args: Any) -> Any:
+        return self._change("add", *args)
+
+    def yank(self, *args: Any) -> Any:
+        return self._change("yank", *args)
+
+    def set_status(self, *args: Any) -> Any:
+        return self._change("set_status", *args)
+
+    def delete_file(self, *args: Any) -> Any:
+        return self._change("delete_file", *args)
+
+    def delete_package(self, *args: Any) -> Any:
+        return self._change("delete_package", *args)
+
+    def restore(self, *args: Any) -> Any:
+        return self._change("restore", *args)
+
+
+# Revisions
+
+
+class Quiet(Changes):
+    """Returns old revisions after some changes."""
+
+    is_quiet: Callable[[str, Project | None, Projects, NormalizedName | None], bool]
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.pages: set[tuple[Projects, NormalizedName | None]] = set()
+        self.shown: dict[Hashable, Hashable] = {}
+
+    def revision(self, projects: Projects, name: NormalizedName | None) -> Hashable | None:
+        self.pages.add((projects, name))
+        real = self.inner.revision(projects, name)
+        return self.shown.get((projects, name, real), real)
+
+    def _change(self, method: str, *args: Any) -> Any:
+        old = {page: self.revision(*page) for page in [*self.pages]}
+        found = getattr(self.inner, method)(*args)
+        project = args[0] if isinstance(args[0], Project) else None
+        for page, revision in old.items():
+            if revision is not None and type(self).is_quiet(method, project, *page):
+                self.shown[*page, self.inner.revision(*page)] = revision
+        return found
+
+
+def quiet(is_quiet: Callable[[str, Project | None, Projects, NormalizedName | None], bool]) -> type[W]:
+    return type("Mutant", (Quiet,), {"is_quiet": staticmethod(is_quiet)})
+
+
+def of_all_pages(self: W, projects: Projects, name: NormalizedName | None) -> Hashable | None:
+    found = self.inner.revision(projects, name)
+    return found is not None and (
+        found,
+        *(self.inner.revision(each, page) for each in each_project() for page in (DEMO, OTHER)),
+    )
+
+
+def with_pages(self: W, found: Hashable | None, projects: Projects, name: NormalizedName | None) -> Hashable | None:
+    return found if name or not found else (found, *(self.inner.revision(projects, page) for page in (DEMO, OTHER)))
+
+
+def under_published_roots(self: W, found: Hashable, projects: Projects, name: NormalizedName | None) -> Hashable:
+    roots = {root for root, _ in self.inner.publications(DEMO)}
+    return found if projects.roots & roots else None
+
+
+class Counts(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.seen: dict[Hashable, int] = {}
+
+    def revision(self, projects: Projects, name: NormalizedName | None) -> Hashable | None:
+        found = self.inner.revision(projects, name)
+        return None if found is None else self.seen.setdefault((projects, name, found), len(self.seen))
+
+
+# History
+
+
+def while_there(self: W, found: Any, name: NormalizedName) -> Any:
+    page = self.inner.listing(EVERYWHERE, name)
+    return [pair for pair in found if page and pair[1] in page.statuses]
+
+
+def root_of_today(self: W, found: Any, name: NormalizedName) -> Any:
+    paths = dict(self.inner.project_paths())
+    return [(paths[id_].partition("/")[0].lower(), id_) for _, id_ in found]
+
+
+class ReturnsAllPublications(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.pairs: set[tuple[str, int]] = set()
+
+    def add(self, project: Project, *rest: Any) -> PackageFile:
+        self.pairs.add((project.root, project.id))
+        return self.inner.add(project, *rest)
+
+    def publications(self, name: NormalizedName) -> Sequence[tuple[str, int]]:
+        return [*self.pairs]
+
+
+def with_a_status(self: W, found: Any, project: Project, *args: Any) -> None:
+    if not self.inner.project_paths([project.id]):
+        self.inner.restore(ProjectRecord(project.id, project.path))
+
+
+def with_packages(self: W, found: Any, *args: Any) -> Any:
+    there = {package.project_id for package in self.inner.packages(EVERYWHERE, ALL)[0]}
+    return [pair for pair in found if pair[0] in there]
+
+
+def with_the_old_path(self: W, project: Project, *rest: Any) -> Any:
+    paths = dict(self.inner.project_paths([project.id]))
+    return replace(project, path=paths.get(project.id, project.path)), *rest
 
 
 # Listing
 
 
-def lists(change: Callable[[PackageQuery], PackageQuery]) -> Make:
-    """Make a catalogue that takes a question for another."""
-    return mutant(packages=lambda self, projects, query: M.packages(self, projects, change(query)))
+def lists(change: Callable[[W, list[Package], PackageQuery], list[Package]], **asked: Any) -> Override:
+    """Filter or sort packages in another way."""
+
+    def packages(self: W, projects: Projects, query: PackageQuery) -> tuple[Sequence[Package], int | None]:
+        whole = replace(query, descending=False, offset=0, limit=None, **asked)
+        found = change(self, [*self.inner.packages(projects, whole)[0]], query)
+        return found[query.offset :][: query.limit], len(found)
+
+    return {"packages": packages}
 
 
-def sorts(key: Callable[[Any, Package], Any], order: str = "") -> Make:
-    """Make a catalogue whose lists are in an order of its own."""
-
-    def packages(self: Any, projects: Sequence[int], query: PackageQuery) -> tuple[Sequence[Package], int]:
-        if order and query.order_by != order:
-            return M.packages(self, projects, query)
-        found, total = M.packages(self, projects, replace(query, descending=False, offset=0, limit=None))
-        ordered = sorted(found, key=lambda package: key(self, package), reverse=query.descending)
-        return ordered[query.offset :][: query.limit], total
-
-    return mutant(packages=packages)
+def searches(matches: Callable[[str, str], bool]) -> Override:
+    return lists(lambda self, found, query: [each for each in found if matches(each.name, query.name)], name="")
 
 
-def _by_pattern(self: Any, projects: Sequence[int], query: PackageQuery) -> tuple[Sequence[Package], int]:
-    found, _ = M.packages(self, projects, replace(query, name="", offset=0, limit=None))
-    pattern = re.escape(query.name).replace("%", ".*").replace("_", ".")
-    found = [package for package in found if re.search(pattern, package.name, re.IGNORECASE)]
-    return found[query.offset :][: query.limit], len(found)
+def words(matches: Callable[[str, str], bool]) -> Override:
+    return searches(lambda name, search: all(matches(name, word) for word in search.split()))
 
 
-def _in_one_case(self: Any, projects: Sequence[int], query: PackageQuery) -> tuple[Sequence[Package], int]:
-    found, _ = M.packages(self, projects, replace(query, offset=0, limit=None))
-    found = [package for package in found if query.name in package.name]
-    return found[query.offset :][: query.limit], len(found)
+def sorts(key: Callable[[Package], Any], order: str) -> Override:
+    return lists(
+        lambda self, found, query: (
+            sorted(found, key=key, reverse=query.descending)
+            if query.order_by == order
+            else found[:: -1 if query.descending else 1]
+        )
+    )
 
 
-def _counts_the_page(self: Any, projects: Sequence[int], query: PackageQuery) -> tuple[Sequence[Package], int]:
-    found, _ = M.packages(self, projects, query)
-    return found, len(found)
+def _by_minimum(name: str, word: str) -> bool:
+    return word.lower() in name.lower() if len(word) >= 3 else word.lower() == name.lower()
 
 
-def _in_all_projects(self: Any, projects: Sequence[int], number: int) -> Package | None:
-    found: Package | None = self._packages.get(number)
-    return found
+def _as_pattern(name: str, word: str) -> bool:
+    pattern = re.escape(word).replace("%", ".*").replace("_", ".")
+    return re.search(pattern if len(word) >= 3 else f"^{pattern}$", name, re.IGNORECASE | re.ASCII) is not None
 
 
-def _of_all_versions(self: Any, package: Package) -> Sequence[PackageFile]:
-    return M.files(self, [package.project_id], package.normalized_name)
+# Records
 
 
-# At once
+def lazily(self: W) -> Iterator[Record]:
+    for kind in (ProjectRecord, PackageRecord, FileRecord, StatusRecord, PublicationRecord):
+        yield from [record for record in self.inner.records() if isinstance(record, kind)]
 
 
-class LooksBeforeItLeaps(MemoryCatalogue):
-    def __init__(self) -> None:
-        super().__init__()
-        self._meeting = Meeting()
+def without(kind: type[Any]) -> Callable[..., Any]:
+    return lambda self, found: (record for record in found if not isinstance(record, kind))
 
-    def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
-        if (project.id, upload.filename) in self._filenames:
+
+def without_core_metadata(self: W, found: Iterator[Record]) -> Iterator[Record]:
+    return (replace(each, core_metadata=None) if isinstance(each, FileRecord) else each for each in found)
+
+
+def once(self: W, record: Record) -> None:
+    if isinstance(record, PackageRecord) and record in self.inner.records():
+        raise ValueError("there is such a package")
+
+
+class CountsIdsFromOne(W):
+    """Does not learn ids from records, or in another instance."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.ids = count(1)
+
+    def add(self, *args: Any) -> PackageFile:
+        file = self.inner.add(*args)
+        package = replace(file.package, id=next(self.ids))
+        return replace(file, id=next(self.ids), package=package)
+
+
+# Concurrency
+
+
+class LooksBeforeItLeaps(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.meeting, self.lock = Meeting(), Lock()
+
+    def add(self, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+        if any(file.filename == upload.filename for file in files_of(self.inner, Projects([project]))):
             raise FileTaken(upload.filename)
-        self._meeting.wait()
-        with self._lock:
-            self._filenames.discard((project.id, upload.filename))
-        return super().add(project, upload, key, at)
+        self.meeting.wait()
+        with self.lock:
+            return on_error("add", FileTaken, overwrites)["add"](self, project, upload, *rest)  # type: ignore[no-any-return]
 
 
-class HasNoLock(MemoryCatalogue):
-    def __init__(self) -> None:
-        super().__init__()
-        self._meeting, self._numbers_a_file = Meeting(), local()
-        self._lock = nullcontext()  # type: ignore[assignment]
+class AddsAPackageTwice(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.meeting = Meeting()
 
-    def _package(self, project: Project, upload: Upload, at: datetime) -> Package:
-        package = super()._package(project, upload, at)
-        self._numbers_a_file.next = True
-        return package
-
-    def _next_id(self) -> int:
-        number = self._last_id
-        if vars(self._numbers_a_file).pop("next", False):
-            self._meeting.wait()
-        self._last_id = number + 1
-        return self._last_id
+    def add(self, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+        if not files_of(self.inner, Projects([project])):
+            self.meeting.wait()
+            upload = replace(upload, version=f"{upload.version}.{get_ident()}")
+        return self.inner.add(project, upload, *rest)
 
 
-class WritesRevisionsThatItReadBefore(MemoryCatalogue):
-    """As "UPDATE … SET serial = ?" does, with a number that the program has counted up."""
+class WritesRevisionsThatItReadBefore(W):
+    """Counts in the program, as "UPDATE … SET revision = ?" does with a number that was read before."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._meeting, self._one_by_one = Meeting(), Lock()
-        self._looks: dict[int, Count] = {}
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.meeting, self.one_by_one, self.current = Meeting(), Lock(), 1
+        self.looks: dict[int, Count] = {}
 
-    def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
-        place = project.id, upload.normalized_name
-        revision = self._revisions.get(place, 0)
-        self._meeting.wait()
-        with self._one_by_one:
-            for looks in [*self._looks.values()]:
-                looks.wait_for(2)  # whoever came before has looked at what it did
-            file = super().add(project, upload, key, at)
-            self._revisions[place] = revision + 1
-            self._looks[get_ident()] = Count()
+    def add(self, *args: Any) -> PackageFile:
+        revision = self.current
+        self.meeting.wait()
+        with self.one_by_one:
+            for looks in [*self.looks.values()]:
+                looks.wait_for(2)  # the thread before has looked at its page
+            file = self.inner.add(*args)
+            self.current = revision + 1
+            self.looks[get_ident()] = Count()
         return file
 
-    def revision(self, projects: Sequence[int], name: NormalizedName | None) -> int:
-        found = super().revision(projects, name)
-        if get_ident() in self._looks:
-            self._looks[get_ident()].one_more()
+    def revision(self, projects: Projects, name: NormalizedName | None) -> Hashable | None:
+        found = self.current
+        if get_ident() in self.looks:
+            self.looks[get_ident()].increment()
         return found
 
 
-class HasMetadataLater(MemoryCatalogue):
-    """Makes a file visible in one transaction and its metadata in another."""
+class AddsCoreMetadataLater(W):
+    """Makes a file visible in one transaction and its core metadata in another."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._looks = Count()
-        self._to_come: set[str] = set()
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.looks = Count()
+        self.to_come: set[str] = set()
 
-    def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
-        self._to_come.add(upload.filename)
-        file = super().add(project, upload, key, at)
-        self._looks.wait_for(1)
-        self._to_come.remove(upload.filename)
+    def add(self, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+        self.to_come.add(upload.filename)
+        file = self.inner.add(project, upload, *rest)
+        self.looks.wait_for(1)
+        self.to_come.remove(upload.filename)
         return file
 
-    def core_metadata(self, file: PackageFile) -> bytes | None:
-        if file.filename in self._to_come:
-            self._looks.one_more()
+    def core_metadata(self, file_id: int) -> bytes | None:
+        [filename] = [file.filename for file in files_of(self.inner, EVERYWHERE) if file.id == file_id]
+        if filename in self.to_come:
+            self.looks.increment()
             return None
-        return super().core_metadata(file)
+        return self.inner.core_metadata(file_id)
 
 
-class RaisesTheRevisionFirst(MemoryCatalogue):
-    """Raises it in a transaction of its own, and does one of the things that raise it only when readers have looked."""
+class ChangesTheRevisionFirst(Changes):
+    """Changes revisions in a transaction of their own, one kind of change only when readers have looked at it."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._looks = Count()
+    broken: str
 
-    def revision(self, projects: Sequence[int], name: NormalizedName | None) -> int:
-        found = super().revision(projects, name)
-        self._looks.one_more()
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.looks, self.current = Count(), token_hex()
+
+    def revision(self, projects: Projects, name: NormalizedName | None) -> Hashable | None:
+        found = self.current
+        self.looks.increment()
         return found
 
-    def _raise(self, place: tuple[int, NormalizedName | None]) -> None:
-        with self._lock:
-            self._revisions[place] = self._next_id()
-        self._looks.wait_for(self._looks.value + 10)  # of three readers one has begun and ended in between
+    def _change(self, method: str, *args: Any) -> Any:
+        if method != self.broken or not self.looks.value:
+            found = getattr(self.inner, method)(*args)
+            self.current = token_hex()
+            return found
+        self.current = token_hex()
+        self.looks.wait_for(self.looks.value + 10)  # one of three readers has begun and ended meanwhile
+        return getattr(self.inner, method)(*args)
 
 
-def raises_first(act: str, place: Callable[..., tuple[int, NormalizedName | None]]) -> Make:
-    def call(self: RaisesTheRevisionFirst, *args: Any) -> Any:
-        if not self._looks.value:
-            return getattr(M, act)(self, *args)
-        self._raise(place(*args))
-        raised = self._revisions[place(*args)]
-        found = getattr(M, act)(self, *args)
-        self._revisions[place(*args)] = raised
+class DeletesFileByFile(W):
+    """Deletes a package in several transactions, and lets readers in between."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.looks = Count()
+
+    def listing(self, projects: Projects, name: NormalizedName) -> Listing | None:
+        found = self.inner.listing(projects, name)
+        self.looks.increment()
         return found
 
-    return mutant(RaisesTheRevisionFirst, **{act: call})
+    def delete_package(self, project: Project, package_id: int, by: str) -> Deletion | None:
+        self.inner.delete_file(project, files_of(self.inner, Projects([project]))[0].id, by)
+        self.looks.wait_for(self.looks.value + 4)  # one of three readers has begun meanwhile
+        return self.inner.delete_package(project, package_id, by)
 
 
-_PLACES: dict[str, Callable[..., tuple[int, NormalizedName | None]]] = {
-    "add": lambda project, upload, key, at: (project.id, upload.normalized_name),
-    "yank": lambda package, reason: (package.project_id, package.normalized_name),
-    "set_status": lambda project, name, status: (project.id, name),
-    "delete_file": lambda file: (file.package.project_id, file.package.normalized_name),
-}
+class ChangesWhileOthersRead(Changes):
+    """Makes no change until somebody reads, who waits in the middle for two more changes."""
 
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.changes, self.reading = Count(), Count()
 
-class DeletesFileByFile(MemoryCatalogue):
-    """Takes as many transactions to delete a package as it has files, and lets others look in between."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._looks = Count()
-
-    def files(self, projects: Sequence[int], name: NormalizedName) -> Sequence[PackageFile]:
-        found = super().files(projects, name)
-        self._looks.one_more()
+    def _change(self, method: str, *args: Any) -> Any:
+        if self.changes.value > 1:
+            self.reading.wait_for(1)
+        found = getattr(self.inner, method)(*args)
+        self.changes.increment()
         return found
-
-    def delete_package(self, package: Package) -> Sequence[str]:
-        first, *_ = self.package_files(package)
-        self.delete_file(first)
-        self._looks.wait_for(self._looks.value + 4)  # of three readers one has begun in between
-        return [first.key, *super().delete_package(package)]
-
-
-class AddsWhileOthersRead(MemoryCatalogue):
-    """Adds nothing but one thing before somebody reads, who waits in the middle until one more is there."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._added, self._reading = Count(), Count()
-
-    def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
-        if self._added.value:
-            self._reading.wait_for(1)
-        file = super().add(project, upload, key, at)
-        self._added.one_more()
-        return file
 
     def in_the_middle(self) -> None:
-        self._reading.one_more()
-        if self._reading.value == 1:
-            self._added.wait_for(self._added.value + 1)
+        self.reading.increment()
+        if self.reading.value == 1:
+            self.changes.wait_for(self.changes.value + 3)
 
 
-class CountsLater(AddsWhileOthersRead):
-    """Counts what it lists in a transaction of its own."""
-
-    def packages(self, projects: Sequence[int], query: PackageQuery) -> tuple[Sequence[Package], int]:
-        found, _ = super().packages(projects, query)
+class CountsLater(ChangesWhileOthersRead):
+    def packages(self, projects: Projects, query: PackageQuery) -> tuple[Sequence[Package], int | None]:
+        found = self.inner.packages(projects, query)[0]
         self.in_the_middle()
-        return found, super().packages(projects, query)[1]
+        return found, self.inner.packages(projects, query)[1]
 
 
-class ReadsWithoutALock(AddsWhileOthersRead):
-    """Reads names one by one."""
-
-    def names(self, projects: Sequence[int]) -> Sequence[NormalizedName]:
-        found = set()
-        for project, name in self._packages_by_name:
-            self.in_the_middle()
-            found |= {name} if project in projects else set()
-        return sorted(found)
+class ReadsStatusesLater(ChangesWhileOthersRead):
+    def listing(self, projects: Projects, name: NormalizedName) -> Listing | None:
+        found = self.inner.listing(projects, name)
+        self.in_the_middle()
+        later = self.inner.listing(projects, name)
+        return found and later and Listing(found.files, later.statuses)
 
 
-class GivesAKeyToAllWhoDelete(MemoryCatalogue):
-    def __init__(self) -> None:
-        super().__init__()
-        self._meeting = Meeting()
-
-    def delete_file(self, file: PackageFile) -> str | None:
-        key = file.key if file.id in self._files else None
-        self._meeting.wait()
-        super().delete_file(file)
-        return key
+class ReadsFileStatusesLater(ChangesWhileOthersRead):
+    def file(self, *args: Any) -> FileWithStatus | None:
+        found = self.inner.file(*args)
+        self.in_the_middle()
+        later = self.inner.file(*args)
+        return found and later and FileWithStatus(found.file, later.status)
 
 
-class DeletesWhatCameSinceItLooked(MemoryCatalogue):
-    """Lists the keys of a package, and then deletes what it has by then."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._added, self._deleting = Count(), Count()
-
-    def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
-        if self._added.value > 1:
-            self._deleting.wait_for(1)
-        file = super().add(project, upload, key, at)
-        self._added.one_more()
-        return file
-
-    def packages(self, projects: Sequence[int], query: PackageQuery) -> tuple[Sequence[Package], int]:
-        self._added.wait_for(1)
-        return super().packages(projects, query)
-
-    def delete_file(self, file: PackageFile) -> str | None:
-        return None  # so that there is something left to lose
-
-    def delete_package(self, package: Package) -> Sequence[str]:
-        keys = [file.key for file in self.package_files(package)]
-        self._deleting.one_more()
-        self._added.wait_for(min(self._added.value + 2, 30))  # the last of all is the thirtieth
-        super().delete_package(package)
-        return keys
-
-
-class AsksForTheStatusTooEarly(MemoryCatalogue):
-    """Asks whether a name takes uploads, and lets the file in when that has changed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._in_the_middle, self._closed, self._counted = Count(), Count(), Count()
-
-    def set_status(self, project: Project, name: NormalizedName, status: NameStatus) -> None:
-        self._in_the_middle.wait_for(1)
-        self._closed.one_more()
-
-    def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
-        if self._closed.value:
-            raise UploadsRefused(upload.normalized_name, "quarantined")
-        if len(self._files) > 5:
-            self._in_the_middle.one_more()
-            self._counted.wait_for(1)
-        return super().add(project, upload, key, at)
-
-    def files(self, projects: Sequence[int], name: NormalizedName) -> Sequence[PackageFile]:
-        found = super().files(projects, name)
-        self._counted.one_more()
+class ReadsWithoutALock(ChangesWhileOthersRead):
+    def names(self, projects: Projects) -> Sequence[NormalizedName]:
+        found = self.inner.names(projects)
+        self.in_the_middle()
+        if self.inner.names(projects) != found:
+            raise RuntimeError("dictionary changed size during iteration")
         return found
 
 
-# Lasting
+class DeletesForAll(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.meeting = Meeting()
+
+    def delete_file(self, project: Project, file_id: int, by: str) -> Deletion | None:
+        files = [file for file in files_of(self.inner, Projects([project])) if file.id == file_id]
+        self.meeting.wait()
+        self.inner.delete_file(project, file_id, by)
+        return Deletion(files[0].package, files, package_deleted=True) if files else None
 
 
-class SharesAllButItsCount(MemoryCatalogue):
-    """Shares its rows with others of the same path, and counts ids for itself."""
+class DeletesWhatItDoesNotReturn(W):
+    """Reads the files of a package, and later deletes what it has by then."""
 
-    shared: ClassVar[dict[Path, "SharesAllButItsCount"]] = {}
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.added, self.deleting = Count(), Count()
 
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        vars(self).update(vars(self.shared.setdefault(path, self)))
+    def add(self, *args: Any) -> PackageFile:
+        if self.added.value > 1:
+            self.deleting.wait_for(1)
+        file = self.inner.add(*args)
+        self.added.increment()
+        return file
 
+    def listing(self, projects: Projects, name: NormalizedName) -> Listing | None:
+        self.added.wait_for(1)
+        return self.inner.listing(projects, name)
 
-class KnowsItsOwnFileNames(SharesAllButItsCount):
-    """Looks for file names in what it has itself seen."""
+    def delete_file(self, project: Project, file_id: int, by: str) -> Deletion | None:
+        return None  # so that the package stays
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._filenames = set()
-
-
-def restarts(statement: str) -> Make:
-    """Make a catalogue that loses something when it is opened."""
-
-    class Loses(SQLiteCatalogue):
-        def __init__(self, path: Path) -> None:
-            super().__init__(path)
-            with self._connections.transaction() as connection:
-                connection.execute(statement)
-
-    return lambda path: Loses(path / "catalogue.db")
-
-
-class EachHasAFileOfItsOwn(SQLiteCatalogue):
-    opened: ClassVar[int] = 0
-
-    def __init__(self, path: Path) -> None:
-        EachHasAFileOfItsOwn.opened += 1
-        super().__init__(path / f"{self.opened}.db")
+    def delete_package(self, project: Project, package_id: int, by: str) -> Deletion | None:
+        found = self.inner.package(project.id, package_id)
+        self.deleting.increment()
+        self.added.wait_for(min(self.added.value + 2, 30))  # 30 files are added
+        deletion = self.inner.delete_package(project, package_id, by)
+        return replace(deletion, files=found.files) if deletion and found else None
 
 
-class ReadsEachStatusOnce(SQLiteCatalogue):
-    """Trusts that nobody else says anything."""
+class ReadsTheStatusTooEarly(W):
+    """Reads whether a name accepts uploads, and adds the file when that has changed."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path / "catalogue.db")
-        self._known: dict[tuple[tuple[int, ...], str], NameStatus] = {}
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.in_the_middle, self.closed, self.counted, self.added = Count(), Count(), Count(), Count()
 
-    def set_status(self, project: Project, name: NormalizedName, status: NameStatus) -> None:
-        self._known.clear()
-        super().set_status(project, name, status)
+    def set_status(self, *args: Any) -> None:
+        self.in_the_middle.wait_for(1)
+        self.closed.increment()
 
-    def status(self, projects: Sequence[int], name: NormalizedName) -> NameStatus:
-        return self._known.setdefault((tuple(projects), name), super().status(projects, name))
+    def add(self, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+        if self.closed.value:
+            raise UploadsRefused(upload.normalized_name, "quarantined")
+        if self.added.value > 5:
+            self.in_the_middle.increment()
+            self.counted.wait_for(1)
+        self.added.increment()
+        return self.inner.add(project, upload, *rest)
 
-
-class ReadsTheRevisionOnce(SQLiteCatalogue):
-    """Trusts that nobody else changes anything."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path / "catalogue.db")
-        self._known: dict[tuple[int, ...], int] = {}
-
-    def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
-        self._known = {}
-        return super().add(project, upload, key, at)
-
-    def revision(self, projects: Sequence[int], name: NormalizedName | None) -> int:
-        key = (*projects, hash(name))
-        return self._known.setdefault(key, super().revision(projects, name))
+    def listing(self, projects: Projects, name: NormalizedName) -> Listing | None:
+        found = self.inner.listing(projects, name)
+        self.counted.increment()
+        return found
 
 
-def _too_many(self: Any, projects: Sequence[int], name: NormalizedName) -> Sequence[PackageFile]:
-    if len(projects) > 999:
-        raise StorageUnavailable("too many SQL variables")
-    return M.files(self, projects, name)
+# Durability
 
 
-# What is broken: the catalogue, and the test that finds it.
-MUTANTS: dict[str, tuple[Make, str]] = {
+class Restarts(W):
+    """Does something to its rows when it is opened again."""
+
+    at_restart: Callable[[Any], object]
+
+    def reopened(self) -> Self:
+        again = type(self)(self.inner)
+        type(self).at_restart(again)
+        return again
+
+
+def restarts(at_restart: Callable[[Any], object], **methods: Any) -> type[W]:
+    return type("Mutant", (Restarts,), {"at_restart": staticmethod(at_restart), **methods})
+
+
+def begin_anew(self: W) -> None:
+    self.inner = MemoryCatalogue()
+
+
+def lose_yanks(self: W) -> None:
+    for project in EVERYWHERE:
+        for package in packages_of(self, project):
+            self.inner.yank(project, package.id, None, "")
+
+
+def lose_the_last_file(self: W) -> None:
+    file = files_of(self.inner, EVERYWHERE)[-1]
+    [project] = [project for project in EVERYWHERE if project.id == file.package.project_id]
+    self.inner.delete_file(project, file.id, "")
+
+
+def replaced(**methods: Callable[..., Any]) -> Callable[[Any], None]:
+    """Replace methods of the new instance only."""
+
+    def at_restart(self: W) -> None:
+        for name, method in methods.items():
+            setattr(self, name, partial(method, self))
+
+    return at_restart
+
+
+class CachesPages(W):
+    """Relies on no other instance to make changes."""
+
+    cached: str
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.cache: dict[object, Any] = {}
+
+        def read(*args: Any) -> Any:
+            if args not in self.cache:
+                self.cache[args] = getattr(inner, self.cached)(*args)
+            return self.cache[args]
+
+        def change(method: str, *args: Any) -> Any:
+            self.cache.clear()
+            return getattr(inner, method)(*args)
+
+        setattr(self, self.cached, read)
+        for method in ("add", "yank", "set_status", "delete_file", "delete_package"):
+            setattr(self, method, partial(change, method))
+
+
+class KnowsItsOwnFileNames(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.own, self.lock = set[str](), Lock()
+
+    def add(self, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+        with self.lock:
+            if upload.filename in self.own:
+                raise FileTaken(upload.filename)
+            self.own.add(upload.filename)
+            return on_error("add", FileTaken, overwrites)["add"](self, project, upload, *rest)  # type: ignore[no-any-return]
+
+
+class UsesIdsAgain(W):
+    """Counts on from the highest id that is in use when it is opened."""
+
+    free: PackageFile | None = None
+    is_again = False
+
+    def delete_package(self, *args: Any) -> Deletion | None:
+        deletion = self.inner.delete_package(*args)
+        self.free = deletion.files[0] if deletion else None
+        return deletion
+
+    def reopened(self) -> Self:
+        again = type(self)(self.inner)
+        again.free = self.free
+        again.is_again = True
+        return again
+
+    def add(self, *args: Any) -> PackageFile:
+        file = self.inner.add(*args)
+        if self.free is None or not self.is_again:
+            return file
+        return replace(file, id=self.free.id, package=self.free.package)
+
+
+# What is broken: the mutant, as a class or as its methods, and the test that must find it.
+Mutant = type[W] | Override
+MUTANTS: Mapping[str, tuple[Mutant, str]] = {
     # Adding
     "sizes have 32 bits": (
         sends(lambda upload: replace(upload, size=upload.size % 2**32)),
-        "test_what_was_added_is_given_back_as_it_was",
+        "test_every_reading_method_returns_an_added_file_as_it_was_sent",
     ),
-    "names are kept normalized": (
+    "names are stored normalized": (
         sends(lambda upload: replace(upload, name=upload.normalized_name)),
-        "test_what_was_added_is_given_back_as_it_was",
+        "test_every_reading_method_returns_an_added_file_as_it_was_sent",
     ),
-    "versions are kept normalized": (
+    "versions are stored normalized": (
         sends(lambda upload: replace(upload, version=str(Version(upload.version)))),
-        "test_what_was_added_is_given_back_as_it_was",
+        "test_every_reading_method_returns_an_added_file_as_it_was_sent",
     ),
-    "digests are empty where nobody asked": (
+    "ids of projects have 53 bits": (
+        takes("names", lambda self, projects: (Projects(replace(p, id=int(float(p.id))) for p in projects),)),
+        "test_every_reading_method_returns_an_added_file_as_it_was_sent",
+    ),
+    "the uploader is not stored": (
+        takes("add", lambda self, *args: (*args[:-1], "")),
+        "test_every_reading_method_returns_an_added_file_as_it_was_sent",
+    ),
+    "empty digests are not None": (
         sends(lambda upload: replace(upload, digests=Digests(*(text or "" for text in astuple(upload.digests))))),
-        "test_what_was_not_said_stays_unsaid",
+        "test_what_an_upload_does_not_state_stays_empty",
     ),
     "texts end at NUL": (
         sends(
-            lambda upload: replace(upload, about=replace(upload.about, summary=upload.about.summary.partition("\0")[0]))
+            lambda upload: replace(
+                upload, metadata=replace(upload.metadata, summary=upload.metadata.summary.partition("\0")[0])
+            )
         ),
-        "test_a_text_about_a_package_may_hold_any_character",
+        "test_a_text_may_hold_any_character",
     ),
-    "what was said first is kept": (
-        lambda path: KeepsWhatWasSaidFirst(),
-        "test_what_the_last_upload_of_a_package_said_replaces_what_was_said_before",
+    "the first metadata is kept": (
+        KeepsTheFirstMetadata,
+        "test_the_metadata_of_the_last_upload_replaces_that_of_the_package",
     ),
-    "core metadata is kept as a text": (
+    "core metadata is stored as text": (
         sends(
             lambda upload: replace(
                 upload, core_metadata=upload.core_metadata and upload.core_metadata.decode(errors="replace").encode()
             )
         ),
-        "test_core_metadata_is_that_of_its_file_byte_by_byte",
+        "test_core_metadata_belongs_to_its_file_byte_by_byte",
     ),
-    "core metadata that is empty is none": (
+    "empty core metadata is None": (
         sends(lambda upload: replace(upload, core_metadata=upload.core_metadata or None)),
-        "test_core_metadata_is_that_of_its_file_byte_by_byte",
+        "test_core_metadata_belongs_to_its_file_byte_by_byte",
     ),
-    "core metadata is that of another file": (
-        lambda path: KeepsOneMetadataAPackage(),
-        "test_core_metadata_is_that_of_its_file_byte_by_byte",
+    "core metadata belongs to the package": (
+        {"core_metadata": of_the_package},
+        "test_core_metadata_belongs_to_its_file_byte_by_byte",
     ),
     "times have no zone": (
         dates(lambda at: at.replace(tzinfo=None)),
-        "test_a_time_is_aware_and_kept_to_the_microsecond_in_any_year",
-    ),
-    "times are rounded to seconds": (
-        dates(lambda at: at.replace(microsecond=0)),
-        "test_a_time_is_aware_and_kept_to_the_microsecond_in_any_year",
+        "test_times_are_aware_and_exact_to_the_microsecond_in_any_year",
     ),
     "times are rounded to milliseconds": (
         dates(lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000)),
-        "test_a_time_is_aware_and_kept_to_the_microsecond_in_any_year",
+        "test_times_are_aware_and_exact_to_the_microsecond_in_any_year",
     ),
-    "a package is as old as its last file": (
-        afterwards(
-            "add",
-            lambda self, project, upload, key, at: self._packages.update(
-                (number, replace(package, created_at=at)) for number, package in self._packages.items()
-            ),
-        ),
-        "test_a_package_came_when_its_first_file_did",
+    "a package is as old as its oldest file": (
+        returns("packages", as_old_as_its_files),
+        "test_a_package_was_created_when_its_first_file_was_uploaded",
     ),
     "versions are compared as texts": (
-        finds(
-            lambda package, project, upload: _same_name(package, project, upload) and package.version == upload.version
-        ),
-        "test_equal_versions_are_one_package_named_as_it_first_was",
+        takes("add", another_version_if_spelled_otherwise),
+        "test_equal_versions_are_one_package_in_the_first_spelling",
     ),
     "local versions are not compared": (
-        finds(
-            lambda package, project, upload: (
-                _same_name(package, project, upload)
-                and Version(package.version).public == Version(upload.version).public
-            )
-        ),
-        "test_what_differs_is_another_package",
+        sends(lambda upload: replace(upload, version=Version(upload.version).public)),
+        "test_different_projects_names_and_versions_are_different_packages",
     ),
     "all projects share a package": (
-        finds(
-            lambda package, project, upload: (
-                package.normalized_name == upload.normalized_name
-                and Version(package.version) == Version(upload.version)
-            )
-        ),
-        "test_what_differs_is_another_package",
+        takes("add", lambda self, project, *rest: (TOOLS, *rest)),
+        "test_different_projects_names_and_versions_are_different_packages",
     ),
-    "a file name may be taken by another package": (
-        lambda path: LetsANameBeTakenByAnotherPackage(),
-        "test_a_file_name_is_there_once_in_a_project",
+    "an upload overwrites a file": (
+        on_error("add", FileTaken, overwrites),
+        "test_a_file_name_is_unique_in_a_project",
     ),
-    "file names have no case": (
-        looks_first(
-            lambda self, project, upload: (
-                upload.filename.lower()
-                in [file.filename.lower() for file in self._files.values() if file.package.project_id == project.id]
-            )
-        ),
-        "test_a_file_name_has_case_and_is_free_in_another_project",
+    "file names ignore case": (
+        type("Mutant", (UniqueBy,), {"key": lambda project, filename: (project.id, filename.lower())}),
+        "test_a_file_name_is_case_sensitive_and_free_in_other_projects",
     ),
-    "a file name is there once in all projects": (
-        looks_first(lambda self, project, upload: upload.filename in [file.filename for file in self._files.values()]),
-        "test_a_file_name_has_case_and_is_free_in_another_project",
+    "file names are unique in all projects": (
+        type("Mutant", (UniqueBy,), {"key": lambda project, filename: filename}),
+        "test_a_file_name_is_case_sensitive_and_free_in_other_projects",
     ),
-    "an upload that is refused leaves a package": (
-        beforehand(lambda self, project, upload, at: self._package(project, upload, at)),
+    "a refused file name leaves a trace": (
+        on_error("add", FileTaken, leaves_a_trace),
         "test_an_upload_whose_file_name_is_taken_changes_nothing",
     ),
-    "an upload that is refused has said something": (
-        beforehand(lambda self, project, upload, at: self._about.update(dict.fromkeys([*self._about], upload.about))),
-        "test_an_upload_whose_file_name_is_taken_changes_nothing",
+    "a refused upload leaves a trace": (
+        on_error("add", UploadsRefused, leaves_a_trace),
+        "test_an_archived_or_quarantined_name_refuses_uploads_and_nothing_changes",
     ),
-    "an upload that is refused was published": (
-        beforehand(lambda self, project, upload, at: self._published.add((project.root, upload.normalized_name))),
-        "test_a_name_that_is_archived_or_quarantined_takes_no_uploads_and_nothing_changes",
+    "archived names accept uploads": (
+        accepts_if(Status.ARCHIVED),
+        "test_an_archived_or_quarantined_name_refuses_uploads_and_nothing_changes",
     ),
-    "archived names take uploads": (
-        mutant(TakesUploadsUnder, status_taken=Status.ARCHIVED),
-        "test_a_name_that_is_archived_or_quarantined_takes_no_uploads_and_nothing_changes",
+    "quarantined names accept uploads": (
+        accepts_if(Status.QUARANTINED),
+        "test_an_archived_or_quarantined_name_refuses_uploads_and_nothing_changes",
     ),
-    "quarantined names take uploads": (
-        mutant(TakesUploadsUnder, status_taken=Status.QUARANTINED),
-        "test_a_name_that_is_archived_or_quarantined_takes_no_uploads_and_nothing_changes",
+    "the file name is checked before the status": (
+        before("add", checks_the_file_name_first),
+        "test_an_archived_or_quarantined_name_refuses_uploads_and_nothing_changes",
     ),
     "a name is archived in all projects": (
-        _refuses(lambda project, upload, number, name: upload.normalized_name == name),
-        "test_uploads_are_refused_under_that_name_in_that_project_only_and_until_it_is_active_again",
+        type("Mutant", (RefusesMore,), {"concerns": lambda _, closed, project, name: closed == name}),
+        "test_a_status_refuses_uploads_of_its_name_in_its_project_until_it_is_changed",
     ),
-    "all names of a project are archived with one": (
-        _refuses(lambda project, upload, number, name: project.id == number),
-        "test_uploads_are_refused_under_that_name_in_that_project_only_and_until_it_is_active_again",
+    "all names of a project are archived": (
+        type("Mutant", (RefusesMore,), {"concerns": lambda closed, _, project, name: closed == project}),
+        "test_a_status_refuses_uploads_of_its_name_in_its_project_until_it_is_changed",
     ),
-    "ids of what was deleted are used again": (mutant(_next_id=_reuses_ids), "test_ids_are_never_used_twice"),
+    "ids of deleted files are used again": (ReusesIds, "test_ids_are_never_used_twice"),
     # Reading
     "names are not sorted": (
-        mutant(names=lambda self, projects: M.names(self, projects)[::-1]),
-        "test_names_are_each_there_once_and_sorted",
+        returns("names", lambda self, found, projects: found[::-1]),
+        "test_names_are_sorted_and_unique",
     ),
-    "names are sorted as people do": (
-        mutant(names=lambda self, projects: sorted(M.names(self, projects), key=lambda name: name.replace("-", ""))),
-        "test_names_are_each_there_once_and_sorted",
+    "names are sorted without hyphens": (
+        returns("names", lambda self, found, projects: sorted(found, key=lambda name: name.replace("-", ""))),
+        "test_names_are_sorted_and_unique",
     ),
-    "names are there once a project": (
-        mutant(names=lambda self, projects: sorted(name for each in projects for name in M.names(self, [each]))),
-        "test_names_are_each_there_once_and_sorted",
+    "names appear once per project": ({"names": per_project}, "test_names_are_sorted_and_unique"),
+    "a missing name has an empty listing": (
+        returns("listing", lambda self, found, *args: found or Listing([], {})),
+        "test_a_name_is_there_while_it_has_a_package",
     ),
-    "a name without files is not there": (
-        mutant(has_name=lambda self, projects, name: bool(M.files(self, projects, name))),
-        "test_a_name_is_there_while_it_has_a_package_with_files_or_without",
-    ),
-    "a name is there for ever": (
-        mutant(has_name=lambda self, projects, name: any((project, name) in self._published for project in projects)),
-        "test_a_name_is_there_while_it_has_a_package_with_files_or_without",
-    ),
-    "files have the newest first": (
-        mutant(files=lambda self, projects, name: M.files(self, projects, name)[::-1]),
-        "test_files_are_those_of_the_name_and_of_the_projects_oldest_first",
+    "names stay for ever": (remembers("listing"), "test_a_name_is_there_while_it_has_a_package"),
+    "the newest file comes first": (
+        returns("listing", with_files(lambda files: files[::-1])),
+        "test_a_listing_has_the_files_of_its_name_and_projects_oldest_first",
     ),
     "files are sorted by name": (
-        mutant(
-            files=lambda self, projects, name: sorted(M.files(self, projects, name), key=lambda file: file.filename)
-        ),
-        "test_files_are_those_of_the_name_and_of_the_projects_oldest_first",
+        returns("listing", with_files(lambda files: sorted(files, key=lambda file: file.filename))),
+        "test_a_listing_has_the_files_of_its_name_and_projects_oldest_first",
     ),
-    "files are those of all projects": (
-        mutant(files=lambda self, projects, name: M.files(self, [*self._publishers], name)),
-        "test_files_are_those_of_the_name_and_of_the_projects_oldest_first",
+    "a listing has the files of all projects": (
+        everywhere("listing"),
+        "test_a_listing_has_the_files_of_its_name_and_projects_oldest_first",
     ),
-    "there is a page of files and no more": (
-        mutant(files=lambda self, projects, name: M.files(self, projects, name)[:100]),
-        "test_there_may_be_more_than_a_page_of_anything",
+    "all projects have one status": (
+        returns("listing", one_status_for_all),
+        "test_a_listing_has_the_status_in_each_project_that_has_the_name",
     ),
-    "there is a page of names and no more": (
-        mutant(names=lambda self, projects: M.names(self, projects)[:100]),
-        "test_there_may_be_more_than_a_page_of_anything",
+    "projects without the name have a status": (
+        returns("listing", with_statuses_of_all),
+        "test_a_listing_has_the_status_in_each_project_that_has_the_name",
     ),
-    "numbers of projects have 53 bits": (
-        mutant(names=lambda self, projects: M.names(self, [int(float(number)) for number in projects])),
-        "test_what_was_added_is_given_back_as_it_was",
+    "a listing has 100 files at most": (
+        returns("listing", with_files(lambda files: files[:100])),
+        "test_a_name_may_have_many_files_and_a_project_many_names",
     ),
-    "core metadata that was read is kept": (
-        mutant(core_metadata=lru_cache(None)(M.core_metadata)),
-        "test_a_deleted_file_gives_back_its_key_and_is_gone_from_everywhere",
-    ),
-    "a yank takes what was said": (
-        afterwards("yank", lambda self, package, reason: self._about.update({package.id: PackageMetadata()})),
-        "test_what_a_mark_does_not_speak_of_stays_as_it_was",
+    "an index has 100 names at most": (
+        returns("names", lambda self, found, projects: found[:100]),
+        "test_a_name_may_have_many_files_and_a_project_many_names",
     ),
     "the oldest file is found": (
-        mutant(
-            file=lambda self, projects, sha256, filename: next(
-                (
-                    file
-                    for file in self._rows(self._files_by_digest.get((sha256, filename), []))
-                    if file.package.project_id in projects
-                ),
-                None,
-            )
-        ),
-        "test_of_several_files_the_newest_of_that_name_and_digest_is_found",
+        best_file(lambda found: -found.file.id),
+        "test_of_several_files_with_one_name_and_digest_the_newest_is_found",
     ),
-    "a file is found by its digest": (
-        mutant(
-            file=lambda self, projects, sha256, filename: next(
-                (
-                    file
-                    for file in reversed(self._files.values())
-                    if file.digests.sha256 == sha256 and file.package.project_id in projects
-                ),
-                None,
-            )
-        ),
-        "test_a_file_needs_its_project_its_digest_and_its_name",
+    "the newest file is found although it is quarantined": (
+        best_file(lambda found: found.file.id),
+        "test_a_quarantined_file_is_found_only_if_every_other_is_quarantined",
+    ),
+    "quarantined files are not found": (
+        returns("file", lambda self, found, *args: found if found and found.status.status.offers_files else None),
+        "test_a_quarantined_file_is_found_only_if_every_other_is_quarantined",
+    ),
+    "a file is found without a status": (
+        returns("file", lambda self, found, *args: found and replace(found, status=ACTIVE)),
+        "test_a_file_is_found_with_the_status_of_its_name_in_its_project",
+    ),
+    "a file is found by its name alone": (
+        {"file": by_file_name},
+        "test_a_file_is_found_by_its_project_its_digest_and_its_name",
     ),
     "a file is found in all projects": (
-        mutant(file=lambda self, projects, sha256, filename: M.file(self, [*self._publishers], sha256, filename)),
-        "test_a_file_needs_its_project_its_digest_and_its_name",
+        everywhere("file"),
+        "test_a_file_is_found_by_its_project_its_digest_and_its_name",
     ),
     "no projects are all projects": (
-        mutant(names=lambda self, projects: M.names(self, projects or [*self._publishers])),
-        "test_no_projects_hold_nothing",
+        takes("names", lambda self, projects: (projects or EVERYWHERE,)),
+        "test_without_projects_there_is_nothing",
     ),
-    "a group may have 999 projects": (mutant(files=_too_many), "test_a_group_may_have_thousands_of_projects"),
-    "what is given can be changed": (lambda path: GivesItsOwnListsAway(), "test_what_was_given_is_the_callers_own"),
+    "a group has 999 projects at most": (
+        before("listing", few_projects),
+        "test_a_group_may_have_thousands_of_projects",
+    ),
+    "what is returned is not copied": (ReturnsItsOwnLists, "test_a_returned_sequence_belongs_to_the_caller"),
     # Deleting
-    "a key is given to all who ask": (
-        mutant(delete_file=lambda self, file: M.delete_file(self, file) or file.key),
-        "test_a_file_deleted_twice_is_harmless_and_gives_no_key",
+    "a deletion of a file has no files": (
+        returns("delete_file", with_files(lambda files: [])),
+        "test_a_deleted_file_is_returned_and_gone",
     ),
-    "what changes nothing raises a revision": (
-        mutant(delete_file=_raises_for_nothing),
-        "test_a_file_deleted_twice_is_harmless_and_gives_no_key",
+    "core metadata stays after its file": (remembers("core_metadata"), "test_a_deleted_file_is_returned_and_gone"),
+    "a package is not deleted with its last file": (
+        returns("delete_file", lambda self, found, *args: found and replace(found, package_deleted=False)),
+        "test_a_package_is_deleted_with_its_last_file",
     ),
-    "core metadata outlives its file": (
-        _leaves_metadata("delete_file"),
-        "test_a_deleted_file_gives_back_its_key_and_is_gone_from_everywhere",
-    ),
-    "core metadata outlives its package": (
-        _leaves_metadata("delete_package"),
-        "test_a_deleted_package_gives_back_the_keys_of_its_files_and_is_gone_from_everywhere",
-    ),
-    "a package goes with its last file": (
-        lambda path: DeletesThePackageWithItsLastFile(),
-        "test_a_package_stays_with_no_file_left",
+    "an empty package is still found": (remembers("package"), "test_a_package_is_deleted_with_its_last_file"),
+    "a file can be deleted twice": (remembers("delete_file"), "test_a_file_is_deleted_once"),
+    "a deletion of nothing changes the revision": (
+        after("delete_file", lambda self, found, project, *args: self.inner.set_status(project, DEMO, ACTIVE, "")),
+        "test_an_id_of_another_project_changes_nothing",
     ),
     "the name of a deleted file stays taken": (
-        afterwards("delete_file", lambda self, file: self._filenames.add((file.package.project_id, file.filename))),
-        "test_the_name_and_the_address_of_a_deleted_file_are_free_at_once",
+        type("Mutant", (UniqueBy,), {"key": lambda project, filename: (project.id, filename)}),
+        "test_the_name_of_a_deleted_file_is_free_at_once",
     ),
-    "a deleted file takes its twins with it": (
-        afterwards(
-            "delete_file", lambda self, file: self._files_by_digest.pop((file.digests.sha256, file.filename), None)
-        ),
-        "test_what_is_deleted_uncovers_the_file_that_was_the_newest_before",
+    "a deleted file hides the next one": (
+        HidesWhatHadTheNameOfADeletedFile,
+        "test_after_the_newest_file_was_deleted_the_next_one_is_found",
     ),
-    "a deleted package gives one key": (
-        mutant(delete_package=lambda self, package: M.delete_package(self, package)[:1]),
-        "test_a_deleted_package_gives_back_the_keys_of_its_files_and_is_gone_from_everywhere",
+    "a deletion of a package has one file": (
+        returns("delete_package", with_files(lambda files: files[:1])),
+        "test_a_deleted_package_is_returned_with_its_files_and_gone",
     ),
-    "a deleted package leaves its files": (
-        lambda path: StillHasTheFilesOfADeletedPackage(),
-        "test_a_deleted_package_gives_back_the_keys_of_its_files_and_is_gone_from_everywhere",
-    ),
-    "a deleted package still has something said about it": (
-        mutant(
-            delete_package=lambda self, package: (
-                kept := dict(self._about),
-                M.delete_package(self, package),
-                self._about.update(kept),
-            )[1]
-        ),
-        "test_a_deleted_package_gives_back_the_keys_of_its_files_and_is_gone_from_everywhere",
-    ),
-    "a package without files cannot be deleted": (
-        mutant(
-            delete_package=lambda self, package: (
-                M.delete_package(self, package) if M.package_files(self, package) else []
-            )
-        ),
-        "test_a_package_without_files_gives_back_no_keys",
-    ),
-    "a package that is gone is an error": (
-        mutant(delete_package=_fails_if_gone),
-        "test_a_package_deleted_twice_is_harmless",
-    ),
-    "what is published anew is yanked": (
-        lambda path: RemembersYanks(),
-        "test_what_was_deleted_may_be_published_again_as_something_new",
+    "the files of a deleted package are still found": (
+        remembers("file"),
+        "test_a_deleted_file_is_returned_and_gone",
     ),
     "all versions are deleted with one": (
-        _deletes_what_is(
-            lambda other, package: (
-                (other.project_id, other.normalized_name) == (package.project_id, package.normalized_name)
-            )
-        ),
-        "test_a_deleted_package_gives_back_the_keys_of_its_files_and_is_gone_from_everywhere",
+        deletes_also(_same_name),
+        "test_a_deleted_package_is_returned_with_its_files_and_gone",
+    ),
+    "deleting a missing package is an error": (
+        before("delete_package", missing_package),
+        "test_a_package_is_deleted_once",
+    ),
+    "a version stays yanked for ever": (
+        YanksForEver,
+        "test_a_deleted_version_that_is_uploaded_again_is_a_new_package",
     ),
     "a package is deleted in all projects": (
-        _deletes_what_is(
-            lambda other, package: (other.normalized_name, other.version) == (package.normalized_name, package.version)
-        ),
-        "test_deleting_in_one_project_touches_no_other",
+        deletes_also(_same_version),
+        "test_deleting_in_one_project_changes_no_other",
     ),
-    "a status goes with the last package": (
-        afterwards(
-            "delete_package",
-            lambda self, package: self._statuses.pop((package.project_id, package.normalized_name), None),
-        ),
-        "test_a_name_that_takes_no_uploads_can_be_yanked_and_deleted_and_still_takes_none",
+    "files are deleted in any project": (
+        in_any_project("delete_file"),
+        "test_an_id_of_another_project_changes_nothing",
     ),
-    # Marking
-    "a package that is asked for alone is not yanked": (
-        mutant(package=_shows_no_yank),
-        "test_a_yanked_package_is_so_in_every_way_that_it_is_read",
+    "packages are deleted in any project": (
+        in_any_project("delete_package"),
+        "test_an_id_of_another_project_changes_nothing",
     ),
-    "an empty reason is none": (
-        mutant(yank=lambda self, package, reason: M.yank(self, package, reason or None)),
-        "test_a_yanked_package_is_so_in_every_way_that_it_is_read",
+    "packages are yanked in any project": (in_any_project("yank"), "test_an_id_of_another_project_changes_nothing"),
+    "quarantined names cannot be yanked": (
+        before("yank", refused_if_quarantined),
+        "test_a_quarantined_name_can_be_yanked_and_deleted_and_stays_quarantined",
     ),
-    "a yank cannot be taken back": (
-        mutant(
-            yank=lambda self, package, reason: M.yank(
-                self, package, self._packages[package.id].yanked if reason is None else reason
-            )
-        ),
-        "test_a_yanked_package_is_so_in_every_way_that_it_is_read",
+    "the status is deleted with the last package": (
+        after("delete_file", resets_the_status),
+        "test_a_quarantined_name_can_be_yanked_and_deleted_and_stays_quarantined",
+    ),
+    # Yanks and statuses
+    "a package alone is not yanked": (
+        returns("package", lambda self, found, *args: with_package(found, yanked=None)),
+        "test_every_reading_method_returns_a_yanked_package_as_yanked",
+    ),
+    "an empty reason is None": (
+        takes("yank", lambda self, project, id_, reason, by: (project, id_, reason or None, by)),
+        "test_every_reading_method_returns_a_yanked_package_as_yanked",
+    ),
+    "a yank cannot be undone": (
+        takes("yank", cannot_undo),
+        "test_every_reading_method_returns_a_yanked_package_as_yanked",
     ),
     "all versions are yanked with one": (
-        _yanks_what_is(
-            lambda other, package: (
-                (other.project_id, other.normalized_name) == (package.project_id, package.normalized_name)
-            )
-        ),
-        "test_a_yanked_package_is_so_in_every_way_that_it_is_read",
+        yanks_also(_same_name),
+        "test_every_reading_method_returns_a_yanked_package_as_yanked",
     ),
     "a package is yanked in all projects": (
-        _yanks_what_is(
-            lambda other, package: (other.normalized_name, other.version) == (package.normalized_name, package.version)
-        ),
-        "test_a_yanked_package_is_so_in_every_way_that_it_is_read",
+        yanks_also(_same_version),
+        "test_every_reading_method_returns_a_yanked_package_as_yanked",
     ),
-    "a new file takes a yank back": (
-        mutant(_package=_unyanks),
-        "test_a_file_that_comes_to_a_yanked_package_is_yanked",
+    "a yank changes who uploaded": (YankerIsUploader, "test_yanks_and_statuses_change_nothing_else"),
+    "a new file undoes a yank": (
+        returns("add", unyanks),
+        "test_a_file_that_is_added_to_a_yanked_package_is_yanked",
     ),
     "yanked files come last": (
-        mutant(
-            files=lambda self, projects, name: sorted(
-                M.files(self, projects, name), key=lambda file: file.package.yanked is not None
-            )
-        ),
-        "test_yanking_moves_no_file_to_another_place_in_the_order",
-    ),
-    "names have no status": (
-        mutant(status=lambda self, projects, name: None),
-        "test_a_name_is_active_until_something_else_is_said",
+        returns("listing", with_files(lambda files: sorted(files, key=lambda file: file.package.yanked is not None))),
+        "test_yanking_does_not_change_the_order_of_files",
     ),
     "a status has no reason": (
-        mutant(set_status=_without_reason),
-        "test_a_status_is_given_back_with_its_reason_until_the_next",
+        takes("set_status", lambda self, project, name, status, by: (project, name, replace(status, reason=""), by)),
+        "test_a_status_holds_with_its_reason_until_the_next",
     ),
-    "a status is a text": (
-        mutant(status=_as_text),
-        "test_a_status_is_given_back_with_its_reason_until_the_next",
+    "a status is a text": (returns("listing", as_text), "test_a_status_holds_with_its_reason_until_the_next"),
+    "a status is that of all names": (
+        after("set_status", for_all_names),
+        "test_a_status_holds_with_its_reason_until_the_next",
     ),
-    "a status is of names that are there": (
-        mutant(set_status=_of_names_that_are_there),
-        "test_a_status_may_be_said_before_there_is_anything_of_the_name",
+    "a status needs a package": (takes("set_status", if_there), "test_a_status_holds_while_the_name_has_no_package"),
+    # Revisions
+    "there always is a revision": (
+        returns("revision", lambda self, found, *args: found or 0),
+        "test_there_is_a_revision_where_there_is_something_to_show",
     ),
-    "those who say nothing agree": (
-        mutant(status=_of_those_who_say_something),
-        "test_the_status_of_several_projects_is_what_they_agree_on",
-    ),
-    "those who have nothing of a name have a say": (
-        mutant(status=_of_those_who_have_nothing_too),
-        "test_projects_without_the_name_have_no_say_in_its_status",
-    ),
-    # Revising
-    "revisions begin at 1": (mutant(revision=_one_at_least), "test_what_never_was_has_the_revision_0"),
-    "an upload raises no revision": (raises_no_revision("add"), "test_every_file_raises_the_revision_of_its_page"),
-    "an upload raises no revision of the index": (
-        mutant(
-            revision=lambda self, projects, name: (
-                int(bool(M.revision(self, projects, None))) if name is None else M.revision(self, projects, name)
-            )
-        ),
-        "test_every_new_name_raises_the_revision_of_the_index",
-    ),
+    **{
+        f"the revision does not change with {method}": (
+            quiet(lambda called, project, projects, name, method=method: called == method and name is not None),  # type: ignore[misc]
+            "test_every_change_of_a_page_changes_its_revision",
+        )
+        for method in ("add", "yank", "set_status", "delete_file", "delete_package")
+    },
     "a group has the revision of its first project": (
-        mutant(revision=_of_first_project),
-        "test_a_name_that_is_new_in_one_project_of_a_group_raises_the_index_of_the_group",
+        takes("revision", lambda self, projects, name: (Projects([*projects][:1]), name)),
+        "test_a_revision_of_several_projects_changes_with_each_of_them",
     ),
-    "a yank raises no revision": (raises_no_revision("yank"), "test_whatever_changes_a_page_raises_its_revision"),
-    "a status raises no revision": (
-        raises_no_revision("set_status"),
-        "test_whatever_changes_a_page_raises_its_revision",
+    **{
+        f"the revision of the index does not change with {method}": (
+            quiet(lambda called, project, projects, name, method=method: called == method and name is None),  # type: ignore[misc]
+            "test_the_revision_of_the_index_changes_with_the_first_and_the_last_package_of_a_name",
+        )
+        for method in ("add", "delete_file", "delete_package")
+    },
+    "the revision of the index changes with every page": (
+        returns("revision", with_pages),
+        "test_the_revision_of_the_index_stays_while_a_project_has_the_same_names",
     ),
-    "a file that goes raises no revision": (
-        raises_no_revision("delete_file"),
-        "test_whatever_changes_a_page_raises_its_revision",
+    "every change changes every revision": (
+        {"revision": of_all_pages},
+        "test_the_revision_of_a_project_stays_where_nothing_changed",
     ),
-    "a package that goes raises no revision": (
-        raises_no_revision("delete_package"),
-        "test_whatever_changes_a_page_raises_its_revision",
+    "a revision is new at every call": (
+        returns("revision", lambda self, found, *args: found and token_hex()),
+        "test_the_revision_of_a_project_stays_where_nothing_changed",
     ),
-    "a name that goes raises no revision of the index": (
-        raises_no_revision("delete_package", index_too=False),
-        "test_the_index_changes_when_a_name_loses_its_last_package_and_gets_one_again",
+    "groups have a revision for all root groups": (
+        {"revision": of_all_pages},
+        "test_the_revision_of_a_group_stays_when_another_root_group_changes",
     ),
-    "every change raises the revision of the index": (
-        mutant(_revise=_with_the_index),
-        "test_the_revision_of_the_index_stays_while_it_shows_the_same_names",
+    "a root group has a revision when it has published": (
+        returns("revision", under_published_roots),
+        "test_a_project_that_moved_has_a_revision_in_its_new_root_group_at_once",
     ),
-    "every change raises every revision": (
-        mutant(revision=_of_everything),
-        "test_a_revision_stays_where_nothing_changed",
+    "a change leaves the revisions of the old root group": (
+        quiet(lambda called, project, projects, name: project is not None and project.root not in projects.roots),
+        "test_a_change_of_a_project_that_moved_changes_the_revisions_of_both_root_groups",
     ),
-    "a change raises the revision in all projects": (
-        mutant(_revise=_everywhere),
-        "test_deleting_in_one_project_touches_no_other",
+    "a change leaves the revisions of the new root group": (
+        quiet(lambda called, project, projects, name: "moved" in projects.roots),
+        "test_a_change_of_a_project_that_moved_changes_the_revisions_of_both_root_groups",
     ),
-    # Remembering
-    "what was deleted was never published": (
-        mutant(was_published=_by_what_is_there),
-        "test_a_name_stays_published_whatever_is_deleted",
+    "revisions are counted": (Counts, "test_revisions_are_random"),
+    # History
+    "root groups keep their case": (
+        returns("publications", lambda self, found, name: [(root.title(), id_) for root, id_ in found]),
+        "test_publications_are_pairs_of_root_group_and_project",
     ),
-    "names are published under the root group of today": (
-        mutant(was_published=_by_roots_of_today),
-        "test_a_project_that_moved_has_published_under_both_roots",
+    "publications have duplicates": (
+        returns("publications", lambda self, found, name: [*found, *found]),
+        "test_publications_are_pairs_of_root_group_and_project",
     ),
-    "root groups are compared by their beginning": (
-        mutant(was_published=_by_beginning),
-        "test_a_name_was_published_under_its_root_group_and_under_no_other",
+    "publications end with the last package": (
+        returns("publications", while_there),
+        "test_a_publication_stays_whatever_is_deleted",
     ),
-    "root groups have case": (
-        afterwards(
-            "add",
-            lambda self, project, upload, key, at: (
-                self._published.discard((project.root, upload.normalized_name)),
-                self._published.add((project.path.partition("/")[0], upload.normalized_name)),
-            ),
-        ),
-        "test_the_root_group_counts_in_lower_case",
+    "publications follow a project that moved": (
+        returns("publications", root_of_today),
+        "test_a_project_that_moved_publishes_under_its_new_root_group_too",
     ),
-    "projects are not asked for what they published": (
-        mutant(was_published=lambda self, root, name, projects=(): M.was_published(self, root, name)),
-        "test_a_name_was_published_in_its_project_whatever_the_root_group_is_called_by_now",
+    "all publications are returned": (ReturnsAllPublications, "test_at_most_1000_publications_are_returned"),
+    "project paths are not sorted": (
+        returns("project_paths", lambda self, found, ids=None: found[::-1]),
+        "test_project_paths_are_those_of_projects_that_ever_published_sorted_by_id",
     ),
-    "publishers are in the order in which they came": (
-        mutant(
-            publishers=lambda self, projects=None: [
-                pair for pair in self._publishers.items() if projects is None or pair[0] in projects
-            ]
-        ),
-        "test_publishers_are_the_projects_that_ever_published_sorted_by_id",
+    "project paths are always all": (
+        takes("project_paths", lambda self, ids=None: ()),
+        "test_project_paths_are_those_of_projects_that_ever_published_sorted_by_id",
     ),
-    "publishers are all, whoever is meant": (
-        mutant(publishers=lambda self, projects=None: M.publishers(self)),
-        "test_publishers_are_the_projects_that_ever_published_sorted_by_id",
+    "project paths are those of projects with packages": (
+        returns("project_paths", with_packages),
+        "test_project_paths_are_those_of_projects_that_ever_published_sorted_by_id",
     ),
-    "publishers are those that have something": (
-        mutant(
-            publishers=lambda self, projects=None: [
-                pair
-                for pair in M.publishers(self, projects)
-                if pair[0] in [package.project_id for package in self._packages.values()]
-            ]
-        ),
-        "test_publishers_are_the_projects_that_ever_published_sorted_by_id",
+    "a status makes a project path": (
+        after("set_status", with_a_status),
+        "test_project_paths_are_those_of_projects_that_ever_published_sorted_by_id",
     ),
-    "a publisher keeps its first path": (
-        lambda path: KeepsTheFirstPath(),
-        "test_a_publisher_has_the_path_that_it_had_at_its_last_upload",
-    ),
+    **{
+        f"{method} keeps the old path": (
+            takes(method, with_the_old_path),
+            "test_every_change_stores_the_path_that_the_project_has_now",
+        )
+        for method in ("add", "yank", "set_status", "delete_file", "delete_package")
+    },
     # Listing
-    "a list has the packages of all projects": (
-        mutant(packages=lambda self, projects, query: M.packages(self, [*self._publishers], query)),
-        "test_a_list_has_the_packages_of_its_projects",
+    "a list has the packages of all projects": (everywhere("packages"), "test_a_list_has_the_packages_of_its_projects"),
+    "a search is case-sensitive": (
+        words(lambda name, word: word in name if len(word) >= 3 else word == name),
+        "test_a_search_finds_every_word_literally_and_in_any_case",
     ),
-    "a part of a name has case": (
-        mutant(packages=_in_one_case),
-        "test_a_name_is_found_by_any_part_in_any_case_with_every_character_literal",
+    "a search folds the case of all letters": (
+        words(_by_minimum),
+        "test_a_search_finds_every_word_literally_and_in_any_case",
     ),
-    "a part of a name is a pattern": (
-        mutant(packages=_by_pattern),
-        "test_a_name_is_found_by_any_part_in_any_case_with_every_character_literal",
+    "a search takes patterns": (words(_as_pattern), "test_a_search_finds_every_word_literally_and_in_any_case"),
+    "short words match parts": (
+        words(lambda name, word: word.encode().lower() in name.encode().lower()),
+        "test_a_search_finds_every_word_literally_and_in_any_case",
     ),
-    "a whole name is a part of one": (
-        lists(lambda query: replace(query, name=query.normalized_name or query.name, normalized_name=None)),
-        "test_a_list_is_filtered_by_whole_name_and_by_version_as_they_were_uploaded",
+    "one word is enough": (
+        searches(lambda name, search: any(_by_minimum(name, word) for word in search.split() or [name])),
+        "test_a_search_finds_every_word_literally_and_in_any_case",
+    ),
+    "a search is one phrase": (
+        searches(lambda name, search: _by_minimum(name, search.strip() or name)),
+        "test_a_search_finds_every_word_literally_and_in_any_case",
+    ),
+    "a whole name is a search": (
+        asks(lambda query: replace(query, name=query.normalized_name or query.name, normalized_name=None)),
+        "test_a_list_is_filtered_by_name_and_by_version_as_uploaded",
     ),
     "a list has all versions": (
-        lists(lambda query: replace(query, version="")),
-        "test_a_list_is_filtered_by_whole_name_and_by_version_as_they_were_uploaded",
+        asks(lambda query: replace(query, version="")),
+        "test_a_list_is_filtered_by_name_and_by_version_as_uploaded",
     ),
-    "ties are broken in one direction": (
-        sorts(lambda self, package: (package.name,), "name"),
-        "test_a_list_has_every_order_with_ties_by_id",
+    "ties follow in one direction": (
+        sorts(lambda package: package.name, "name"),
+        "test_a_list_has_every_order_and_ties_follow_by_id",
     ),
-    "every list is in the order of time": (
-        lists(lambda query: replace(query, order_by="created_at")),
-        "test_a_list_has_every_order_with_ties_by_id",
+    "every list is sorted by time": (
+        asks(lambda query: replace(query, order_by="created_at")),
+        "test_a_list_has_every_order_and_ties_follow_by_id",
     ),
     "versions are sorted as versions": (
-        sorts(lambda self, package: (Version(package.version), package.id), "version"),
-        "test_a_list_has_every_order_with_ties_by_id",
+        sorts(lambda package: (Version(package.version), package.id), "version"),
+        "test_a_list_has_every_order_and_ties_follow_by_id",
     ),
     "a limit of 0 is none": (
-        lists(lambda query: replace(query, limit=query.limit or None)),
+        asks(lambda query: replace(query, limit=query.limit or None)),
         "test_a_list_has_every_page_of_every_order",
     ),
     "every page is the first": (
-        lists(lambda query: replace(query, offset=0)),
+        asks(lambda query: replace(query, offset=0)),
         "test_a_list_has_every_page_of_every_order",
     ),
     "the total is that of the page": (
-        mutant(packages=_counts_the_page),
-        "test_a_page_counts_what_the_filter_lets_through",
+        returns("packages", lambda self, found, *args: (found[0], len(found[0]))),
+        "test_a_total_counts_what_the_query_finds",
     ),
-    "projects are sorted by their number": (
-        sorts(lambda self, package: (package.project_id, package.id), "project_path"),
+    "a total has no limit": (
+        returns("packages", lambda self, found, *args: (found[0], found[1] or MAX_TOTAL + 1)),
+        "test_a_total_is_exact_up_to_10_000_and_then_none",
+    ),
+    "a total ends below its limit": (
+        returns("packages", lambda self, found, *args: (found[0], None if found[1] == MAX_TOTAL else found[1])),
+        "test_a_total_is_exact_up_to_10_000_and_then_none",
+    ),
+    "projects are sorted by id": (
+        sorts(lambda package: (package.project_id, package.id), "project_path"),
         "test_the_order_by_project_follows_a_project_that_moved",
     ),
-    "a package is found in all projects": (
-        mutant(package=_in_all_projects),
-        "test_a_package_is_found_by_its_id_only_within_the_projects",
+    "a package is found in any project": (
+        {
+            "package": lambda self, project_id, package_id: next(
+                filter(None, (self.inner.package(id_, package_id) for id_ in EVERYWHERE.ids)), None
+            )
+        },
+        "test_a_package_is_found_only_in_its_project",
     ),
-    "a package has the files of all its versions": (
-        mutant(package_files=_of_all_versions),
-        "test_the_files_of_a_package_are_its_own_oldest_first",
+    "a package has the newest file first": (
+        returns("package", with_files(lambda files: files[::-1])),
+        "test_a_package_has_its_own_files_oldest_first",
     ),
-    # At once
+    # Records
+    **{
+        f"records lack each {kind.__name__}": (
+            returns("records", without(kind)),
+            "test_the_records_are_everything_and_a_package_comes_before_its_files",
+        )
+        for kind in (ProjectRecord, PackageRecord, FileRecord, StatusRecord, PublicationRecord)
+    },
+    "files come before packages": (
+        returns("records", lambda self, found: iter([*found][::-1])),
+        "test_the_records_are_everything_and_a_package_comes_before_its_files",
+    ),
+    "records lack core metadata": (
+        returns("records", without_core_metadata),
+        "test_records_restore_the_answers_of_a_catalogue_in_another_one",
+    ),
+    "publications are not restored": (
+        {"restore": lambda self, record: None if isinstance(record, PublicationRecord) else self.inner.restore(record)},
+        "test_records_restore_the_answers_of_a_catalogue_in_another_one",
+    ),
+    "restoring again is an error": (before("restore", once), "test_restoring_a_record_again_changes_nothing"),
+    "restoring again changes a revision": (
+        after("restore", lambda self, found, record: self.inner.set_status(TOOLS, DEMO, ACTIVE, "")),
+        "test_restoring_a_record_again_changes_nothing",
+    ),
+    "conflicts are ignored": (
+        on_error("restore", ValueError, lambda self, error, record: None),
+        "test_a_record_in_conflict_with_another_raises_value_error_and_changes_nothing",
+    ),
+    "ids are counted without those of records": (
+        CountsIdsFromOne,
+        "test_what_is_added_after_a_restore_has_fresh_ids",
+    ),
+    "a restored file changes no revision": (
+        quiet(lambda called, project, projects, name: called == "restore"),
+        "test_a_restored_file_changes_the_revision_of_its_page",
+    ),
+    "records are of several moments": ({"records": lazily}, "test_records_are_of_one_moment"),
+    # Concurrency
     "a look before the leap": (
-        lambda path: LooksBeforeItLeaps(),
-        "test_of_uploads_at_once_exactly_one_gets_a_file_name",
+        LooksBeforeItLeaps,
+        "test_of_simultaneous_uploads_exactly_one_gets_the_file_name",
     ),
-    "no lock": (lambda path: HasNoLock(), "test_files_added_at_once_make_one_package_and_are_all_there"),
-    "a revision that was read before it was raised": (
-        lambda path: WritesRevisionsThatItReadBefore(),
-        "test_one_revision_shows_one_page",
+    "two threads add one package": (AddsAPackageTwice, "test_simultaneous_uploads_of_a_version_share_one_package"),
+    "a revision is read before it is written": (
+        WritesRevisionsThatItReadBefore,
+        "test_a_revision_belongs_to_one_page",
     ),
-    "a file that is there before its metadata": (
-        lambda path: HasMetadataLater(),
-        "test_readers_beside_writers_see_whole_files_each_with_its_metadata",
+    "core metadata comes after its file": (
+        AddsCoreMetadataLater,
+        "test_readers_see_whole_files_each_with_its_core_metadata",
+    ),
+    "names are read without a lock": (ReadsWithoutALock, "test_no_reading_method_fails_beside_writers"),
+    "statuses are read after files": (ReadsStatusesLater, "test_files_and_statuses_are_of_one_moment"),
+    "the status is read after the file": (ReadsFileStatusesLater, "test_files_and_statuses_are_of_one_moment"),
+    "a total is counted later": (CountsLater, "test_a_total_is_of_the_same_moment_as_its_page"),
+    "a package is deleted file by file": (
+        DeletesFileByFile,
+        "test_readers_see_all_files_of_a_deleted_package_or_none",
     ),
     **{
-        f"a revision that {act} raises before it does anything": (
-            raises_first(act, place),
-            "test_whoever_sees_a_revision_sees_what_raised_it",
+        f"a revision changes before {method}": (
+            type("Mutant", (ChangesTheRevisionFirst,), {"broken": method}),
+            "test_who_sees_a_revision_sees_the_changes_that_led_to_it",
         )
-        for act, place in _PLACES.items()
+        for method in ("add", "yank", "set_status", "delete_file")
     },
-    "a revision of the index that is raised before a name is gone": (
-        raises_first("delete_package", lambda package: (package.project_id, None)),
-        "test_whoever_sees_a_revision_of_the_index_sees_what_raised_it",
+    "a revision of the index changes before the name is gone": (
+        type("Mutant", (ChangesTheRevisionFirst,), {"broken": "delete_package"}),
+        "test_who_sees_a_revision_of_the_index_sees_the_changes_that_led_to_it",
     ),
-    "a package that is deleted file by file": (
-        lambda path: DeletesFileByFile(),
-        "test_whoever_reads_beside_a_deletion_sees_all_of_a_package_or_nothing",
+    "all who delete at once get the file": (
+        DeletesForAll,
+        "test_of_simultaneous_deletions_exactly_one_returns_each_file",
     ),
-    "a total that is counted later": (
-        lambda path: CountsLater(),
-        "test_a_list_is_of_the_moment_in_which_it_is_counted",
+    "files that were added since are lost": (DeletesWhatItDoesNotReturn, "test_deleting_beside_adding_loses_no_file"),
+    "the status is read too early": (
+        ReadsTheStatusTooEarly,
+        "test_after_a_name_was_quarantined_no_simultaneous_upload_of_it_succeeds",
     ),
-    "names that are read without a lock": (
-        lambda path: ReadsWithoutALock(),
-        "test_no_method_that_reads_fails_beside_those_that_write",
+    # Durability
+    "nothing is durable": (restarts(begin_anew), "test_everything_is_there_after_a_restart"),
+    "the last file is lost": (restarts(lose_the_last_file), "test_everything_is_there_after_a_restart"),
+    "yanks are lost": (restarts(lose_yanks), "test_everything_is_there_after_a_restart"),
+    "statuses are lost": (
+        restarts(lambda self: self.inner.set_status(LIBS, DEMO, ACTIVE, "")),
+        "test_everything_is_there_after_a_restart",
     ),
-    "a key for all who delete at once": (
-        lambda path: GivesAKeyToAllWhoDelete(),
-        "test_of_those_who_delete_at_once_exactly_one_gets_each_key",
+    "core metadata is lost": (
+        restarts(replaced(core_metadata=lambda self, file_id: None)),
+        "test_everything_is_there_after_a_restart",
     ),
-    "files that came since it looked are lost": (
-        lambda path: DeletesWhatCameSinceItLooked(),
-        "test_deleting_at_once_with_adding_loses_no_key_and_leaves_no_orphan",
+    "publications are lost": (
+        restarts(replaced(publications=lambda self, name: [])),
+        "test_everything_is_there_after_a_restart",
     ),
-    "a status that was asked for too early": (
-        lambda path: AsksForTheStatusTooEarly(),
-        "test_after_a_name_was_closed_no_upload_at_once_with_it_gets_in",
+    "revisions are lost": (
+        restarts(replaced(revision=lambda self, *args: (self.inner.revision(*args), id(self)))),
+        "test_everything_is_there_after_a_restart",
     ),
-    # Lasting
-    "nothing lasts": (lambda path: EachHasAFileOfItsOwn(path), "test_everything_lasts"),
-    "the last file is lost": (
-        restarts("DELETE FROM files WHERE id = (SELECT max(id) FROM files)"),
-        "test_everything_lasts",
+    "ids of what was deleted are used again": (
+        UsesIdsAgain,
+        "test_the_id_of_something_deleted_is_not_used_after_a_restart",
     ),
-    "core metadata is lost": (restarts("DELETE FROM core_metadata"), "test_everything_lasts"),
-    "yanks are lost": (restarts("UPDATE packages SET yanked = NULL"), "test_everything_lasts"),
-    "statuses are lost": (restarts("DELETE FROM statuses"), "test_everything_lasts"),
-    "revisions are lost": (restarts("DELETE FROM revisions"), "test_everything_lasts"),
-    "what was published is forgotten": (restarts("DELETE FROM published"), "test_everything_lasts"),
-    "ids begin anew": (
-        restarts("DELETE FROM sqlite_sequence"),
-        "test_an_id_that_was_deleted_is_not_used_again_after_a_restart",
+    "each instance caches pages": (
+        type("Mutant", (CachesPages,), {"cached": "listing"}),
+        "test_another_instance_sees_every_change_at_once",
     ),
-    "each instance knows its own statuses": (
-        lambda path: ReadsEachStatusOnce(path),
-        "test_what_one_instance_does_the_other_sees_at_once",
+    "each instance caches revisions": (
+        type("Mutant", (CachesPages,), {"cached": "revision"}),
+        "test_revisions_change_in_every_instance_whichever_makes_the_change",
     ),
-    "each instance knows its own revisions": (
-        lambda path: ReadsTheRevisionOnce(path),
-        "test_revisions_rise_whichever_instance_raises_them",
-    ),
-    "each instance counts its own ids": (
-        lambda path: SharesAllButItsCount(path),
-        "test_two_instances_use_no_id_twice",
-    ),
+    "each instance counts its own ids": (CountsIdsFromOne, "test_two_instances_use_no_id_twice"),
     "each instance knows its own file names": (
-        lambda path: KnowsItsOwnFileNames(path),
-        "test_of_uploads_at_once_through_two_instances_exactly_one_gets_a_file_name",
+        KnowsItsOwnFileNames,
+        "test_of_simultaneous_uploads_through_two_instances_exactly_one_gets_the_file_name",
     ),
 }

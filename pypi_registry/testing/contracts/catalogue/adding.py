@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 from packaging.utils import canonicalize_name
 
@@ -184,7 +185,7 @@ class Adding(CatalogueHooks):
         catalogue = self.make_catalogue()
         add(catalogue, TOOLS, upload(metadata=_METADATA))
         before = everything(catalogue)
-        more = {"metadata": PackageMetadata(summary="second"), "core_metadata": b"Name: demo\n"}
+        more: dict[str, Any] = {"metadata": PackageMetadata(summary="second"), "core_metadata": b"Name: demo\n"}
         for refused in (
             upload(**more),
             upload(version="2.0", **more),

@@ -36,6 +36,7 @@ class Deleting(CatalogueHooks):
         catalogue = self.make_catalogue()
         kept = add(catalogue, TOOLS, "demo-1.0.zip")
         file = add(catalogue, TOOLS, upload(core_metadata=b"Name: demo\n"))
+        assert find(catalogue, IN_TOOLS, "demo-1.0.tar.gz") == file
         assert catalogue.core_metadata(file.id) == b"Name: demo\n"
         assert deleted(catalogue.delete_file(TOOLS, file.id, "ada")) == Deletion(file.package, (file,), False)
         found = details(catalogue, file.package)
@@ -50,6 +51,7 @@ class Deleting(CatalogueHooks):
         first, second = add(catalogue, TOOLS, "demo-1.0.zip"), add(catalogue, TOOLS, "demo-1.0.tar.gz")
         other = add(catalogue, TOOLS, upload("demo-2.0.zip", version="2.0"))
         catalogue.delete_file(TOOLS, first.id, "")
+        assert details(catalogue, first.package) == PackageDetails(first.package, (second,), PackageMetadata())
         assert listed(catalogue, IN_TOOLS) == ([first.package, other.package], 2)
         assert deleted(catalogue.delete_file(TOOLS, second.id, "")) == Deletion(second.package, (second,), True)
         assert listed(catalogue, IN_TOOLS) == ([other.package], 1)

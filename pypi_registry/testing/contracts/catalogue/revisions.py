@@ -1,6 +1,7 @@
 """Tests of `revision`, which decides whether a cached page is rendered again."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from pypi_registry.errors import FileTaken
 from pypi_registry.model import NameStatus, Project, Projects, Status
@@ -84,7 +85,7 @@ class Revisions(CatalogueHooks):
             else:
                 catalogue.delete_package(TOOLS, two.package.id, "")
             seen.append(_of_indexes(catalogue))
-            for before, after in zip(seen, seen[1:], strict=False):
+            for before, after in pairwise(seen):
                 assert all(was != now for was, now in zip(before, after, strict=True)), by_file
 
     def test_the_revision_of_the_index_stays_while_a_project_has_the_same_names(self) -> None:

@@ -132,7 +132,7 @@ def statuses_of(catalogue: Catalogue, projects: Projects, name: NormalizedName =
 def find(catalogue: Catalogue, projects: Projects, filename: str, sha256: str = SHA256) -> PackageFile | None:
     """Return the file that a download finds."""
     found = catalogue.file(projects, sha256, filename)
-    return found and found.file
+    return found.file if found else None
 
 
 def details(catalogue: Catalogue, package: Package) -> PackageDetails | None:
