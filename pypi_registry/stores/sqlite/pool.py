@@ -1,4 +1,19 @@
-"""Connections to one SQLite file: lent to one thread at a time, one writer at a time, and none across a fork."""
+"""A pool of connections to one SQLite file: one thread per connection, one writer at a time, none across a fork.
+
+Why forks need hooks. A server may load the application, open the catalogue and then fork its workers. SQLite's manual,
+"How To Corrupt An SQLite Database File": "Do not open an SQLite database connection, then fork(2), then try to use that
+database connection in the child process." The child inherits the memory of the connection, which records that file
+locks are held, but not the locks themselves: it would write without any lock. Therefore:
+
+1. Before a fork, in the parent: take the locks of every pool, so that no thread starts to write or to open a
+   connection, close the idle connections, and wait until the other threads have released theirs, which closes them.
+   The wait is bounded: a thread may fork while it holds a connection itself.
+2. After it, in the parent: release the locks. Connections are opened again when they are needed.
+3. After it, in the child: forget what is left of the parent's connections without closing them, and start with an
+   empty pool and new locks. The other threads do not exist in the child, so nobody would release the old locks.
+
+The registry of pools and the lists that the hooks use are global to the process, because a fork is.
+"""
 
 import os
 import sqlite3
@@ -13,42 +28,43 @@ from weakref import WeakSet
 
 from pypi_registry.errors import StorageFull, StorageUnavailable
 
-_PATIENCE = 30.0  # seconds that a writer waits for other writers, in its process and in others
-_FORK_PATIENCE = 5.0  # seconds that a fork waits for what other threads are in the middle of
+_BUSY_TIMEOUT = 30.0  # seconds that a writer waits for other writers, of its process and of others
+_FORK_TIMEOUT = 5.0  # seconds that a fork waits for the connections of other threads
 
 
 class ConnectionPool:
-    """Lends connections, and makes one when none is idle: opening one costs more than what is asked of it."""
+    """Leases connections. It opens one if none is idle, which costs more than most queries."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._open: set[sqlite3.Connection] = set()
         self._idle: deque[sqlite3.Connection] = deque()
-        # SQLite's own waiting polls: eight uploads at once take ten times as long to the slowest without this.
-        self._writing = Lock()
-        self._opening = Lock()
+        # SQLite waits for a lock by polling: without this lock, the slowest of eight uploads at once takes ten times
+        # as long.
+        self._write_lock = Lock()
+        self._open_lock = Lock()
         self._forking = False
-        with _fork:  # which goes through all of them
-            _ALL.add(self)
+        with _fork_lock:  # a hook may be iterating over the registry
+            _pools.add(self)
 
     def close(self) -> None:
-        """Close the connections that no thread is using."""
+        """Close the idle connections."""
         with suppress(IndexError):
             while True:
                 self._close(self._idle.pop())
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection for changes, which are all made or none.
+        """Lease a connection for one transaction that writes; an exception rolls it back.
 
         :raises StorageUnavailable: if the file cannot be written now.
         :raises StorageFull: if there is no room.
-        :raises OSError: if nobody knows whether the changes were made.
+        :raises OSError: if it is not known whether the transaction was committed.
         """
-        if not self._writing.acquire(timeout=_PATIENCE):
+        if not self._write_lock.acquire(timeout=_BUSY_TIMEOUT):
             raise StorageUnavailable("the catalogue is busy")
         try:
-            with self.reading() as connection:
+            with self.lease() as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 try:
                     yield connection
@@ -57,29 +73,44 @@ class ConnectionPool:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
         finally:
-            self._writing.release()
+            self._write_lock.release()
 
-    def reading(self) -> "_Loan":
-        """Lend a connection.
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Lease a connection whose statements all read the state of one moment.
 
         :raises StorageUnavailable: if the file cannot be read now.
         """
-        return _Loan(self)
+        with self.lease() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:  # SQLite itself ends a transaction after some errors
+                    connection.execute("ROLLBACK")
 
-    def take(self) -> sqlite3.Connection:
-        """Give a connection that nobody is using."""
+    def lease(self) -> "_Lease":
+        """Lease a connection for the length of a ``with`` block.
+
+        :raises StorageUnavailable: if the file cannot be read now.
+        """
+        return _Lease(self)
+
+    def acquire(self) -> sqlite3.Connection:
+        """Return a connection that no other thread uses, until it is released."""
         try:
             return self._idle.pop()
         except IndexError:
-            with self._opening:
+            with self._open_lock:
                 connection = self._connect()
                 self._open.add(connection)
             return connection
 
-    def give_back(self, connection: sqlite3.Connection) -> None:
+    def release(self, connection: sqlite3.Connection) -> None:
+        """Make a connection idle; close it if a fork waits for it."""
         if self._forking:
             self._close(connection)
-        elif connection in self._open:  # it was lent before a fork otherwise, and is the parent's
+        elif connection in self._open:  # otherwise it was acquired before a fork and belongs to the parent
             self._idle.append(connection)
 
     def _close(self, connection: sqlite3.Connection) -> None:
@@ -87,32 +118,28 @@ class ConnectionPool:
         self._open.discard(connection)
 
     def before_fork(self, deadline: float) -> list[Lock]:
-        """Close every connection, and let none be opened until the locks that are given back are released.
-
-        A child believes that it holds the locks of the connections it inherits, and it holds none: its next connection
-        would write without any, or wait for a thread that the child does not have.
-        """
-        locks = [self._writing, self._opening]
+        """Close every connection, and return the locks that keep other threads from opening one."""
+        locks = [self._write_lock, self._open_lock]
         taken = [lock for lock in locks if lock.acquire(timeout=max(0, deadline - time.monotonic()))]
         self._forking = True
         self.close()
         while self._open and time.monotonic() < deadline:
-            time.sleep(0.001)  # whoever has one closes it on giving it back, and tells nobody
-            self.close()  # one that came back just before it was known that this process forks
+            time.sleep(0.001)  # threads close their connections on release without a notification
+            self.close()  # a thread may have released one just before it could see `_forking`
         return taken
 
-    def after_fork(self) -> None:
-        """Go on, in the parent."""
+    def after_fork_in_parent(self) -> None:
+        """Make released connections idle again."""
         self._forking = False
 
     def after_fork_in_child(self) -> None:
-        """Begin anew: of the other threads, which may have been in the middle of something, there is none."""
-        _INHERITED.append((self._open, self._idle))  # to collect them would be to close them
+        """Start with an empty pool and new locks."""
+        _inherited.append((self._open, self._idle))
         self._open, self._idle = set(), deque()
-        self._writing, self._opening, self._forking = Lock(), Lock(), False
+        self._write_lock, self._open_lock, self._forking = Lock(), Lock(), False
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
@@ -123,54 +150,54 @@ class ConnectionPool:
         return connection
 
 
-class _Loan:
-    """A connection for the length of a ``with``; a generator would cost as much as half of the look-up."""
+class _Lease:
+    """A connection for the length of a ``with`` block; a generator would cost half as much as an indexed look-up."""
 
-    __slots__ = ("_connection", "_connections")
+    __slots__ = ("_connection", "_pool")
 
-    def __init__(self, connections: ConnectionPool) -> None:
-        self._connections = connections
+    def __init__(self, pool: ConnectionPool) -> None:
+        self._pool = pool
 
     def __enter__(self) -> sqlite3.Connection:
         try:
-            self._connection = self._connections.take()
+            self._connection = self._pool.acquire()
         except sqlite3.OperationalError as error:
             raise _translated(error) from error
         return self._connection
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._connections.give_back(self._connection)
+        self._pool.release(self._connection)
         if isinstance(error, sqlite3.OperationalError):
             raise _translated(error) from error
 
 
-_ALL: WeakSet[ConnectionPool] = WeakSet()
-_INHERITED: list[object] = []
-_HELD: list[Lock] = []
-_fork = RLock()  # a signal's handler may fork while its thread waits to do so
+_pools: WeakSet[ConnectionPool] = WeakSet()
+_inherited: list[object] = []  # keeps the parent's connections referenced: garbage collection would close them
+_held_locks: list[Lock] = []
+_fork_lock = RLock()  # reentrant: a signal handler may fork while its thread waits in `_before_fork`
 
 
 def _before_fork() -> None:
-    _fork.acquire()
-    deadline = time.monotonic() + _FORK_PATIENCE
-    for connections in [*_ALL]:
-        _HELD.extend(connections.before_fork(deadline))
+    _fork_lock.acquire()
+    deadline = time.monotonic() + _FORK_TIMEOUT
+    for pool in [*_pools]:
+        _held_locks.extend(pool.before_fork(deadline))
 
 
 def _after_fork_in_parent() -> None:
-    for connections in [*_ALL]:
-        connections.after_fork()
-    while _HELD:
-        _HELD.pop().release()
-    _fork.release()
+    for pool in [*_pools]:
+        pool.after_fork_in_parent()
+    while _held_locks:
+        _held_locks.pop().release()
+    _fork_lock.release()
 
 
 def _after_fork_in_child() -> None:
-    global _fork
-    for connections in [*_ALL]:
-        connections.after_fork_in_child()
-    _HELD.clear()
-    _fork = RLock()
+    global _fork_lock
+    for pool in [*_pools]:
+        pool.after_fork_in_child()
+    _held_locks.clear()
+    _fork_lock = RLock()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
@@ -183,17 +210,17 @@ def _commit(connection: sqlite3.Connection) -> None:
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_IOERR:
             raise
-        # All of it may stand in the log, of which only the flush failed; then it is done after the next start.
-        raise OSError(f"whether the catalogue holds the change is not known: {error}") from error
+        # If only the flush failed, the log may hold the whole transaction, which is then applied after a restart.
+        raise OSError(f"it is not known whether the catalogue holds the change: {error}") from error
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _BUSY_TIMEOUT
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             return
-        except sqlite3.OperationalError:  # this statement alone does not wait while another process does the same
+        except sqlite3.OperationalError:  # SQLite's busy timeout does not apply to this statement
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)

@@ -1,63 +1,115 @@
-"""How packages and files stand in rows: the columns, and what is made of them."""
+"""The columns of packages and files, and how their rows become the data types of the model."""
 
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from packaging.utils import NormalizedName
 
-from pypi_registry.model import Digests, Package, PackageFile
+from pypi_registry.model import (
+    Digests,
+    FileWithStatus,
+    NameStatus,
+    Package,
+    PackageFile,
+    PackageMetadata,
+    Status,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-PACKAGE = "p.id, p.project_id, p.name, p.normalized, p.version, p.created_at, p.yanked"
-"""The columns of a package, of the table ``packages`` as p."""
+PACKAGE = "p.id, p.project_id, p.name, p.normalized_name, p.version, p.created_at, p.yanked"
+"""The columns that `read_package` reads, of the table ``packages`` as p."""
 
-FILE = f"""
-SELECT f.id, f.filename, f.size, f.sha256, f.md5, f.blake2_256, f.requires_python, f.uploaded_at, f.key,
-    f.metadata_sha256, {PACKAGE}
-FROM files f JOIN packages p ON p.id = f.package_id
-"""
-"""Gives the rows that `read_file` takes, of the tables ``files`` as f and ``packages`` as p; a condition follows."""
+FILE = (
+    "f.id, f.filename, f.size, f.sha256, f.md5, f.blake2_256, f.requires_python, f.uploaded_at, f.blob_key, "
+    "f.core_metadata_sha256, f.uploaded_by"
+)
+"""The columns that `read_file` reads before those of `PACKAGE`, of the table ``files`` as f."""
+
+STATUS = "s.status, s.reason"
+"""The columns that `read_status` reads, of the table ``statuses`` as s, which is joined with ``LEFT JOIN``."""
+
+FILE_COLUMNS = FILE.count(",") + 1
+
+
+def read_package(
+    id: int,  # noqa: A002  # the name of the column
+    project_id: int,
+    name: str,
+    normalized_name: NormalizedName,
+    version: str,
+    created_at: int,
+    yanked: str | None,
+) -> Package:
+    """Return a package from the columns of `PACKAGE`."""
+    return Package(id, project_id, name, normalized_name, version, datetime_of(created_at), yanked)
 
 
 def read_file(
-    number: int,
+    id: int,  # noqa: A002  # the name of the column
     filename: str,
     size: int,
     sha256: str,
     md5: str | None,
     blake2_256: str | None,
     requires_python: str,
-    microseconds: int,
-    key: str,
-    metadata_sha256: str | None,
+    uploaded_at: int,
+    blob_key: str,
+    core_metadata_sha256: str | None,
+    uploaded_by: str,
     *package: Any,
 ) -> PackageFile:
-    """Make a file of the columns that `FILE` asks for."""
-    digests = Digests(sha256, md5, blake2_256)
+    """Return a file from the columns of `FILE` and `PACKAGE`."""
     return PackageFile(
-        *(number, read_package(*package), filename, size, digests, requires_python, _moment(microseconds)),
-        *(key, metadata_sha256),
+        id=id,
+        package=read_package(*package),
+        filename=filename,
+        size=size,
+        digests=Digests(sha256, md5, blake2_256),
+        requires_python=requires_python,
+        uploaded_at=datetime_of(uploaded_at),
+        blob_key=blob_key,
+        core_metadata_sha256=core_metadata_sha256,
+        uploaded_by=uploaded_by,
     )
 
 
-def read_package(
-    number: int,
-    project: int,
-    name: str,
-    normalized_name: NormalizedName,
-    version: str,
-    microseconds: int,
-    yanked: str | None,
-) -> Package:
-    """Make a package of the columns of `PACKAGE`."""
-    return Package(number, project, name, normalized, version, _moment(microseconds), yanked)
+def read_files(rows: Iterable[Any]) -> list[PackageFile]:
+    """Return files, the oldest first, from rows of `FILE` and `PACKAGE`; packages without a file are left out.
+
+    Sorting here is cheaper than ``ORDER BY``, for which SQLite copies each row into a temporary table.
+    """
+    return [read_file(*row) for row in sorted(row for row in rows if row[0] is not None)]
+
+
+def read_status(status: str | None, reason: str | None) -> NameStatus:
+    """Return a status from the columns of `STATUS`; active if there is no row."""
+    return NameStatus() if status is None else NameStatus(Status(status), reason or "")
+
+
+def read_file_with_status(row: Any) -> FileWithStatus:
+    """Return a file with its status from the columns of `STATUS`, `FILE` and `PACKAGE`."""
+    return FileWithStatus(read_file(*row[2:]), read_status(row[0], row[1]))
+
+
+def metadata_as_json(metadata: PackageMetadata) -> str:
+    """Return the text that the column ``metadata`` holds."""
+    return json.dumps(asdict(metadata))
+
+
+def read_metadata(text: str) -> PackageMetadata:
+    """Return the metadata that the column ``metadata`` holds."""
+    return PackageMetadata(**json.loads(text))
 
 
 def microseconds_of(at: datetime) -> int:
-    """Give a moment as it stands in rows: microseconds since 1970, UTC."""
+    """Return a time as the rows hold it: microseconds since 1970, UTC."""
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 
-def _moment(microseconds: int) -> datetime:
+def datetime_of(microseconds: int) -> datetime:
+    """Return the time, aware and in UTC, that a row holds as microseconds since 1970."""
     return _EPOCH + timedelta(microseconds=microseconds)

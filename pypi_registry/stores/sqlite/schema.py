@@ -1,10 +1,27 @@
-"""The tables of `SQLiteCatalogue`, and how an older file comes to have them."""
+"""The tables of `SQLiteCatalogue`, and the steps by which the file of an older version gets them.
+
+Derived tables are kept by triggers, so that a change by another program, such as ``sqlite3``, counts, too:
+
+- ``projects.package_count``, ``names`` and ``name_search``, from which lists are read;
+- ``project_revisions`` and ``root_revisions``, from which `Catalogue.revision` is read.
+
+A trigger writes a revision with ``UPDATE``, or with ``INSERT`` where ``NOT EXISTS`` was checked, or with an upsert.
+It cannot use ``INSERT OR IGNORE`` or ``INSERT OR REPLACE``: SQLite's manual, "CREATE TRIGGER": "if an ON CONFLICT
+clause is specified as part of the statement causing the trigger to fire, then the conflict handling policy of the outer
+statement is used instead."
+
+A search for names reads ``name_search``, an FTS5 table of trigrams. A new name costs FTS5 0.4 ms, because each
+transaction adds a segment that is merged later. So names are added 256 at a time, and a search reads the names after
+``name_search_end`` as they are.
+"""
 
 import sqlite3
 
 from pypi_registry.errors import RegistryError
 
-_FIRST = """
+_REQUIRED_SQLITE = (3, 34)  # the trigram tokenizer of FTS5: https://sqlite.org/releaselog/3_34_0.html
+
+_TABLES = """
 CREATE TABLE packages (
     id INTEGER PRIMARY KEY AUTOINCREMENT,  -- an id is never used twice
     project_id INTEGER NOT NULL,
@@ -16,7 +33,8 @@ CREATE TABLE packages (
     created_at INTEGER NOT NULL,           -- microseconds since 1970, UTC
     yanked TEXT,                           -- NULL: it is not
     UNIQUE (project_id, normalized, canonical)
-);
+)
+--
 CREATE TABLE files (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     package_id INTEGER NOT NULL REFERENCES packages,
@@ -30,50 +48,270 @@ CREATE TABLE files (
     uploaded_at INTEGER NOT NULL,          -- microseconds since 1970, UTC
     key TEXT NOT NULL,
     UNIQUE (project_id, filename)
-);
-CREATE INDEX files_by_package ON files (package_id);
-CREATE INDEX files_by_digest ON files (sha256);
+)
+--
+CREATE INDEX files_by_package ON files (package_id)
+--
+CREATE INDEX files_by_digest ON files (sha256)
+--
 CREATE TABLE statuses (
     project_id INTEGER NOT NULL,
     name TEXT NOT NULL,
     status TEXT NOT NULL,
     reason TEXT NOT NULL,
     PRIMARY KEY (project_id, name)
-) WITHOUT ROWID;
+) WITHOUT ROWID
+--
 CREATE TABLE revisions (
-    project_id INTEGER NOT NULL,           -- -1: of all projects; -2: the number of the last change
-    name TEXT NOT NULL,                    -- empty: of the index
+    project_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
     serial INTEGER NOT NULL,
     PRIMARY KEY (project_id, name)
-) WITHOUT ROWID;
-CREATE TABLE published (                   -- what is written here stays, whatever is deleted or moved
+) WITHOUT ROWID
+--
+CREATE TABLE published (                   -- rows stay, whatever is deleted or moved
     name TEXT NOT NULL,
     root TEXT NOT NULL,
     project_id INTEGER NOT NULL,
     PRIMARY KEY (name, root, project_id)
-) WITHOUT ROWID;
+) WITHOUT ROWID
+--
 CREATE TABLE publishers (
     project_id INTEGER PRIMARY KEY,
     path TEXT NOT NULL
-);
+)
 """
 
 _CORE_METADATA = """
-ALTER TABLE files ADD COLUMN metadata_sha256 TEXT;
+ALTER TABLE files ADD COLUMN metadata_sha256 TEXT
+--
 CREATE TABLE core_metadata (
     file_id INTEGER PRIMARY KEY REFERENCES files ON DELETE CASCADE,
     data BLOB NOT NULL
-);
+)
 """
 
-_STEPS = (_FIRST, _CORE_METADATA)  # what was released stays as it is: a change is a step more
+# Columns get the names that the contracts have. ``files.identity`` is the same for all spellings of a file name of one
+# release, and NULL where it is not known.
+_LISTS_AND_REVISIONS = """
+ALTER TABLE packages RENAME COLUMN normalized TO normalized_name
+--
+ALTER TABLE packages RENAME COLUMN canonical TO canonical_version
+--
+ALTER TABLE packages RENAME COLUMN about TO metadata
+--
+ALTER TABLE files RENAME COLUMN key TO blob_key
+--
+ALTER TABLE files RENAME COLUMN metadata_sha256 TO core_metadata_sha256
+--
+ALTER TABLE files ADD COLUMN uploaded_by TEXT NOT NULL DEFAULT ''
+--
+ALTER TABLE files ADD COLUMN identity TEXT
+--
+CREATE UNIQUE INDEX files_by_identity ON files (project_id, identity) WHERE identity IS NOT NULL
+--
+ALTER TABLE published RENAME TO publications
+--
+CREATE TABLE projects (
+    id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL,                       -- as of the last change; empty if only another program wrote rows
+    package_count INTEGER NOT NULL DEFAULT 0  -- written by triggers
+)
+--
+CREATE INDEX projects_by_path ON projects (path)
+--
+CREATE TABLE project_roots (                  -- each root group in which a project ever was
+    project_id INTEGER NOT NULL,
+    root TEXT NOT NULL,
+    PRIMARY KEY (project_id, root)
+) WITHOUT ROWID
+--
+CREATE TABLE project_revisions (              -- one row for each name that has a package in a project
+    name TEXT NOT NULL,                       -- empty: the index of the project
+    project_id INTEGER NOT NULL,
+    revision INTEGER NOT NULL,                -- random
+    PRIMARY KEY (name, project_id)
+) WITHOUT ROWID
+--
+CREATE TABLE root_revisions (                 -- one row for each name that ever had a package in a root group
+    name TEXT NOT NULL,
+    root TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    PRIMARY KEY (name, root)
+) WITHOUT ROWID
+--
+CREATE TABLE names (                          -- of packages, as uploaded, each once
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE
+)
+--
+CREATE TABLE name_search_end (                -- one row: names with a greater id are not in name_search yet
+    name_id INTEGER NOT NULL
+)
+--
+INSERT INTO projects (id, path, package_count)
+SELECT id, max(path), sum(package_count) FROM (
+    SELECT project_id AS id, path, 0 AS package_count FROM publishers
+    UNION ALL SELECT project_id, '', count(*) FROM packages GROUP BY project_id
+) GROUP BY id
+--
+INSERT INTO project_roots (project_id, root)
+SELECT project_id, root FROM publications
+UNION SELECT project_id, lower(substr(path, 1, instr(path || '/', '/') - 1)) FROM publishers
+--
+INSERT INTO project_revisions (name, project_id, revision)
+SELECT name, project_id, random() FROM (
+    SELECT normalized_name AS name, project_id FROM packages
+    UNION SELECT '', project_id FROM packages
+)
+--
+INSERT INTO root_revisions (name, root, revision)
+SELECT name, root, random() FROM (
+    SELECT name, root FROM project_revisions JOIN project_roots USING (project_id)
+    UNION SELECT name, root FROM publications
+)
+--
+INSERT INTO names (name) SELECT DISTINCT name FROM packages
+--
+DROP TABLE publishers
+--
+DROP TABLE revisions
+--
+CREATE INDEX packages_by_age ON packages (created_at, id, project_id)
+--
+CREATE INDEX packages_by_name ON packages (name, id, project_id)
+--
+CREATE INDEX packages_by_version ON packages (version, id, project_id)
+--
+CREATE INDEX project_packages_by_age ON packages (project_id, created_at)
+--
+CREATE INDEX project_packages_by_name ON packages (project_id, name)
+--
+CREATE INDEX project_packages_by_version ON packages (project_id, version)
+--
+CREATE VIRTUAL TABLE name_search USING fts5 (
+    name, content = 'names', content_rowid = 'id', tokenize = 'trigram', detail = 'none', columnsize = 0
+)
+--
+INSERT INTO name_search (name_search) VALUES ('rebuild')
+--
+INSERT INTO name_search_end (name_id) SELECT ifnull(max(id), 0) FROM names
+--
+CREATE TRIGGER names_inserted AFTER INSERT ON names WHEN NEW.id >= (SELECT name_id FROM name_search_end) + 256 BEGIN
+    INSERT INTO name_search (rowid, name) SELECT id, name FROM names WHERE id > (SELECT name_id FROM name_search_end);
+    UPDATE name_search_end SET name_id = NEW.id;
+END
+--
+CREATE TRIGGER names_deleted AFTER DELETE ON names WHEN OLD.id <= (SELECT name_id FROM name_search_end) BEGIN
+    INSERT INTO name_search (name_search, rowid, name) VALUES ('delete', OLD.id, OLD.name);
+END
+--
+CREATE TRIGGER project_revisions_inserted AFTER INSERT ON project_revisions BEGIN
+    INSERT INTO root_revisions (name, root, revision)
+    SELECT NEW.name, root, NEW.revision FROM project_roots WHERE project_id = NEW.project_id
+    ON CONFLICT (name, root) DO UPDATE SET revision = excluded.revision;
+END
+--
+CREATE TRIGGER project_revisions_updated AFTER UPDATE ON project_revisions BEGIN
+    INSERT INTO root_revisions (name, root, revision)
+    SELECT NEW.name, root, NEW.revision FROM project_roots WHERE project_id = NEW.project_id
+    ON CONFLICT (name, root) DO UPDATE SET revision = excluded.revision;
+END
+--
+CREATE TRIGGER project_revisions_deleted AFTER DELETE ON project_revisions BEGIN
+    INSERT INTO root_revisions (name, root, revision)
+    SELECT OLD.name, root, random() FROM project_roots WHERE project_id = OLD.project_id
+    ON CONFLICT (name, root) DO UPDATE SET revision = excluded.revision;
+END
+--
+CREATE TRIGGER packages_inserted AFTER INSERT ON packages BEGIN
+    INSERT INTO projects (id, path, package_count) VALUES (NEW.project_id, '', 1)
+    ON CONFLICT (id) DO UPDATE SET package_count = package_count + 1;
+    INSERT INTO names (name) SELECT NEW.name WHERE NOT EXISTS (SELECT 1 FROM names WHERE name = NEW.name);
+    INSERT INTO project_revisions (name, project_id, revision)
+    SELECT page.name, NEW.project_id, random() FROM (SELECT NEW.normalized_name AS name UNION ALL SELECT '') page
+    WHERE NOT EXISTS (SELECT 1 FROM project_revisions WHERE name = NEW.normalized_name AND project_id = NEW.project_id)
+    ON CONFLICT (name, project_id) DO UPDATE SET revision = excluded.revision;
+END
+--
+CREATE TRIGGER packages_deleted AFTER DELETE ON packages BEGIN
+    UPDATE projects SET package_count = package_count - 1 WHERE id = OLD.project_id;
+    DELETE FROM names WHERE name = OLD.name AND NOT EXISTS (SELECT 1 FROM packages WHERE name = OLD.name);
+    UPDATE project_revisions SET revision = random() WHERE name = OLD.normalized_name AND project_id = OLD.project_id;
+    UPDATE project_revisions SET revision = random() WHERE name = '' AND project_id = OLD.project_id
+    AND NOT EXISTS (SELECT 1 FROM packages WHERE project_id = OLD.project_id AND normalized_name = OLD.normalized_name);
+    DELETE FROM project_revisions WHERE name = OLD.normalized_name AND project_id = OLD.project_id
+    AND NOT EXISTS (SELECT 1 FROM packages WHERE project_id = OLD.project_id AND normalized_name = OLD.normalized_name);
+    DELETE FROM project_revisions WHERE name = '' AND project_id = OLD.project_id
+    AND NOT EXISTS (SELECT 1 FROM packages WHERE project_id = OLD.project_id);
+END
+--
+CREATE TRIGGER packages_updated AFTER UPDATE OF version, canonical_version, yanked ON packages BEGIN
+    UPDATE project_revisions SET revision = random() WHERE name = NEW.normalized_name AND project_id = NEW.project_id;
+END
+--
+CREATE TRIGGER packages_renamed AFTER UPDATE OF name ON packages BEGIN
+    INSERT INTO names (name) SELECT NEW.name WHERE NOT EXISTS (SELECT 1 FROM names WHERE name = NEW.name);
+    DELETE FROM names WHERE name = OLD.name AND NOT EXISTS (SELECT 1 FROM packages WHERE name = OLD.name);
+    UPDATE project_revisions SET revision = random() WHERE name = NEW.normalized_name AND project_id = NEW.project_id;
+END
+--
+CREATE TRIGGER packages_moved AFTER UPDATE OF project_id, normalized_name ON packages BEGIN
+    UPDATE projects SET package_count = package_count - 1 WHERE id = OLD.project_id;
+    INSERT INTO projects (id, path, package_count) VALUES (NEW.project_id, '', 1)
+    ON CONFLICT (id) DO UPDATE SET package_count = package_count + 1;
+    INSERT INTO project_revisions (name, project_id, revision)
+    SELECT NEW.normalized_name, NEW.project_id, random() UNION ALL SELECT '', NEW.project_id, random() WHERE true
+    ON CONFLICT (name, project_id) DO UPDATE SET revision = excluded.revision;
+    UPDATE project_revisions SET revision = random()
+    WHERE name IN (OLD.normalized_name, '') AND project_id = OLD.project_id;
+    DELETE FROM project_revisions WHERE name = OLD.normalized_name AND project_id = OLD.project_id
+    AND NOT EXISTS (SELECT 1 FROM packages WHERE project_id = OLD.project_id AND normalized_name = OLD.normalized_name);
+    DELETE FROM project_revisions WHERE name = '' AND project_id = OLD.project_id
+    AND NOT EXISTS (SELECT 1 FROM packages WHERE project_id = OLD.project_id);
+END
+--
+CREATE TRIGGER files_inserted AFTER INSERT ON files BEGIN
+    UPDATE project_revisions SET revision = random()
+    WHERE (name, project_id) = (SELECT normalized_name, project_id FROM packages WHERE id = NEW.package_id);
+END
+--
+CREATE TRIGGER files_deleted AFTER DELETE ON files BEGIN
+    UPDATE project_revisions SET revision = random()
+    WHERE (name, project_id) = (SELECT normalized_name, project_id FROM packages WHERE id = OLD.package_id);
+END
+--
+CREATE TRIGGER files_updated AFTER UPDATE ON files BEGIN
+    UPDATE project_revisions SET revision = random()
+    WHERE (name, project_id) = (SELECT normalized_name, project_id FROM packages WHERE id = OLD.package_id);
+    UPDATE project_revisions SET revision = random()
+    WHERE (name, project_id) = (SELECT normalized_name, project_id FROM packages WHERE id = NEW.package_id);
+END
+--
+CREATE TRIGGER statuses_inserted AFTER INSERT ON statuses BEGIN
+    UPDATE project_revisions SET revision = random() WHERE name = NEW.name AND project_id = NEW.project_id;
+END
+--
+CREATE TRIGGER statuses_deleted AFTER DELETE ON statuses BEGIN
+    UPDATE project_revisions SET revision = random() WHERE name = OLD.name AND project_id = OLD.project_id;
+END
+--
+CREATE TRIGGER statuses_updated AFTER UPDATE ON statuses BEGIN
+    UPDATE project_revisions SET revision = random() WHERE name = OLD.name AND project_id = OLD.project_id;
+    UPDATE project_revisions SET revision = random() WHERE name = NEW.name AND project_id = NEW.project_id;
+END
+"""
+
+# What was released stays as it is: a change of the schema is another step. Statements are separated by a line of two
+# dashes, because a trigger contains semicolons.
+_STEPS = (_TABLES, _CORE_METADATA, _LISTS_AND_REVISIONS)
 
 SCHEMA_VERSION = len(_STEPS)
-"""Kept in ``PRAGMA user_version``."""
+"""The value of ``PRAGMA user_version``."""
 
 
 class UnknownSchema(RegistryError):
-    """Says that a file was made by a newer version of this package, or is no catalogue."""
+    """A file was created by a newer version of this package, or is not a catalogue."""
 
     def __init__(self, path: str, found: int) -> None:
         super().__init__(path, found)
@@ -81,20 +319,33 @@ class UnknownSchema(RegistryError):
         self.found = found
 
     def __str__(self) -> str:
-        return f"{self.path} has the schema version {self.found}, and this program knows {SCHEMA_VERSION}"
+        return f"{self.path} has the schema version {self.found}, this program knows versions up to {SCHEMA_VERSION}"
 
 
-def make_schema(connection: sqlite3.Connection, path: str) -> None:
-    """Make the tables that are missing, within the transaction of the caller.
+def require_features(connection: sqlite3.Connection) -> None:
+    """Check the SQLite library that Python uses.
 
-    :raises UnknownSchema: if the file was made by a newer version of this package, or is no catalogue.
+    :raises RegistryError: if it cannot search names by trigrams.
+    """
+    has_fts5 = connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'").fetchone()
+    if sqlite3.sqlite_version_info < _REQUIRED_SQLITE or not has_fts5:
+        raise RegistryError(
+            f"Python's sqlite3 module uses SQLite {sqlite3.sqlite_version} {'with' if has_fts5 else 'without'} FTS5; "
+            "the catalogue needs SQLite 3.34 or newer with FTS5: install such a library, or a Python that contains one"
+        )
+
+
+def migrate(connection: sqlite3.Connection, path: str) -> None:
+    """Create the tables that are missing, within the transaction of the caller.
+
+    :raises UnknownSchema: if the file was created by a newer version of this package, or is not a catalogue.
     """
     found: int = connection.execute("PRAGMA user_version").fetchone()[0]
     is_new = not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
     if found not in ((0,) if is_new else range(1, SCHEMA_VERSION + 1)):
         raise UnknownSchema(path, found)
     for step in _STEPS[found:]:
-        for statement in step.split(";\n"):
+        for statement in step.split("\n--\n"):
             connection.execute(statement)
-    # Written each time, so that a catalogue that cannot be written is found now and not by an upload.
+    # Written at each start, so that a read-only file is noticed now and not by the first upload.
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

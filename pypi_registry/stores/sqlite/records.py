@@ -1,0 +1,179 @@
+"""Reading and writing a whole catalogue as records."""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from packaging.utils import canonicalize_version
+
+from pypi_registry._paths import root_of
+from pypi_registry.model import PackageFile
+from pypi_registry.storage import (
+    FileRecord,
+    PackageRecord,
+    ProjectRecord,
+    PublicationRecord,
+    Record,
+    StatusRecord,
+)
+from pypi_registry.stores.sqlite.rows import (
+    FILE,
+    PACKAGE,
+    metadata_as_json,
+    microseconds_of,
+    read_file,
+    read_metadata,
+    read_package,
+    read_status,
+)
+
+_PACKAGES = f"SELECT p.metadata, {PACKAGE} FROM packages p"
+_FILES = (
+    f"SELECT c.data, f.identity, {FILE}, {PACKAGE} FROM files f JOIN packages p ON p.id = f.package_id "
+    "LEFT JOIN core_metadata c ON c.file_id = f.id"
+)
+
+
+def read_all(connection: sqlite3.Connection) -> Iterator[Record]:
+    """Yield every record; a package before its files, a project before its packages."""
+    for id_, path in connection.execute("SELECT id, path FROM projects WHERE path != '' ORDER BY id"):
+        yield ProjectRecord(id_, path)
+    for row in connection.execute(f"{_PACKAGES} ORDER BY p.id"):
+        yield _package_record(row)
+    for row in connection.execute(f"{_FILES} ORDER BY f.id"):
+        yield _file_record(row)
+    for id_, name, *status in connection.execute("SELECT project_id, name, status, reason FROM statuses"):
+        yield StatusRecord(id_, name, read_status(*status))
+    for name, root, id_ in connection.execute("SELECT name, root, project_id FROM publications"):
+        yield PublicationRecord(name, root, id_)
+
+
+def restore(connection: sqlite3.Connection, record: Record) -> None:
+    """Write a record with its ids, within the transaction of the caller.
+
+    :raises ValueError: if another record has its id or its file name, or the package of a file is missing.
+    """
+    try:
+        match record:
+            case ProjectRecord():
+                _restore_project(connection, record)
+            case PackageRecord():
+                _restore_package(connection, record)
+            case FileRecord():
+                _restore_file(connection, record)
+            case StatusRecord():
+                _restore_status(connection, record)
+            case PublicationRecord():
+                _restore_publication(connection, record)
+    except sqlite3.IntegrityError as error:
+        raise ValueError(f"another record is in conflict with {record}: {error}") from error
+
+
+def insert_file(
+    connection: sqlite3.Connection, file: PackageFile, core_metadata: bytes | None, identity: str | None = None
+) -> PackageFile:
+    """Insert a file with its core metadata; an id of 0 means a fresh one. Return the file with its id.
+
+    :raises sqlite3.IntegrityError: if the project has a file with this name, or another file has the id.
+    """
+    id_ = connection.execute(
+        "INSERT INTO files (id, package_id, project_id, filename, size, sha256, md5, blake2_256, requires_python, "
+        "uploaded_at, blob_key, core_metadata_sha256, uploaded_by, identity) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            file.id or None,
+            file.package.id,
+            file.package.project_id,
+            file.filename,
+            file.size,
+            file.digests.sha256,
+            file.digests.md5,
+            file.digests.blake2_256,
+            file.requires_python,
+            microseconds_of(file.uploaded_at),
+            file.blob_key,
+            file.core_metadata_sha256,
+            file.uploaded_by,
+            identity,
+        ),
+    ).lastrowid
+    assert id_ is not None
+    if core_metadata is not None:
+        connection.execute("INSERT INTO core_metadata (file_id, data) VALUES (?, ?)", (id_, core_metadata))
+    return replace(file, id=id_)
+
+
+def _restore_project(connection: sqlite3.Connection, record: ProjectRecord) -> None:
+    connection.execute(
+        "INSERT INTO projects (id, path) VALUES (?, ?) "
+        "ON CONFLICT (id) DO UPDATE SET path = excluded.path WHERE path = ''",
+        (record.id, record.path),
+    )
+    if connection.execute("SELECT path FROM projects WHERE id = ?", (record.id,)).fetchone() != (record.path,):
+        raise ValueError(f"another project has the id {record.id}")
+    _insert_root(connection, record.id, root_of(record.path))
+
+
+def _restore_package(connection: sqlite3.Connection, record: PackageRecord) -> None:
+    package = record.package
+    row = connection.execute(f"{_PACKAGES} WHERE p.id = ?", (package.id,)).fetchone()
+    if row is not None and _package_record(row) == record:
+        return
+    connection.execute(
+        "INSERT INTO packages (id, project_id, name, normalized_name, version, canonical_version, metadata, "
+        "created_at, yanked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            package.id,
+            package.project_id,
+            package.name,
+            package.normalized_name,
+            package.version,
+            canonicalize_version(package.version),
+            metadata_as_json(record.metadata),
+            microseconds_of(package.created_at),
+            package.yanked,
+        ),
+    )
+
+
+def _restore_file(connection: sqlite3.Connection, record: FileRecord) -> None:
+    file = record.file
+    row = connection.execute(f"{_FILES} WHERE f.id = ?", (file.id,)).fetchone()
+    if row is not None and _file_record(row) == record:
+        return
+    statement = "SELECT 1 FROM packages WHERE id = ? AND project_id = ?"
+    if not connection.execute(statement, (file.package.id, file.package.project_id)).fetchone():
+        raise ValueError(f"the package of {file.filename} is missing")
+    insert_file(connection, file, record.core_metadata, record.identity)
+
+
+def _restore_status(connection: sqlite3.Connection, record: StatusRecord) -> None:
+    connection.execute(
+        "INSERT INTO statuses (project_id, name, status, reason) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (project_id, name) DO UPDATE SET status = excluded.status, reason = excluded.reason "
+        "WHERE (status, reason) != (excluded.status, excluded.reason)",
+        (record.project_id, record.name, record.status.status, record.status.reason),
+    )
+
+
+def _restore_publication(connection: sqlite3.Connection, record: PublicationRecord) -> None:
+    connection.execute(
+        "INSERT OR IGNORE INTO publications (name, root, project_id) VALUES (?, ?, ?)",
+        (record.name, record.root, record.project_id),
+    )
+    _insert_root(connection, record.project_id, record.root)
+
+
+def _insert_root(connection: sqlite3.Connection, project_id: int, root: str) -> None:
+    connection.execute("INSERT OR IGNORE INTO project_roots (project_id, root) VALUES (?, ?)", (project_id, root))
+
+
+def _package_record(row: Any) -> PackageRecord:
+    metadata, *package = row
+    return PackageRecord(read_package(*package), read_metadata(metadata))
+
+
+def _file_record(row: Any) -> FileRecord:
+    core_metadata, identity, *file = row
+    return FileRecord(read_file(*file), None if core_metadata is None else bytes(core_metadata), identity)
