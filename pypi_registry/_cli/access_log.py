@@ -22,7 +22,7 @@ class AccessLog:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         started = time.perf_counter()
-        status, length = "-", "-"
+        status, length = "500", "-"  # what the server responds if the application raises an exception
 
         def note(line: str, headers: Headers, /, *exc_info: Any) -> Any:
             nonlocal status, length

@@ -38,7 +38,7 @@ class Options:
 def serve(options: Options) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    :raises InvalidSetting: if the configuration is wrong.
+    :raises InvalidConfig: if the configuration is wrong.
     :raises UnusableData: if the data folder or its catalogue belongs to another program.
     :raises OSError: if a folder, the configuration, the port or the standard output cannot be used; its ``filename``
         is the name of it.
@@ -114,14 +114,14 @@ def _greeting(host: str, port: int, secret: str | None) -> str:
     text = ""
     if secret is not None:
         reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
-        place = f"{_url_host(reachable)}:{port}{API_PREFIX}/projects/{PROJECT}/packages/pypi"
+        url = f"{_url_host(reachable)}:{port}{API_PREFIX}/projects/{PROJECT}/packages/pypi"
         text = (
             "The first token, shown only this once:\n\n"
             f"{secret}\n\n"
             "Publish:\n\n"
-            f"twine upload --repository-url http://{place} --username {USER} --password {secret} dist/*\n\n"
+            f"twine upload --repository-url http://{url} --username {USER} --password {secret} dist/*\n\n"
             "Install:\n\n"
-            f"pip install --index-url http://{USER}:{secret}@{place}/simple {EXAMPLE}\n\n"
+            f"pip install --index-url http://{USER}:{secret}@{url}/simple {EXAMPLE}\n\n"
         )
     return f"{text}Serving on http://{_url_host(host)}:{port}{API_PREFIX}/\n"
 

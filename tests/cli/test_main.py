@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from pypi_registry import __version__
-from pypi_registry.__main__ import main
 from pypi_registry._cli.data_folder import DataFolder
+from pypi_registry._cli.main import main
 from pypi_registry._cli.server import Server
 from pypi_registry.accounts import Accounts
 from pypi_registry.auth import Ability, AuthScheme, Credentials
@@ -23,7 +23,7 @@ from pypi_registry.stores.sqlite import SQLiteCatalogue
 
 @pytest.fixture(autouse=True)
 def an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, into which nothing may be put by accident."""
+    """The current folder, in which nothing may be created by accident."""
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -32,7 +32,7 @@ def an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def no_server_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a start that should have been refused an error, and not a test without an end."""
+    """Let a start that should have been refused fail the test, instead of serving for ever."""
 
     def run(server: Server, ready: object) -> None:
         raise AssertionError("it serves")
@@ -42,28 +42,28 @@ def no_server_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
-    """Run a command that must end with status 2 and one line; give the line."""
+    """Run a command that must end with status 2 and one line; return the line."""
     assert main([*map(str, arguments)]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("pypi_registry: ") and err.endswith("\n") and err.count("\n") == 1, err
-    return err.removeprefix("pypi_registry: ").rstrip("\n")
+    assert err.startswith("pypi-registry: ") and err.endswith("\n") and err.count("\n") == 1, err
+    return err.removeprefix("pypi-registry: ").rstrip("\n")
 
 
 def usage_error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """Run a command whose arguments are wrong; give the last line, after the usage."""
+    """Run a command whose arguments are wrong; return the last line, after the usage."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
     out, err = capsys.readouterr()
-    assert out == "" and err.startswith("usage: python -m pypi_registry")
+    assert out == "" and err.startswith("usage: pypi-registry")
     return str(err.splitlines()[-1])
 
 
-# serve: what cannot be
+# serve: starts that are refused
 
 
-def test_a_port_in_use_is_refused_before_anything_is_made(
+def test_a_port_in_use_is_refused_before_anything_is_created(
     capsys: pytest.CaptureFixture[str], an_empty_folder: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -74,7 +74,7 @@ def test_a_port_in_use_is_refused_before_anything_is_made(
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", 64 * "a" + ".example", "a..example"])
-def test_a_host_that_is_not_here_is_refused(
+def test_an_address_of_another_machine_is_refused(
     capsys: pytest.CaptureFixture[str], an_empty_folder: Path, host: str
 ) -> None:
     assert refusal(capsys, "serve", "--host", host, "--port", "0").startswith(f"{host}:0: ")
@@ -97,7 +97,7 @@ def test_data_that_is_a_file_is_named(capsys: pytest.CaptureFixture[str], tmp_pa
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="modes do not bind root")
 @pytest.mark.parametrize("mode", [0o000, 0o500])
-def test_a_folder_that_may_not_be_used_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path, mode: int) -> None:
+def test_a_folder_without_permission_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path, mode: int) -> None:
     data = tmp_path / "data"
     data.mkdir(mode=mode)
     line = refusal(capsys, "serve", "--port", "0", "--data", data)
@@ -105,7 +105,7 @@ def test_a_folder_that_may_not_be_used_is_named(capsys: pytest.CaptureFixture[st
     assert line.startswith(str(data)) and line.endswith("Permission denied")
 
 
-def test_a_folder_that_may_not_be_used_is_named_whoever_asks(
+def test_a_folder_that_may_not_be_created_is_named(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def forbidden(path: Path, *_: object, **__: object) -> None:
@@ -116,12 +116,14 @@ def test_a_folder_that_may_not_be_used_is_named_whoever_asks(
     assert refusal(capsys, "serve", "--port", "0", "--data", data) == f"{data}: Permission denied"
 
 
-def test_a_folder_of_somebody_else_is_refused_and_untouched(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_folder_of_another_program_is_refused_and_unchanged(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     theirs = tmp_path / "theirs"
     (theirs / "tmp").mkdir(parents=True)
     (theirs / "tmp" / "file").write_bytes(b"precious")
     line = refusal(capsys, "serve", "--port", "0", "--data", theirs)
-    assert line == f"{theirs}: this holds a tmp/ with files, and is no data folder of this program"
+    assert line == f"{theirs}: this has a tmp/ with files, and is no data folder of this program"
     assert [*theirs.rglob("*")] == [theirs / "tmp", theirs / "tmp" / "file"]
     assert (theirs / "tmp" / "file").read_bytes() == b"precious"
 
@@ -148,7 +150,7 @@ def test_a_file_where_a_folder_is_needed_is_named(
     assert (data / name).read_bytes() == b"precious"
 
 
-def test_a_catalogue_that_is_no_database_is_named_and_untouched(
+def test_a_catalogue_that_is_no_database_is_named_and_unchanged(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     data = DataFolder(tmp_path / "data")
@@ -166,7 +168,7 @@ def test_a_catalogue_that_is_a_folder_is_named(capsys: pytest.CaptureFixture[str
     assert line == f"{data.catalogue}: unable to open database file"
 
 
-def test_a_catalogue_of_a_newer_version_is_named_and_untouched(
+def test_a_catalogue_of_a_newer_version_is_named_and_unchanged(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     data = DataFolder(tmp_path / "data")
@@ -177,7 +179,7 @@ def test_a_catalogue_of_a_newer_version_is_named_and_untouched(
     assert line.startswith(f"{data.catalogue} ") and "999" in line
 
 
-def test_a_refused_start_has_made_no_secret(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_refused_start_creates_no_secret(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     data = DataFolder(tmp_path / "data")
     data.folder.mkdir()
     data.catalogue.write_bytes(1000 * b"no database ")
@@ -213,11 +215,11 @@ def test_a_configuration_that_cannot_be_read_is_named(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         pytest.param("forward_to =", "this is not TOML: ", id="not TOML"),
         pytest.param("x = " + 5000 * "1", "this is not TOML: ", id="an enormous number"),
-        pytest.param("x = " + 5000 * "[", "this is not TOML: ", id="a deep well"),
+        pytest.param("x = " + 5000 * "[", "this is not TOML: ", id="deeply nested"),
         pytest.param("max_file_size = -1", "max_file_size = -1: must be ", id="number out of range"),
         pytest.param("forward_to = 1", "forward_to = 1: must be ", id="wrong type"),
         pytest.param("forward_too = true", "forward_too = (not shown): there is no such key; did you mean", id="key"),
@@ -235,15 +237,15 @@ def test_a_configuration_that_cannot_be_read_is_named(
     ],
 )
 def test_a_mistake_in_the_configuration_is_named_by_file_key_and_value(
-    capsys: pytest.CaptureFixture[str], an_empty_folder: Path, tmp_path: Path, text: str, said: str
+    capsys: pytest.CaptureFixture[str], an_empty_folder: Path, tmp_path: Path, text: str, message: str
 ) -> None:
     config = tmp_path / "registry.toml"
     config.write_text(text, encoding="utf-8")
-    assert refusal(capsys, "serve", "--port", "0", "--config", config).startswith(f"{config}: {said}")
+    assert refusal(capsys, "serve", "--port", "0", "--config", config).startswith(f"{config}: {message}")
     assert not [*an_empty_folder.iterdir()]
 
 
-def test_a_mistake_in_the_folders_own_configuration_is_named_too(
+def test_a_mistake_in_the_configuration_of_the_folder_is_named_too(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     data = DataFolder(tmp_path / "data")
@@ -272,8 +274,8 @@ def test_a_missing_server_is_named_with_what_to_install(
 # token
 
 
-def minted(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[str, str]:
-    """Make a token; give the secret, found as a word of its own, and the table."""
+def created(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[str, str]:
+    """Create a token; return the secret, which must be a word of its own, and the table."""
     assert main(["token", *arguments]) == 0
     out, err = capsys.readouterr()
     assert err == ""
@@ -313,27 +315,29 @@ def paste(config: Path, table: str) -> Accounts:
             id="deploy for reading",
         ),
         pytest.param(["--kind", "job", "--on", "main/packages"], "gitlab-ci-token", "read publish", id="job"),
-        pytest.param(["--expires", "2999-01-01T00:00:00+02:00"], "any", "read publish", id="expiring some day"),
+        pytest.param(["--expires", "2999-01-01T00:00:00+02:00"], "any", "read publish", id="with an expiry"),
         pytest.param(["--name", 'a "name" \\ with\nall of \x7f it: é☃'], "any", "read publish", id="odd name"),
     ],
 )
-def test_a_minted_token_is_pasted_and_works(
+def test_a_created_token_works_after_it_was_pasted(
     capsys: pytest.CaptureFixture[str], config: Path, arguments: list[str], user: str, abilities: str
 ) -> None:
-    secret, table = minted(capsys, *arguments)
+    secret, table = created(capsys, *arguments)
     accounts = paste(config, table)
     project = accounts.project(1)
     assert project
-    principal = accounts.authenticate(Credentials(AuthScheme.BASIC, secret, user), {"REQUEST_METHOD": "GET"})
+    principal = accounts.authenticate(Credentials(AuthScheme.BASIC, secret, user), project, {"REQUEST_METHOD": "GET"})
     assert principal.can(Ability.READ_PACKAGE, project)
     if "publish" in abilities:
-        principal = accounts.authenticate(Credentials(AuthScheme.BASIC, secret, user), {"REQUEST_METHOD": "POST"})
+        principal = accounts.authenticate(
+            Credentials(AuthScheme.BASIC, secret, user), project, {"REQUEST_METHOD": "POST"}
+        )
         assert principal.can(Ability.CREATE_PACKAGE, project)
 
 
-def test_a_minted_table_says_what_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_created_table_has_what_the_options_state(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--name", "ada's laptop", "--user", "ada", "--scope", "read_api", "--expires", "2027-01-01T00:00:00Z"]
-    _, table = minted(capsys, *arguments)
+    _, table = created(capsys, *arguments)
     [token] = tomllib.loads(table)["tokens"]
     digest = token.pop("sha256")
     assert re.fullmatch("[0-9a-f]{64}", digest)
@@ -346,14 +350,14 @@ def test_a_minted_table_says_what_was_asked_for(capsys: pytest.CaptureFixture[st
     }
 
 
-def test_every_minted_secret_is_another_word_that_needs_no_quotes(capsys: pytest.CaptureFixture[str]) -> None:
-    secrets = {minted(capsys)[0] for _ in range(20)}
+def test_created_secrets_differ_and_need_no_quotes(capsys: pytest.CaptureFixture[str]) -> None:
+    secrets = {created(capsys)[0] for _ in range(20)}
     assert len(secrets) == 20
     assert all(re.fullmatch(r"registry-[A-Za-z0-9_-]{40}", secret) for secret in secrets)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--scope", "write"], "the scopes of a personal token are: api, read_api"),
         (["--kind", "job", "--on", "a/b", "--scope", "api"], "the scopes of a job token are: none"),
@@ -364,23 +368,41 @@ def test_every_minted_secret_is_another_word_that_needs_no_quotes(capsys: pytest
         (["--expires", "2027-01-01"], "argument --expires: '2027-01-01' needs an offset, such as Z"),
     ],
 )
-def test_a_token_that_could_not_be_is_refused(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+def test_options_that_contradict_each_other_are_refused(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    assert f"error: {said}" in usage_error(capsys, "token", *arguments)
+    assert f"error: {message}" in usage_error(capsys, "token", *arguments)
 
 
 # The program
 
 
-def test_the_module_is_a_program() -> None:
-    command = [sys.executable, "-m", "pypi_registry"]
-    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
-    assert done.stdout == f"{__version__}\n"
-    done = subprocess.run([*command, "serve", "--config", "none.toml"], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "pypi_registry: none.toml: No such file or directory\n"
+MODULE = [sys.executable, "-m", "pypi_registry"]
+SCRIPT = [str(Path(sys.executable).with_name("pypi-registry"))]
 
 
-def test_without_a_command_it_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "result"),
+    [
+        (["--version"], (0, f"{__version__}\n", "")),
+        (["serve", "--config", "none.toml"], (2, "", "pypi-registry: none.toml: No such file or directory\n")),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("program", [MODULE, SCRIPT], ids=["module", "script"])
+def test_the_module_and_the_console_script_are_programs(
+    program: list[str], arguments: list[str], result: tuple[int, str, str]
+) -> None:
+    done = subprocess.run([*program, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == result
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["token"], ["check"]], ids=lambda words: words[0] if words else "")
+def test_the_module_and_the_console_script_are_the_same_program(command: list[str]) -> None:
+    shown = [subprocess.check_output([*program, *command, "--help"], text=True) for program in (MODULE, SCRIPT)]
+    assert shown[0] == shown[1]
+    assert shown[0].startswith("usage: pypi-registry ")
+
+
+def test_without_a_command_the_usage_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "COMMAND" in usage_error(capsys)

@@ -11,11 +11,13 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from webtest import TestApp
 
 from pypi_registry._cli import serve as module
 from pypi_registry._cli import watch
+from pypi_registry._cli.access_log import AccessLog
 from pypi_registry._cli.serve import Options, serve
-from pypi_registry._cli.site import AccessLog
+from pypi_registry._cli.site import Site
 
 SECRET = "registry-of-the-first-start"
 
@@ -30,7 +32,7 @@ SECRET = "registry-of-the-first-start"
         pytest.param("::", "[::]", "[::1]", id="every address of version 6"),
     ],
 )
-def test_the_printed_lines_can_be_pasted_whatever_the_address(host: str, served: str, reached: str) -> None:
+def test_the_printed_lines_can_be_pasted_for_every_address(host: str, served: str, reached: str) -> None:
     stream = io.StringIO()
     module._announce(stream, host, 8080, SECRET)
     lines = stream.getvalue().splitlines()
@@ -44,7 +46,7 @@ def test_the_printed_lines_can_be_pasted_whatever_the_address(host: str, served:
     assert SECRET in stream.getvalue().split(), "the secret is a word of its own"
 
 
-def test_without_a_new_secret_the_address_is_all_that_is_printed() -> None:
+def test_without_a_new_secret_only_the_address_is_printed() -> None:
     stream = io.StringIO()
     module._announce(stream, "127.0.0.1", 8080, None)
     assert stream.getvalue() == "Serving on http://127.0.0.1:8080/api/v4/\n"
@@ -69,7 +71,7 @@ class Full(io.StringIO):
 
 
 class Gone(io.StringIO):
-    """A pipe that nobody reads."""
+    """A pipe whose reader has closed it."""
 
     def flush(self) -> None:
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
@@ -80,7 +82,7 @@ class Gone(io.StringIO):
     [(Full(), errno.ENOSPC), (Gone(), errno.EPIPE), pytest.param(None, errno.EBADF, id="closed")],
     ids=lambda value: type(value).__name__,
 )
-def test_a_token_that_cannot_be_told_is_made_again(
+def test_a_token_that_cannot_be_printed_is_created_again_by_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: io.StringIO | None, reason: int
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", None)
@@ -90,20 +92,20 @@ def test_a_token_that_cannot_be_told_is_made_again(
         serve(options)
     assert (caught.value.errno, caught.value.filename) == (reason, "the standard output")
     assert not (options.data / "registry.toml").exists()
-    told: list[object] = []
+    announced: list[object] = []
 
     def announce(stream: object, host: str, port: int, secret: str | None) -> None:
-        told.append(secret)
+        announced.append(secret)
         Thread(target=os.kill, args=(os.getpid(), signal.SIGTERM)).start()
 
     monkeypatch.setattr(module, "_announce", announce)
     serve(options)
     serve(options)
-    assert str(told[0]).startswith("registry-")
-    assert told[1:] == [None]
+    assert str(announced[0]).startswith("registry-")
+    assert announced[1:] == [None]
 
 
-def test_a_configuration_that_was_there_stays_whatever_cannot_be_told(
+def test_an_existing_configuration_stays_if_the_address_cannot_be_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", None)
@@ -118,8 +120,8 @@ def test_a_configuration_that_was_there_stays_whatever_cannot_be_told(
 
 @pytest.fixture
 def stopping_when(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], bool]], None]:
-    """Give a function that makes the next `serve` stop once a condition holds, or after some seconds."""
-    monkeypatch.setattr(tempfile, "tempdir", None)  # what a server sets is taken back with it
+    """Return a function that stops the next `serve` when a condition holds, or after some seconds."""
+    monkeypatch.setattr(tempfile, "tempdir", None)  # undoes what a server sets
 
     def arrange(condition: Callable[[], bool]) -> None:
         def wait() -> None:
@@ -133,7 +135,7 @@ def stopping_when(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], boo
     return arrange
 
 
-def test_a_change_while_it_starts_is_taken_up_too(
+def test_a_change_during_the_start_is_reloaded_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopping_when: Callable[[Callable[[], bool]], None]
 ) -> None:
     monkeypatch.setattr(watch, "INTERVAL", 0.01)
@@ -142,11 +144,53 @@ def test_a_change_while_it_starts_is_taken_up_too(
     monkeypatch.setattr(sys, "stderr", err)
     config.write_text("forward_to = false", encoding="utf-8")
 
-    def edit_and_log(*arguments: object) -> AccessLog:  # the configuration has been read by now
+    def edit_and_log(*arguments: object) -> AccessLog:  # the configuration was read before
         config.write_text("forward_to = true", encoding="utf-8")
         return AccessLog(*arguments)  # type: ignore[arg-type]  # as they came
 
     monkeypatch.setattr(module, "AccessLog", edit_and_log)
-    stopping_when(lambda: "taken up" in err.getvalue())
+    stopping_when(lambda: "reloaded" in err.getvalue())
     serve(Options("127.0.0.1", 0, config, tmp_path / "data"))
-    assert err.getvalue() == f"{config}: taken up\n"
+    assert err.getvalue() == f"{config}: reloaded\n"
+
+
+CONFIG = """\
+forward_to = "https://mirror.example/simple"
+max_file_size = 1000
+reserved = ["acme-*"]
+projects = [{ id = 1, path = "acme/tools", visibility = "public" }]
+"""
+
+
+def test_serve_obeys_the_whole_configuration_also_after_a_reload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopping_when: Callable[[Callable[[], bool]], None]
+) -> None:
+    monkeypatch.setattr(watch, "INTERVAL", 0.01)
+    monkeypatch.setattr(watch, "QUIET", 0.05)
+    err, config = io.StringIO(), tmp_path / "registry.toml"
+    monkeypatch.setattr(sys, "stderr", err)
+    config.write_text(CONFIG, encoding="utf-8")
+    sites: list[Site] = []
+    forwarded: list[dict[str, int]] = []
+
+    def keep(site: Site, *arguments: object) -> AccessLog:
+        sites.append(site)
+        return AccessLog(site, *arguments)  # type: ignore[arg-type]  # as they came
+
+    def forwarded_names() -> dict[str, int]:
+        client = TestApp(sites[0])
+        names = ["acme-secret", "beta-secret", "requests"]
+        pages = {name: f"/api/v4/projects/1/packages/pypi/simple/{name}/" for name in names}
+        return {name: client.get(page, status="*").status_int for name, page in pages.items()}
+
+    def edit_and_wait() -> bool:
+        if not forwarded:
+            forwarded.append(forwarded_names())
+            config.write_text(CONFIG.replace("acme-*", "beta-*"), encoding="utf-8")
+        return "reloaded" in err.getvalue()
+
+    monkeypatch.setattr(module, "AccessLog", keep)
+    stopping_when(edit_and_wait)
+    serve(Options("127.0.0.1", 0, config, tmp_path / "data"))
+    assert forwarded == [{"acme-secret": 404, "beta-secret": 302, "requests": 302}]
+    assert forwarded_names() == {"acme-secret": 302, "beta-secret": 404, "requests": 302}

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 import pytest
 
 from pypi_registry._cli import server
+from pypi_registry._cli.access_log import AccessLog
 from pypi_registry._cli.server import Server, listen
-from pypi_registry._cli.site import AccessLog
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ PATIENCE = 10.0
 # The socket
 
 
-def test_port_0_is_any_that_is_free() -> None:
+def test_port_0_chooses_a_free_port() -> None:
     with listen(LOCAL, 0) as first, listen(LOCAL, 0) as second:
         assert first.getsockname()[0] == LOCAL
         assert len({0, first.getsockname()[1], second.getsockname()[1]}) == 3
@@ -42,13 +42,13 @@ def test_a_port_in_use_is_named() -> None:
     assert (raised.value.errno, raised.value.filename) == (errno.EADDRINUSE, f"{LOCAL}:{port}")
 
 
-def test_of_two_that_start_at_once_on_a_port_one_is_refused_at_once() -> None:
+def test_of_two_servers_that_listen_on_one_port_the_second_is_refused() -> None:
     with listen(LOCAL, 0) as first, pytest.raises(OSError) as raised:
         listen(LOCAL, first.getsockname()[1]).close()
     assert raised.value.errno == errno.EADDRINUSE
 
 
-def test_a_port_is_free_again_though_its_connections_linger() -> None:
+def test_a_port_is_free_again_while_its_old_connections_linger() -> None:
     with listen(LOCAL, 0) as first:
         first.listen()
         port = first.getsockname()[1]
@@ -59,7 +59,7 @@ def test_a_port_is_free_again_though_its_connections_linger() -> None:
     listen(LOCAL, port).close()
 
 
-def test_a_host_that_nobody_knows_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_host_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -74,7 +74,7 @@ def test_a_host_that_nobody_knows_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 class Application:
-    """Says hello; waits at ``/wait`` until it is let go; tells at ``/body`` how much it was sent."""
+    """Responds hello; waits at ``/wait`` for `go`; responds at ``/body`` with the number of bytes that it received."""
 
     def __init__(self) -> None:
         self.reached, self.go = threading.Event(), threading.Event()
@@ -91,7 +91,7 @@ class Application:
 
 
 class Running:
-    """A server that runs in the main thread, as it must, while a test acts as its client in another."""
+    """A server that runs in the main thread, as signals require, while a test is its client in another thread."""
 
     def __init__(self, application: Application, server: Server, log: io.StringIO) -> None:
         self.application = application
@@ -100,7 +100,7 @@ class Running:
         self.log = log
 
     def run(self, act: Callable[[], T]) -> T:
-        """Serve until what a test does has sent a signal; give what it gave."""
+        """Serve until `act` has sent a signal; return its result."""
         acting: list[Future[T]] = []
         with ThreadPoolExecutor(1) as pool:
             self.server.run(lambda: acting.append(pool.submit(self._end_by_a_signal, act)))
@@ -145,22 +145,22 @@ def stop(number: signal.Signals = signal.SIGTERM) -> None:
 
 
 @pytest.fixture(autouse=True)
-def signals_are_nobody_elses() -> Iterator[None]:
-    """Make a signal that the server does not take an error of the test, and not the end of all tests."""
+def signals_are_restored() -> Iterator[None]:
+    """Let a signal that the server does not handle fail the test, instead of ending all tests."""
 
-    def untaken(number: int, frame: object) -> None:
-        raise AssertionError(f"nobody took signal {number}")
+    def unhandled(number: int, frame: object) -> None:
+        raise AssertionError(f"signal {number} was not handled")
 
-    before = {number: signal.signal(number, untaken) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, unhandled) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
-    assert all(signal.getsignal(number) is untaken for number in before), "the server did not give them back"
+    assert all(signal.getsignal(number) is unhandled for number in before), "the server did not restore them"
     for number, disposition in before.items():
         signal.signal(number, disposition)
 
 
 @pytest.fixture
 def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Running:
-    monkeypatch.setattr(tempfile, "tempdir", None)  # what a server sets is taken back with it
+    monkeypatch.setattr(tempfile, "tempdir", None)  # undoes what a server sets
     monkeypatch.setattr(server, "GRACE", PATIENCE / 2)
     application, stream = Application(), io.StringIO()
     log = AccessLog(application, stream)
@@ -168,7 +168,7 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Running:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_it_serves_until_a_signal_comes(running: Running, number: signal.Signals) -> None:
+def test_it_serves_until_a_signal(running: Running, number: signal.Signals) -> None:
     def act() -> list[int]:
         statuses = [running.get("/a"), running.get("/b")]
         stop(number)
@@ -178,20 +178,20 @@ def test_it_serves_until_a_signal_comes(running: Running, number: signal.Signals
     assert running.lines() == ['"GET /a" 200', '"GET /b" 200']
 
 
-def test_afterwards_the_port_is_closed(running: Running) -> None:
+def test_the_port_is_closed_after_a_signal(running: Running) -> None:
     running.run(lambda: running.get("/"))
     with pytest.raises(ConnectionRefusedError), running.connected():
         pass
 
 
-def test_it_accepts_connections_from_the_moment_it_is_made(running: Running) -> None:
+def test_it_accepts_connections_as_soon_as_it_is_created(running: Running) -> None:
     with running.connected() as early:
         early.sendall(request("/"))
         assert running.run(lambda: answer(early)) == (200, b"hello")
 
 
 @pytest.mark.parametrize("clients", [1, 5])
-def test_requests_that_had_come_when_the_signal_came_are_answered(running: Running, clients: int) -> None:
+def test_requests_that_arrived_before_the_signal_are_answered(running: Running, clients: int) -> None:
     connections = [socket.create_connection(running.address, timeout=PATIENCE) for _ in range(clients)]
     try:
         for connection in connections:
@@ -203,9 +203,9 @@ def test_requests_that_had_come_when_the_signal_came_are_answered(running: Runni
             connection.close()
 
 
-def test_they_are_answered_though_somebody_who_came_before_them_has_gone(running: Running) -> None:
+def test_queued_requests_are_answered_although_an_earlier_client_has_disconnected(running: Running) -> None:
     with running.connected():
-        pass  # and gone
+        pass  # disconnected again
     with running.connected() as first, running.connected() as second:
         for connection in (first, second):
             connection.sendall(request("/"))
@@ -213,7 +213,7 @@ def test_they_are_answered_though_somebody_who_came_before_them_has_gone(running
         assert [answer(connection)[0] for connection in (first, second)] == [200, 200]
 
 
-def test_a_request_at_work_is_answered_after_the_signal(running: Running) -> None:
+def test_a_request_in_progress_is_answered_after_the_signal(running: Running) -> None:
     def act() -> tuple[int, bytes]:
         with running.connected() as connection:
             connection.sendall(request("/wait"))
@@ -230,7 +230,7 @@ def test_a_request_that_is_arriving_is_answered_after_the_signal(running: Runnin
     def act() -> tuple[int, bytes]:
         with running.connected() as connection:
             connection.sendall(request("/body", "Content-Length: 10", method="POST") + b"12345")
-            running.get("/")  # what was sent before has arrived by now
+            running.get("/")  # what was sent before has arrived
             stop()
             wait_until_closed(running)
             connection.sendall(b"67890")
@@ -239,11 +239,11 @@ def test_a_request_that_is_arriving_is_answered_after_the_signal(running: Runnin
     assert running.run(act) == (200, b"10")
 
 
-def test_those_who_are_connected_and_ask_for_nothing_do_not_hold_it_up(running: Running) -> None:
+def test_idle_connections_do_not_delay_the_stop(running: Running) -> None:
     def act() -> None:
         with running.connected() as silent, running.connected() as idle:
             idle.sendall(request("/"))
-            assert answer(idle) == (200, b"hello")  # and stays, as HTTP/1.1 does
+            assert answer(idle) == (200, b"hello")  # and is kept open, as in HTTP/1.1
             started = time.monotonic()
             stop()
             assert silent.recv(1) == idle.recv(1) == b""
@@ -252,7 +252,7 @@ def test_those_who_are_connected_and_ask_for_nothing_do_not_hold_it_up(running: 
     running.run(act)
 
 
-def test_who_never_finishes_a_request_is_waited_for_only_so_long(
+def test_an_unfinished_request_delays_the_stop_only_for_the_grace_period(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "GRACE", 0.3)
@@ -268,7 +268,7 @@ def test_who_never_finishes_a_request_is_waited_for_only_so_long(
 
 
 def wait_until_closed(running: Running) -> None:
-    """Wait until the server takes no more connections, as it does once it knows of the signal."""
+    """Wait until the server accepts no more connections, because it has handled the signal."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:
@@ -276,11 +276,11 @@ def wait_until_closed(running: Running) -> None:
                 time.sleep(0.01)
         except ConnectionError:
             return
-    raise AssertionError("it still takes connections")
+    raise AssertionError("it still accepts connections")
 
 
 ENORMOUS = 256 * 1024
-"""Bytes of a head that are too many. Were there one more, it would be thrown away together with the answer."""
+"""Bytes of a head that are too many. With one more, the system would discard it together with the response."""
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ ENORMOUS = 256 * 1024
         pytest.param(request("/secret", "Content-Length: 999999999", method="POST"), 413, '"POST -" 413', id="body"),
     ],
 )
-def test_a_request_that_the_server_answers_itself_has_a_line_and_holds_nothing_up(
+def test_a_request_that_the_server_itself_refuses_is_logged_and_does_not_delay_the_stop(
     running: Running, head: bytes, status: int, line: str
 ) -> None:
     running.server.limit_bodies(1000)
@@ -305,7 +305,7 @@ def test_a_request_that_the_server_answers_itself_has_a_line_and_holds_nothing_u
             connection.sendall(head)
             found = answer(connection)[0]
             connection.settimeout(PATIENCE / 4)
-            assert connection.recv(1) == b""  # a connection that is kept is lost: nobody ever closes it
+            assert connection.recv(1) == b""  # a connection that is kept would never be closed
             return found, time.monotonic()
 
     found, stopped = running.run(act)
@@ -315,8 +315,10 @@ def test_a_request_that_the_server_answers_itself_has_a_line_and_holds_nothing_u
     assert "secret" not in running.log.getvalue()
 
 
-def test_bodies_are_let_in_up_to_a_file_and_a_form_around_it(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "FORM_ROOM", 100)
+def test_the_limit_of_a_body_is_that_of_a_file_and_the_form_around_it(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MAX_FIELDS", 100)
     running.server.limit_bodies(1000)
 
     def post(size: int) -> int:
@@ -332,7 +334,7 @@ def test_bodies_are_let_in_up_to_a_file_and_a_form_around_it(running: Running, m
     assert running.run(act) == [200, 413, 200, 413]
 
 
-def test_a_spool_that_somebody_cleaned_away_is_made_again(running: Running, tmp_path: Path) -> None:
+def test_a_deleted_spool_is_created_again(running: Running, tmp_path: Path) -> None:
     size = 2 * 1024**2
 
     def act() -> tuple[int, bytes]:
@@ -345,7 +347,7 @@ def test_a_spool_that_somebody_cleaned_away_is_made_again(running: Running, tmp_
     assert os.name != "posix" or tmp_path.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_spool_that_cannot_be_made_again_ends_nothing_but_what_needs_it(running: Running, tmp_path: Path) -> None:
+def test_requests_without_a_large_body_succeed_without_a_spool(running: Running, tmp_path: Path) -> None:
     def act() -> int:
         tmp_path.rmdir()
         tmp_path.write_text("in the way", encoding="utf-8")
@@ -354,12 +356,12 @@ def test_a_spool_that_cannot_be_made_again_ends_nothing_but_what_needs_it(runnin
     assert running.run(act) == 200
 
 
-def test_bodies_wait_in_the_spool(running: Running, tmp_path: Path) -> None:
-    made: list[str] = []
+def test_large_bodies_are_stored_in_the_spool(running: Running, tmp_path: Path) -> None:
+    folders: list[str] = []
     ordinary = tempfile.TemporaryFile
 
     def noted(*arguments: Any, **options: Any) -> Any:
-        made.append(tempfile.gettempdir())
+        folders.append(tempfile.gettempdir())
         return ordinary(*arguments, **options)
 
     size = 2 * 1024**2
@@ -371,4 +373,4 @@ def test_bodies_wait_in_the_spool(running: Running, tmp_path: Path) -> None:
             return answer(connection)
 
     assert running.run(act) == (200, str(size).encode())
-    assert made and set(made) == {str(tmp_path)}
+    assert folders and set(folders) == {str(tmp_path)}

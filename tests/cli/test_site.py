@@ -1,5 +1,6 @@
 import io
 import re
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -8,7 +9,8 @@ from webtest import TestApp
 from werkzeug.test import create_environ, run_wsgi_app
 
 from pypi_registry import Registry
-from pypi_registry._cli.site import AccessLog, Site
+from pypi_registry._cli.access_log import AccessLog
+from pypi_registry._cli.site import Site
 from pypi_registry.testing.archives import distribution
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -16,7 +18,7 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 @pytest.fixture
 def site() -> Site:
-    return Site(Registry(forward_to=None))
+    return Site(Registry())
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def client(site: Site) -> TestApp:
 
 
 @pytest.mark.parametrize("host", ["registry.example", "registry.example:8080", "127.0.0.1:8080", "[::1]:8080"])
-def test_the_landing_page_says_how_to_publish_and_to_install_at_this_host(client: TestApp, host: str) -> None:
+def test_the_landing_page_shows_commands_with_the_host_of_the_request(client: TestApp, host: str) -> None:
     page = client.get("/", headers={"Host": host}, status=200)
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert f"twine upload --repository-url http://{host}/api/v4/projects/1/packages/pypi" in page.text
@@ -36,21 +38,21 @@ def test_the_landing_page_says_how_to_publish_and_to_install_at_this_host(client
     assert f"--index-url http://USER:TOKEN@{host}/api/v4/groups/GROUP/-/packages/pypi/simple" in page.text
 
 
-def test_the_landing_page_keeps_the_scheme_of_the_client(client: TestApp) -> None:
+def test_the_landing_page_has_the_scheme_of_the_request(client: TestApp) -> None:
     page = client.get("/", extra_environ={"wsgi.url_scheme": "https", "HTTP_HOST": "registry.example"})
     assert "https://registry.example/api/v4/" in page.text
     assert "http://" not in page.text
 
 
 @pytest.mark.parametrize("host", ["", "a b", '"><script>', "a/b", "evil.example@registry.example", "a:b"])
-def test_a_host_that_is_none_is_not_shown(client: TestApp, host: str) -> None:
+def test_an_invalid_host_is_not_shown(client: TestApp, host: str) -> None:
     environ = {"HTTP_HOST": host, "SERVER_NAME": "registry.example", "SERVER_PORT": "8080"}
     page = client.get("/", extra_environ=environ, status=200)
     assert "http://registry.example:8080/api/v4/" in page.text
     assert not host or host not in page.text
 
 
-def test_the_landing_page_runs_nothing_and_loads_nothing(client: TestApp) -> None:
+def test_the_landing_page_has_no_scripts_and_loads_nothing(client: TestApp) -> None:
     page = client.get("/")
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert not re.search(r"<script|<img|<link|\ssrc=", page.text)
@@ -63,7 +65,7 @@ def test_head_of_the_landing_page_has_its_length_and_no_body(client: TestApp) ->
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-def test_the_landing_page_takes_nothing(client: TestApp, method: str) -> None:
+def test_the_landing_page_refuses_other_methods(client: TestApp, method: str) -> None:
     answer = client.request("/", method=method, status=405)
     assert answer.headers["Allow"] == "GET, HEAD"
     assert answer.json == {"error": "405 Not Allowed"}
@@ -80,7 +82,7 @@ def test_the_landing_page_takes_nothing(client: TestApp, method: str) -> None:
         "/projects/1/packages/pypi/simple/",
     ],
 )
-def test_anything_else_is_not_found(client: TestApp, path: str) -> None:
+def test_other_paths_are_not_found(client: TestApp, path: str) -> None:
     assert client.get(path, status=404).json == {"error": "404 Not Found"}
 
 
@@ -96,7 +98,7 @@ def test_the_registry_is_below_api_v4(client: TestApp) -> None:
     assert client.get("/api/v4", status=404).json == client.get("/api/v4/", status=404).json
 
 
-def test_the_registry_is_told_where_it_is_mounted() -> None:
+def test_the_registry_receives_its_mount_point() -> None:
     seen: list[tuple[str, str]] = []
 
     class Spy(Registry):
@@ -104,25 +106,34 @@ def test_the_registry_is_told_where_it_is_mounted() -> None:
             seen.append((environ["SCRIPT_NAME"], environ["PATH_INFO"]))
             return super().__call__(environ, start_response)
 
-    client = TestApp(Site(Spy(forward_to=None)))
+    client = TestApp(Site(Spy()))
     client.get("/api/v4/projects/1/packages/pypi/simple/")
     client.get("/api/v4/x", extra_environ={"SCRIPT_NAME": "/outer"}, status=404)
     assert seen == [("/api/v4", "/projects/1/packages/pypi/simple/"), ("/outer/api/v4", "/x")]
 
 
-def test_a_replaced_registry_answers_from_the_next_request_on(site: Site, client: TestApp) -> None:
+@pytest.mark.parametrize("prefix", ["", "/api/v4", "/api/v4/projects"])
+def test_a_path_of_very_many_slashes_costs_little(site: Site, prefix: str) -> None:
+    environ = create_environ() | {"PATH_INFO": prefix + 250_000 * "/"}
+    started = time.thread_time()
+    _, status, _ = run_wsgi_app(site, environ)
+    assert status.startswith("404")
+    assert time.thread_time() - started < 2
+
+
+def test_a_new_registry_handles_the_next_request(site: Site, client: TestApp) -> None:
     client.get("/api/v4/projects/1/packages/pypi/simple/absent/", status=404)
     site.registry = Registry(forward_to="https://mirror.example/simple")
     moved = client.get("/api/v4/projects/1/packages/pypi/simple/absent/", status=302)
     assert moved.headers["Location"] == "https://mirror.example/simple/absent/"
 
 
-# The access lines
+# The access log
 
 LINE = re.compile(r'(\S+) (\S+) "([A-Z]+) (\S+)" (\d{3}) (\d+|-) (\d+\.\d{3})\n')
 
 
-def answering(body: bytes, *headers: tuple[str, str]) -> Application:
+def responding(body: bytes, *headers: tuple[str, str]) -> Application:
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         start_response("200 OK", [*headers])
         return [body]
@@ -131,7 +142,7 @@ def answering(body: bytes, *headers: tuple[str, str]) -> Application:
 
 
 class Logged:
-    """A client whose requests are logged, and the lines of it."""
+    """A client whose requests are logged, and the log."""
 
     def __init__(self, application: Any) -> None:
         self.stream = io.StringIO()
@@ -154,14 +165,14 @@ def test_a_request_has_one_line(site: Site) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", moment)
 
 
-def test_a_line_has_dashes_for_what_is_not_known() -> None:
-    logged = Logged(answering(b"x", ("Content-Type", "text/plain")))
+def test_a_line_has_dashes_for_unknown_values() -> None:
+    logged = Logged(responding(b"x", ("Content-Type", "text/plain")))
     logged.client.get("/")
     client, *_, length, _ = logged.line
     assert (client, length) == ("-", "-")
 
 
-def test_a_line_holds_neither_a_query_nor_a_header_nor_a_body(site: Site) -> None:
+def test_a_line_contains_no_query_no_header_and_no_body(site: Site) -> None:
     logged = Logged(site)
     logged.client.post(
         "/api/v4/projects/1/packages/pypi?private_token=SECRET",
@@ -214,7 +225,7 @@ def test_nothing_in_a_method_can_forge_a_line(site: Site, method: str, shown: st
     assert stream.getvalue().isascii()
 
 
-def test_a_request_that_fails_has_a_line_too_and_the_failure_goes_on() -> None:
+def test_a_request_whose_application_raises_has_a_line_and_the_exception_is_raised_on() -> None:
     def failing(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         raise LookupError
 
@@ -224,7 +235,7 @@ def test_a_request_that_fails_has_a_line_too_and_the_failure_goes_on() -> None:
     assert logged.line[4] == "500"
 
 
-def test_what_the_application_gives_reaches_the_server_untouched() -> None:
+def test_the_server_receives_the_body_that_the_application_returned() -> None:
     body = [b"a file wrapper, say"]
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -238,7 +249,7 @@ def test_what_the_application_gives_reaches_the_server_untouched() -> None:
     assert log({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, start_response) is body
 
 
-def test_a_log_that_nobody_reads_any_more_stops_no_request(site: Site) -> None:
+def test_requests_succeed_after_the_reader_of_the_log_has_closed_it(site: Site) -> None:
     class Broken(io.StringIO):
         def write(self, text: str, /) -> int:
             raise BrokenPipeError

@@ -11,56 +11,56 @@ from pypi_registry._cli.watch import Watch, fingerprint
 
 PATIENCE = 10.0
 
-# By a clock that moves on by a fixed step from look to look.
+# With a simulated clock that advances by a fixed step per check.
 
 STEP = 0.25
 A, B, C = (1,), (2,), (3,)
 
 
-def looks_at_which_it_is_called(monkeypatch: pytest.MonkeyPatch, stamps: list[watch.Fingerprint]) -> list[int]:
-    """Let a watch look at a file that has these stamps, from the one at its start on; tell at which it calls."""
-    looks, called, over = iter(range(len(stamps))), list[int](), Event()
+def checks_after_which_it_calls(monkeypatch: pytest.MonkeyPatch, fingerprints: list[watch.Fingerprint]) -> list[int]:
+    """Let a watch see a file with these fingerprints, the first at its creation; return after which it calls."""
+    checks, called, over = iter(range(len(fingerprints))), list[int](), Event()
     number = -1
 
-    def look(path: Path) -> watch.Fingerprint:
+    def check(path: Path) -> watch.Fingerprint:
         nonlocal number
-        number = next(looks, len(stamps) - 1)
-        if number == len(stamps) - 1:
+        number = next(checks, len(fingerprints) - 1)
+        if number == len(fingerprints) - 1:
             over.set()
-        return stamps[number]
+        return fingerprints[number]
 
-    monkeypatch.setattr(watch, "stamp", look)
+    monkeypatch.setattr(watch, "fingerprint", check)
     monkeypatch.setattr(watch, "time", SimpleNamespace(monotonic=lambda: number * STEP))
     monkeypatch.setattr(watch, "INTERVAL", 0)
-    watch = Watch(Path("registry.toml"), lambda: called.append(number))
-    watch.start()
+    watching = Watch(Path("registry.toml"), lambda: called.append(number))
+    watching.start()
     assert over.wait(PATIENCE)
-    watch.stop()
+    watching.stop()
     return called
 
 
 @pytest.mark.parametrize(
-    ("stamps", "called"),
+    ("fingerprints", "called"),
     [
         pytest.param([A] * 20, [], id="never changed"),
-        pytest.param([A, A, B, B, B, B, B], [4], id="changed, then still for half a second"),
+        pytest.param([A, A, B, B, B, B, B], [4], id="changed, then unchanged for half a second"),
         pytest.param([A, B, B, C, C, C, C], [5], id="changed twice"),
-        pytest.param([A, B, C, B, C, B, C, B, C], [], id="never still"),
-        pytest.param([A, B, B, A, A, A, A, A], [], id="back as it was before it was still"),
+        pytest.param([A, B, C, B, C, B, C, B, C], [], id="never unchanged for half a second"),
+        pytest.param([A, B, B, A, A, A, A, A], [], id="changed back within half a second"),
         pytest.param([A, B, B, B, C, C, C, C], [3, 6], id="changed, and changed again"),
         pytest.param([A, B, B, B, A, A, A, A], [3, 6], id="changed, and changed back"),
         pytest.param([A, None, None, None, None], [3], id="removed"),
-        pytest.param([A, None, B, B, B, B], [4], id="replaced by way of a removal"),
-        pytest.param([None, None, B, B, B, B], [4], id="there at last"),
+        pytest.param([A, None, B, B, B, B], [4], id="removed and created again"),
+        pytest.param([None, None, B, B, B, B], [4], id="created"),
     ],
 )
-def test_it_calls_once_a_change_has_stood_still(
-    monkeypatch: pytest.MonkeyPatch, stamps: list[watch.Fingerprint], called: list[int]
+def test_it_calls_half_a_second_after_the_last_change(
+    monkeypatch: pytest.MonkeyPatch, fingerprints: list[watch.Fingerprint], called: list[int]
 ) -> None:
-    assert looks_at_which_it_is_called(monkeypatch, stamps) == called
+    assert checks_after_which_it_calls(monkeypatch, fingerprints) == called
 
 
-# By the real clock, faster than in earnest.
+# With the real clock and shorter intervals.
 
 
 @pytest.fixture
@@ -71,33 +71,33 @@ def file(tmp_path: Path) -> Path:
 
 
 class Calls:
-    """Notes what the file held at each call."""
+    """Records the content of the file at each call."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._come = Semaphore(0)
-        self.held: list[str | None] = []
+        self._called = Semaphore(0)
+        self.contents: list[str | None] = []
 
     def __call__(self) -> None:
-        self.held.append(self._file.read_text(encoding="utf-8") if self._file.exists() else None)
-        self._come.release()
+        self.contents.append(self._file.read_text(encoding="utf-8") if self._file.exists() else None)
+        self._called.release()
 
     def wait_for(self, text: str | None) -> None:
-        """Wait for the call at which the file held this; a file that is being written may be seen empty before."""
-        while text not in self.held:
-            assert self._come.acquire(timeout=PATIENCE)
+        """Wait for a call with this content of the file; a file that is being written may be seen empty before."""
+        while text not in self.contents:
+            assert self._called.acquire(timeout=PATIENCE)
 
 
 @pytest.fixture
 def calls(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calls]:
-    """Calls by a watch that is running."""
+    """The calls of a running watch."""
     monkeypatch.setattr(watch, "INTERVAL", 0.002)
     monkeypatch.setattr(watch, "QUIET", 0.02)
     calls = Calls(file)
-    watch = Watch(file, calls)
-    watch.start()
+    watching = Watch(file, calls)
+    watching.start()
     yield calls
-    watch.stop()
+    watching.stop()
 
 
 def _write(file: Path) -> None:
@@ -117,9 +117,7 @@ def _copy_with_its_time(file: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [_write, _replace, _copy_with_its_time])
-def test_a_changed_file_is_noticed_however_it_was_changed(
-    file: Path, calls: Calls, change: Callable[[Path], None]
-) -> None:
+def test_every_way_of_changing_a_file_is_noticed(file: Path, calls: Calls, change: Callable[[Path], None]) -> None:
     change(file)
     calls.wait_for("2")
 
@@ -130,32 +128,32 @@ def test_each_change_is_noticed(file: Path, calls: Calls) -> None:
         calls.wait_for(text)
 
 
-def test_a_removal_and_a_return_are_noticed(file: Path, calls: Calls) -> None:
+def test_deleting_and_creating_a_file_are_noticed(file: Path, calls: Calls) -> None:
     file.unlink()
     calls.wait_for(None)
     file.write_text("1", encoding="utf-8")
     calls.wait_for("1")
 
 
-def test_a_change_between_making_and_starting_is_noticed(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_between_creation_and_start_is_noticed(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "INTERVAL", 0.002)
     monkeypatch.setattr(watch, "QUIET", 0.02)
     calls = Calls(file)
-    watch = Watch(file, calls)
+    watching = Watch(file, calls)
     file.write_text("2", encoding="utf-8")
-    watch.start()
+    watching.start()
     calls.wait_for("2")
-    watch.stop()
+    watching.stop()
 
 
 def test_a_stopped_watch_has_no_thread_and_stops_at_once(file: Path) -> None:
-    watch = Watch(file, lambda: None)  # with the interval of earnest: stopping does not wait for a look
-    watch.start()
-    watch.stop()
-    assert not watch._thread.is_alive()
+    watching = Watch(file, lambda: None)  # with the real interval: stopping does not wait for a check
+    watching.start()
+    watching.stop()
+    assert not watching._thread.is_alive()
 
 
-def test_a_file_that_cannot_be_looked_at_has_no_stamp(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_examined_has_no_fingerprint(tmp_path: Path) -> None:
     assert fingerprint(tmp_path / "none") is None
     (tmp_path / "file").write_text("", encoding="utf-8")
     assert fingerprint(tmp_path / "file" / "below") is None
