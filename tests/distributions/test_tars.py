@@ -352,7 +352,7 @@ def test_contents_of_any_size_are_read(size: int) -> None:
         pytest.param(zipped(tar([replace(A, name=b".")])), "not a path", id="a file that is the top, without a slash"),
         pytest.param(
             zipped(tar([Member(name=b"", type=OLD_FILE, prefix=b"demo")])),
-            "not a path",
+            "no path",
             id="a folder by its prefix alone",
         ),
         pytest.param(
