@@ -535,6 +535,11 @@ RESERVED: dict[str, tuple[dict[str, Any], Settings, list[str]]] = {
         {"acme/tools": {"reserved": ("acme-*",)}, "acme/libs/deep": {"reserved": ("acme-*",)}},
         [*BELOW_DEEP, "acme/libs", "acme", "acme/tools", "acme/tools/three"],
     ),
+    "in a root group, with another name in a group below": (
+        {},
+        {"acme": {"reserved": ("acme-*",)}, "acme/libs": {"reserved": ("other",)}},
+        BELOW_ACME,
+    ),
     "another name": ({"reserved": ["acme", "acme-y*", "x"]}, {"acme": {"reserved": ("y",)}}, []),
 }
 
@@ -567,6 +572,11 @@ FORWARDED_ALWAYS: dict[str, tuple[dict[str, Any], Settings, list[str]]] = {
     "in a root group, in another spelling": ({}, {"ACME": {"forward_always": ("NUMPY",)}}, BELOW_ACME),
     # The setting does not hold for the groups that contain the group.
     "in a group below": ({}, {"acme/libs": {"forward_always": ("numpy",)}}, BELOW_LIBS),
+    "in a root group, with another name in a group below": (
+        {},
+        {"acme": {"forward_always": ("numpy",)}, "acme/libs": {"forward_always": ("other",)}},
+        BELOW_ACME,
+    ),
     "another name": ({"forward_always": ["num"]}, {"acme": {"forward_always": ("numpy-*",)}}, []),
 }
 

@@ -216,6 +216,22 @@ def test_the_first_call_checks_no_more_projects_than_it_returns(secret: str, che
     assert checked.total() <= 1
 
 
+def test_a_job_reads_only_projects_of_the_group() -> None:
+    accounts = large()
+    found = principal(accounts, "job").readable(projects_of(accounts, "acme/g2"))
+    assert {project.path.rpartition("/")[0] for project in found} == {"acme/g2"}
+    assert len(found) == 10
+
+
+@pytest.mark.parametrize("secret", ["owner", "deploy token", ""], ids=["owner", "deploy token", "anonymous"])
+def test_equal_projects_are_returned_as_they_are(secret: str) -> None:
+    accounts = large(visibility=Visibility.PUBLIC)
+    projects = projects_of(accounts, "acme/g1")
+    caller, equal = principal(accounts, secret), Projects(projects)
+    assert caller.readable(projects) is projects
+    assert caller.readable(equal) is equal
+
+
 def test_a_principal_implements_reads_many() -> None:
     assert isinstance(principal(Accounts(), ""), ReadsMany)
 
