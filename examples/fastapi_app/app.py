@@ -14,34 +14,32 @@ from pypi_registry.stores.sqlite import SQLiteCatalogue
 
 
 def create_app() -> FastAPI:
-    """Make the application; ``TOKEN_SHA256`` is the digest of the one token that may publish and install."""
+    """Create the application; ``TOKEN_SHA256`` is the digest of the only token, which may publish and install."""
     app = FastAPI(title="Our team")
 
     @app.get("/")
     def home() -> dict[str, str]:
         return {"team": "ours"}
 
-    # FastAPI's own APIs are for asyncio, and WSGI is for threads: a2wsgi gives each request one of its workers.
+    # FastAPI is for asyncio, WSGI is for threads: a2wsgi handles each request in one of its worker threads.
     registry: Any = create_registry(Path(os.environ.get("DATA", "data")), os.environ.get("TOKEN_SHA256", ""))
-    packages: Any = WSGIMiddleware(registry, workers=20)  # a2wsgi's types and Starlette's differ in words alone
+    packages: Any = WSGIMiddleware(
+        registry, workers=20
+    )  # a2wsgi's types and Starlette's are equal, but have different names
     app.mount("/api/v4", packages)
     return app
 
 
 def create_registry(folder: Path, token_sha256: str) -> Registry:
-    """Make a registry with one private project, in which Ada publishes; without a token nobody does."""
+    """Create a registry with one private project, in which Ada publishes; without a token no one can."""
     tokens = [Token(user="ada", scopes=frozenset({"api"}), sha256=token_sha256)] if token_sha256 else []
-    accounts = Accounts(  # or two small classes that know your own projects and users
+    accounts = Accounts(  # or two small classes of your own, with the projects and users of your application
         projects=[ProjectConfig(id=1, path="team/packages")],
         users=[User(name="ada", roles={"team": Role.DEVELOPER})],
         tokens=tokens,
-        forward_to=False,  # True sends clients to the public PyPI for what is not here
+        forwarding=False,  # True redirects clients to PyPI for packages that are not in this registry
     )
-    return Registry(
-        directory=accounts,
-        auth=accounts,
+    return accounts.registry(
         catalogue=SQLiteCatalogue(folder / "catalogue.sqlite3"),
         blobs=FileBlobs(folder / "files"),
-        forward_to=accounts.forward_to,
-        max_file_size=accounts.max_file_size,
     )

@@ -1,6 +1,7 @@
 """The matrix: which client is tested with what, and how it turns out; as Markdown, for the documentation."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,6 @@ from tests.clients.bench import Bench
 
 PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
 _PLACE = re.compile(r"(?<=<!-- the matrix: written by a program -->\n).*(?=<!-- end of the matrix -->)", re.DOTALL)
-
-CELL = "cell of the matrix"
-"""The property in which a test tells its cell."""
 
 Check = Callable[[Bench, str, str], None]
 
@@ -43,6 +41,18 @@ class Table:
         lines = [["", *self.columns.values()], ["---"] * (len(self.columns) + 1)]
         lines += [[row.title, *(word(row, client) for client in self.columns)] for row in self.rows]
         return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def one_client_for_each_outcome(tables: Sequence[Table]) -> set[str]:
+    """Choose cells: of each row, for each of its words, the client of which the fewest are chosen so far."""
+    chosen: Counter[str] = Counter()
+    cells = set()
+    for row in (row for table in tables for row in table.rows):
+        for word in dict.fromkeys(row.words.values()):
+            client = min((each for each in row.words if row.words[each] == word), key=lambda each: chosen[each])
+            chosen[client] += 1
+            cells.add(row.cell(client))
+    return cells
 
 
 def expected(row: Row, client: str) -> str:

@@ -1,4 +1,4 @@
-"""``python -m pypi_registry serve`` as a process of its own: started on a free port, watched, stopped."""
+"""``python -m pypi_registry serve`` as a process: started on a free port, watched, stopped."""
 
 import re
 import signal
@@ -14,7 +14,7 @@ PATIENCE = 30.0
 
 
 def until(condition: Callable[[], object], seconds: float = PATIENCE) -> float:
-    """Wait until a condition holds; give the seconds that it took."""
+    """Wait until a condition holds; return the seconds that it took."""
     started = time.monotonic()
     while not condition():
         assert time.monotonic() - started < seconds, f"this did not come true within {seconds} seconds"
@@ -70,7 +70,7 @@ class Served:
         return self.line("registry-")
 
     def line(self, beginning: str) -> str:
-        """Give the one printed line that begins so."""
+        """Return the only printed line with this beginning."""
         [found] = [line for line in self.out.splitlines() if line.startswith(beginning)]
         return found
 

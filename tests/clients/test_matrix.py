@@ -23,7 +23,8 @@ from pypi_registry.testing import archives
 from tests.clients import matrix
 from tests.clients.bench import DEVELOPER, REPORTER, Bench, Done, Installing, Team, configuration
 from tests.clients.cutting import cutter
-from tests.clients.matrix import Check, Row, Table
+from tests.clients.matrix import Check, Row, Table, one_client_for_each_outcome
+from tests.clients.reporting import CELL
 from tests.clients.served import Served, served
 from tests.clients.toolbox import CLIENTS, Toolbox
 from tests.clients.tree import (
@@ -538,8 +539,13 @@ def tells_a_tree(bench: Bench, way: str, word: str) -> None:
 
 # The tests
 
+ALWAYS = one_client_for_each_outcome(TABLES)
+"""The cells that run with --slow; the others take --long."""
 CASES = [
-    pytest.param(row, client, id=row.cell(client)) for table in TABLES for row in table.rows for client in row.words
+    pytest.param(row, client, id=row.cell(client), marks=[] if row.cell(client) in ALWAYS else [pytest.mark.long])
+    for table in TABLES
+    for row in table.rows
+    for client in row.words
 ]
 
 
@@ -567,9 +573,15 @@ def bench(server: Served, toolbox: Toolbox, numbers: "count[int]", tmp_path: Pat
 @pytest.mark.slow
 @pytest.mark.parametrize(("row", "client"), CASES)
 def test_matrix(row: Row, client: str, bench: Bench, record_property: Callable[[str, object], None]) -> None:
-    record_property(matrix.CELL, row.cell(client))
+    record_property(CELL, row.cell(client))
     row.check(bench, client, row.words[client])
     assert 302 not in {request.status for request in bench.team.requests}, "a private name was sent elsewhere"
+
+
+def test_every_client_and_every_row_has_a_cell_that_is_not_long() -> None:
+    assert {client for row in PUBLISHING for client in row.words if row.cell(client) in ALWAYS} == PUBLISHERS.keys()
+    assert {client for row in INSTALLING for client in row.words if row.cell(client) in ALWAYS} == {*WAYS, READER}
+    assert all(any(row.cell(client) in ALWAYS for client in row.words) for row in [*PUBLISHING, *INSTALLING])
 
 
 def test_the_page_shows_the_matrix() -> None:

@@ -86,7 +86,7 @@ def test_a_port_in_use_is_one_line_and_leaves_nothing_behind(tmp_path: Path) -> 
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr == f"pypi_registry: 127.0.0.1:{port}: Address already in use\n"
+    assert done.stderr == f"pypi-registry: 127.0.0.1:{port}: Address already in use\n"
     assert not [*tmp_path.iterdir()]
 
 

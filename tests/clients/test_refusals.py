@@ -1,4 +1,4 @@
-"""What is refused, as the people see it who run the programs."""
+"""Refusals, as real programs show them."""
 
 import json
 from collections.abc import Callable
@@ -69,22 +69,22 @@ def test_a_bad_version_is_refused_and_twine_says_why(
 
 
 @pytest.mark.parametrize(
-    ("version", "fault"),
+    ("version", "problem"),
     [
-        ("one", "Version is invalid: 'one' does not begin like a version, which is 'v' or nothing and then a number"),
+        ("one", "Version is invalid: 'one' does not begin like a version: an optional 'v', then a number"),
         ("1.0_1", "Version is invalid: '1.0_1' is not a version from '_1' on"),
         ("", "version is missing"),
     ],
 )
 def test_a_bad_version_is_named_in_the_reason_phrase_and_in_the_body(
-    server: Served, address: str, version: str, fault: str
+    server: Served, address: str, version: str, problem: str
 ) -> None:
     fields = {":action": "file_upload", "protocol_version": "1", "name": "demo", "version": version}
     answer = wire.upload(address, server.secret, fields, "demo-1.0.tar.gz", SDIST)
     assert answer.status == 400
-    assert answer.reason == f"Bad request - Validation failed: {fault}"
+    assert answer.reason == f"Bad request - Validation failed: {problem}"
     assert answer.headers["Content-Type"] == "application/json"
-    assert json.loads(answer.body) == {"message": f"400 {answer.reason}", "errors": [fault]}
+    assert json.loads(answer.body) == {"message": f"400 {answer.reason}", "errors": [problem]}
 
 
 def test_a_wrong_digest_is_refused_and_the_right_one_is_taken_after_it(server: Served, address: str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from tests.clients import wire
 from tests.clients.distributions import make_sdist, make_wheel
 from tests.clients.programs import Programs, with_login
 from tests.clients.served import Served, served
+from tests.clients.toolbox import alone_in
 
 pytestmark = pytest.mark.slow
 
@@ -61,16 +63,18 @@ SECRET = "glpat-of-the-well-known"
 
 
 @pytest.fixture(scope="module")
-def originals(request: pytest.FixtureRequest) -> Path:
+def originals(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the distributions: made, or fetched once from wherever pip finds packages and kept."""
     assert request.config.cache is not None
     kept = request.config.cache.mkdir("distributions")
-    key = sha256("\n".join([*PLATFORM, *EVERYTHING]).encode()).hexdigest()[:16]
-    folder = kept / key
-    if not folder.exists():
-        with TemporaryDirectory(dir=kept) as unfinished:
-            fetch(Path(unfinished) / "all")
-            (Path(unfinished) / "all").rename(folder)
+    key = sha256("\n".join([*PLATFORM, *WHEELS, *SDISTS]).encode()).hexdigest()[:16]
+    with alone_in(kept):
+        if not (kept / key).exists():
+            with TemporaryDirectory(dir=kept) as unfinished:
+                fetch(Path(unfinished) / "all")
+                (Path(unfinished) / "all").rename(kept / key)
+    folder = tmp_path_factory.mktemp("originals") / "all"
+    shutil.copytree(kept / key, folder)
     make_wheel(folder, "local-build", "1.0+local.1")
     make_sdist(folder, "local-source", "2.0+ubuntu.1")
     make_wheel(folder, "epochal", "1!2.0")

@@ -1,4 +1,4 @@
-"""An example as a stranger has it: copied, and run by the lines of its README."""
+"""A copy of an example, run by the lines of its README."""
 
 import shutil
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Example:
         return cls(to / name)
 
     def line(self, beginning: str) -> str:
-        """Give the one line of the README that begins so."""
+        """Return the only line of the README with this beginning."""
         lines = (self.folder / "README.md").read_text(encoding="utf-8").splitlines()
         [found] = [line for line in lines if line.startswith(beginning)]
         return found
@@ -32,7 +32,7 @@ class Example:
     ) -> None:
         """Follow the README's two lines, in which the host is `shown`; a second upload must be refused.
 
-        `says_why` tells whether the server lets the reason into the status line, which is all that twine shows.
+        `says_why` is whether the server sends the reason in the status line, which is all that twine shows.
         """
         make_wheel(programs.home / "dist", "mypypipackage", "0.0.1")
         twine, pip = (

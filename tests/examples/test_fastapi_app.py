@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 def test_the_lines_of_the_readme_publish_and_install(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     programs, example, port = Programs(tmp_path / "home"), Example.copied("fastapi_app", tmp_path), free_port()
-    printed = programs.shell(example.line("python3 -m pypi_registry token"))
+    printed = programs.shell(example.line("pypi-registry token"))
     [secret], [digest] = re.findall(r"^registry-\S+$", printed, re.MULTILINE), re.findall('sha256 = "(.*)"', printed)
     command = [*shlex.split(example.line("uvicorn ")), "--port", str(port)]
     with process(command, example.folder, port, environment={"TOKEN_SHA256": digest}):
@@ -26,7 +26,7 @@ def test_the_lines_of_the_readme_publish_and_install(tmp_path: Path) -> None:
     assert (example.folder / "data" / "catalogue.sqlite3").is_file()
 
 
-def test_without_a_token_nobody_may_come_in(tmp_path: Path) -> None:
+def test_without_a_token_every_request_is_unauthorized(tmp_path: Path) -> None:
     example, port = Example.copied("fastapi_app", tmp_path), free_port()
     command = [*shlex.split(example.line("uvicorn ")), "--port", str(port)]
     with process(command, example.folder, port):

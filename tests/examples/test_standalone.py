@@ -1,4 +1,4 @@
-"""The registry alone: gunicorn, uwsgi, nginx and Apache run with the example's own files, ports and folders put in."""
+"""The registry alone: gunicorn, uwsgi, nginx and Apache with the files of the example, except ports and folders."""
 
 import getpass
 import json
@@ -41,14 +41,14 @@ NEEDS_NGINX = pytest.mark.skipif(shutil.which("nginx") is None, reason="there is
 
 
 class Standalone:
-    """A copy of the example that a stranger has set up."""
+    """A copy of the example, set up by its README."""
 
     def __init__(self, folder: Path) -> None:
         (folder / "home").mkdir()
         self.programs = Programs(folder / "home")
         self.example = Example.copied("standalone", folder)
         self.folder = self.example.folder
-        printed = self.programs.shell(self.example.line("python3 -m pypi_registry token"), self.folder)
+        printed = self.programs.shell(self.example.line("pypi-registry token"), self.folder)
         self.secret, _, table = printed.partition("[[tokens]]")
         self.secret = next(word for word in self.secret.split() if word.startswith("registry-"))
         with (self.folder / "registry.toml").open("a") as config:
@@ -77,13 +77,13 @@ class Standalone:
 
     @contextmanager
     def in_apache(self) -> Iterator[int]:
-        """Run Apache with the virtual host; mod_wsgi has a Python of its own, and is given what the registry needs."""
+        """Run Apache with the virtual host; mod_wsgi has a Python of its own, so copy what the registry needs."""
         port, path, library = free_port(), self.folder / "apache.conf", self.folder / "library"
         for name in ("pypi_registry", "werkzeug", "packaging", "markupsafe"):
             shutil.copytree(Path(str(import_module(name).__file__)).parent, library / name)
         (self.folder / "data").mkdir()
         user = getpass.getuser()
-        if user == "root":  # as whom nothing runs in Apache
+        if user == "root":  # Apache runs nothing as root
             user = "www-data"
             shutil.chown(self.folder / "data", user)
         text = path.read_text()
@@ -105,7 +105,7 @@ class Standalone:
         self.example.publish_and_install(self.programs, f"127.0.0.1:{port}", self.secret, shown="127.0.0.1:8000")
 
     def file(self, port: int) -> str:
-        """Give the address of the file that was published."""
+        """Return the URL of the published file."""
         host = f"http://127.0.0.1:{port}"
         accept = {"Accept": "application/vnd.pypi.simple.v1+json", **login(self.secret)}
         [file] = json.loads(request("GET", f"{host}{PLACE}/simple/mypypipackage/", accept).body)["files"]
@@ -136,13 +136,13 @@ def test_behind_nginx(standalone: Standalone, server: str) -> None:
 
 
 @NEEDS_NGINX
-def test_nginx_sends_the_files_itself_and_to_nobody_who_may_not_have_them(standalone: Standalone) -> None:
+def test_nginx_sends_the_files_itself_and_only_to_authorized_callers(standalone: Standalone) -> None:
     with ExitStack() as stack:
         upstream = stack.enter_context(standalone.served("gunicorn --config", REGISTRY_ACCEL="/blobs/"))
         port = stack.enter_context(standalone.behind_nginx("nginx-accel.conf", upstream))
         standalone.publish_and_install(port)
         behind = get(standalone.file(port).replace(str(port), str(upstream)), standalone.secret)
-        assert behind.body == b""  # what is sent does not come from there
+        assert behind.body == b""  # nginx sends the bytes, not the server
         address = behind.headers["X-Accel-Redirect"]
         [blob] = (standalone.folder / "data" / "files").glob("[0-9a-f]/*")
         assert address == f"/blobs/{blob.parent.name}/{blob.name}"
@@ -165,7 +165,7 @@ def test_nginx_sends_the_files_itself_and_to_nobody_who_may_not_have_them(standa
 
 @pytest.fixture
 def open_to_all() -> Iterator[Path]:
-    """A folder into which Apache's own user can look."""
+    """A folder that the user of Apache can read."""
     with TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -187,7 +187,7 @@ def test_in_apache(open_to_all: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd")
-def test_systemd_has_nothing_against_the_unit(tmp_path: Path) -> None:
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / "registry.service"
     gunicorn = tmp_path / "venv" / "bin" / "gunicorn"
     gunicorn.parent.mkdir(parents=True)

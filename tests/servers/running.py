@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from pypi_registry._publishing.publish import FORM_ROOM
+from pypi_registry._publishing.form import MAX_FIELDS
 from tests.clients.programs import SCRIPTS
 from tests.clients.served import PATIENCE, until
 
@@ -133,7 +133,7 @@ def running(server: Server, folder: Path) -> Iterator[str]:
         stack.enter_context(process([*program, *arguments], folder, port))
         if server.nginx:
             directives, port = server.nginx.replace("{port}", str(port)), free_port()
-            site = _SERVER.format(port=port, directives=directives, longest=MAX_FILE_SIZE + FORM_ROOM)
+            site = _SERVER.format(port=port, directives=directives, longest=MAX_FILE_SIZE + MAX_FIELDS)
             stack.enter_context(nginx(site, folder, port))
         yield f"http://127.0.0.1:{port}"
 

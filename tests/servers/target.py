@@ -1,4 +1,4 @@
-"""What every server of the matrix serves: a registry below its mount point, its data in the current folder."""
+"""What every server of the matrix serves: a registry below its mount point, with its data in the current folder."""
 
 from hashlib import sha256
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from pypi_registry import Registry
 from pypi_registry.accounts import Accounts, ProjectConfig, Role, Token, User
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.sqlite import SQLiteCatalogue
@@ -16,23 +15,16 @@ _accounts = Accounts(
     projects=[ProjectConfig(id=1, path="acme/tools")],
     users=[User(name="ada", roles={"acme": Role.DEVELOPER})],
     tokens=[Token(user="ada", scopes=frozenset({"api"}), sha256=sha256(SECRET.encode()).hexdigest())],
-    forward_to=False,
+    forwarding=False,
     max_file_size=MAX_FILE_SIZE,
 )
-_registry = Registry(
-    directory=_accounts,
-    auth=_accounts,
-    catalogue=SQLiteCatalogue("catalogue.sqlite3"),
-    blobs=FileBlobs("files"),
-    forward_to=_accounts.forward_to,
-    max_file_size=_accounts.max_file_size,
-)
+_registry = _accounts.registry(catalogue=SQLiteCatalogue("catalogue.sqlite3"), blobs=FileBlobs("files"))
 application = DispatcherMiddleware(NotFound(), {"/api/v4": _registry})
 
 
 def asgi() -> Any:
-    """Make the same for a server that speaks ASGI."""
+    """Return the same for an ASGI server."""
     from a2wsgi import WSGIMiddleware
 
-    mounted: Any = application  # its types and a2wsgi's differ in words alone
+    mounted: Any = application  # its types and a2wsgi's are equal, but have different names
     return WSGIMiddleware(mounted)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pypi_registry._publishing.publish import FORM_ROOM
+from pypi_registry._publishing.form import MAX_FIELDS
 from pypi_registry.testing.archives import distribution
 from tests.clients.distributions import make_wheel
 from tests.clients.programs import Programs, with_login
@@ -142,7 +142,7 @@ def test_a_file_is_whole_and_so_is_a_part_of_it(row: Row, file: str) -> None:
     ("secret", "size", "status"),
     [
         pytest.param("", 30 * 1000**2, 401, id="nobody may"),
-        pytest.param(SECRET, MAX_FILE_SIZE + FORM_ROOM + 1, 413, id="too large"),
+        pytest.param(SECRET, MAX_FILE_SIZE + MAX_FIELDS + 1, 413, id="too large"),
     ],
 )
 def test_a_client_that_sends_much_sees_why_it_is_refused(row: Row, secret: str, size: int, status: int) -> None:
