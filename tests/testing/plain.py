@@ -180,14 +180,13 @@ class PlainCatalogue:
                 and query.normalized_name in (None, package.normalized_name)
                 and query.version in ("", package.version)
             ]
-            orders = {id_: {"project_path": path} for id_, path in self.paths.items()}
-        found.sort(
-            key=lambda package: (
-                orders[package.project_id].get(query.order_by) or getattr(package, query.order_by),
-                package.id,
-            ),
-            reverse=query.descending,
-        )
+            paths = dict(self.paths)
+
+        def order(package: Package) -> tuple[object, int]:
+            by_path = query.order_by == "project_path"
+            return paths[package.project_id] if by_path else getattr(package, query.order_by), package.id
+
+        found.sort(key=order, reverse=query.descending)
         total = len(found) if len(found) <= MAX_TOTAL else None
         return found[query.offset :][: query.limit], total
 

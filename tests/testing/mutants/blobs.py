@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, BinaryIO, Self, TypeAlias
+from typing import Any, BinaryIO, Self, TypeAlias, cast
 
 from pypi_registry.testing.contracts.blobs import put
 from tests.testing.mutants.racing import Count, Meeting
@@ -104,9 +104,7 @@ class _BeyondItsEnd(io.BytesIO):
 
 
 def reads_beyond_the_end(self: W, key: str, *, size: int, part: range | None = None) -> Any:
-    whole = self.inner.open(key, size=size)
-    assert isinstance(whole, io.IOBase)
-    with whole:
+    with cast(BinaryIO, self.inner.open(key, size=size)) as whole:
         data = whole.read()
     return _BeyondItsEnd(data[part.start : part.stop], data[part.stop :]) if part else io.BytesIO(data)
 

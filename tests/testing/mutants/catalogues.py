@@ -465,7 +465,9 @@ def quiet(is_quiet: Callable[[str, Project | None, Projects, NormalizedName | No
 
 def of_all_pages(self: W, projects: Projects, name: NormalizedName | None) -> Hashable | None:
     found = self.inner.revision(projects, name)
-    return found is not None and (
+    if found is None:
+        return None
+    return (
         found,
         *(self.inner.revision(each, page) for each in each_project() for page in (DEMO, OTHER)),
     )

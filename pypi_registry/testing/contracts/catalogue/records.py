@@ -144,7 +144,7 @@ class Records(CatalogueHooks):
     def test_records_are_of_one_moment(self) -> None:
         catalogue = self.make_catalogue()
         source = as_enumerable(catalogue)
-        files = [add(catalogue, TOOLS, upload(f"demo-{number}.zip", version=str(number))) for number in range(300)]
+        files = [add(catalogue, TOOLS, upload(f"demo-{number}.zip", version=str(number))) for number in range(60)]
         expected = [*source.records()]
         records = source.records()
         first = next(records)
@@ -152,7 +152,8 @@ class Records(CatalogueHooks):
             catalogue.delete_file(TOOLS, file.id, "")
         add(catalogue, TOOLS, upload("late.zip", version="late1"))
         catalogue.set_status(TOOLS, DEMO, _ARCHIVED, "")
-        assert [first, *records] == expected
+        unchanged = [first, *records] == expected
+        assert unchanged  # pytest would take seconds to show how two long lists differ
 
 
 def _only(kind: type[R], records: Iterable[Record]) -> list[R]:

@@ -69,7 +69,10 @@ class CatalogueHooks(Threads):
         raise SkipTest("make_second_catalogue() is not overridden")
 
     def fill(self, catalogue: Catalogue, uploads: Iterable[Upload]) -> None:
-        """Publish 10,000 uploads to the first project, in their order; override it if there is a faster way."""
+        """Publish 10,000 uploads to the first project, in their order; override it if there is a faster way.
+
+        The test reads only `packages`, so it needs no files.
+        """
         for each in uploads:
             add(catalogue, TOOLS, each)
 
