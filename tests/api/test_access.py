@@ -1,38 +1,35 @@
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+"""A "no" of a principal becomes GitLab's 401, 403 or 404, for all applications alike."""
+
+from dataclasses import dataclass, field
 
 import pytest
 from packaging.utils import canonicalize_name
 
-from pypi_registry.auth import Ability, Auth, AuthScheme, Credentials, Principal, Subject
-from pypi_registry._open_access import AllowAll
-from pypi_registry._api.access import Challenge, refusal, require
-from pypi_registry._open_access import OpenDirectory
+from pypi_registry._api.access import Challenge, readable_projects, refusal, require
+from pypi_registry.auth import Ability, Subject
 from pypi_registry.errors import Forbidden, NotAuthenticated, NotFound, RegistryError
-from pypi_registry.model import Group, PackageName, Project
-from pypi_registry.stores.memory import MemoryCatalogue
-from pypi_registry.testing.contracts import AuthContract, Caller, KnownAuth
+from pypi_registry.model import Group, PackageName, Project, Projects
 
 PROJECT, GROUP = Project(1, "acme/tools"), Group(2, "acme")
 NAME = PackageName(PROJECT, canonicalize_name("demo"))
 READ_PROJECT, READ_GROUP = Ability.READ_PROJECT, Ability.READ_GROUP
 READ, CREATE = Ability.READ_PACKAGE, Ability.CREATE_PACKAGE
+DESTROY, YANK, ADMIN = Ability.DESTROY_PACKAGE, Ability.YANK_PACKAGE, Ability.ADMIN_PACKAGE
 
 
 @dataclass
-class Somebody:
-    """May do exactly these things, to whatever subject."""
+class Caller:
+    """A principal with exactly these abilities, for every subject."""
 
     abilities: set[Ability]
-    anonymous: bool
+    anonymous: bool = False
+    name: str = ""
+    via: str = ""
     asked: list[tuple[Ability, Subject]] = field(default_factory=list)
 
     def can(self, ability: Ability, subject: Subject) -> bool:
         self.asked.append((ability, subject))
         return ability in self.abilities
-
-    def readable(self, group: Group) -> Sequence[Project]:
-        return []
 
 
 TABLE = [
@@ -44,31 +41,28 @@ TABLE = [
     pytest.param(CREATE, PROJECT, set(), False, NotFound, id="known, hidden project, publish"),
     pytest.param(CREATE, PROJECT, {READ_PROJECT, READ}, True, NotAuthenticated, id="anonymous, readable, publish"),
     pytest.param(CREATE, PROJECT, {READ_PROJECT, READ}, False, Forbidden, id="known, readable, publish"),
-    pytest.param(READ, PROJECT, {READ_GROUP}, False, NotFound, id="knowing groups is not knowing projects"),
+    pytest.param(READ, PROJECT, {READ_GROUP}, False, NotFound, id="READ_GROUP does not show projects"),
     pytest.param(READ, GROUP, set(), True, NotAuthenticated, id="anonymous, hidden group, read"),
     pytest.param(READ, GROUP, set(), False, NotFound, id="known, hidden group, read"),
     pytest.param(READ, GROUP, {READ_GROUP}, True, Forbidden, id="anonymous, visible group, read"),
     pytest.param(READ, GROUP, {READ_GROUP}, False, Forbidden, id="known, visible group, read"),
-    pytest.param(READ, GROUP, {READ_PROJECT}, True, NotAuthenticated, id="knowing projects is not knowing groups"),
-    pytest.param(READ_PROJECT, PROJECT, set(), True, NotAuthenticated, id="anonymous, hidden project, know"),
-    pytest.param(READ_PROJECT, PROJECT, set(), False, NotFound, id="known, hidden project, know"),
+    pytest.param(READ, GROUP, {READ_PROJECT}, True, NotAuthenticated, id="READ_PROJECT does not show groups"),
+    pytest.param(READ_PROJECT, PROJECT, set(), True, NotAuthenticated, id="anonymous, hidden project, see"),
+    pytest.param(READ_PROJECT, PROJECT, set(), False, NotFound, id="known, hidden project, see"),
     pytest.param(CREATE, NAME, {READ_PROJECT}, False, Forbidden, id="known, protected name"),
     pytest.param(CREATE, NAME, set(), True, Forbidden, id="anonymous, protected name"),
 ]
 
 
 @pytest.mark.parametrize(("ability", "subject", "abilities", "anonymous", "expected"), TABLE)
-def test_a_refusal_tells_no_more_than_the_principal_may_know(
+def test_a_refusal_reveals_no_more_than_the_principal_may_know(
     ability: Ability, subject: Subject, abilities: set[Ability], anonymous: bool, expected: type[RegistryError]
 ) -> None:
-    principal = Somebody(abilities, anonymous)
+    principal = Caller(abilities, anonymous)
     with pytest.raises(RegistryError) as caught:
         require(principal, ability, subject)
     assert type(caught.value) is expected
     assert type(refusal(principal, ability, subject, Challenge.ALWAYS)) is expected
-
-
-DESTROY, YANK, ADMIN = Ability.DESTROY_PACKAGE, Ability.YANK_PACKAGE, Ability.ADMIN_PACKAGE
 
 
 @pytest.mark.parametrize("anonymous", [True, False], ids=["anonymous", "known"])
@@ -79,7 +73,7 @@ DESTROY, YANK, ADMIN = Ability.DESTROY_PACKAGE, Ability.YANK_PACKAGE, Ability.AD
         pytest.param(READ, PROJECT, {READ_PROJECT}, Forbidden, id="visible project, read"),
         pytest.param(READ, GROUP, set(), NotFound, id="hidden group, read"),
         pytest.param(READ, GROUP, {READ_GROUP}, Forbidden, id="visible group, read"),
-        pytest.param(READ, GROUP, {READ_PROJECT}, NotFound, id="knowing projects is not knowing groups"),
+        pytest.param(READ, GROUP, {READ_PROJECT}, NotFound, id="READ_PROJECT does not show groups"),
         *(
             pytest.param(ability, subject, abilities, expected, id=f"{words}, {ability.value}")
             for ability in (DESTROY, YANK, ADMIN)
@@ -91,86 +85,104 @@ DESTROY, YANK, ADMIN = Ability.DESTROY_PACKAGE, Ability.YANK_PACKAGE, Ability.AD
         ),
     ],
 )
-def test_a_refusal_that_hides_never_asks_for_credentials(
+def test_without_a_challenge_a_refusal_is_never_401(
     ability: Ability, subject: Subject, abilities: set[Ability], expected: type[RegistryError], anonymous: bool
 ) -> None:
     with pytest.raises(RegistryError) as caught:
-        require(Somebody(abilities, anonymous), ability, subject, Challenge.NEVER)
+        require(Caller(abilities, anonymous), ability, subject, Challenge.NEVER)
     assert type(caught.value) is expected
 
 
 @pytest.mark.parametrize("ability", [CREATE, DESTROY, YANK, ADMIN])
 @pytest.mark.parametrize(("anonymous", "expected"), [(True, NotAuthenticated), (False, Forbidden)])
-def test_a_refusal_that_asks_does_so_wherever_credentials_could_help(
+def test_with_a_challenge_a_refusal_is_401_if_credentials_could_help(
     ability: Ability, anonymous: bool, expected: type[RegistryError]
 ) -> None:
-    principal = Somebody({READ_PROJECT, READ}, anonymous)
+    principal = Caller({READ_PROJECT, READ}, anonymous)
     assert type(refusal(principal, ability, PROJECT, Challenge.ALWAYS)) is expected
 
 
-@pytest.mark.parametrize("manner", Challenge)
-def test_a_protected_name_is_refused_in_gitlabs_words(manner: Challenge) -> None:
-    assert str(refusal(Somebody(set(), False), CREATE, NAME, manner)) == "Forbidden - Package protected."
-    assert str(refusal(Somebody(set(), False), DESTROY, NAME, manner)) == "Forbidden - Package is deletion protected."
+@pytest.mark.parametrize("challenge", Challenge)
+@pytest.mark.parametrize(
+    ("ability", "reason"), [(CREATE, "Package protected."), (DESTROY, "Package is deletion protected.")]
+)
+def test_a_protected_name_is_refused_in_gitlabs_words(challenge: Challenge, ability: Ability, reason: str) -> None:
+    error = refusal(Caller(set()), ability, NAME, challenge)
+    assert isinstance(error, Forbidden)
+    assert error.reason == reason
 
 
-@pytest.mark.parametrize("manner", Challenge)
-def test_any_other_refusal_gives_no_reason(manner: Challenge) -> None:
-    assert str(refusal(Somebody({READ_PROJECT}, False), CREATE, PROJECT, manner)) == "Forbidden"
-    words = "Not Found" if manner is Challenge.ALWAYS else "Project Not Found"
-    assert str(refusal(Somebody(set(), False), CREATE, PROJECT, manner)) == words
+@pytest.mark.parametrize("challenge", Challenge)
+def test_any_other_refusal_has_no_reason(challenge: Challenge) -> None:
+    error = refusal(Caller({READ_PROJECT}), CREATE, PROJECT, challenge)
+    assert isinstance(error, Forbidden)
+    assert error.reason == ""
+
+
+@pytest.mark.parametrize(
+    ("subject", "challenge", "what"),
+    [
+        (PROJECT, Challenge.ALWAYS, ""),
+        (GROUP, Challenge.ALWAYS, ""),
+        (PROJECT, Challenge.NEVER, "Project"),
+        (GROUP, Challenge.NEVER, "Group"),
+        (PROJECT, Challenge.BROWSER, "Project"),
+        (GROUP, Challenge.BROWSER, "Group"),
+    ],
+)
+def test_only_the_packages_api_names_what_is_not_found(
+    subject: Project | Group, challenge: Challenge, what: str
+) -> None:
+    error = refusal(Caller(set()), READ, subject, challenge)
+    assert isinstance(error, NotFound)
+    assert error.what == what
 
 
 @pytest.mark.parametrize("anonymous", [True, False])
 @pytest.mark.parametrize(("ability", "subject"), [(READ, PROJECT), (READ, GROUP), (CREATE, PROJECT), (CREATE, NAME)])
-def test_who_may_is_let_through_with_one_question(ability: Ability, subject: Subject, anonymous: bool) -> None:
-    principal = Somebody({ability}, anonymous)
+def test_an_ability_is_asked_for_once(ability: Ability, subject: Subject, anonymous: bool) -> None:
+    principal = Caller({ability}, anonymous)
     require(principal, ability, subject)
     assert principal.asked == [(ability, subject)]
 
 
-class TestOpen(AuthContract):
-    def make_auth(self) -> KnownAuth:
-        directory = OpenDirectory(MemoryCatalogue())
-        anybody = Caller(
-            None,
-            projects=dict.fromkeys(["acme/tools", "other/place"], set(Ability) - {READ_GROUP}),
-            groups={path: {READ_GROUP, READ} for path in ("acme", "other")},
-            anonymous=True,
-        )
-        somebody = replace(anybody, credentials=Credentials(AuthScheme.BASIC, "any secret", "ada"))
-        return KnownAuth(AllowAll(directory), directory, {"somebody": somebody}, nobody=anybody, refused=())
+def test_a_browser_is_challenged_to_see_a_project_and_to_change_it() -> None:
+    for ability, abilities in ((READ, set()), (DESTROY, {READ_PROJECT, READ})):
+        error = refusal(Caller(abilities, anonymous=True), ability, PROJECT, Challenge.BROWSER)
+        assert isinstance(error, NotAuthenticated)
 
 
-@pytest.mark.parametrize("ability", Ability)
-@pytest.mark.parametrize("subject", [PROJECT, GROUP, NAME], ids=["project", "group", "name"])
-def test_open_lets_anyone_do_anything(ability: Ability, subject: Subject) -> None:
-    auth: Auth = AllowAll()
-    principal: Principal = auth.authenticate(None, {})
-    assert principal.anonymous
-    require(principal, ability, subject)
+# The projects of a group
+
+TOOLS, LIBS = PROJECT, Project(3, "acme/libs")
+PROJECTS = Projects([TOOLS, LIBS])
 
 
-class OneProject(OpenDirectory):
-    """A directory whose groups all hold one project."""
+class ReadsTools(Caller):
+    """May read one project."""
 
-    def projects_in(self, group: Group) -> Sequence[Project]:
-        return [PROJECT]
-
-
-def test_open_shows_the_projects_of_its_directory() -> None:
-    directory = OneProject(MemoryCatalogue())
-    assert AllowAll(directory).authenticate(None, {}).readable(GROUP) == [PROJECT]
-    assert AllowAll().over(directory).authenticate(None, {}).readable(GROUP) == [PROJECT]
+    def can(self, ability: Ability, subject: Subject) -> bool:
+        return super().can(ability, subject) and subject == TOOLS
 
 
-def test_open_keeps_the_directory_that_it_was_given() -> None:
-    first, second = OneProject(MemoryCatalogue()), OpenDirectory(MemoryCatalogue())
-    assert AllowAll(first).over(second).directory is first
+def test_readable_projects_are_those_whose_packages_the_principal_may_read() -> None:
+    principal = ReadsTools({READ})
+    assert readable_projects(principal, PROJECTS) == Projects([TOOLS])
+    assert principal.asked == [(READ, TOOLS), (READ, LIBS)]
 
 
-def test_open_over_a_directory_is_a_new_one() -> None:
-    shared = AllowAll()
-    shared.over(OneProject(MemoryCatalogue()))
-    assert shared.directory is None
-    assert list(shared.authenticate(None, {}).readable(GROUP)) == []
+def test_all_projects_are_readable_as_the_same_object() -> None:
+    assert readable_projects(Caller({READ}), PROJECTS) is PROJECTS
+
+
+class ReadsMany(Caller):
+    """Answers for many projects at once."""
+
+    def readable(self, projects: Projects) -> Projects:
+        return projects.only(lambda project: project == LIBS)
+
+
+def test_a_principal_with_readable_is_asked_once() -> None:
+    principal = ReadsMany({READ})
+    assert readable_projects(principal, PROJECTS) == Projects([LIBS])
+    assert principal.asked == []
