@@ -121,7 +121,7 @@ class Projects:
         A cache keeps it instead of 100,000 ids.
         """
         if self._cache_key is None:
-            ids = sorted(self._by_id)
+            ids = self._by_id if len(self._by_id) == 1 else sorted(self._by_id)
             many = len(ids) > 4
             self._cache_key = blake2b(repr(ids).encode(), digest_size=32).digest() if many else tuple(ids)
         return self._cache_key

@@ -1,8 +1,9 @@
 """The table that turns a "no" of a principal into GitLab's 401, 403 or 404, for all applications alike."""
 
+from collections.abc import Callable
 from enum import Enum
 
-from pypi_registry.auth import Ability, Principal, ReadsMany, Subject
+from pypi_registry.auth import Ability, Principal, Subject
 from pypi_registry.errors import Forbidden, NotAuthenticated, NotFound, RegistryError
 from pypi_registry.model import Group, Namespace, PackageName, Projects
 
@@ -53,6 +54,8 @@ _PROTECTED = {Ability.DESTROY_PACKAGE: "Package is deletion protected."}
 
 def readable_projects(principal: Principal, projects: Projects) -> Projects:
     """Return those of the projects whose packages the principal may read."""
-    if isinstance(principal, ReadsMany):
-        return principal.readable(projects)
+    # By attribute: isinstance() with a runtime-checkable protocol takes as long as a third of a page.
+    readable: Callable[[Projects], Projects] | None = getattr(principal, "readable", None)
+    if readable is not None:
+        return readable(projects)
     return projects.only(lambda project: principal.can(Ability.READ_PACKAGE, project))

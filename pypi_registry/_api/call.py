@@ -75,6 +75,8 @@ class Services:
 class Call:
     """One request to one endpoint."""
 
+    __slots__ = ("_namespace", "match", "request", "services")
+
     def __init__(self, request: Request, match: Match, services: Services) -> None:
         self.request = request
         self.match = match

@@ -16,6 +16,8 @@ class Negotiated(NamedTuple):
     """What a client receives."""
 
     media_type: MediaType
+    content_type: str
+    """The value of the Content-Type header. A cache key has it instead of the media type, as enums hash slowly."""
     gzip: bool
 
 
@@ -32,7 +34,8 @@ def negotiate(accept: str, accept_encoding: str, query: str) -> Negotiated:
 
 @lru_cache(maxsize=256)
 def _negotiate(accept: str, accept_encoding: str, query: str) -> Negotiated:
-    return Negotiated(_media_type(accept, query), accepts_gzip(accept_encoding))
+    media_type = _media_type(accept, query)
+    return Negotiated(media_type, media_type.content_type, accepts_gzip(accept_encoding))
 
 
 def _media_type(accept: str, query: str) -> MediaType:

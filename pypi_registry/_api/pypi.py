@@ -73,7 +73,7 @@ def index(call: Call) -> Response:
         # In an open registry every path is an empty project, so these indexes would fill the cache.
         page = render_page(render, gzip=wanted.gzip)
     else:
-        key = view.projects.cache_key, title, wanted.media_type, trailing_slash
+        key = view.projects.cache_key, title, wanted.content_type, trailing_slash
         page = call.services.pages.get(key, revision, render, gzip=wanted.gzip)
     assert page is not None  # an empty index is a page, too
     return _page_response(call, view, page, wanted)
@@ -92,7 +92,9 @@ def published(call: Call) -> Response:
     published here.
     """
     view, name = _view(call), _name(call)
-    page = _package_page(call, view, name, _negotiated(call)._replace(media_type=MediaType.TEXT_HTML))
+    html = MediaType.TEXT_HTML
+    wanted = _negotiated(call)._replace(media_type=html, content_type=html.content_type)
+    page = _package_page(call, view, name, wanted)
     if page is None:
         raise NotFound("Package")
     return page
@@ -204,7 +206,7 @@ def _package_page(call: Call, view: _View, name: NormalizedName, wanted: Negotia
     revision = catalogue.revision(view.projects, name)
     if revision is None:
         return None
-    key = view.projects.cache_key, name, wanted.media_type, trailing_slash, "package"
+    key = view.projects.cache_key, name, wanted.content_type, trailing_slash, "package"
     page = call.services.pages.get(key, revision, render, gzip=wanted.gzip)
     return page and _page_response(call, view, page, wanted)
 
@@ -213,7 +215,7 @@ def _page_response(call: Call, view: _View, page: RenderedPage, wanted: Negotiat
     policy = page_policy(view.principal, view.namespace)
     if if_none_match(call.request, page.etag):
         return Response("304 Not Modified", [VARY, policy, ("ETag", page.etag)])
-    headers = [("Content-Type", wanted.media_type.content_type), *page.headers, VARY, policy]
+    headers = [("Content-Type", wanted.content_type), *page.headers, VARY, policy]
     return Response("200 OK", headers, [page.body])
 
 

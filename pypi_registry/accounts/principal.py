@@ -1,9 +1,9 @@
 """What the holder of a token may do: GitLab's roles and visibilities, in the same way for all kinds of token."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
 from threading import Lock
 
@@ -149,8 +149,12 @@ class TokenPrincipal:
         role = self._role_at(subject.project.path)
         return all(role >= minimum for minimum in minimum_roles if minimum is not None)
 
-    def _role_at(self, path: str) -> Role:
-        """Return the highest role at a path, including the roles in the groups that contain it."""
+    @cached_property
+    def _role_at(self) -> Callable[[str], Role]:
+        """Return the highest role at a path, including the roles in the groups that contain it. Cached per path."""
+        return lru_cache(maxsize=1024)(self._find_role)
+
+    def _find_role(self, path: str) -> Role:
         path = path.lower()
         if self.job_project is not None and not self.namespaces.lets_job_in(self.job_project, path):
             return Role.NO_ACCESS
