@@ -27,10 +27,10 @@ def dutiful_sink(folder: str, duties: Sequence[str]) -> "WSGIApplication":
     def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         filename, data = _content(environ) if "form" in duties else ("", environ["wsgi.input"].read(1024**2))
         if "verify" in duties:
-            assert not verify(io.BytesIO(data), filename).faults
+            assert not verify(io.BytesIO(data), filename).problems
         key = store(place, [data])
         if catalogue is not None:
-            catalogue.add(PROJECT, filling.described(f"small-{key[0]}", f"1.{int(key, 16)}"), key, filling.AT)
+            catalogue.add(PROJECT, filling.described(f"small-{key[0]}", f"1.{int(key, 16)}"), key, filling.AT, "ada")
         start_response("201 Created", headers)
         return [CREATED]
 

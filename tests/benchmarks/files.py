@@ -15,7 +15,7 @@ def _stored(bench: Bench, name: str, size: int) -> tuple[Ask, str]:
         bench.stored[name] = filling.store(bench.small, name, size)
     file = bench.stored[name]
     ask = Ask(f"{PYPI}/files/{file.digests.sha256}/{file.filename}", {**LOGIN, "Accept-Encoding": "identity"})
-    return ask, f"{file.key[0]}/{file.key}"
+    return ask, f"{file.blob_key[0]}/{file.blob_key}"
 
 
 def small(clients: int) -> Callable[[Bench], Measured]:

@@ -44,7 +44,7 @@ def described(name: str, version: str, size: int = 10_000, sha256: str = "") -> 
 def add(catalogue: SQLiteCatalogue, uploads: Iterable[tuple[Project, Upload]]) -> None:
     for place, upload in uploads:
         key = hashlib.sha256(f"{place.id} {upload.filename}".encode()).hexdigest()[:32]
-        catalogue.add(place, upload, key, AT)
+        catalogue.add(place, upload, key, AT, "ada")
 
 
 def names(number: int) -> Iterator[tuple[Project, Upload]]:
@@ -86,14 +86,15 @@ def _in_memory() -> Iterator[Path]:
 def store(folder: Path, name: str, size: int) -> PackageFile:
     """Put a file of `size` bytes, which is no wheel but for its name, where a client can download it."""
     key = hashlib.sha256(name.encode()).hexdigest()[:32]
-    digest, noise = hashlib.sha256(), random.Random(size)
-    with FileBlobs(folder / "files").create(key) as blob:
+    digest, noise, blobs = hashlib.sha256(), random.Random(size), FileBlobs(folder / "files")
+    with blobs.new_file() as blob:
         for start in range(0, size, 1024**2):
             data = noise.randbytes(min(1024**2, size - start))
             digest.update(data)
             blob.write(data)
-        blob.commit()
+        upload = described(name, "1.0", size, digest.hexdigest())
+        blobs.put(key, blob, size=size, sha256=upload.digests.sha256, filename=upload.filename)
     catalogue = open_catalogue(folder)
-    file = catalogue.add(PROJECT, described(name, "1.0", size, digest.hexdigest()), key, AT)
+    file = catalogue.add(PROJECT, upload, key, AT, "ada")
     catalogue.close()
     return file

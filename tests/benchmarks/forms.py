@@ -23,6 +23,13 @@ class Form:
     tail: bytes
 
 
+def upload_body(name: str, version: str) -> bytes:
+    """Return the body of the upload of a wheel of 10 KB, without the head of the request."""
+    wheel = make_wheel(name, version, size=SMALL, requires_python=">=3.9")
+    sent = form(wheel.filename, name, version, len(wheel.data), digests(wheel.data), PYPI, LOGIN)
+    return sent.head.partition(b"\r\n\r\n")[2] + wheel.data + sent.tail
+
+
 def form(
     filename: str, name: str, version: str, size: int, digests: Mapping[str, str], path: str, login: Mapping[str, str]
 ) -> Form:

@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from pypi_registry._pages import simple
-from pypi_registry.model import Project
+from pypi_registry.model import Project, Projects
 from tests.benchmarks import filling, inside
 from tests.benchmarks.bench import Bench, Measured, alternate, milliseconds
 from tests.benchmarks.limits import small_werkzeug
@@ -105,7 +105,9 @@ def first_after_an_upload(accept: str, encoding: str) -> Callable[[Bench], Measu
     def measure(bench: Bench) -> Measured:
         ours, catalogue = open_registry(bench.small), open_catalogue(bench.small)
         name, ask = canonicalize_name(filling.MYRIAD), page(filling.MYRIAD, accept, **{"Accept-Encoding": encoding})
-        files = catalogue.files([PROJECT.id], name)
+        listing = catalogue.listing(Projects([PROJECT]), name)
+        assert listing is not None
+        files = listing.files
         form = simple.MediaType.JSON if accept == JSON else simple.MediaType.HTML
 
         def first() -> float:
@@ -113,7 +115,7 @@ def first_after_an_upload(accept: str, encoding: str) -> Callable[[Bench], Measu
             return milliseconds(lambda: inside.answer(ours, inside.environ_of(ask)))
 
         def rendering() -> float:
-            return milliseconds(lambda: simple.render_package(name, files, form, slash=True))
+            return milliseconds(lambda: simple.render_package(name, files, form, trailing_slash=True))
 
         first(), rendering()
         return alternate(bench.plan.rounds, first, rendering, "ms")
@@ -137,5 +139,5 @@ def _upload(folder: Path, place: Project, name: str) -> None:
     number = next(_numbers)
     catalogue = open_catalogue(folder)
     key = hashlib.sha256(f"{name} {number}".encode()).hexdigest()[:32]
-    catalogue.add(place, filling.described(name, f"900.{number}"), key, filling.AT)
+    catalogue.add(place, filling.described(name, f"900.{number}"), key, filling.AT, "ada")
     catalogue.close()

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pypi_registry import Registry
-from pypi_registry.accounts import Accounts, ProjectConfig, Role, Token, User
-from pypi_registry.accounts.config import token_digest
+from pypi_registry.accounts import Accounts, ProjectConfig, Role, Token, User, token_digest
 from pypi_registry.model import Project
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.sqlite import SQLiteCatalogue
@@ -43,9 +42,7 @@ def open_registry(
 ) -> Registry:
     entries = accounts(projects=projects, tokens=tokens)
     blobs = FileBlobs(folder / "files", accel=accel)
-    return Registry(
-        directory=entries, auth=entries, catalogue=open_catalogue(folder), blobs=blobs, forward_to=forward_to
-    )
+    return entries.registry(catalogue=open_catalogue(folder), blobs=blobs, forward_to=forward_to)
 
 
 PYPI = "/projects/1/packages/pypi"
