@@ -84,7 +84,7 @@ SKIPPED = 3 + 3
 def test_the_page_runs_under_pytest(example: Path) -> None:
     output = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_ours.py", folder=example)
     tests = sum(map(count_tests, SUITES)) + count_tests(BlobsContract)
-    skipped = SKIPPED + 2  # the Auth of the page does not implement ReadsMany, and its catalogue has no second one
+    skipped = SKIPPED + 1  # the principals of the page do not implement ReadsMany
     assert f"{tests - skipped} passed, {skipped} skipped" in output
 
 

@@ -1,4 +1,4 @@
-"""The contracts of a directory and an auth, over the package's own accounts and over the applications of other tests."""
+"""The suites of a directory and an auth, over accounts and over the applications of other tests."""
 
 from collections.abc import Mapping
 from dataclasses import replace

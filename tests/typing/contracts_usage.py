@@ -1,72 +1,82 @@
-"""The contracts, filled as a host fills them, and their nouns: read by type checkers, run by nobody."""
+"""The contracts as an application implements them, and their data types: type checkers read this, nothing runs it."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import BinaryIO, assert_type
 
 from packaging.utils import NormalizedName
 
 from pypi_registry import Registry
-from pypi_registry.auth import (
-    Ability,
-    AllowAll,
-    Auth,
-    AuthScheme,
-    Challenge,
-    Credentials,
-    Principal,
-    Subject,
-    refusal,
-    require,
-)
-from pypi_registry.directory import MAX_DIGITS, Directory, OpenDirectory, Ref, id_from_path, is_valid_path, parse_ref
-from pypi_registry.errors import FileTaken, InsufficientScope, InvalidToken, RegistryError
+from pypi_registry.auth import Ability, Auth, AuthScheme, Credentials, Principal, ReadsMany, Subject
+from pypi_registry.directory import Directory, Ref
+from pypi_registry.errors import FileTaken, InsufficientScope, InvalidToken
+from pypi_registry.events import Event, Published, Yanked
+from pypi_registry.forwarding import Forward
 from pypi_registry.model import (
+    Deletion,
     Digests,
+    FileWithStatus,
     Group,
+    Listing,
+    Namespace,
     NameStatus,
     Package,
+    PackageDetails,
     PackageFile,
     PackageMetadata,
     PackageName,
     PackageQuery,
     Project,
+    Projects,
     Status,
     Upload,
     Visibility,
-    is_below,
-    last_segment,
-    paths_above,
-    root_of,
 )
-from pypi_registry.storage import Blobs, Catalogue, NewBlob, Redirect
+from pypi_registry.storage import (
+    Blobs,
+    Catalogue,
+    CreatesFiles,
+    Enumerable,
+    EnumerableBlobs,
+    FileRecord,
+    PackageRecord,
+    ProjectPaths,
+    ProjectRecord,
+    PublicationRecord,
+    Record,
+    Redirect,
+    StatusRecord,
+)
 
 # A directory
 
 
 class OurProjects:
     def project(self, ref: Ref) -> Project | None:
-        return Project(ref if isinstance(ref, int) else id_from_path(ref), "acme/tools", "Tools", Visibility.PUBLIC)
+        return Project(ref if isinstance(ref, int) else 1, "acme/tools", "Tools", Visibility.PUBLIC)
 
     def group(self, ref: Ref) -> Group | None:
         return None
 
-    def projects_in(self, group: Group) -> Sequence[Project]:
-        return [] if is_below("acme/tools", group.path) else ()
+    def projects_in(self, group: Group) -> Projects:
+        return Projects([Project(1, f"{group.path}/tools")])
 
 
-def refs(text: str) -> None:
-    assert_type(parse_ref(text), Ref | None)
-    assert_type(is_valid_path(text[:MAX_DIGITS]), bool)
-    assert_type((last_segment(text), root_of(text)), tuple[str, str])
-    assert_type([*paths_above(text)], list[str])
+def projects(some: Projects) -> None:
+    assert_type(next(iter(some)), Project)
+    assert_type(some.ids, tuple[int, ...])
+    assert_type(some.roots, frozenset[str])
+    assert_type(some.cache_key, Hashable)
+    assert_type(some.get(1), Project | None)
+    assert_type(some.only(lambda project: project.visibility is Visibility.PUBLIC), Projects)
+    assert_type((1 in some, len(some)), tuple[bool, int])
 
 
-def open_directory(catalogue: Catalogue) -> Directory:
-    return OpenDirectory(catalogue)
+def title(namespace: Namespace) -> str:
+    assert_type(namespace, Project | Group)
+    return f"{namespace.title} in {namespace.root}"
 
 
 # An auth
@@ -74,7 +84,12 @@ def open_directory(catalogue: Catalogue) -> Directory:
 
 @dataclass(frozen=True)
 class Visitor:
-    anonymous: bool
+    name: str = ""
+    via: str = ""
+
+    @property
+    def anonymous(self) -> bool:
+        return not self.name
 
     def can(self, ability: Ability, subject: Subject) -> bool:
         match subject:
@@ -85,116 +100,170 @@ class Visitor:
             case PackageName(project, name):
                 return name.startswith(project.title)
 
-    def readable(self, group: Group) -> Sequence[Project]:
-        return ()
+    def readable(self, projects: Projects) -> Projects:
+        return projects
 
 
 class OurTokens:
-    def authenticate(self, credentials: Credentials | None, environ: Mapping[str, object]) -> Visitor:
-        if credentials is None or credentials.presented is AuthScheme.BASIC:
-            return Visitor(anonymous=True)
+    def authenticate(
+        self, credentials: Credentials | None, namespace: Namespace | None, environ: Mapping[str, object]
+    ) -> Visitor:
+        if credentials is None or credentials.scheme is AuthScheme.BASIC:
+            return Visitor()
         if credentials.secret == "expired":
             raise InvalidToken("expired")
         if environ["REQUEST_METHOD"] == "POST":
             raise InsufficientScope("api")
-        return Visitor(anonymous=credentials.user == "")
+        return Visitor(credentials.user, via="token")
 
 
-def refused(principal: Principal, project: Project, auth: Auth) -> None:
-    require(principal, Ability.READ_PACKAGE, project)
-    require(auth.authenticate(None, {}), Ability.CREATE_PACKAGE, PackageName(project, NormalizedName("demo")))
-    assert_type(refusal(principal, Ability.READ_PROJECT, project, Challenge.NEVER), RegistryError)
-    assert_type(AllowAll(OurProjects()).over(OurProjects()), AllowAll)
+def asked(auth: Auth, principal: Principal, projects: Projects) -> None:
+    assert_type(auth.authenticate(None, None, {}), Principal)
+    assert_type((principal.name, principal.via, principal.anonymous), tuple[str, str, bool])
+    if isinstance(principal, ReadsMany):
+        assert_type(principal.readable(projects), Projects)
 
 
-# Stores
+# A catalogue
 
 
 class OurCatalogue:
-    def add(self, project: Project, upload: Upload, key: str, at: datetime) -> PackageFile:
+    def add(self, project: Project, upload: Upload, blob_key: str, at: datetime, by: str) -> PackageFile:
         if upload.filename == "taken":
             raise FileTaken(upload.filename)
         package = Package(1, project.id, upload.name, upload.normalized_name, upload.version, created_at=at)
         digests = Digests(upload.digests.sha256, md5=None, blake2_256=None)
         return PackageFile(
-            2, package, upload.filename, upload.size, digests, upload.requires_python, at, key, upload.metadata_sha256
+            2,
+            package,
+            upload.filename,
+            upload.size,
+            digests,
+            upload.requires_python,
+            at,
+            blob_key,
+            upload.core_metadata_sha256,
+            uploaded_by=by,
         )
 
-    def delete_file(self, file: PackageFile) -> str | None:
-        return file.key
-
-    def delete_package(self, package: Package) -> Sequence[str]:
-        return [str(package.id)]
-
-    def yank(self, package: Package, reason: str | None) -> Package | None:
-        return replace(package, yanked=reason)
-
-    def set_status(self, project: Project, name: NormalizedName, status: NameStatus) -> None:
-        pass
-
-    def status(self, projects: Sequence[int], name: NormalizedName) -> NameStatus:
-        return NameStatus(Status.DEPRECATED, "use another")
-
-    def packages(self, projects: Sequence[int], query: PackageQuery) -> tuple[Sequence[Package], int]:
-        return [], query.limit or query.offset
-
-    def package(self, projects: Sequence[int], number: int) -> Package | None:
+    def delete_file(self, project: Project, file_id: int, by: str) -> Deletion | None:
         return None
 
-    def package_files(self, package: Package) -> Sequence[PackageFile]:
-        return ()
+    def delete_package(self, project: Project, package_id: int, by: str) -> Deletion | None:
+        found = self.package(project.id, package_id)
+        return Deletion(found.package, found.files, package_deleted=True) if found else None
 
-    def has_name(self, projects: Sequence[int], name: NormalizedName) -> bool:
-        return False
+    def yank(self, project: Project, package_id: int, reason: str | None, by: str) -> Package | None:
+        found = self.package(project.id, package_id)
+        return replace(found.package, yanked=reason) if found else None
 
-    def names(self, projects: Sequence[int]) -> Sequence[NormalizedName]:
+    def set_status(self, project: Project, name: NormalizedName, status: NameStatus, by: str) -> None:
+        pass
+
+    def revision(self, projects: Projects, name: NormalizedName | None) -> str | None:
+        return "random" if name else None
+
+    def names(self, projects: Projects) -> Sequence[NormalizedName]:
         return [NormalizedName("demo")]
 
-    def files(self, projects: Sequence[int], name: NormalizedName) -> Sequence[PackageFile]:
-        return ()
+    def listing(self, projects: Projects, name: NormalizedName) -> Listing | None:
+        return Listing([], {1: NameStatus(Status.DEPRECATED, "use another")})
 
-    def file(self, projects: Sequence[int], sha256: str, filename: str) -> PackageFile | None:
+    def file(self, projects: Projects, sha256: str, filename: str) -> FileWithStatus | None:
         return None
 
-    def revision(self, projects: Sequence[int], name: NormalizedName | None) -> int:
-        return 0
-
-    def was_published(self, root: str, name: NormalizedName, projects: Sequence[int] = ()) -> bool:
-        return True
-
-    def publishers(self, projects: Sequence[int] | None = None) -> Sequence[tuple[int, str]]:
-        return [(1, "acme/tools")]
-
-    def core_metadata(self, file: PackageFile) -> bytes | None:
+    def core_metadata(self, file_id: int) -> bytes | None:
         return b""
 
-    def about(self, package: Package) -> PackageMetadata:
-        return PackageMetadata(summary=package.name)
+    def publications(self, name: NormalizedName) -> Sequence[tuple[str, int]]:
+        return [("acme", 1)]
+
+    def packages(self, projects: Projects, query: PackageQuery) -> tuple[Sequence[Package], int | None]:
+        return [], query.limit or query.offset
+
+    def package(self, project_id: int, package_id: int) -> PackageDetails | None:
+        package = Package(package_id, project_id, "demo", NormalizedName("demo"), "1.0", datetime.now(UTC))
+        return PackageDetails(package, (), PackageMetadata(summary=package.name))
+
+    # Optional
+
+    def project_paths(self, ids: Sequence[int] | None = None) -> Sequence[tuple[int, str]]:
+        return [(1, "acme/tools")]
+
+    def records(self) -> Iterator[Record]:
+        yield ProjectRecord(1, "acme/tools")
+        yield PublicationRecord(NormalizedName("demo"), "acme", 1)
+        yield StatusRecord(1, NormalizedName("demo"), NameStatus())
+
+    def restore(self, record: Record) -> None:
+        match record:
+            case PackageRecord(package, metadata):
+                assert_type((package, metadata), tuple[Package, PackageMetadata])
+            case FileRecord(file, core_metadata, identity):
+                assert_type((file, core_metadata, identity), tuple[PackageFile, bytes | None, str | None])
+            case _:
+                assert_type(record, ProjectRecord | StatusRecord | PublicationRecord)
 
 
-class OurNewBlob:
-    def write(self, data: bytes) -> int:
-        return len(data)
+def shown(listing: Listing) -> None:
+    assert_type(listing.offered_files, Sequence[PackageFile])
+    assert_type(listing.status, NameStatus)
+    assert_type((listing.status.status.accepts_uploads, listing.status.status.offers_files), tuple[bool, bool])
 
-    def read_back(self) -> BinaryIO:
-        return io.BytesIO()
 
-    def commit(self) -> None:
-        pass
+# Bytes
 
 
 class OurBlobs:
-    @contextmanager
-    def create(self, key: str) -> Iterator[NewBlob]:
-        yield OurNewBlob()
+    def put(self, key: str, file: BinaryIO, *, size: int, sha256: str, filename: str) -> None:
+        file.seek(0)
 
-    def open(self, key: str) -> BinaryIO | Redirect | None:
-        return Redirect(f"https://bytes.example/{key}") if key else Redirect("/blobs/", internal=True)
+    def open(self, key: str, *, size: int, part: range | None = None) -> BinaryIO | Redirect | None:
+        return Redirect(f"https://bytes.example/{key}") if size else Redirect("/blobs/", internal=True)
 
     def delete(self, key: str) -> None:
         pass
 
+    # Optional
+
+    def new_file(self) -> BinaryIO:
+        return io.BytesIO()
+
+    def keys(self) -> Iterator[tuple[str, int, datetime]]:
+        yield "0" * 32, 4, datetime.now(UTC)
+
+
+# All together
+
+
+def on_event(event: Event) -> None:
+    match event:
+        case Published(project=project, files=[file]):
+            assert_type((project, file.uploaded_by, event.actor.address), tuple[Project, str, str])
+        case Yanked():
+            assert_type((event.package, event.reason), tuple[Package, str])
+        case _:
+            pass
+
+
+def forward(namespace: Namespace, name: NormalizedName) -> str | Forward | None:
+    return Forward("https://index.example/simple/", even_if_published=True) if name == "demo" else None
+
 
 def ours() -> tuple[Directory, Auth, Catalogue, Blobs]:
-    Registry(directory=OurProjects(), auth=OurTokens(), catalogue=OurCatalogue(), blobs=OurBlobs())
+    Registry(
+        directory=OurProjects(),
+        auth=OurTokens(),
+        catalogue=OurCatalogue(),
+        blobs=OurBlobs(),
+        forward_to=forward,
+        on_event=on_event,
+    )
     return OurProjects(), OurTokens(), OurCatalogue(), OurBlobs()
+
+
+def optional() -> tuple[ReadsMany, ProjectPaths, Enumerable, CreatesFiles, EnumerableBlobs]:
+    return Visitor(), OurCatalogue(), OurCatalogue(), OurBlobs(), OurBlobs()
+
+
+REVISION: Callable[[Projects, NormalizedName | None], Hashable | None] = OurCatalogue().revision
