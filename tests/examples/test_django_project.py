@@ -1,16 +1,18 @@
-"""The Django example: its own stores are held to the contracts, and both ways of mounting are used by real programs."""
+"""The Django example: its stores pass the contract suites, and real programs use both ways of mounting."""
 
 import importlib.util
 import os
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pypi_registry.auth import AuthScheme, Credentials
+from pypi_registry.model import Upload
 from pypi_registry.storage import Blobs, Catalogue
 from pypi_registry.testing.archives import distribution
 from pypi_registry.testing.contracts import (
@@ -36,11 +38,12 @@ pytestmark = [
 ]
 
 NAMES = "examples.django_project.packages"
+AT = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database without rows; Django is set up, as this process has it from now on."""
+    """A database without rows, after Django was set up in this process."""
     os.environ["DJANGO_SETTINGS_MODULE"] = f"{NAMES}.settings"
     os.environ["DJANGO_SECRET_KEY"] = "a key for the tests"
     os.environ["DJANGO_DATA"] = str(tmp_path_factory.mktemp("django"))
@@ -62,13 +65,13 @@ def tables(migrated: Path, tmp_path: Path) -> Iterator[None]:
 
     name = shutil.copy(migrated, tmp_path)
     for settings in (connections.settings["default"], connections["default"].settings_dict):
-        settings["NAME"] = name  # what later threads connect to, and what this one does
+        settings["NAME"] = name  # for the connections of later threads, and for that of this one
     yield
     connections.close_all()
 
 
 class Connected:
-    """A suite whose threads have connections of Django's."""
+    """A suite whose threads open connections of Django's."""
 
     @pytest.fixture(autouse=True)
     def prepared(self, tables: None) -> None:
@@ -90,10 +93,27 @@ class TestTheCatalogueInTheORM(Connected, CatalogueContract):
         self.leave_thread()
         return self.make_catalogue()
 
+    def fill(self, catalogue: Catalogue, uploads: Iterable[Upload]) -> None:
+        from examples.django_project.packages.models import File, Package, Publisher
+
+        project = self.projects[0]
+        Publisher.locked(project)
+        packages, files = [], []
+        for each in uploads:
+            package = Package(project=project.id, name=each.name, normalized_name=each.normalized_name)
+            package.version = package.canonical_version = each.version
+            package.created_at, package.metadata = AT, "{}"
+            file = File(package=package, project=project.id, filename=each.filename, size=each.size)
+            file.sha256, file.uploaded_at = each.digests.sha256, AT
+            packages.append(package)
+            files.append(file)
+        Package.objects.bulk_create(packages)
+        File.objects.bulk_create(files)
+
 
 class TestTheBytesInAStorage(BlobsContract):
     @pytest.fixture(autouse=True)
-    def place(self, migrated: Path, tmp_path: Path) -> None:
+    def prepared(self, migrated: Path, tmp_path: Path) -> None:
         self.folder = tmp_path
 
     def make_blobs(self) -> Blobs:
@@ -107,7 +127,7 @@ class TestTheBytesInAStorage(BlobsContract):
         return self.make_blobs()
 
 
-class TestThePeopleAndProjectsOfTheHost(Connected, DirectoryContract, AuthContract):
+class TestUsersAndProjects(Connected, DirectoryContract, AuthContract):
     PROJECTS = ("acme/tools", "acme/open", "acme/libs/core", "acme-old/tools")
 
     @pytest.fixture(autouse=True)
@@ -119,22 +139,22 @@ class TestThePeopleAndProjectsOfTheHost(Connected, DirectoryContract, AuthContra
 
         groups = {name: Group.objects.create(name=name) for name in ("acme", "acme/libs", "acme-old")}
         groups["acme"].permissions.set(Permission.objects.filter(codename="add_package"))
-        self.numbers = {}
+        self.ids_by_path = {}
         for path in self.PROJECTS:
             group, _, slug = path.rpartition("/")
             public = path == "acme/open"
-            self.numbers[path] = Project.objects.create(group=groups[group], slug=slug, public=public).id
+            self.ids_by_path[path] = Project.objects.create(group=groups[group], slug=slug, public=public).id
         for name, member in (("ada", "acme"), ("bob", "acme/libs"), ("eve", "acme")):
-            user = User.objects.create_user(name, is_active=name != "eve")  # a password would take its time
+            user = User.objects.create_user(name, is_active=name != "eve")  # hashing a password takes long
             user.groups.add(groups[member])
             Token.objects.create(sha256=token_digest(f"the secret of {name}"), user=user)
 
     def make_directory(self) -> KnownDirectory:
-        from examples.django_project.packages.host import DjangoProjects
+        from examples.django_project.packages.access import DjangoProjects
 
         return KnownDirectory(
             DjangoProjects(),
-            self.numbers,
+            self.ids_by_path,
             {"acme": self.PROJECTS[:3], "acme/libs": ["acme/libs/core"], "acme-old": ["acme-old/tools"]},
             absent=["", "tools", "acme/none", 0, 999],
         )
@@ -143,7 +163,7 @@ class TestThePeopleAndProjectsOfTheHost(Connected, DirectoryContract, AuthContra
         from django.contrib.auth.models import User
         from django.test import Client
 
-        from examples.django_project.packages.host import READING, DjangoProjects, DjangoUsers
+        from examples.django_project.packages.access import READING, DjangoProjects, DjangoUsers
         from pypi_registry.auth import Ability
 
         seen, group = READING - {Ability.READ_GROUP}, READING - {Ability.READ_PROJECT}
@@ -160,21 +180,25 @@ class TestThePeopleAndProjectsOfTheHost(Connected, DirectoryContract, AuthContra
                     Credentials(AuthScheme.BASIC, "the secret of ada", "any"),
                     {path: seen | {Ability.CREATE_PACKAGE} for path in hers},
                     groups,
+                    name="ada",
                 ),
-                "ada's session": Caller(None, dict.fromkeys(hers, seen), groups, environ={"HTTP_COOKIE": cookie}),
+                "ada's session": Caller(
+                    None, dict.fromkeys(hers, seen), groups, environ={"HTTP_COOKIE": cookie}, name="ada"
+                ),
                 "bob's token": Caller(
                     Credentials(AuthScheme.BEARER, "the secret of bob"),
                     {"acme/libs/core": seen, "acme/open": seen},
                     {"acme/libs": group},
+                    name="bob",
                 ),
             },
-            nobody=Caller(None, {"acme/open": seen}, anonymous=True),
-            refused=[*UNKNOWN_TOKENS, blocked],
+            anonymous=Caller(None, {"acme/open": seen}, anonymous=True),
+            invalid_tokens=[*UNKNOWN_TOKENS, blocked],
         )
 
 
 def test_the_stores_are_short() -> None:
-    """The contracts are small enough to be filled in an afternoon."""
+    """The contracts are small enough to be implemented in an afternoon."""
     files = [EXAMPLES / "django_project" / "packages" / name for name in ("catalogue.py", "blobs.py")]
     assert sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files) < 200
 

@@ -1,4 +1,4 @@
-"""Projects, where Django's users and groups are looked after."""
+"""Projects, beside Django's users and groups in its admin."""
 
 from django.contrib import admin
 

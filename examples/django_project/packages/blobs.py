@@ -1,64 +1,65 @@
-"""The registry's bytes in a storage of Django's."""
+"""A store of bytes in a storage of Django's."""
 
 import errno
+import io
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
 from typing import BinaryIO, cast
 
+from django.core.files import File
 from django.core.files.storage import Storage, default_storage
 from django.core.files.uploadedfile import TemporaryUploadedFile
 
-from pypi_registry.errors import StorageFull
+from pypi_registry.errors import StorageFull, StorageUnavailable
 
 
 class StorageBlobs:
-    """Keeps each blob as a file of a storage."""
+    """Stores each blob as a file of a storage."""
 
     def __init__(self, storage: Storage = default_storage) -> None:
         self._storage = storage
 
-    @contextmanager
-    def create(self, key: str) -> Iterator["NewFile"]:
+    def put(self, key: str, file: BinaryIO, *, size: int, sha256: str, filename: str) -> None:
         try:
-            with NewFile(self._storage, _place(key)) as file:
-                yield file
+            # FileSystemStorage moves such a file in one step. Any other file it would write where readers find it.
+            with TemporaryUploadedFile(key, None, size, None) as copy:
+                file.seek(0)
+                shutil.copyfileobj(file, copy)
+                copy.flush()
+                os.fsync(copy.fileno())
+                self._storage.save(key, copy)
         except OSError as error:
-            if error.errno == errno.ENOSPC:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise StorageFull from error
             raise
 
-    def open(self, key: str) -> BinaryIO | None:
+    def open(self, key: str, *, size: int, part: range | None = None) -> BinaryIO | None:
         try:
-            return cast(BinaryIO, self._storage.open(_place(key)).file)
+            file = self._storage.open(key)
         except FileNotFoundError:
             return None
+        if file.size != size:
+            file.close()
+            raise StorageUnavailable(f"the blob {key} has {file.size} bytes instead of {size}")
+        return cast(BinaryIO, file.file if part is None else Part(file, part))
 
     def delete(self, key: str) -> None:
-        self._storage.delete(_place(key))
+        self._storage.delete(key)
 
 
-def _place(key: str) -> str:
-    return f"{key[:2]}/{key}"
+class Part(io.RawIOBase):
+    """A part of a file, to be read forward."""
 
+    def __init__(self, file: File, part: range) -> None:
+        self._file, self._left = file, len(part)
+        file.seek(part.start)
 
-class NewFile(TemporaryUploadedFile):
-    def __init__(self, storage: Storage, place: str) -> None:
-        super().__init__(place, None, 0, None)
-        self._storage = storage
-        self._place = place
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        data = self._file.read(min(len(buffer), self._left))
+        buffer[: len(data)] = data
+        self._left -= len(data)
+        return len(data)
 
-    def read_back(self) -> BinaryIO:
-        self.flush()
-        return open(self.temporary_file_path(), "rb")  # noqa: PTH123  # the caller closes it
-
-    def commit(self) -> None:
-        self.flush()
-        os.fsync(self.fileno())
-        self.size = self.tell()
-        # FileSystemStorage moves it to its place; another storage reads it from its beginning.
-        self.seek(0)
-        kept = self._storage.save(self._place, self)
-        if kept != self._place:  # it took another name, as there is a file of this one
-            self._storage.delete(kept)
-            raise FileExistsError(self._place)
+    def close(self) -> None:
+        self._file.close()
+        super().close()

@@ -1,20 +1,19 @@
-"""The registry's catalogue in Django's ORM, for any database of Django's."""
+"""A catalogue in Django's ORM, for any database of Django's."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 
 from django.db import OperationalError, transaction
-from django.db.models import OuterRef, Q, Subquery, Sum
 from packaging.utils import NormalizedName
 
 from pypi_registry import model
 from pypi_registry.errors import StorageUnavailable, UploadsRefused
-from pypi_registry.model import NameStatus, PackageMetadata, PackageQuery, Status, Upload
+from pypi_registry.model import Deletion, FileWithStatus, Listing, PackageDetails, PackageQuery, Projects, Upload
+from pypi_registry.storage import MAX_PUBLICATIONS, MAX_TOTAL
 
-from .models import INDEX, File, Name, Package, Published, Publisher
+from .models import INDEX, File, NameStatus, Package, Publication, Publisher, Revision, narrowed
 
 
 @contextmanager
@@ -34,102 +33,102 @@ class Answering:
 
 class DjangoCatalogue(Answering):
     @transaction.atomic
-    def add(self, project: model.Project, upload: Upload, key: str, at: datetime) -> model.PackageFile:
-        name = Name.locked(project.id, upload.normalized_name)
-        if name.status in (Status.ARCHIVED, Status.QUARANTINED):
-            raise UploadsRefused(upload.normalized_name, name.status)
-        is_new_name = not self.has_name([project.id], upload.normalized_name)
+    def add(self, project: model.Project, upload: Upload, blob_key: str, at: datetime, by: str) -> model.PackageFile:
+        publisher, name = Publisher.locked(project), upload.normalized_name
+        status = NameStatus.of(project.id, name).status
+        if not status.accepts_uploads:
+            raise UploadsRefused(name, status)
+        is_new = not publisher.has(name)
         package = Package.published(upload, project.id, at)
-        file = File.published(upload, package, key, at)
-        Published.objects.get_or_create(name=upload.normalized_name, root=project.root, project=project.id)
-        Publisher.objects.update_or_create(project=project.id, defaults={"path": project.path})
-        name.revise(index=is_new_name)
+        file = File.published(upload, package, blob_key, at, by)
+        Publication.objects.get_or_create(name=name, root=project.root, project=project.id)
+        publisher.renew(name, index=is_new)
         return file.value()
 
     @transaction.atomic
-    def delete_file(self, file: model.PackageFile) -> str | None:
-        name = Name.locked(file.package.project_id, file.package.normalized_name)
-        found = File.objects.filter(id=file.id)
-        key = found.values_list("key", flat=True).first()
-        if found.delete()[0]:
-            name.revise()
-        return key
-
-    @transaction.atomic
-    def delete_package(self, package: model.Package) -> Sequence[str]:
-        name = Name.locked(package.project_id, package.normalized_name)
-        keys = list(File.objects.filter(package=package.id).values_list("key", flat=True))
-        if Package.objects.filter(id=package.id).delete()[0]:
-            name.revise(index=not self.has_name([package.project_id], package.normalized_name))
-        return keys
-
-    @transaction.atomic
-    def yank(self, package: model.Package, reason: str | None) -> model.Package | None:
-        name = Name.locked(package.project_id, package.normalized_name)
-        if not Package.objects.filter(id=package.id).update(yanked=reason):
+    def delete_file(self, project: model.Project, file_id: int, by: str) -> Deletion | None:
+        publisher = Publisher.locked(project)
+        row = File.rows(id=file_id, project=project.id).first()
+        if row is None:
             return None
-        name.revise()
-        return replace(package, yanked=reason)
+        file, package = row.value(), row.package
+        row.delete()
+        is_last = not File.objects.filter(package=package).exists()
+        if is_last:
+            package.delete()
+        publisher.renew(file.package.normalized_name, index=not publisher.has(file.package.normalized_name))
+        return Deletion(file.package, [file], package_deleted=is_last)
 
     @transaction.atomic
-    def set_status(self, project: model.Project, name: NormalizedName, status: NameStatus) -> None:
-        row = Name.locked(project.id, name)
-        row.status, row.reason = status.status, status.reason
-        row.revise()
+    def delete_package(self, project: model.Project, package_id: int, by: str) -> Deletion | None:
+        publisher = Publisher.locked(project)
+        row = Package.objects.filter(id=package_id, project=project.id).first()
+        if row is None:
+            return None
+        package, files = row.value(), [file.value() for file in File.rows(package=row)]
+        row.delete()
+        publisher.renew(package.normalized_name, index=not publisher.has(package.normalized_name))
+        return Deletion(package, files, package_deleted=True)
 
-    def status(self, projects: Sequence[int], name: NormalizedName) -> NameStatus:
-        there = Package.objects.filter(project__in=projects, normalized_name=name).values("project")
-        found = {*Name.objects.filter(name=name, project__in=there).values_list("status", "reason")}
-        [(status, reason)] = found if len(found) == 1 else {(Status.ACTIVE, "")}
-        return NameStatus(Status(status), reason)
+    @transaction.atomic
+    def yank(self, project: model.Project, package_id: int, reason: str | None, by: str) -> model.Package | None:
+        publisher = Publisher.locked(project)
+        row = Package.objects.filter(id=package_id, project=project.id).first()
+        if row is None:
+            return None
+        row.yanked = reason
+        row.save()
+        publisher.renew(row.normalized_name)
+        return row.value()
 
-    @transaction.atomic  # so that the page and the total are of one moment
-    def packages(self, projects: Sequence[int], query: PackageQuery) -> tuple[Sequence[model.Package], int]:
-        if "\0" in query.name:
-            return [], 0  # no name has it, and SQLite takes it for the end of the pattern
-        wanted = {"normalized": query.normalized_name, "version": query.version or None}
-        whole = {key: value for key, value in wanted.items() if value is not None}
-        found = Package.objects.filter(**whole, name__icontains=query.name, project__in=projects)
-        path = Publisher.objects.filter(project=OuterRef("project")).values("path")
-        sign = "-" if query.descending else ""
-        rows = found.annotate(project_path=Subquery(path)).order_by(f"{sign}{query.order_by}", f"{sign}id")
-        end = None if query.limit is None else query.offset + query.limit
-        return [row.value() for row in rows[query.offset : end]], found.count()
+    @transaction.atomic
+    def set_status(self, project: model.Project, name: NormalizedName, status: model.NameStatus, by: str) -> None:
+        publisher = Publisher.locked(project)
+        values = {"status": status.status, "reason": status.reason}
+        NameStatus.objects.update_or_create(project=project.id, name=name, defaults=values)
+        publisher.renew(name)
 
-    def package(self, projects: Sequence[int], number: int) -> model.Package | None:
-        return next((row.value() for row in Package.objects.filter(id=number, project__in=projects)), None)
+    # A method that reads executes one statement, so that its result is of one moment in every isolation level.
 
-    def package_files(self, package: model.Package) -> Sequence[model.PackageFile]:
-        return File.values(package=package.id)
+    def revision(self, projects: Projects, name: NormalizedName | None) -> Hashable | None:
+        owners = [Revision.owner_of(id_) for id_ in projects.ids] if len(projects) == 1 else projects.roots
+        values = Revision.values_of(owners, INDEX if name is None else name)
+        if values and len(projects) > 1:
+            return values
+        # A project that moved has packages, but its new root group has no revision before the next change.
+        where = {} if name is None else {"normalized_name": name}
+        found = narrowed(Package.objects.filter(**where), projects).values_list("project", flat=True)
+        return values if any(project in projects for project in found.iterator()) else None
 
-    def has_name(self, projects: Sequence[int], name: NormalizedName) -> bool:
-        return Package.objects.filter(project__in=projects, normalized_name=name).exists()
+    def names(self, projects: Projects) -> Sequence[NormalizedName]:
+        rows = narrowed(Package.objects.all(), projects).values_list("project", "normalized_name").distinct()
+        return sorted({NormalizedName(name) for project, name in rows.iterator() if project in projects})
 
-    def names(self, projects: Sequence[int]) -> Sequence[NormalizedName]:
-        names = Package.objects.filter(project__in=projects).values_list("normalized", flat=True)
-        return [NormalizedName(name) for name in names.order_by("normalized").distinct()]
+    def listing(self, projects: Projects, name: NormalizedName) -> Listing | None:
+        rows = [row for row in narrowed(File.rows(package__normalized_name=name), projects) if row.project in projects]
+        return Listing([row.value() for row in rows], {row.project: row.status() for row in rows}) if rows else None
 
-    def files(self, projects: Sequence[int], name: NormalizedName) -> Sequence[model.PackageFile]:
-        return File.values(project__in=projects, package__normalized=name)
+    def file(self, projects: Projects, sha256: str, filename: str) -> FileWithStatus | None:
+        rows = File.rows(sha256=sha256, filename=filename).reverse()
+        found = [FileWithStatus(row.value(), row.status()) for row in rows if row.project in projects]
+        offered = [each for each in found if each.status.status.offers_files]
+        return next(iter(offered or found), None)
 
-    def file(self, projects: Sequence[int], sha256: str, filename: str) -> model.PackageFile | None:
-        return next(reversed(File.values(project__in=projects, sha256=sha256, filename=filename)), None)
-
-    def revision(self, projects: Sequence[int], name: NormalizedName | None) -> int:
-        rows = Name.objects.filter(name=INDEX if name is None else name, project__in=projects)
-        return rows.aggregate(sum=Sum("serial"))["sum"] or 0  # each only ever rises, so their sum does
-
-    def was_published(self, root: str, name: NormalizedName, projects: Sequence[int] = ()) -> bool:
-        return Published.objects.filter(Q(root=root) | Q(project__in=projects), name=name).exists()
-
-    def publishers(self, projects: Sequence[int] | None = None) -> Sequence[tuple[int, str]]:
-        rows = Publisher.objects.order_by("project").values_list("project", "path")
-        return list(rows if projects is None else rows.filter(project__in=projects))
-
-    def core_metadata(self, file: model.PackageFile) -> bytes | None:
-        data = File.objects.filter(id=file.id).values_list("core_metadata", flat=True).first()
+    def core_metadata(self, file_id: int) -> bytes | None:
+        data = File.objects.filter(id=file_id).values_list("core_metadata", flat=True).first()
         return None if data is None else bytes(data)
 
-    def about(self, package: model.Package) -> PackageMetadata:
-        said = Package.objects.filter(id=package.id).values_list("about", flat=True).first()
-        return PackageMetadata(**json.loads(said)) if said else PackageMetadata()
+    def publications(self, name: NormalizedName) -> Sequence[tuple[str, int]]:
+        return list(Publication.objects.filter(name=name).values_list("root", "project")[:MAX_PUBLICATIONS])
+
+    def packages(self, projects: Projects, query: PackageQuery) -> tuple[Sequence[model.Package], int | None]:
+        rows = narrowed(Package.matching(query), projects).values_list(*Package.VALUE).iterator()
+        stop = None if query.limit is None else max(query.offset + query.limit, MAX_TOTAL) + 1
+        found = list(islice((row for row in rows if row[1] in projects), stop))
+        total = len(found) if len(found) <= MAX_TOTAL else None
+        return [model.Package(*row) for row in found[query.offset :][: query.limit]], total
+
+    def package(self, project_id: int, package_id: int) -> PackageDetails | None:
+        rows = list(File.rows(project=project_id, package=package_id))
+        files = [row.value() for row in rows]
+        return PackageDetails(files[0].package, files, rows[0].package.stated_metadata()) if files else None

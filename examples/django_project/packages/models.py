@@ -1,9 +1,11 @@
-"""The host's projects and tokens, and the rows of the registry's catalogue."""
+"""The application's projects and tokens, and the rows of the registry's catalogue."""
 
 import json
-from collections.abc import Sequence
+import secrets
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 from django.contrib.auth.models import Group, User
@@ -36,40 +38,93 @@ class Token(models.Model):
         return f"a token of {self.user}"
 
 
-# The catalogue. `project` is a number and no foreign key: what was published is remembered when the project is gone.
+# The catalogue. `project` is an id and no foreign key: publications stay when the project is deleted.
 
 
 INDEX = NormalizedName("")
 
 
-class Name(models.Model):
-    """A name in a project, with the number that its page's revision is; `INDEX` stands for the list of names."""
+def narrowed(rows: "models.QuerySet[Any]", projects: model.Projects) -> "models.QuerySet[Any]":
+    """Select the rows of projects if they are few. Databases accept no list of 100,000 ids, so callers select again."""
+    return rows.filter(project__in=projects.ids) if len(projects) <= 100 else rows
 
-    project = models.BigIntegerField()
-    name = models.CharField(max_length=255)
-    serial = models.BigIntegerField(default=0)
-    status = models.CharField(max_length=16, default="active")
-    reason = models.TextField(default="")
 
-    class Meta:
-        constraints = (models.UniqueConstraint(fields=["name", "project"], name="name_in_project"),)
+class Publisher(models.Model):
+    """A project that has changed something in the catalogue."""
+
+    project = models.BigIntegerField(primary_key=True)
+    path = models.TextField()
+    """As of its last change."""
+    roots = models.TextField(default="[]")
+    """JSON: all root groups in which the project ever was."""
 
     def __str__(self) -> str:
-        return self.name
+        return self.path
 
     @classmethod
-    def locked(cls, project: int, name: str) -> "Name":
-        """Give the row of a name, which is there once: whoever changes its packages waits here for whoever does."""
-        return cls.objects.select_for_update().get_or_create(project=project, name=name)[0]
+    def locked(cls, project: model.Project) -> "Publisher":
+        """Return the row of a project, with its path as it is now. Changes of one project wait here for each other."""
+        publisher, _ = cls.objects.select_for_update().get_or_create(project=project.id)
+        publisher.path = project.path
+        publisher.roots = json.dumps(sorted({*json.loads(publisher.roots), project.root}))
+        publisher.save()
+        return publisher
 
-    def revise(self, *, index: bool = False) -> None:
-        """Raise the revision of the name's page, and perhaps that of the index."""
-        for row in [self, Name.locked(self.project, INDEX)] if index else [self]:
-            row.serial += 1
-            row.save()
+    def has(self, name: str) -> bool:
+        """Return whether the project has a package of a name."""
+        return Package.objects.filter(project=self.project, normalized_name=name).exists()
+
+    def renew(self, name: NormalizedName, *, index: bool = False) -> None:
+        """Change the revision of the page of a name, and perhaps that of the index, in the project and its groups."""
+        owners = [Revision.owner_of(self.project), *json.loads(self.roots)]
+        # Sorted, so that two transactions do not lock the rows of a root group in different orders.
+        for owner, page in sorted(product(owners, [name, INDEX] if index else [name])):
+            Revision.objects.update_or_create(owner=owner, name=page, defaults={"value": secrets.token_hex(8)})
 
 
-class Published(models.Model):
+class Revision(models.Model):
+    """The revision of the page of a name, or of an index, whose name is `INDEX`."""
+
+    owner = models.TextField()
+    """A root group, or what `owner_of` returns for a project."""
+    name = models.CharField(max_length=255)
+    value = models.CharField(max_length=16)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["name", "owner"], name="revision_once"),)
+
+    def __str__(self) -> str:
+        return self.value
+
+    @staticmethod
+    def owner_of(project_id: int) -> str:
+        return f"#{project_id}"  # no path contains this character
+
+    @classmethod
+    def values_of(cls, owners: Collection[str], name: str) -> tuple[tuple[str, str], ...]:
+        rows = cls.objects.filter(owner__in=owners, name=name).order_by("owner")
+        return tuple(rows.values_list("owner", "value"))
+
+
+class NameStatus(models.Model):
+    project = models.BigIntegerField()
+    name = models.CharField(max_length=255)
+    status = models.CharField(max_length=16)
+    reason = models.TextField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["name", "project"], name="status_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.name} is {self.status}"
+
+    @classmethod
+    def of(cls, project_id: int, name: str) -> model.NameStatus:
+        row = cls.objects.filter(project=project_id, name=name).first()
+        return model.NameStatus(model.Status(row.status), row.reason) if row else model.NameStatus()
+
+
+class Publication(models.Model):
     """A name that was ever published, and where; never deleted."""
 
     name = models.CharField(max_length=255)
@@ -77,59 +132,73 @@ class Published(models.Model):
     project = models.BigIntegerField()
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["name", "root", "project"], name="published_once"),)
+        constraints = (models.UniqueConstraint(fields=["name", "root", "project"], name="publication_once"),)
 
     def __str__(self) -> str:
         return self.name
 
 
-class Publisher(models.Model):
-    """A project that ever published, and its path then."""
-
-    project = models.BigIntegerField(primary_key=True)
-    path = models.TextField()
-
-    def __str__(self) -> str:
-        return self.path
-
-
 class Package(models.Model):
+    VALUE = ("id", "project", "name", "normalized_name", "version", "created_at", "yanked")
+    """The columns of a `model.Package`, in its order."""
+
     project = models.BigIntegerField()
     name = models.CharField(max_length=255)
     normalized_name = models.CharField(max_length=255)
     version = models.CharField(max_length=255)
-    canonical = models.CharField(max_length=255)
+    canonical_version = models.CharField(max_length=255)
     """1.0 and 1.0.0 are one package."""
-    about = models.TextField()
-    """JSON; a JSONField of PostgreSQL refuses some characters that a description may hold."""
+    metadata = models.TextField()
+    """JSON; a JSONField of PostgreSQL refuses some characters that a description may contain."""
     created_at = models.DateTimeField()
     yanked = models.TextField(null=True)
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(fields=["normalized", "project", "canonical"], name="version_in_project"),
+            models.UniqueConstraint(
+                fields=["normalized_name", "project", "canonical_version"], name="version_in_project"
+            ),
         )
+        indexes = (models.Index(fields=["project", "normalized_name"], name="names_of_project"),)
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
 
     @classmethod
-    def published(cls, upload: model.Upload, project: int, at: datetime) -> "Package":
-        about = json.dumps(asdict(upload.about))
+    def published(cls, upload: model.Upload, project_id: int, at: datetime) -> "Package":
+        metadata = json.dumps(asdict(upload.metadata))
         return cls.objects.update_or_create(
-            project=project,
+            project=project_id,
             normalized_name=upload.normalized_name,
-            canonical=canonicalize_version(upload.version),
-            defaults={"about": about},
-            create_defaults={"about": about, "name": upload.name, "version": upload.version, "created_at": at},
+            canonical_version=canonicalize_version(upload.version),
+            defaults={"metadata": metadata},
+            create_defaults={"metadata": metadata, "name": upload.name, "version": upload.version, "created_at": at},
         )[0]
 
+    @classmethod
+    def matching(cls, query: model.PackageQuery) -> "models.QuerySet[Package]":
+        """Return the packages that a query finds, in its order."""
+        if "\0" in query.name:
+            return cls.objects.none()  # no name contains it, and for SQLite it ends the pattern
+        rows = cls.objects.all()
+        for word in query.name.split():  # short words match only whole names, as in GitLab
+            rows = rows.filter(name__icontains=word) if len(word) >= 3 else rows.filter(name__iexact=word)
+        if query.normalized_name is not None:
+            rows = rows.filter(normalized_name=query.normalized_name)
+        if query.version:
+            rows = rows.filter(version=query.version)
+        path = Publisher.objects.filter(project=models.OuterRef("project")).values("path")
+        sign = "-" if query.descending else ""
+        return rows.annotate(project_path=models.Subquery(path)).order_by(f"{sign}{query.order_by}", f"{sign}id")
+
     def value(self) -> model.Package:
-        name = NormalizedName(self.normalized_name)
-        return model.Package(self.id, self.project, self.name, name, self.version, self.created_at, self.yanked)
+        return model.Package(*(getattr(self, column) for column in self.VALUE))
+
+    def stated_metadata(self) -> model.PackageMetadata:
+        return model.PackageMetadata(**json.loads(self.metadata))
 
 
-_TAKEN = ("filename", "size", "requires_python", "core_metadata", "metadata_sha256")
+_FROM_UPLOAD = ("filename", "size", "requires_python", "core_metadata", "core_metadata_sha256")
 
 
 class File(models.Model):
@@ -142,9 +211,10 @@ class File(models.Model):
     blake2_256 = models.CharField(max_length=64, null=True)
     requires_python = models.TextField()
     uploaded_at = models.DateTimeField()
-    key = models.CharField(max_length=32)
+    uploaded_by = models.TextField()
+    blob_key = models.CharField(max_length=32)
     core_metadata = models.BinaryField(null=True)
-    metadata_sha256 = models.CharField(max_length=64, null=True)
+    core_metadata_sha256 = models.CharField(max_length=64, null=True)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["project", "filename"], name="filename_in_project"),)
@@ -153,24 +223,41 @@ class File(models.Model):
         return self.filename
 
     @classmethod
-    def published(cls, upload: model.Upload, package: Package, key: str, at: datetime) -> "File":
-        digests, taken = asdict(upload.digests), {name: getattr(upload, name) for name in _TAKEN}
-        row = cls(package=package, project=package.project, key=key, uploaded_at=at, **digests, **taken)
+    def published(cls, upload: model.Upload, package: Package, blob_key: str, at: datetime, by: str) -> "File":
+        values = {**asdict(upload.digests), **{name: getattr(upload, name) for name in _FROM_UPLOAD}}
+        row = cls(package=package, project=package.project, blob_key=blob_key, uploaded_at=at, uploaded_by=by, **values)
         try:
-            with transaction.atomic():  # or the failure would be that of all around it
+            with transaction.atomic():  # otherwise the error would end the transaction around it
                 row.save()
         except IntegrityError as error:
             raise FileTaken(upload.filename) from error
         return row
 
     @classmethod
-    def values(cls, **wanted: Any) -> Sequence[model.PackageFile]:
-        rows = cls.objects.filter(**wanted).select_related("package").defer("core_metadata").order_by("id")
-        return [row.value() for row in rows]
+    def rows(cls, **where: Any) -> "models.QuerySet[File]":
+        """Return files with their packages and the statuses of their names, the oldest first."""
+        name = models.OuterRef("package__normalized_name")
+        statuses = NameStatus.objects.filter(project=models.OuterRef("project"), name=name)
+        rows = cls.objects.filter(**where).select_related("package").defer("core_metadata").order_by("id")
+        return rows.annotate(name_status=models.Subquery(statuses.values("status")[:1])).annotate(
+            reason=models.Subquery(statuses.values("reason")[:1])
+        )
 
     def value(self) -> model.PackageFile:
-        digests, package = model.Digests(self.sha256, self.md5, self.blake2_256), self.package.value()
         return model.PackageFile(
-            *(self.id, package, self.filename, self.size, digests, self.requires_python, self.uploaded_at),
-            *(self.key, self.metadata_sha256),
+            id=self.id,
+            package=self.package.value(),
+            filename=self.filename,
+            size=self.size,
+            digests=model.Digests(self.sha256, self.md5, self.blake2_256),
+            requires_python=self.requires_python,
+            uploaded_at=self.uploaded_at,
+            blob_key=self.blob_key,
+            core_metadata_sha256=self.core_metadata_sha256,
+            uploaded_by=self.uploaded_by,
         )
+
+    def status(self) -> model.NameStatus:
+        """Return the status of the name, of a row of `rows`."""
+        found: Any = self
+        return model.NameStatus(model.Status(found.name_status or "active"), found.reason or "")

@@ -1,4 +1,4 @@
-"""The registry, and a view that hands requests to it."""
+"""The registry, and a view that passes requests to it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,29 +8,29 @@ from django.views.decorators.csrf import csrf_exempt
 
 from pypi_registry import Registry
 
+from .access import DjangoProjects, DjangoUsers
 from .blobs import StorageBlobs
 from .catalogue import DjangoCatalogue
-from .host import DjangoProjects, DjangoUsers
 
 registry = Registry(
     directory=DjangoProjects(),
     auth=DjangoUsers(),
     catalogue=DjangoCatalogue(),
     blobs=StorageBlobs(),
-    forward_to=None,  # left out, it sends clients to the public PyPI for what is not here
+    forward_to=None,  # without this, clients are redirected to PyPI for packages that are not here
 )
 
 
 def mounted_at(mount: str) -> Callable[..., HttpResponseBase]:
-    """Make a view of the registry, for a route that ends in ``<path:rest>``."""
+    """Return a view of the registry, for a route that ends in ``<path:rest>``."""
 
-    @csrf_exempt  # programs have no cookie; and of browsers the registry takes nothing that another site made them send
+    @csrf_exempt  # programs send no cookie, and a browser's session only reads
     def view(request: HttpRequest, rest: str) -> HttpResponseBase:
         environ: dict[str, Any] = {**request.META}
-        # From the path as the server gave it: `rest` is decoded, and no path of WSGI any more.
+        # From the server's path: Django has decoded `rest`, and WSGI does not pass paths that way.
         environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + mount
         environ["PATH_INFO"] = environ["PATH_INFO"].removeprefix(mount)
-        environ.pop("wsgi.file_wrapper", None)  # it is for the server, and between us and the server stands Django
+        environ.pop("wsgi.file_wrapper", None)  # it is for the server, but Django sends this response
         response: Any = None
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Any:

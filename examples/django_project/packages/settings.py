@@ -1,4 +1,4 @@
-"""Django's settings; of these, the database's and the storage's matter to the registry."""
+"""Django's settings. Those of the database and of the storage matter to the registry."""
 
 import os
 from pathlib import Path
@@ -53,13 +53,13 @@ DATABASES = {
         "OPTIONS": {
             # A transaction that reads first and writes then fails at once if another one wrote in between.
             "transaction_mode": "IMMEDIATE",
-            "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",  # what was acknowledged is durable
+            "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",  # a committed row is durable
             "timeout": 30,
         },
     }
 }
 
-# The files of packages. Nothing may serve this folder by itself: who may have a file is the registry's business.
+# The files of packages. Do not serve this folder: the registry decides who may download a file.
 STORAGES = {
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
@@ -67,5 +67,5 @@ STORAGES = {
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-FILE_UPLOAD_TEMP_DIR = DATA / "incoming"  # beside the files, so that a finished one is moved to them and not copied
+FILE_UPLOAD_TEMP_DIR = DATA / "incoming"  # in one file system with the files, so that a file is moved
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)

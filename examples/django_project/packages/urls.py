@@ -1,4 +1,4 @@
-"""The host's own addresses, and the registry as a view."""
+"""The application's own URLs, and the registry as a view."""
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse

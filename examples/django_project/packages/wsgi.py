@@ -1,4 +1,4 @@
-"""Django with the registry beside it, below ``/api/v4``."""
+"""Django, with the registry beside it at ``/api/v4``."""
 
 import os
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "packages.settings")
 django = get_wsgi_application()
 
-from django.db import close_old_connections  # noqa: E402  # whatever uses models comes after the line above
+from django.db import close_old_connections  # noqa: E402  # modules that use models are imported after the line above
 
 from .registry import registry  # noqa: E402
 

@@ -1,4 +1,4 @@
-"""``manage.py demo``: makes a group with two projects, and Ada, who publishes there; again, it does nothing."""
+"""``manage.py demo``: creates a group with two projects, and Ada, who publishes there."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from ...models import Project
 
 
 class Command(BaseCommand):
-    help = "Make a group with two projects, and Ada, who publishes there."
+    help = "Create a group with two projects, and Ada, who publishes there."
 
     def handle(self, *args: Any, **options: Any) -> None:
         acme, _ = Group.objects.get_or_create(name="acme")

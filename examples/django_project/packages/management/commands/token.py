@@ -1,4 +1,4 @@
-"""``manage.py token USER``: makes a token, and prints it this once."""
+"""``manage.py token USER``: creates a token and prints it, once."""
 
 import secrets
 from typing import Any
@@ -12,12 +12,12 @@ from ...models import Token
 
 
 class Command(BaseCommand):
-    help = "Make a token of a user, and print it this once."
+    help = "Create a token of a user and print it, once."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("user")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        secret = secrets.token_urlsafe(30)  # random and long, so that a plain digest gives nothing away
+        secret = secrets.token_urlsafe(30)  # a long random secret cannot be guessed from its digest
         Token.objects.create(sha256=token_digest(secret), user=User.objects.get(username=options["user"]))
         self.stdout.write(secret)

@@ -1,8 +1,8 @@
-"""What the registry asks the host: which projects and groups there are, and who may do what."""
+"""What the registry asks the application: which projects and groups exist, and who may do what."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
@@ -16,7 +16,7 @@ from pypi_registry.accounts import token_digest
 from pypi_registry.auth import Ability, AuthScheme, Credentials, Subject
 from pypi_registry.directory import Ref
 from pypi_registry.errors import InvalidToken
-from pypi_registry.model import PackageName, Visibility
+from pypi_registry.model import Namespace, PackageName, Projects, Visibility
 
 from .models import Project, Token
 
@@ -29,7 +29,7 @@ WRITING = {  # Django's own permissions of a group, on the model of a package
 
 
 class DjangoProjects:
-    """The directory."""
+    """The `Directory`."""
 
     def project(self, ref: Ref) -> model.Project | None:
         projects = Project.objects.select_related("group")
@@ -45,10 +45,10 @@ class DjangoProjects:
         row = (groups.filter(id=ref) if isinstance(ref, int) else groups.filter(name__iexact=ref)).first()
         return None if row is None else model.Group(row.id, row.name)
 
-    def projects_in(self, group: model.Group) -> Sequence[model.Project]:
+    def projects_in(self, group: model.Group) -> Projects:
         projects = Project.objects.select_related("group")
         inside = projects.filter(group__name__iexact=group.path)
-        return [_project(row) for row in inside | projects.filter(group__name__istartswith=f"{group.path}/")]
+        return Projects(_project(row) for row in inside | projects.filter(group__name__istartswith=f"{group.path}/"))
 
 
 def _project(row: Project) -> model.Project:
@@ -56,22 +56,25 @@ def _project(row: Project) -> model.Project:
 
 
 class DjangoUsers:
-    """The auth: tokens for programs, Django's sessions for browsers."""
+    """The `Auth`: programs send tokens, browsers send Django's session."""
 
-    def authenticate(self, credentials: Credentials | None, environ: Mapping[str, object]) -> "Visitor":
-        user = _signed_in(environ) if credentials is None else _holder(credentials)
-        rights: dict[str, set[str]] = defaultdict(set)
-        if user is not None:
-            for path, permission in user.groups.values_list("name", "permissions__codename"):
-                rights[path.lower()].add(permission or "")  # None: the group gives no permission, its members read
-        return Visitor(rights, anonymous=user is None, has_token=credentials is not None)
+    def authenticate(
+        self, credentials: Credentials | None, namespace: Namespace | None, environ: Mapping[str, object]
+    ) -> "Caller":
+        user = _signed_in(environ) if credentials is None else _owner(credentials)
+        if user is None:
+            return Caller()
+        permissions: dict[str, set[str]] = defaultdict(set)
+        for path, permission in user.groups.values_list("name", "permissions__codename"):
+            permissions[path.lower()].add(permission or "")  # None if the group has no permission: its members read
+        return Caller(user.username, "session" if credentials is None else "personal token", permissions)
 
 
-def _holder(credentials: Credentials) -> User | None:
+def _owner(credentials: Credentials) -> User | None:
     token = Token.objects.select_related("user").filter(sha256=token_digest(credentials.secret)).first()
     if token is not None and token.user.is_active:
         return token.user
-    if credentials.presented is not AuthScheme.BASIC:
+    if credentials.scheme is not AuthScheme.BASIC:
         raise InvalidToken
     return None
 
@@ -84,24 +87,25 @@ def _signed_in(environ: Mapping[str, object]) -> User | None:
 
 
 @dataclass(frozen=True)
-class Visitor:
-    """Somebody, for the length of one request; so what they may do is looked up at once."""
+class Caller:
+    """The `Principal`: all that decides about its abilities was loaded at once."""
 
-    rights: Mapping[str, Set[str]]
-    """The name of a group, in lower case -> the permissions that it gives."""
-    anonymous: bool
-    has_token: bool
+    name: str = ""
+    via: str = ""
+    permissions: Mapping[str, Set[str]] = field(default_factory=dict)
+    """The name of each group of which the user is a member, in lower case -> the permissions of the group."""
+
+    @property
+    def anonymous(self) -> bool:
+        return not self.name
 
     def can(self, ability: Ability, subject: Subject) -> bool:
         if isinstance(subject, PackageName):
-            return ability in WRITING  # no name is kept for some of those who publish
-        place = f"{subject.path.lower()}/"
-        rights = [permissions for path, permissions in self.rights.items() if place.startswith(f"{path}/")]
+            return ability in WRITING  # there are no protection rules
+        path = f"{subject.path.lower()}/"
+        found = [permissions for group, permissions in self.permissions.items() if path.startswith(f"{group}/")]
         if ability in READING:
-            return bool(rights) or subject.visibility is Visibility.PUBLIC
-        # Browsers send a cookie with whatever a stranger's page makes them do: it reads, and never writes.
+            return bool(found) or subject.visibility is Visibility.PUBLIC
+        # A page of another site can make a browser send a request with the cookie, so a session only reads.
         needed = WRITING.get(ability)
-        return needed is not None and self.has_token and any(needed in permissions for permissions in rights)
-
-    def readable(self, group: model.Group) -> Sequence[model.Project]:
-        return [each for each in DjangoProjects().projects_in(group) if self.can(Ability.READ_PACKAGE, each)]
+        return needed is not None and self.via != "session" and any(needed in permissions for permissions in found)
