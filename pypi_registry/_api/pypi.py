@@ -239,11 +239,11 @@ def _was_published(call: Call, namespace: Namespace, name: NormalizedName) -> bo
 
     The package of a stranger in another index must not replace a private one (dependency confusion).
     """
-    publications = call.services.catalogue.publications(name)
-    if len(publications) >= MAX_PUBLICATIONS or any(root == namespace.root for root, _ in publications):
+    root, publications = namespace.root, call.services.catalogue.publications(name)
+    if len(publications) >= MAX_PUBLICATIONS or root in {published_root for published_root, _ in publications}:
         return True
     projects = map(call.services.directory.project, {project_id for _, project_id in publications})
-    return any(project is not None and project.root == namespace.root for project in projects)
+    return any(project is not None and project.root == root for project in projects)
 
 
 Endpoint = Callable[[Call], Response]

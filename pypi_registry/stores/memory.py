@@ -151,13 +151,15 @@ class MemoryCatalogue:
 
     def revision(self, projects: Projects, name: NormalizedName | None) -> Hashable | None:
         with self._lock:
-            published: Iterable[int] = self._names_of_project if name is None else self._packages_of_name.get(name, ())
+            published = self._names_of_project if name is None else self._packages_of_name.get(name, {})
+            if len(projects) == 1:
+                [id_] = projects.ids
+                return self._revisions.get((id_, name)) if id_ in published else None
             if not any(id_ in projects for id_ in published):
                 return None
             # The revisions of 100,000 projects would cost too much, so a group has those of its root groups. There is
             # none if the projects published in another root group and then moved here: their next change adds it.
-            owners = projects.ids if len(projects) == 1 else sorted(projects.roots)
-            return tuple(self._revisions.get((owner, name)) for owner in owners)
+            return tuple(self._revisions.get((root, name)) for root in sorted(projects.roots))
 
     def names(self, projects: Projects) -> Sequence[NormalizedName]:
         with self._lock:
