@@ -143,6 +143,9 @@ class ConnectionPool:
         try:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
+            # Otherwise SQLite opens a temporary file for each statement that changes more than 16 pages, as an upload
+            # with its triggers does.
+            connection.execute("PRAGMA temp_store = MEMORY")
             _use_write_ahead_log(connection)
         except BaseException:
             connection.close()

@@ -228,9 +228,12 @@ CREATE TRIGGER packages_inserted AFTER INSERT ON packages BEGIN
     INSERT INTO projects (id, path, package_count) VALUES (NEW.project_id, '', 1)
     ON CONFLICT (id) DO UPDATE SET package_count = package_count + 1;
     INSERT INTO names (name) SELECT NEW.name WHERE NOT EXISTS (SELECT 1 FROM names WHERE name = NEW.name);
+END
+--
+CREATE TRIGGER packages_inserted_first AFTER INSERT ON packages
+WHEN NOT EXISTS (SELECT 1 FROM project_revisions WHERE name = NEW.normalized_name AND project_id = NEW.project_id) BEGIN
     INSERT INTO project_revisions (name, project_id, revision)
-    SELECT page.name, NEW.project_id, random() FROM (SELECT NEW.normalized_name AS name UNION ALL SELECT '') page
-    WHERE NOT EXISTS (SELECT 1 FROM project_revisions WHERE name = NEW.normalized_name AND project_id = NEW.project_id)
+    VALUES (NEW.normalized_name, NEW.project_id, random()), ('', NEW.project_id, random())
     ON CONFLICT (name, project_id) DO UPDATE SET revision = excluded.revision;
 END
 --
