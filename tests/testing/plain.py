@@ -52,7 +52,8 @@ class PlainCatalogue:
             status = self.statuses[project.id, name].status
             if not status.accepts_uploads:
                 raise UploadsRefused(name, status)
-            if any(file.filename == upload.filename for file in self.files_in([project.id])):
+            taken = [file.filename for file in self.files_by_id.values() if file.package.project_id == project.id]
+            if upload.filename in taken:
                 raise FileTaken(upload.filename)
             same = [
                 package
@@ -144,7 +145,8 @@ class PlainCatalogue:
 
     def names(self, projects: Projects) -> Sequence[NormalizedName]:
         with self.lock:
-            return sorted({file.package.normalized_name for file in self.files_in(projects.ids)})
+            packages = self.packages_by_id.values()
+            return sorted({package.normalized_name for package in packages if package.project_id in projects})
 
     def listing(self, projects: Projects, name: NormalizedName) -> Listing | None:
         with self.lock:

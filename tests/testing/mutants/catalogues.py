@@ -1444,6 +1444,13 @@ MUTANTS: Mapping[str, tuple[Mutant, str]] = {
         {"restore": lambda self, record: None if isinstance(record, PublicationRecord) else self.inner.restore(record)},
         "test_records_restore_the_answers_of_a_catalogue_in_another_one",
     ),
+    "identities are not restored": (
+        takes(
+            "restore",
+            lambda self, record: (replace(record, identity=None) if isinstance(record, FileRecord) else record,),
+        ),
+        "test_the_identity_of_a_file_is_restored",
+    ),
     "restoring again is an error": (before("restore", once), "test_restoring_a_record_again_changes_nothing"),
     "restoring again changes a revision": (
         after("restore", lambda self, found, record: self.inner.set_status(TOOLS, DEMO, ACTIVE, "")),

@@ -194,7 +194,7 @@ _SEARCHES: dict[str, list[str]] = {
     "\N{LATIN SMALL LIGATURE FF}oo": [],
 }
 
-# By their place: project, name, version, days since the first.
+# By their index: project, name, version, days since the first.
 _ROWS: list[tuple[Project, str, str, int]] = [
     (LIBS, "beta", "1.10", 1),
     (TOOLS, "Alpha", "1.9", 3),

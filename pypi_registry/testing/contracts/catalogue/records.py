@@ -66,13 +66,13 @@ class Records(CatalogueHooks):
         assert {*_only(PublicationRecord, records)} == {
             PublicationRecord(name, *pair) for name in (DEMO, OTHER) for pair in catalogue.publications(name)
         }
-        place = {record: number for number, record in enumerate(records)}
-        projects = {record.id: place[record] for record in _only(ProjectRecord, records)}
-        packages = {record.package.id: place[record] for record in _only(PackageRecord, records)}
+        position = {record: number for number, record in enumerate(records)}
+        projects = {record.id: position[record] for record in _only(ProjectRecord, records)}
+        packages = {record.package.id: position[record] for record in _only(PackageRecord, records)}
         for package in _only(PackageRecord, records):
-            assert projects[package.package.project_id] < place[package]
+            assert projects[package.package.project_id] < position[package]
         for file in _only(FileRecord, records):
-            assert packages[file.file.package.id] < place[file]
+            assert packages[file.file.package.id] < position[file]
 
     def test_records_restore_the_answers_of_a_catalogue_in_another_one(self) -> None:
         # There and back: into a catalogue of this package, and from one.
@@ -84,6 +84,17 @@ class Records(CatalogueHooks):
         back = MemoryCatalogue()
         _restore(target.records(), back)
         assert answers(back) == answers(other)
+
+    def test_the_identity_of_a_file_is_restored(self) -> None:
+        target = as_enumerable(self.make_catalogue())
+        source = MemoryCatalogue()
+        file = add(source, TOOLS, "demo-1.0.zip")
+        records = [
+            replace(record, identity="demo-1.0") if isinstance(record, FileRecord) else record
+            for record in source.records()
+        ]
+        _restore(records, target)
+        assert _only(FileRecord, target.records()) == [FileRecord(file, None, "demo-1.0")]
 
     def test_restoring_a_record_again_changes_nothing(self) -> None:
         catalogue = self.make_catalogue()

@@ -147,10 +147,13 @@ class Revisions(CatalogueHooks):
             change()
             after = [catalogue.revision(projects, DEMO) for projects in selections]
             assert all(was != now for was, now in zip(before, after, strict=True)), f"change {number}"
-        before = [catalogue.revision(projects, None) for projects in selections]
-        add(catalogue, MOVED_TOOLS, upload("other.zip", "other"))
-        after = [catalogue.revision(projects, None) for projects in selections]
-        assert all(was != now for was, now in zip(before, after, strict=True))
+        # A change in a third root group counts for both, too.
+        for name, project in (("other", MOVED_TOOLS), ("another", Project(TOOLS.id, "third/tools"))):
+            before = [catalogue.revision(projects, page) for projects in selections for page in (DEMO, None)]
+            add(catalogue, project, upload(f"{name}.zip", name))
+            add(catalogue, project, f"demo-{name}.zip")
+            after = [catalogue.revision(projects, page) for projects in selections for page in (DEMO, None)]
+            assert all(was != now for was, now in zip(before, after, strict=True)), project
 
     def test_revisions_are_random(self) -> None:
         # A counter would return the revision of a newer page after a backup was restored.

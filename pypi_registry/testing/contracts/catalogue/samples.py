@@ -91,7 +91,7 @@ def upload(
 def add(
     catalogue: Catalogue, project: Project, added: Upload | str, *, key: str = "", at: datetime = AT, by: str = ""
 ) -> PackageFile:
-    """Publish an upload, or a file of ``demo`` 1.0 with this name, under a fresh key unless one is given."""
+    """Publish an upload, or a file of ``demo`` 1.0 with this name, under a fresh key unless `key` is passed."""
     sent = upload(added) if isinstance(added, str) else added
     return catalogue.add(project, sent, key or token_hex(16), at, by)
 
