@@ -19,7 +19,6 @@ from pypi_registry.errors import NotFound
 from pypi_registry.events import Actor
 from pypi_registry.forwarding import ForwardTo
 from pypi_registry.model import Namespace, Project
-from pypi_registry.storage import Blobs, Catalogue
 
 if TYPE_CHECKING:
     from pypi_registry._api.routes import Route
@@ -63,14 +62,6 @@ class Services:
     verify: Verify | None
     pages: PageCache
 
-    @property
-    def catalogue(self) -> Catalogue:
-        return self.stores.catalogue
-
-    @property
-    def blobs(self) -> Blobs:
-        return self.stores.blobs
-
 
 class Call:
     """One request to one endpoint."""
@@ -111,14 +102,13 @@ class Call:
         assert isinstance(found, Project)  # the route is one of a project
         return found
 
-    def authenticate(self) -> Principal:
-        """Return the caller.
+    def authenticate(self, namespace: Namespace) -> Principal:
+        """Return the caller, who requests something in a namespace.
 
-        :raises NotFound: if the project or group does not exist.
         :raises InvalidToken: if GitLab answers this token with 401 everywhere.
         :raises InsufficientScope: if the scopes of the token exclude the request.
         """
-        namespace, environ = self.namespace(), self.request.environ
+        environ = self.request.environ
         credentials = read_credentials(environ, job_header=self.match.route.dialect is Dialect.PACKAGES)
         return self.services.auth.authenticate(credentials, namespace, environ)
 
@@ -127,8 +117,8 @@ class Call:
 
         :raises RegistryError: if it does not exist, or the caller may not read it.
         """
-        principal = self.authenticate()
         namespace = self.namespace()
+        principal = self.authenticate(namespace)
         require(principal, Ability.READ_PACKAGE, namespace, challenge)
         return namespace, principal
 

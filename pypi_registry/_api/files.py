@@ -2,7 +2,7 @@
 
 from typing import BinaryIO
 
-from pypi_registry._api.cache_control import REVALIDATE
+from pypi_registry._api.access import REVALIDATE
 from pypi_registry._api.call import Call
 from pypi_registry._http.ranges import file_response
 from pypi_registry._http.response import VARY, Response, redirect_response
@@ -33,7 +33,7 @@ def package_file_response(call: Call, file: PackageFile, policy: tuple[str, str]
     ]
 
     def open_part(part: range | None) -> BinaryIO | Response:
-        found = call.services.blobs.open(file.blob_key, size=file.size, part=part)
+        found = call.services.stores.blobs.open(file.blob_key, size=file.size, part=part)
         if found is None:
             raise NotFound
         if not isinstance(found, Redirect):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qsl, urlencode
 
-from pypi_registry._api.cache_control import REVALIDATE
+from pypi_registry._api.access import REVALIDATE
 from pypi_registry._api.call import Call
 from pypi_registry._http.errors import InvalidParameter
 from pypi_registry._http.response import VARY, Response, json_response

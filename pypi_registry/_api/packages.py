@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 from werkzeug.http import parse_date
 
-from pypi_registry._api.access import Challenge, readable_projects, require
-from pypi_registry._api.cache_control import REVALIDATE, file_policy
+from pypi_registry._api.access import REVALIDATE, Challenge, file_policy, readable_projects, require
 from pypi_registry._api.call import Call
 from pypi_registry._api.files import package_file_response, require_offered
 from pypi_registry._api.listing import (
@@ -75,7 +74,7 @@ def list_packages(call: Call) -> Response:
     projects = _projects(call, namespace, principal, parameters)
     paging, query = read_paging(parameters), _query(parameters, namespace)
     # One package more than the page has shows whether there is a next page, also above the highest total.
-    found, total = call.services.catalogue.packages(projects, query) if query else ([], 0)
+    found, total = call.services.stores.catalogue.packages(projects, query) if query else ([], 0)
     packages, has_next = found[: paging.per_page], len(found) > paging.per_page
     if html:
         shown = PackageList(namespace, packages, projects, total, paging.page, has_next, parameters)
@@ -91,7 +90,7 @@ def show_package(call: Call) -> Response:
     project, principal, details = _package(call, _challenge(html))
     package = details.package
     query = PackageQuery(normalized_name=package.normalized_name, descending=True)
-    versions, _ = call.services.catalogue.packages(Projects([project]), query)
+    versions, _ = call.services.stores.catalogue.packages(Projects([project]), query)
     others = [other for other in versions if other.id != package.id]
     if html:
         return _web_page(render_package(project, details, others, call.api_url, render_description))
@@ -161,7 +160,7 @@ def download_file(call: Call) -> Response:
     """``GET /projects/:id/packages/:package_id/package_files/:package_file_id/download``"""
     project, principal, details = _package(call)
     file = _file(call, details)
-    listing = call.services.catalogue.listing(Projects([project]), details.package.normalized_name)
+    listing = call.services.stores.catalogue.listing(Projects([project]), details.package.normalized_name)
     if listing is None:
         raise NotFound
     require_offered(file, listing.status)
@@ -173,9 +172,10 @@ def _challenge(html: bool) -> Challenge:
 
 
 def _package(call: Call, challenge: Challenge = Challenge.NEVER) -> tuple[Project, Principal, PackageDetails]:
-    project, principal = call.project(), call.authenticate()
+    project = call.project()
+    principal = call.authenticate(project)
     require(principal, Ability.READ_PACKAGE, project, challenge)
-    details = call.services.catalogue.package(project.id, _id(call, "package_id"))
+    details = call.services.stores.catalogue.package(project.id, _id(call, "package_id"))
     if details is None:
         raise NotFound("Package")
     return project, principal, details

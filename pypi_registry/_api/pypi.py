@@ -10,12 +10,10 @@ from typing import NamedTuple
 
 from packaging.utils import NormalizedName
 
-from pypi_registry._api.access import readable_projects, require
-from pypi_registry._api.cache_control import REVALIDATE, file_policy, page_policy
+from pypi_registry._api.access import REVALIDATE, file_policy, page_policy, readable_projects, require
 from pypi_registry._api.call import Call
 from pypi_registry._api.files import package_file_response, require_offered
 from pypi_registry._api.negotiation import Negotiated, negotiate
-from pypi_registry._http.conditional import if_none_match
 from pypi_registry._http.multipart import content_type, parts
 from pypi_registry._http.request import is_plain, unknown_keys
 from pypi_registry._http.response import VARY, Response, bytes_response, json_response, redirect_response
@@ -50,9 +48,9 @@ def core_metadata(call: Call) -> Response:
     digest = found.file.core_metadata_sha256
     etag = f'"{digest}"'
     headers = VARY, _file_policy(view, found), ("ETag", etag), ("X-Content-Type-Options", "nosniff")
-    if digest and if_none_match(call.request, etag):
+    if digest and call.request.has_representation(etag):
         return Response("304 Not Modified", [*headers])
-    data = call.services.catalogue.core_metadata(found.file.id) if digest else None
+    data = call.services.stores.catalogue.core_metadata(found.file.id) if digest else None
     if data is None:
         raise NotFound("Metadata")
     return bytes_response("200 OK", "text/plain; charset=utf-8", data, *headers)
@@ -64,11 +62,11 @@ def index(call: Call) -> Response:
     title, trailing_slash = view.namespace.title, call.match.trailing_slash
 
     def render() -> bytes:
-        names = call.services.catalogue.names(view.projects)
+        names = call.services.stores.catalogue.names(view.projects)
         return render_index(title, names, wanted.media_type, trailing_slash=trailing_slash)
 
     # Read before the names: a change in between is cached under the older revision, and rendered again.
-    revision = call.services.catalogue.revision(view.projects, None)
+    revision = call.services.stores.catalogue.revision(view.projects, None)
     if revision is None:
         # In an open registry every path is an empty project, so these indexes would fill the cache.
         page = render_page(render, gzip=wanted.gzip)
@@ -102,7 +100,8 @@ def published(call: Call) -> Response:
 
 def set_status(call: Call) -> Response:
     """``PATCH /projects/:id/packages/pypi/simple/:package_name``, which is not GitLab's: project status (PEP 792)."""
-    project, principal = call.project(), call.authenticate()
+    project = call.project()
+    principal = call.authenticate(project)
     require(principal, Ability.ADMIN_PACKAGE, project)
     name = _name(call)
     body = call.request.read_json()
@@ -114,7 +113,7 @@ def set_status(call: Call) -> Response:
         problems.append("reason must be a text without control characters")
     if problems:
         raise InvalidRequest(problems)
-    publications = call.services.catalogue.publications(name)
+    publications = call.services.stores.catalogue.publications(name)
     if len(publications) < MAX_PUBLICATIONS and project.id not in {project_id for _, project_id in publications}:
         raise NotFound("Package")  # it was never published in this project
     wanted = NameStatus(Status(str(status)), str(reason))
@@ -124,13 +123,14 @@ def set_status(call: Call) -> Response:
 
 def upload(call: Call) -> Response:
     """``POST /projects/:id/packages/pypi``"""
-    services, project, principal = call.services, call.project(), call.authenticate()
+    services, project = call.services, call.project()
+    principal = call.authenticate(project)
     require(principal, Ability.CREATE_PACKAGE, project)
     body = call.request.body
     if (body.length or 0) >= services.max_file_size + MAX_FIELDS:
         raise FileTooLarge(services.max_file_size, declared=True)
     started = time.monotonic()
-    with new_file(services.blobs) as spool:
+    with new_file(services.stores.blobs) as spool:
         form_parts = parts(body, content_type(call.request.environ))
         form = read_form(form_parts, spool, max_file_size=services.max_file_size, verify=services.verify)
         name = name_of(form)
@@ -138,7 +138,7 @@ def upload(call: Call) -> Response:
             require(principal, Ability.CREATE_PACKAGE, PackageName(project, name))
         checked = check_upload(form)
         if time.monotonic() - started > SLOW_UPLOAD:
-            principal = call.authenticate()
+            principal = call.authenticate(project)
             require(principal, Ability.CREATE_PACKAGE, project)
             require(principal, Ability.CREATE_PACKAGE, PackageName(project, checked.normalized_name))
         publishing.publish(services.stores, project, checked, spool, actor=call.actor(principal))
@@ -168,7 +168,7 @@ def _file(call: Call, view: _View) -> FileWithStatus:
     :raises Forbidden: if its name is quarantined in all of them.
     """
     sha256, filename = call.match.parameters["sha256"].lower(), call.match.parameters["filename"]
-    found = call.services.catalogue.file(view.projects, sha256, filename)
+    found = call.services.stores.catalogue.file(view.projects, sha256, filename)
     if found is None:
         raise NotFound("Package" if isinstance(view.namespace, Project) else "")
     require_offered(found.file, found.status)
@@ -187,13 +187,13 @@ def _name(call: Call) -> NormalizedName:
 
 
 def _negotiated(call: Call) -> Negotiated:
-    header = call.request.header
-    return negotiate(header("HTTP_ACCEPT"), header("HTTP_ACCEPT_ENCODING"), header("QUERY_STRING"))
+    get = call.request.environ.get
+    return negotiate(get("HTTP_ACCEPT") or "", get("HTTP_ACCEPT_ENCODING") or "", get("QUERY_STRING") or "")
 
 
 def _package_page(call: Call, view: _View, name: NormalizedName, wanted: Negotiated) -> Response | None:
     """Respond with the page of a name; None if no project has a package of this name."""
-    catalogue, trailing_slash = call.services.catalogue, call.match.trailing_slash
+    catalogue, trailing_slash = call.services.stores.catalogue, call.match.trailing_slash
 
     def render() -> bytes | None:
         listing = catalogue.listing(view.projects, name)
@@ -213,7 +213,7 @@ def _package_page(call: Call, view: _View, name: NormalizedName, wanted: Negotia
 
 def _page_response(call: Call, view: _View, page: RenderedPage, wanted: Negotiated) -> Response:
     policy = page_policy(view.principal, view.namespace)
-    if if_none_match(call.request, page.etag):
+    if call.request.has_representation(page.etag):
         return Response("304 Not Modified", [VARY, policy, ("ETag", page.etag)])
     headers = [("Content-Type", wanted.content_type), *page.headers, VARY, policy]
     return Response("200 OK", headers, [page.body])
@@ -239,7 +239,7 @@ def _was_published(call: Call, namespace: Namespace, name: NormalizedName) -> bo
 
     The package of a stranger in another index must not replace a private one (dependency confusion).
     """
-    root, publications = namespace.root, call.services.catalogue.publications(name)
+    root, publications = namespace.root, call.services.stores.catalogue.publications(name)
     if len(publications) >= MAX_PUBLICATIONS or root in {published_root for published_root, _ in publications}:
         return True
     projects = map(call.services.directory.project, {project_id for _, project_id in publications})

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
-from pypi_registry._http.conditional import if_none_match
 from pypi_registry._http.request import Request
 from pypi_registry._http.response import Headers, Response
 
@@ -57,7 +56,7 @@ def file_response(
     :param content: headers of a response with bytes of the file.
     """
     validators = [("ETag", etag), *validators]
-    if if_none_match(request, etag):
+    if request.has_representation(etag):
         return Response("304 Not Modified", validators)
     header = request.header("HTTP_RANGE")
     part = requested_range(header, size) if header and _range_applies(request, etag) else None

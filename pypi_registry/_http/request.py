@@ -51,6 +51,15 @@ class Request:
         """
         return self.header("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site")
 
+    def has_representation(self, etag: str) -> bool:
+        """Return whether the client already has the representation with this (strong, quoted) entity tag.
+
+        RFC 9110, 13.1.2: "A recipient MUST use the weak comparison function when comparing entity tags for
+        If-None-Match". Proxies that compress make tags weak.
+        """
+        known = self.header("HTTP_IF_NONE_MATCH")
+        return bool(known) and (etag in re.findall(r'"[^"]*"', known) or known.strip() == "*")
+
     def read_json(self) -> Mapping[str, object]:
         """Read the JSON object in a small body.
 

@@ -410,13 +410,26 @@ def endless(beginning: bytes, piece: bytes) -> Stream:
     return Stream(pieces())
 
 
+BEFORE = "the form has too much data before its first part"
+
+
 @pytest.mark.parametrize(
     ("beginning", "piece", "fault"),
     [
-        pytest.param(b"", b"x" * 65536, "too much data before its first part", id="before the first part"),
-        pytest.param(b"", b"--B0un\r\n" * 8192, "too much data before its first part", id="before the first part, nearly boundaries"),
-        pytest.param(b"--B0undx", b"x" * 65536, "too much data before its first part", id="before the first part, with its boundary"),
-        pytest.param(b"--B0und", b" " * 65536, "too much data before its first part", id="a boundary and blanks"),
+        pytest.param(b"", b"x" * 65536, BEFORE, id="before the first part"),
+        pytest.param(
+            b"",
+            b"--B0un\r\n" * 8192,
+            "too much data before its first part",
+            id="before the first part, nearly boundaries",
+        ),
+        pytest.param(
+            b"--B0undx",
+            b"x" * 65536,
+            "too much data before its first part",
+            id="before the first part, with its boundary",
+        ),
+        pytest.param(b"--B0und", b" " * 65536, BEFORE, id="a boundary and blanks"),
         pytest.param(b"--B0und\r\n", b"x" * 65536, "of headers", id="a header"),
         pytest.param(b"--B0und\r\n", b"X-Header: x\r\n" * 5000, "of headers", id="headers"),
         pytest.param(b"--B0und\r\n", b" folded\r\n" * 5000, "of headers", id="a folded header"),
