@@ -1,4 +1,4 @@
-"""`pypi_registry.errors`, raised and caught as a host does: read by type checkers, run by nobody."""
+"""The errors and their facts, as an application uses them: type checkers read this file, nothing runs it."""
 
 from typing import assert_type
 
@@ -8,72 +8,63 @@ from pypi_registry.errors import (
     Forbidden,
     InsufficientScope,
     InvalidName,
-    InvalidParameter,
     InvalidRequest,
     InvalidToken,
     InvalidUpload,
     InvalidVersion,
-    LengthRequired,
-    MethodNotAllowed,
-    NoSuchRoute,
     NotAuthenticated,
     NotFound,
-    PreconditionFailed,
     RegistrationNotSupported,
     RegistryError,
     StorageFull,
     StorageUnavailable,
     UploadsRefused,
-    excerpt,
 )
 
 
-def all_of_them() -> list[RegistryError]:
+def all_errors() -> list[RegistryError]:
     return [
         FileTaken("demo-1.0.tar.gz"),
-        FileTooLarge(1000, status=413),
+        FileTooLarge(1000, declared=True),
         Forbidden("a reason"),
         InsufficientScope("api"),
         InvalidName("?"),
-        InvalidParameter("per_page"),
-        InvalidRequest(["a fault"]),
+        InvalidRequest(["a problem"]),
         InvalidToken("expired"),
-        InvalidUpload(("a fault", "another")),
+        InvalidUpload(("a problem", "another")),
         InvalidVersion("1.0_1", 3),
-        LengthRequired(),
-        MethodNotAllowed(["GET"], advice="elsewhere"),
-        NoSuchRoute(),
         NotAuthenticated(),
         NotFound("Package"),
         RegistrationNotSupported(),
-        PreconditionFailed(),
         StorageFull(),
         StorageUnavailable("busy"),
         UploadsRefused("demo", "archived"),
     ]
 
 
-def what_they_tell(error: RegistryError) -> None:
-    assert_type((error.status, str(error)), tuple[int, str])
+def facts(error: RegistryError) -> None:
+    assert_type(str(error), str)
     match error:
         case FileTaken():
             assert_type(error.filename, str)
         case InvalidRequest():
-            assert_type(error.faults, tuple[str, ...])
-        case InvalidName() | InvalidVersion():
+            assert_type(error.problems, tuple[str, ...])
+        case InvalidName():
             caught: ValueError = error
-            assert_type(excerpt(str(caught), limit=10), str)
-        case InvalidParameter():
-            assert_type((error.name, error.fault), tuple[str, str])
+            assert_type(error.name, str)
+            assert_type(str(caught), str)
+        case InvalidVersion():
+            caught = error
+            assert_type((error.version, error.position), tuple[str, int])
         case FileTooLarge():
-            assert_type(error.limit, int)
-        case InvalidToken() | Forbidden() | StorageUnavailable() | UploadsRefused():
+            assert_type((error.limit, error.declared), tuple[int, bool])
+        case UploadsRefused():
+            assert_type((error.name, error.status), tuple[str, str])
+        case InvalidToken() | Forbidden() | StorageUnavailable():
             assert_type(error.reason, str)
         case InsufficientScope():
             assert_type(error.scope, str)
         case NotFound():
             assert_type(error.what, str)
-        case MethodNotAllowed():
-            assert_type((error.allowed, error.advice), tuple[tuple[str, ...], str])
         case _:
             pass

@@ -1,23 +1,34 @@
-"""`pypi_registry` itself and what it is given, used as a stranger does: read by type checkers, run by nobody."""
+"""`pypi_registry` and its collaborators, as an application uses them: type checkers read this file, nothing runs it."""
 
-from typing import TYPE_CHECKING, BinaryIO, assert_type
+from typing import TYPE_CHECKING, BinaryIO, assert_never, assert_type
 
 from packaging.utils import NormalizedName
 
-from pypi_registry import PYPI, AllowAll, InvalidVersion, Registry, check_version, is_valid_version
-from pypi_registry.distributions import (
-    CoreMetadata,
-    Findings,
-    Verify,
-    disagreements,
-    filename_faults,
-    is_served,
-    trust,
-    verify,
+from pypi_registry import (
+    AllowAll,
+    Group,
+    InvalidVersion,
+    Project,
+    Registry,
+    Visibility,
+    check_version,
+    is_valid_version,
 )
-from pypi_registry.forwarding import PYPI as THE_SAME_PYPI
-from pypi_registry.forwarding import Forward, ForwardTo, forward_url, is_index
-from pypi_registry.model import Group, Project
+from pypi_registry.distributions import CoreMetadata, Report, Verify, read_metadata, verify
+from pypi_registry.events import (
+    Actor,
+    Event,
+    FileDeleted,
+    OnEvent,
+    PackageDeleted,
+    Published,
+    StatusChanged,
+    Unyanked,
+    Yanked,
+)
+from pypi_registry.forwarding import PYPI, Forward, ForwardTo
+from pypi_registry.model import Namespace
+from pypi_registry.storage import MAX_PUBLICATIONS, MAX_TOTAL
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 from pypi_registry.stores.sqlite import SQLiteCatalogue, UnknownSchema
@@ -30,51 +41,79 @@ if TYPE_CHECKING:
 
 def registries(others: "WSGIApplication") -> "WSGIApplication":
     Registry()
-    Registry(auth=AllowAll(), forward_to=None)
-    Registry(auth=AllowAll(), forward_to=PYPI, verify=None)
+    Registry(auth=AllowAll(), forward_to=PYPI, verify=None, on_event=None)
     Registry(auth=AllowAll(), catalogue=MemoryCatalogue(), blobs=MemoryBlobs())
     return Registry(
         auth=AllowAll(),
         catalogue=SQLiteCatalogue("data/catalogue.sqlite3"),
         blobs=FileBlobs("data/files", accel="/blobs/"),
-        forward_to=where_names_go,
+        forward_to=index_of,
         max_file_size=100_000_000,
         verify=no_notebooks,
         fallback=others,
+        on_event=print_line,
     )
 
 
 # Forwarding
 
 
-def where_names_go(place: Project | Group, name: NormalizedName) -> str | None:
-    return None if place.root == "secret" or name.startswith("acme-") else Forward(PYPI)
+def index_of(namespace: Namespace, name: NormalizedName) -> str | Forward | None:
+    assert_type(namespace, Project | Group)
+    if namespace.root == "secret" or name.startswith("acme-"):
+        return None
+    return Forward(PYPI, even_if_published=name == "pip") if namespace.visibility is Visibility.PUBLIC else PYPI
 
 
-def indexes(text: str, name: NormalizedName) -> ForwardTo:
-    assert_type(is_index(text) or is_index(THE_SAME_PYPI), bool)
-    assert_type(forward_url(text, name), str)
-    return where_names_go
+def all_ways_to_forward() -> list[ForwardTo]:
+    return [None, PYPI, index_of]
 
 
-# What an upload must be
+# Events
 
 
-def no_notebooks(stream: BinaryIO, filename: str) -> Findings:
-    findings = verify(stream, filename, budget=None)
-    assert_type(findings.faults, tuple[str, ...])
-    return Findings(findings.metadata, (*findings.faults, "a fault of ours"))
+def print_line(event: Event) -> None:
+    assert_type(event.actor, Actor)
+    assert_type((event.actor.name, event.actor.via, event.actor.address), tuple[str, str, str])
+    line = f"{event.at.isoformat()} {event.actor.name} {event.project.path} {detail(event)}"
+    assert_type(line, str)
 
 
-def looks() -> list[Verify]:
-    return [no_notebooks, verify, trust]
+def detail(event: Event) -> str:
+    match event:
+        case Published() | FileDeleted() | PackageDeleted():
+            return ", ".join(f"{file.filename} {file.digests.sha256}" for file in event.files)
+        case Yanked():
+            return f"{event.package.name} {event.package.version}: {event.reason}"
+        case Unyanked():
+            return event.package.name
+        case StatusChanged():
+            return f"{event.name}: {event.status.status}"
+        case _:
+            assert_never(event)
 
 
-def metadata(findings: Findings) -> CoreMetadata | None:
-    if findings.metadata is not None and is_served(findings.metadata, "demo-1.0.tar.gz"):
-        assert_type([*disagreements(findings.metadata)], list[str])
-    assert_type([*filename_faults("demo-1.0.tar.gz", NormalizedName("demo"), "1.0")], list[str])
-    return findings.metadata
+def callbacks(lines: list[Event]) -> list[OnEvent]:
+    return [print_line, lines.append]
+
+
+# Verification
+
+
+def no_notebooks(stream: BinaryIO, filename: str) -> Report:
+    report = verify(stream, filename, budget=None)
+    assert_type(report.problems, tuple[str, ...])
+    return Report(report.metadata, (*report.problems, "a problem of our own"))
+
+
+def only_read(stream: BinaryIO, filename: str) -> Report:
+    metadata = read_metadata(stream, filename)
+    assert_type(metadata, CoreMetadata | None)
+    return Report(metadata)
+
+
+def verifiers() -> list[Verify]:
+    return [no_notebooks, only_read, verify]
 
 
 # Stores and versions
@@ -82,6 +121,7 @@ def metadata(findings: Findings) -> CoreMetadata | None:
 
 def stores() -> None:
     assert_type(MemoryCatalogue().copy(), MemoryCatalogue)
+    assert_type((MAX_PUBLICATIONS, MAX_TOTAL), tuple[int, int])
     try:
         SQLiteCatalogue("catalogue.sqlite3").close()
     except UnknownSchema as error:
@@ -94,4 +134,4 @@ def versions(text: str) -> None:
     try:
         check_version(text)
     except InvalidVersion as error:
-        assert_type((error.version, error.position, error.status), tuple[str, int, int])
+        assert_type((error.version, error.position), tuple[str, int])
