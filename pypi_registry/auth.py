@@ -77,7 +77,7 @@ class Principal(Protocol):
     def can(self, ability: Ability, subject: Subject) -> bool:
         """Return whether the principal has an ability. A `PackageName` asks whether a protection rule forbids it.
 
-        The answer must not depend on how the project or group was found. Whoever has any ability in a project or
+        The answer must not depend on how the project or group was found. A principal with any ability in a project or
         group must also have the ability to learn that it exists. Return False for an ability that you do not know: a
         later version may add one.
         """
