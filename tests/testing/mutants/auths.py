@@ -218,132 +218,108 @@ class SharesCredentials(W):
         return self.inner.authenticate(self.credentials, *rest)
 
 
-_UNKNOWN = "test_unknown_basic_credentials_are_anonymous"
-_ANY_SCHEME = "test_an_unknown_secret_authenticates_no_caller_in_any_scheme"
-_INVALID = "test_an_invalid_token_raises_invalid_token_whatever_the_request"
-_ABILITIES = "test_every_caller_has_exactly_its_abilities"
-_RULES = "test_a_protection_rule_denies_its_name_in_its_project_to_its_callers"
-_READABLE = "test_readable_returns_the_projects_that_can_allows"
-
-# What is broken: the mutant, as a class or as its methods, and the test that must find it.
+# By the test that must find it: what is broken, and the mutant, as a class or as its methods.
 Mutant = type[W] | Override
-MUTANTS: Mapping[str, tuple[Mutant, str]] = {
-    "nobody is anonymous": (principals(anonymous=False), "test_a_request_without_credentials_is_anonymous"),
-    "the anonymous caller has a name": (
-        principals(name=property(lambda self: self.inner.name or "anonymous")),
-        "test_a_request_without_credentials_is_anonymous",
-    ),
-    "everybody is anonymous": (principals(anonymous=True), "test_a_known_caller_has_a_name_in_every_namespace"),
-    "callers have no name": (principals(name=""), "test_a_known_caller_has_a_name_in_every_namespace"),
-    "callers have the name of their token": (
-        principals(name=property(lambda self: self.inner.via)),
-        "test_a_known_caller_has_a_name_in_every_namespace",
-    ),
-    "without a namespace there is no caller": (
-        returns(
+MUTANTS: Mapping[str, Mapping[str, Mutant]] = {
+    "test_a_request_without_credentials_is_anonymous": {
+        "nobody is anonymous": principals(anonymous=False),
+        "the anonymous caller has a name": principals(name=property(lambda self: self.inner.name or "anonymous")),
+    },
+    "test_a_known_caller_has_a_name_in_every_namespace": {
+        "everybody is anonymous": principals(anonymous=True),
+        "callers have no name": principals(name=""),
+        "callers have the name of their token": principals(name=property(lambda self: self.inner.via)),
+        "without a namespace there is no caller": returns(
             "authenticate",
             lambda self, found, credentials, *rest: found if rest[0] else as_anonymous(self, None, *rest),
         ),
-        "test_a_known_caller_has_a_name_in_every_namespace",
-    ),
-    "unknown Basic credentials are an invalid token": (returns("authenticate", refuses_unknown), _UNKNOWN),
-    "the name of a user is enough": (
-        accepts(lambda sent, secret: bool(sent.user) and secret.endswith(f" {sent.user}")),
-        _UNKNOWN,
-    ),
-    "the beginning of a secret is enough": (
-        accepts(lambda sent, secret: len(sent.secret) > 10 and secret.startswith(sent.secret)),
-        _UNKNOWN,
-    ),
-    "a secret may go on": (accepts(lambda sent, secret: sent.secret.startswith(secret)), _UNKNOWN),
-    "secrets ignore case": (accepts(lambda sent, secret: sent.secret.lower() == secret), _UNKNOWN),
-    "a long secret is an error": (before("authenticate", hashes_72_bytes), _UNKNOWN),
-    "an unknown secret is an error": (returns("authenticate", fails_for_unknown), _ANY_SCHEME),
-    "a secret in a header of its own is not compared to its end": (
-        accepts(lambda sent, secret: sent.secret.startswith(secret), [AuthScheme.JOB_TOKEN]),
-        _ANY_SCHEME,
-    ),
-    "an unknown token is a KeyError": (bad_tokens(lambda bad: not bad.reason, raises(KeyError)), _ANY_SCHEME),
-    "a revoked token is anonymous": (bad_tokens(lambda bad: bad.reason == "revoked", as_anonymous), _INVALID),
-    "an unknown token is anonymous": (bad_tokens(lambda bad: not bad.reason, as_anonymous), _INVALID),
-    "a revoked token is not authenticated": (
-        bad_tokens(lambda bad: bad.reason == "revoked", raises(NotAuthenticated)),
-        _INVALID,
-    ),
-    "scopes are ignored": (with_method(lambda method: "GET"), "test_a_scope_excludes_its_methods_and_no_others"),
-    "HEAD writes": (
-        with_method(lambda method: "POST" if method == "HEAD" else method),
-        "test_a_scope_excludes_its_methods_and_no_others",
-    ),
-    "an excluded method is an invalid token": (
-        on_error("authenticate", InsufficientScope, lambda self, error, *args: raises(InvalidToken)(self)),
-        "test_a_scope_excludes_its_methods_and_no_others",
-    ),
-    "abilities in one project are abilities in another": (can(for_any_project), _ABILITIES),
-    "anonymous callers may publish": (can(anonymous_may_publish), _ABILITIES),
-    "a path is case-sensitive": (can(in_one_case), _ABILITIES),
-    "the caller is kept for all requests": (IsItsOwnPrincipal, "test_the_principals_of_several_requests_do_not_mix"),
-    "abilities depend on the spelling": (
-        NamesProjectsAsAskedFor,
-        "test_an_answer_does_not_depend_on_how_the_namespace_was_found",
-    ),
-    "packages are read by callers that must not know the project": (
-        can(without_knowing),
-        "test_a_caller_with_any_ability_has_the_ability_to_read_the_namespace",
-    ),
-    "what is not denied is allowed": (
-        can(unless_denied),
-        "test_an_unknown_ability_is_refused_to_callers_that_lack_any",
-    ),
-    "what is not denied is allowed for a name": (
-        can(names_unless_denied),
-        "test_an_unknown_ability_is_refused_to_callers_that_lack_any",
-    ),
-    "names are never free": (
-        can(no_names),
-        "test_an_unprotected_name_is_free_to_all_who_may_use_its_project",
-    ),
-    "names are never protected": (can(no_rules), _RULES),
-    "names are protected from publishing only": (can(one_rule), _RULES),
-    "names are protected in all projects": (can(rules_of_all_projects), _RULES),
-    "a group does not know its projects": (
-        can(in_its_namespace),
-        "test_a_project_is_readable_in_its_group_if_it_is_readable_alone",
-    ),
-    "all projects of a group are readable": (principals(readable=lambda self, projects: projects), _READABLE),
-    "public projects of a group are not readable": (
-        principals(
+    },
+    "test_unknown_basic_credentials_are_anonymous": {
+        "unknown Basic credentials are an invalid token": returns("authenticate", refuses_unknown),
+        "the name of a user is enough": accepts(
+            lambda sent, secret: bool(sent.user) and secret.endswith(f" {sent.user}")
+        ),
+        "the beginning of a secret is enough": accepts(
+            lambda sent, secret: len(sent.secret) > 10 and secret.startswith(sent.secret)
+        ),
+        "a secret may go on": accepts(lambda sent, secret: sent.secret.startswith(secret)),
+        "secrets ignore case": accepts(lambda sent, secret: sent.secret.lower() == secret),
+        "a long secret is an error": before("authenticate", hashes_72_bytes),
+    },
+    "test_an_unknown_secret_authenticates_no_caller_in_any_scheme": {
+        "an unknown secret is an error": returns("authenticate", fails_for_unknown),
+        "a secret in a header of its own is not compared to its end": accepts(
+            lambda sent, secret: sent.secret.startswith(secret), [AuthScheme.JOB_TOKEN]
+        ),
+        "an unknown token is a KeyError": bad_tokens(lambda bad: not bad.reason, raises(KeyError)),
+    },
+    "test_an_invalid_token_raises_invalid_token_whatever_the_request": {
+        "a revoked token is anonymous": bad_tokens(lambda bad: bad.reason == "revoked", as_anonymous),
+        "an unknown token is anonymous": bad_tokens(lambda bad: not bad.reason, as_anonymous),
+        "a revoked token is not authenticated": bad_tokens(
+            lambda bad: bad.reason == "revoked", raises(NotAuthenticated)
+        ),
+    },
+    "test_a_scope_excludes_its_methods_and_no_others": {
+        "scopes are ignored": with_method(lambda method: "GET"),
+        "HEAD writes": with_method(lambda method: "POST" if method == "HEAD" else method),
+        "an excluded method is an invalid token": on_error(
+            "authenticate", InsufficientScope, lambda self, error, *args: raises(InvalidToken)(self)
+        ),
+    },
+    "test_every_caller_has_exactly_its_abilities": {
+        "abilities in one project are abilities in another": can(for_any_project),
+        "anonymous callers may publish": can(anonymous_may_publish),
+        "a path is case-sensitive": can(in_one_case),
+    },
+    "test_the_principals_of_several_requests_do_not_mix": {
+        "the caller is kept for all requests": IsItsOwnPrincipal,
+    },
+    "test_an_answer_does_not_depend_on_how_the_namespace_was_found": {
+        "abilities depend on the spelling": NamesProjectsAsAskedFor,
+    },
+    "test_a_caller_with_any_ability_has_the_ability_to_read_the_namespace": {
+        "packages are read by callers that must not know the project": can(without_knowing),
+    },
+    "test_an_unknown_ability_is_refused_to_callers_that_lack_any": {
+        "what is not denied is allowed": can(unless_denied),
+        "what is not denied is allowed for a name": can(names_unless_denied),
+    },
+    "test_an_unprotected_name_is_free_to_all_who_may_use_its_project": {
+        "names are never free": can(no_names),
+    },
+    "test_a_protection_rule_denies_its_name_in_its_project_to_its_callers": {
+        "names are never protected": can(no_rules),
+        "names are protected from publishing only": can(one_rule),
+        "names are protected in all projects": can(rules_of_all_projects),
+    },
+    "test_a_project_is_readable_in_its_group_if_it_is_readable_alone": {
+        "a group does not know its projects": can(in_its_namespace),
+    },
+    "test_readable_returns_the_projects_that_can_allows": {
+        "all projects of a group are readable": principals(readable=lambda self, projects: projects),
+        "public projects of a group are not readable": principals(
             readable=lambda self, projects: self.inner.readable(projects).only(lambda each: each.visibility != "public")
         ),
-        _READABLE,
-    ),
-    "readable returns a list": (
-        principals(readable=lambda self, projects: [*self.inner.readable(projects)]),
-        _READABLE,
-    ),
-    "readable copies all projects": (
-        principals(readable=lambda self, projects: Projects(self.inner.readable(projects))),
-        _READABLE,
-    ),
-    "a principal shows its secret": (
-        principals(__repr__=lambda self: f"<principal of {self.args[0] and self.args[0].secret}>"),
-        "test_no_secret_is_in_a_repr_in_a_name_or_in_an_error",
-    ),
-    "the name of the token is its secret": (
-        principals(via=property(lambda self: f"token {self.args[0] and self.args[0].secret}")),
-        "test_no_secret_is_in_a_repr_in_a_name_or_in_an_error",
-    ),
-    "an error shows the secret": (
-        on_error("authenticate", InvalidToken, shows_the_secret),
-        "test_no_secret_is_in_a_repr_in_a_name_or_in_an_error",
-    ),
-    "the environ is changed": (
-        before("authenticate", writes_into_the_environ),
-        "test_the_environ_and_the_body_of_a_request_stay_as_they_are",
-    ),
-    "the body is read": (
-        before("authenticate", reads_the_body),
-        "test_the_environ_and_the_body_of_a_request_stay_as_they_are",
-    ),
-    "threads share credentials": (SharesCredentials, "test_many_threads_get_their_own_answers"),
+        "readable returns a list": principals(readable=lambda self, projects: [*self.inner.readable(projects)]),
+        "readable copies all projects": principals(
+            readable=lambda self, projects: Projects(self.inner.readable(projects))
+        ),
+    },
+    "test_no_secret_is_in_a_repr_in_a_name_or_in_an_error": {
+        "a principal shows its secret": principals(
+            __repr__=lambda self: f"<principal of {self.args[0] and self.args[0].secret}>"
+        ),
+        "the name of the token is its secret": principals(
+            via=property(lambda self: f"token {self.args[0] and self.args[0].secret}")
+        ),
+        "an error shows the secret": on_error("authenticate", InvalidToken, shows_the_secret),
+    },
+    "test_the_environ_and_the_body_of_a_request_stay_as_they_are": {
+        "the environ is changed": before("authenticate", writes_into_the_environ),
+        "the body is read": before("authenticate", reads_the_body),
+    },
+    "test_many_threads_get_their_own_answers": {
+        "threads share credentials": SharesCredentials,
+    },
 }

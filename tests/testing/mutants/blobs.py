@@ -279,106 +279,87 @@ class ClearsNewFiles(W):
         return type(self)(self.inner)
 
 
-# What is broken: the mutant, as a class or as its methods, and the test that must find it.
+# By the test that must find it: what is broken, and the mutant, as a class or as its methods.
 Mutant = type[W] | Override
-MUTANTS: Mapping[str, tuple[Mutant, str]] = {
-    "no bytes are no blob": (stores(lambda data: data or None), "test_stored_bytes_are_returned_as_they_were"),
-    "bytes are stored as text": (
-        stores(lambda data: data.replace(b"\r\n", b"\n")),
-        "test_stored_bytes_are_returned_as_they_were",
-    ),
-    "a long file is cut": (stores(lambda data: data[: 1024**2]), "test_stored_bytes_are_returned_as_they_were"),
-    "a file is stored from its position": (
-        {"put": from_its_position},
-        "test_any_seekable_file_at_any_position_is_stored_whole_and_stays_open",
-    ),
-    "a file is closed": (
-        {"put": and_closes_it},
-        "test_any_seekable_file_at_any_position_is_stored_whole_and_stays_open",
-    ),
-    "a file needs a descriptor": (
-        {"put": needs_a_descriptor},
-        "test_any_seekable_file_at_any_position_is_stored_whole_and_stays_open",
-    ),
-    "a file is stored in two steps": (StoresInTwoSteps, "test_readers_beside_put_see_all_bytes_or_none"),
-    "what could be read is stored": ({"put": stores_what_it_could_read}, "test_if_put_raises_nothing_is_stored"),
-    "errors are hidden": ({"put": hides_errors}, "test_if_put_raises_nothing_is_stored"),
-    "there is one key": (one_key("put") | one_key("open") | one_key("delete"), "test_a_key_has_its_own_bytes"),
-    "a missing key has empty bytes": (
-        {"open": lambda self, key, **more: self.inner.open(key, **more) or io.BytesIO()},
-        "test_a_key_that_does_not_exist_has_no_bytes",
-    ),
-    "a missing key is an error": ({"open": fails_for_none}, "test_a_key_that_does_not_exist_has_no_bytes"),
-    "a part is the whole": (
-        {"open": lambda self, key, size, part=None: self.inner.open(key, size=size)},
-        "test_a_part_is_read_forward_to_its_end",
-    ),
-    "a part includes its end": (
-        opens(lambda part: range(part.start, part.stop + 1)),
-        "test_a_part_is_read_forward_to_its_end",
-    ),
-    "an empty part is the whole": (
-        {"open": lambda self, key, size, part=None: self.inner.open(key, size=size, part=part or None)},
-        "test_a_part_is_read_forward_to_its_end",
-    ),
-    "a part goes on after its end": ({"open": reads_beyond_the_end}, "test_a_part_is_read_forward_to_its_end"),
-    "readers share a stream": (SharesStreams, "test_each_stream_has_its_own_position"),
-    "the size is not checked": (
-        accepts(lambda stored, size, part: True),
-        "test_another_size_than_the_stored_one_raises_storage_unavailable",
-    ),
-    "the size is not checked for parts": (
-        accepts(lambda stored, size, part: part is not None),
-        "test_another_size_than_the_stored_one_raises_storage_unavailable",
-    ),
-    "a blob may be longer": (
-        accepts(lambda stored, size, part: stored > size),
-        "test_another_size_than_the_stored_one_raises_storage_unavailable",
-    ),
-    "nothing is deleted": ({"delete": lambda self, key: None}, "test_deleted_bytes_are_gone_and_others_stay"),
-    "everything is deleted": (
-        deletes_all(lambda other, key: True),
-        "test_deleted_bytes_are_gone_and_others_stay",
-    ),
-    "deleting a missing key is an error": (
-        before("delete", must_exist),
-        "test_deleting_a_key_that_does_not_exist_is_harmless",
-    ),
-    "neighbours are deleted": (
-        deletes_all(lambda other, key: other[:31] == key[:31]),
-        "test_many_threads_store_and_delete_at_once",
-    ),
-    "threads share what is stored": (SharesWhatIsStored, "test_many_threads_store_and_delete_at_once"),
-    "a new file cannot be sought": (
-        {"new_file": lambda self: _Pipe()},
-        "test_a_new_file_is_empty_and_can_be_written_read_and_sought",
-    ),
-    "a new file is not empty": (
-        {"new_file": lambda self: io.BytesIO(b"old")},
-        "test_a_new_file_is_empty_and_can_be_written_read_and_sought",
-    ),
-    "there is one new file": (ReturnsOneFile, "test_new_files_are_private"),
-    "closing a new file stores it": (
-        StoresWhatIsClosed,
-        "test_a_new_file_that_is_closed_without_put_leaves_nothing",
-    ),
-    "sizes are not listed": (
-        returns("keys", lambda self, found: ((key, 0, at) for key, _, at in found)),
-        "test_every_key_is_listed_with_its_size_and_its_time",
-    ),
-    "times have no zone": (
-        returns("keys", lambda self, found: ((key, size, at.replace(tzinfo=None)) for key, size, at in found)),
-        "test_every_key_is_listed_with_its_size_and_its_time",
-    ),
-    "a key is not listed": (
-        returns("keys", lambda self, found: iter([*found][1:])),
-        "test_every_key_is_listed_with_its_size_and_its_time",
-    ),
-    "deleted keys are listed": (ListsForEver, "test_every_key_is_listed_with_its_size_and_its_time"),
-    "nothing is durable": (
-        LosesWhatItKnows,
-        "test_stored_bytes_are_there_and_deleted_bytes_are_not_after_a_restart",
-    ),
-    "each instance knows its own keys": (KnowsItsOwnKeys, "test_another_instance_sees_every_change_at_once"),
-    "a new instance clears new files": (ClearsNewFiles, "test_starting_another_instance_does_not_disturb_an_upload"),
+MUTANTS: Mapping[str, Mapping[str, Mutant]] = {
+    "test_stored_bytes_are_returned_as_they_were": {
+        "no bytes are no blob": stores(lambda data: data or None),
+        "bytes are stored as text": stores(lambda data: data.replace(b"\r\n", b"\n")),
+        "a long file is cut": stores(lambda data: data[: 1024**2]),
+    },
+    "test_any_seekable_file_at_any_position_is_stored_whole_and_stays_open": {
+        "a file is stored from its position": {"put": from_its_position},
+        "a file is closed": {"put": and_closes_it},
+        "a file needs a descriptor": {"put": needs_a_descriptor},
+    },
+    "test_readers_beside_put_see_all_bytes_or_none": {
+        "a file is stored in two steps": StoresInTwoSteps,
+    },
+    "test_if_put_raises_nothing_is_stored": {
+        "what could be read is stored": {"put": stores_what_it_could_read},
+        "errors are hidden": {"put": hides_errors},
+    },
+    "test_a_key_has_its_own_bytes": {
+        "there is one key": one_key("put") | one_key("open") | one_key("delete"),
+    },
+    "test_a_key_that_does_not_exist_has_no_bytes": {
+        "a missing key has empty bytes": {
+            "open": lambda self, key, **more: self.inner.open(key, **more) or io.BytesIO()
+        },
+        "a missing key is an error": {"open": fails_for_none},
+    },
+    "test_a_part_is_read_forward_to_its_end": {
+        "a part is the whole": {"open": lambda self, key, size, part=None: self.inner.open(key, size=size)},
+        "a part includes its end": opens(lambda part: range(part.start, part.stop + 1)),
+        "an empty part is the whole": {
+            "open": lambda self, key, size, part=None: self.inner.open(key, size=size, part=part or None)
+        },
+        "a part goes on after its end": {"open": reads_beyond_the_end},
+    },
+    "test_each_stream_has_its_own_position": {
+        "readers share a stream": SharesStreams,
+    },
+    "test_another_size_than_the_stored_one_raises_storage_unavailable": {
+        "the size is not checked": accepts(lambda stored, size, part: True),
+        "the size is not checked for parts": accepts(lambda stored, size, part: part is not None),
+        "a blob may be longer": accepts(lambda stored, size, part: stored > size),
+    },
+    "test_deleted_bytes_are_gone_and_others_stay": {
+        "nothing is deleted": {"delete": lambda self, key: None},
+        "everything is deleted": deletes_all(lambda other, key: True),
+    },
+    "test_deleting_a_key_that_does_not_exist_is_harmless": {
+        "deleting a missing key is an error": before("delete", must_exist),
+    },
+    "test_many_threads_store_and_delete_at_once": {
+        "neighbours are deleted": deletes_all(lambda other, key: other[:31] == key[:31]),
+        "threads share what is stored": SharesWhatIsStored,
+    },
+    "test_a_new_file_is_empty_and_can_be_written_read_and_sought": {
+        "a new file cannot be sought": {"new_file": lambda self: _Pipe()},
+        "a new file is not empty": {"new_file": lambda self: io.BytesIO(b"old")},
+    },
+    "test_new_files_are_private": {
+        "there is one new file": ReturnsOneFile,
+    },
+    "test_a_new_file_that_is_closed_without_put_leaves_nothing": {
+        "closing a new file stores it": StoresWhatIsClosed,
+    },
+    "test_every_key_is_listed_with_its_size_and_its_time": {
+        "sizes are not listed": returns("keys", lambda self, found: ((key, 0, at) for key, _, at in found)),
+        "times have no zone": returns(
+            "keys", lambda self, found: ((key, size, at.replace(tzinfo=None)) for key, size, at in found)
+        ),
+        "a key is not listed": returns("keys", lambda self, found: iter([*found][1:])),
+        "deleted keys are listed": ListsForEver,
+    },
+    "test_stored_bytes_are_there_and_deleted_bytes_are_not_after_a_restart": {
+        "nothing is durable": LosesWhatItKnows,
+    },
+    "test_another_instance_sees_every_change_at_once": {
+        "each instance knows its own keys": KnowsItsOwnKeys,
+    },
+    "test_starting_another_instance_does_not_disturb_an_upload": {
+        "a new instance clears new files": ClearsNewFiles,
+    },
 }

@@ -463,6 +463,14 @@ def quiet(is_quiet: Callable[[str, Project | None, Projects, NormalizedName | No
     return type("Mutant", (Quiet,), {"is_quiet": staticmethod(is_quiet)})
 
 
+def quiet_page(method: str) -> type[W]:
+    return quiet(lambda called, project, projects, name: called == method and name is not None)
+
+
+def quiet_index(method: str) -> type[W]:
+    return quiet(lambda called, project, projects, name: called == method and name is None)
+
+
 def of_all_pages(self: W, projects: Projects, name: NormalizedName | None) -> Hashable | None:
     found = self.inner.revision(projects, name)
     if found is None:
@@ -950,602 +958,450 @@ class UsesIdsAgain(W):
         return replace(file, id=self.free.id, package=self.free.package)
 
 
-# What is broken: the mutant, as a class or as its methods, and the test that must find it.
+# By the test that must find it: what is broken, and the mutant, as a class or as its methods.
 Mutant = type[W] | Override
-MUTANTS: Mapping[str, tuple[Mutant, str]] = {
-    # Adding
-    "sizes have 32 bits": (
-        sends(lambda upload: replace(upload, size=upload.size % 2**32)),
-        "test_every_reading_method_returns_an_added_file_as_it_was_sent",
-    ),
-    "names are stored normalized": (
-        sends(lambda upload: replace(upload, name=upload.normalized_name)),
-        "test_every_reading_method_returns_an_added_file_as_it_was_sent",
-    ),
-    "versions are stored normalized": (
-        sends(lambda upload: replace(upload, version=str(Version(upload.version)))),
-        "test_every_reading_method_returns_an_added_file_as_it_was_sent",
-    ),
-    "ids of projects have 53 bits": (
-        takes("names", lambda self, projects: (Projects(replace(p, id=int(float(p.id))) for p in projects),)),
-        "test_every_reading_method_returns_an_added_file_as_it_was_sent",
-    ),
-    "the uploader is not stored": (
-        takes("add", lambda self, *args: (*args[:-1], "")),
-        "test_every_reading_method_returns_an_added_file_as_it_was_sent",
-    ),
-    "empty digests are not None": (
-        sends(lambda upload: replace(upload, digests=Digests(*(text or "" for text in astuple(upload.digests))))),
-        "test_what_an_upload_does_not_state_stays_empty",
-    ),
-    "texts end at NUL": (
-        sends(
+MUTANTS: Mapping[str, Mapping[str, Mutant]] = {
+    "test_every_reading_method_returns_an_added_file_as_it_was_sent": {
+        "sizes have 32 bits": sends(lambda upload: replace(upload, size=upload.size % 2**32)),
+        "names are stored normalized": sends(lambda upload: replace(upload, name=upload.normalized_name)),
+        "versions are stored normalized": sends(lambda upload: replace(upload, version=str(Version(upload.version)))),
+        "ids of projects have 53 bits": takes(
+            "names", lambda self, projects: (Projects(replace(p, id=int(float(p.id))) for p in projects),)
+        ),
+        "the uploader is not stored": takes("add", lambda self, *args: (*args[:-1], "")),
+    },
+    "test_what_an_upload_does_not_state_stays_empty": {
+        "empty digests are not None": sends(
+            lambda upload: replace(upload, digests=Digests(*(text or "" for text in astuple(upload.digests))))
+        ),
+    },
+    "test_a_text_may_hold_any_character": {
+        "texts end at NUL": sends(
             lambda upload: replace(
                 upload, metadata=replace(upload.metadata, summary=upload.metadata.summary.partition("\0")[0])
             )
         ),
-        "test_a_text_may_hold_any_character",
-    ),
-    "the first metadata is kept": (
-        KeepsTheFirstMetadata,
-        "test_the_metadata_of_the_last_upload_replaces_that_of_the_package",
-    ),
-    "core metadata is stored as text": (
-        sends(
+    },
+    "test_the_metadata_of_the_last_upload_replaces_that_of_the_package": {
+        "the first metadata is kept": KeepsTheFirstMetadata,
+    },
+    "test_core_metadata_belongs_to_its_file_byte_by_byte": {
+        "core metadata is stored as text": sends(
             lambda upload: replace(
                 upload, core_metadata=upload.core_metadata and upload.core_metadata.decode(errors="replace").encode()
             )
         ),
-        "test_core_metadata_belongs_to_its_file_byte_by_byte",
-    ),
-    "empty core metadata is None": (
-        sends(lambda upload: replace(upload, core_metadata=upload.core_metadata or None)),
-        "test_core_metadata_belongs_to_its_file_byte_by_byte",
-    ),
-    "core metadata belongs to the package": (
-        {"core_metadata": of_the_package},
-        "test_core_metadata_belongs_to_its_file_byte_by_byte",
-    ),
-    "times have no zone": (
-        dates(lambda at: at.replace(tzinfo=None)),
-        "test_times_are_aware_and_exact_to_the_microsecond_in_any_year",
-    ),
-    "times are rounded to milliseconds": (
-        dates(lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000)),
-        "test_times_are_aware_and_exact_to_the_microsecond_in_any_year",
-    ),
-    "a package is as old as its oldest file": (
-        returns("packages", as_old_as_its_files),
-        "test_a_package_was_created_when_its_first_file_was_uploaded",
-    ),
-    "versions are compared as texts": (
-        takes("add", another_version_if_spelled_otherwise),
-        "test_equal_versions_are_one_package_in_the_first_spelling",
-    ),
-    "local versions are not compared": (
-        sends(lambda upload: replace(upload, version=Version(upload.version).public)),
-        "test_different_projects_names_and_versions_are_different_packages",
-    ),
-    "all projects share a package": (
-        takes("add", lambda self, project, *rest: (TOOLS, *rest)),
-        "test_different_projects_names_and_versions_are_different_packages",
-    ),
-    "an upload overwrites a file": (
-        on_error("add", FileTaken, overwrites),
-        "test_a_file_name_is_unique_in_a_project",
-    ),
-    "file names ignore case": (
-        type("Mutant", (UniqueBy,), {"key": lambda project, filename: (project.id, filename.lower())}),
-        "test_a_file_name_is_case_sensitive_and_free_in_other_projects",
-    ),
-    "file names are unique in all projects": (
-        type("Mutant", (UniqueBy,), {"key": lambda project, filename: filename}),
-        "test_a_file_name_is_case_sensitive_and_free_in_other_projects",
-    ),
-    "a refused file name leaves a trace": (
-        on_error("add", FileTaken, leaves_a_trace),
-        "test_an_upload_whose_file_name_is_taken_changes_nothing",
-    ),
-    "a refused upload leaves a trace": (
-        on_error("add", UploadsRefused, leaves_a_trace),
-        "test_an_archived_or_quarantined_name_refuses_uploads_and_nothing_changes",
-    ),
-    "archived names accept uploads": (
-        accepts_if(Status.ARCHIVED),
-        "test_an_archived_or_quarantined_name_refuses_uploads_and_nothing_changes",
-    ),
-    "quarantined names accept uploads": (
-        accepts_if(Status.QUARANTINED),
-        "test_an_archived_or_quarantined_name_refuses_uploads_and_nothing_changes",
-    ),
-    "the file name is checked before the status": (
-        before("add", checks_the_file_name_first),
-        "test_an_archived_or_quarantined_name_refuses_uploads_and_nothing_changes",
-    ),
-    "a name is archived in all projects": (
-        type("Mutant", (RefusesMore,), {"concerns": lambda _, closed, project, name: closed == name}),
-        "test_a_status_refuses_uploads_of_its_name_in_its_project_until_it_is_changed",
-    ),
-    "all names of a project are archived": (
-        type("Mutant", (RefusesMore,), {"concerns": lambda closed, _, project, name: closed == project}),
-        "test_a_status_refuses_uploads_of_its_name_in_its_project_until_it_is_changed",
-    ),
-    "ids of deleted files are used again": (ReusesIds, "test_ids_are_never_used_twice"),
-    # Reading
-    "names are not sorted": (
-        returns("names", lambda self, found, projects: found[::-1]),
-        "test_names_are_sorted_and_unique",
-    ),
-    "names are sorted without hyphens": (
-        returns("names", lambda self, found, projects: sorted(found, key=lambda name: name.replace("-", ""))),
-        "test_names_are_sorted_and_unique",
-    ),
-    "names appear once per project": ({"names": per_project}, "test_names_are_sorted_and_unique"),
-    "a missing name has an empty listing": (
-        returns("listing", lambda self, found, *args: found or Listing([], {})),
-        "test_a_name_is_there_while_it_has_a_package",
-    ),
-    "names stay for ever": (remembers("listing"), "test_a_name_is_there_while_it_has_a_package"),
-    "the newest file comes first": (
-        returns("listing", with_files(lambda files: files[::-1])),
-        "test_a_listing_has_the_files_of_its_name_and_projects_oldest_first",
-    ),
-    "files are sorted by name": (
-        returns("listing", with_files(lambda files: sorted(files, key=lambda file: file.filename))),
-        "test_a_listing_has_the_files_of_its_name_and_projects_oldest_first",
-    ),
-    "a listing has the files of all projects": (
-        everywhere("listing"),
-        "test_a_listing_has_the_files_of_its_name_and_projects_oldest_first",
-    ),
-    "all projects have one status": (
-        returns("listing", one_status_for_all),
-        "test_a_listing_has_the_status_in_each_project_that_has_the_name",
-    ),
-    "projects without the name have a status": (
-        returns("listing", with_statuses_of_all),
-        "test_a_listing_has_the_status_in_each_project_that_has_the_name",
-    ),
-    "a listing has 100 files at most": (
-        returns("listing", with_files(lambda files: files[:100])),
-        "test_a_name_may_have_many_files_and_a_project_many_names",
-    ),
-    "an index has 100 names at most": (
-        returns("names", lambda self, found, projects: found[:100]),
-        "test_a_name_may_have_many_files_and_a_project_many_names",
-    ),
-    "the oldest file is found": (
-        best_file(lambda found: -found.file.id),
-        "test_of_several_files_with_one_name_and_digest_the_newest_is_found",
-    ),
-    "the newest file is found although it is quarantined": (
-        best_file(lambda found: found.file.id),
-        "test_a_quarantined_file_is_found_only_if_every_other_is_quarantined",
-    ),
-    "quarantined files are not found": (
-        returns("file", lambda self, found, *args: found if found and found.status.status.offers_files else None),
-        "test_a_quarantined_file_is_found_only_if_every_other_is_quarantined",
-    ),
-    "a file is found without a status": (
-        returns("file", lambda self, found, *args: found and replace(found, status=ACTIVE)),
-        "test_a_file_is_found_with_the_status_of_its_name_in_its_project",
-    ),
-    "a file is found by its name alone": (
-        {"file": by_file_name},
-        "test_a_file_is_found_by_its_project_its_digest_and_its_name",
-    ),
-    "a file is found in all projects": (
-        everywhere("file"),
-        "test_a_file_is_found_by_its_project_its_digest_and_its_name",
-    ),
-    "no projects are all projects": (
-        takes("names", lambda self, projects: (projects or EVERYWHERE,)),
-        "test_without_projects_there_is_nothing",
-    ),
-    "a group has 999 projects at most": (
-        before("listing", few_projects),
-        "test_a_group_may_have_thousands_of_projects",
-    ),
-    "what is returned is not copied": (ReturnsItsOwnLists, "test_a_returned_sequence_belongs_to_the_caller"),
-    # Deleting
-    "a deletion of a file has no files": (
-        returns("delete_file", with_files(lambda files: [])),
-        "test_a_deleted_file_is_returned_and_gone",
-    ),
-    "core metadata stays after its file": (remembers("core_metadata"), "test_a_deleted_file_is_returned_and_gone"),
-    "a package is not deleted with its last file": (
-        returns("delete_file", lambda self, found, *args: found and replace(found, package_deleted=False)),
-        "test_a_package_is_deleted_with_its_last_file",
-    ),
-    "an empty package is still found": (remembers("package"), "test_a_package_is_deleted_with_its_last_file"),
-    "a file can be deleted twice": (remembers("delete_file"), "test_a_file_is_deleted_once"),
-    "a deletion of nothing changes the revision": (
-        after("delete_file", lambda self, found, project, *args: self.inner.set_status(project, DEMO, ACTIVE, "")),
-        "test_an_id_of_another_project_changes_nothing",
-    ),
-    "the name of a deleted file stays taken": (
-        type("Mutant", (UniqueBy,), {"key": lambda project, filename: (project.id, filename)}),
-        "test_the_name_of_a_deleted_file_is_free_at_once",
-    ),
-    "a deleted file hides the next one": (
-        HidesWhatHadTheNameOfADeletedFile,
-        "test_after_the_newest_file_was_deleted_the_next_one_is_found",
-    ),
-    "a deletion of a package has one file": (
-        returns("delete_package", with_files(lambda files: files[:1])),
-        "test_a_deleted_package_is_returned_with_its_files_and_gone",
-    ),
-    "the files of a deleted package are still found": (
-        remembers("file"),
-        "test_a_deleted_file_is_returned_and_gone",
-    ),
-    "all versions are deleted with one": (
-        deletes_also(_same_name),
-        "test_a_deleted_package_is_returned_with_its_files_and_gone",
-    ),
-    "deleting a missing package is an error": (
-        before("delete_package", missing_package),
-        "test_a_package_is_deleted_once",
-    ),
-    "a version stays yanked for ever": (
-        YanksForEver,
-        "test_a_deleted_version_that_is_uploaded_again_is_a_new_package",
-    ),
-    "a package is deleted in all projects": (
-        deletes_also(_same_version),
-        "test_deleting_in_one_project_changes_no_other",
-    ),
-    "files are deleted in any project": (
-        in_any_project("delete_file"),
-        "test_an_id_of_another_project_changes_nothing",
-    ),
-    "packages are deleted in any project": (
-        in_any_project("delete_package"),
-        "test_an_id_of_another_project_changes_nothing",
-    ),
-    "packages are yanked in any project": (in_any_project("yank"), "test_an_id_of_another_project_changes_nothing"),
-    "quarantined names cannot be yanked": (
-        before("yank", refused_if_quarantined),
-        "test_a_quarantined_name_can_be_yanked_and_deleted_and_stays_quarantined",
-    ),
-    "the status is deleted with the last package": (
-        after("delete_file", resets_the_status),
-        "test_a_quarantined_name_can_be_yanked_and_deleted_and_stays_quarantined",
-    ),
-    # Yanks and statuses
-    "a package alone is not yanked": (
-        returns("package", lambda self, found, *args: with_package(found, yanked=None)),
-        "test_every_reading_method_returns_a_yanked_package_as_yanked",
-    ),
-    "an empty reason is None": (
-        takes("yank", lambda self, project, id_, reason, by: (project, id_, reason or None, by)),
-        "test_every_reading_method_returns_a_yanked_package_as_yanked",
-    ),
-    "a yank cannot be undone": (
-        takes("yank", cannot_undo),
-        "test_every_reading_method_returns_a_yanked_package_as_yanked",
-    ),
-    "all versions are yanked with one": (
-        yanks_also(_same_name),
-        "test_every_reading_method_returns_a_yanked_package_as_yanked",
-    ),
-    "a package is yanked in all projects": (
-        yanks_also(_same_version),
-        "test_every_reading_method_returns_a_yanked_package_as_yanked",
-    ),
-    "a yank changes who uploaded": (YankerIsUploader, "test_yanks_and_statuses_change_nothing_else"),
-    "a new file undoes a yank": (
-        returns("add", unyanks),
-        "test_a_file_that_is_added_to_a_yanked_package_is_yanked",
-    ),
-    "yanked files come last": (
-        returns("listing", with_files(lambda files: sorted(files, key=lambda file: file.package.yanked is not None))),
-        "test_yanking_does_not_change_the_order_of_files",
-    ),
-    "a status has no reason": (
-        takes("set_status", lambda self, project, name, status, by: (project, name, replace(status, reason=""), by)),
-        "test_a_status_holds_with_its_reason_until_the_next",
-    ),
-    "a status is a text": (returns("listing", as_text), "test_a_status_holds_with_its_reason_until_the_next"),
-    "a status is that of all names": (
-        after("set_status", for_all_names),
-        "test_a_status_holds_with_its_reason_until_the_next",
-    ),
-    "a status needs a package": (takes("set_status", if_there), "test_a_status_holds_while_the_name_has_no_package"),
-    # Revisions
-    "there always is a revision": (
-        returns("revision", lambda self, found, *args: found or 0),
-        "test_there_is_a_revision_where_there_is_something_to_show",
-    ),
-    **{
-        f"the revision does not change with {method}": (
-            quiet(lambda called, project, projects, name, method=method: called == method and name is not None),  # type: ignore[misc]
-            "test_every_change_of_a_page_changes_its_revision",
-        )
-        for method in ("add", "yank", "set_status", "delete_file", "delete_package")
+        "empty core metadata is None": sends(
+            lambda upload: replace(upload, core_metadata=upload.core_metadata or None)
+        ),
+        "core metadata belongs to the package": {"core_metadata": of_the_package},
     },
-    "a group has the revision of its first project": (
-        takes("revision", lambda self, projects, name: (Projects([*projects][:1]), name)),
-        "test_a_revision_of_several_projects_changes_with_each_of_them",
-    ),
-    **{
-        f"the revision of the index does not change with {method}": (
-            quiet(lambda called, project, projects, name, method=method: called == method and name is None),  # type: ignore[misc]
-            "test_the_revision_of_the_index_changes_with_the_first_and_the_last_package_of_a_name",
-        )
-        for method in ("add", "delete_file", "delete_package")
+    "test_times_are_aware_and_exact_to_the_microsecond_in_any_year": {
+        "times have no zone": dates(lambda at: at.replace(tzinfo=None)),
+        "times are rounded to milliseconds": dates(lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000)),
     },
-    "the revision of the index changes with every page": (
-        returns("revision", with_pages),
-        "test_the_revision_of_the_index_stays_while_a_project_has_the_same_names",
-    ),
-    "every change changes every revision": (
-        {"revision": of_all_pages},
-        "test_the_revision_of_a_project_stays_where_nothing_changed",
-    ),
-    "a revision is new at every call": (
-        returns("revision", lambda self, found, *args: found and token_hex()),
-        "test_the_revision_of_a_project_stays_where_nothing_changed",
-    ),
-    "groups have a revision for all root groups": (
-        {"revision": of_all_pages},
-        "test_the_revision_of_a_group_stays_when_another_root_group_changes",
-    ),
-    "a root group has a revision when it has published": (
-        returns("revision", under_published_roots),
-        "test_a_project_that_moved_has_a_revision_in_its_new_root_group_at_once",
-    ),
-    "a change leaves the revisions of the old root group": (
-        quiet(lambda called, project, projects, name: project is not None and project.root not in projects.roots),
-        "test_a_change_of_a_project_that_moved_changes_the_revisions_of_both_root_groups",
-    ),
-    "a change leaves the revisions of the new root group": (
-        quiet(lambda called, project, projects, name: "moved" in projects.roots),
-        "test_a_change_of_a_project_that_moved_changes_the_revisions_of_both_root_groups",
-    ),
-    "revisions are counted": (Counts, "test_revisions_are_random"),
-    # History
-    "root groups keep their case": (
-        returns("publications", lambda self, found, name: [(root.title(), id_) for root, id_ in found]),
-        "test_publications_are_pairs_of_root_group_and_project",
-    ),
-    "publications have duplicates": (
-        returns("publications", lambda self, found, name: [*found, *found]),
-        "test_publications_are_pairs_of_root_group_and_project",
-    ),
-    "publications end with the last package": (
-        returns("publications", while_there),
-        "test_a_publication_stays_whatever_is_deleted",
-    ),
-    "publications follow a project that moved": (
-        returns("publications", root_of_today),
-        "test_a_project_that_moved_publishes_under_its_new_root_group_too",
-    ),
-    "all publications are returned": (ReturnsAllPublications, "test_at_most_1000_publications_are_returned"),
-    "project paths are not sorted": (
-        returns("project_paths", lambda self, found, ids=None: found[::-1]),
-        "test_project_paths_are_those_of_projects_that_ever_published_sorted_by_id",
-    ),
-    "project paths are always all": (
-        takes("project_paths", lambda self, ids=None: ()),
-        "test_project_paths_are_those_of_projects_that_ever_published_sorted_by_id",
-    ),
-    "project paths are those of projects with packages": (
-        returns("project_paths", with_packages),
-        "test_project_paths_are_those_of_projects_that_ever_published_sorted_by_id",
-    ),
-    "a status makes a project path": (
-        after("set_status", with_a_status),
-        "test_project_paths_are_those_of_projects_that_ever_published_sorted_by_id",
-    ),
-    **{
-        f"{method} keeps the old path": (
-            takes(method, with_the_old_path),
-            "test_every_change_stores_the_path_that_the_project_has_now",
-        )
-        for method in ("add", "yank", "set_status", "delete_file", "delete_package")
+    "test_a_package_was_created_when_its_first_file_was_uploaded": {
+        "a package is as old as its oldest file": returns("packages", as_old_as_its_files),
     },
-    # Listing
-    "a list has the packages of all projects": (everywhere("packages"), "test_a_list_has_the_packages_of_its_projects"),
-    "a search is case-sensitive": (
-        words(lambda name, word: word in name if len(word) >= 3 else word == name),
-        "test_a_search_finds_every_word_literally_and_in_any_case",
-    ),
-    "a search folds the case of all letters": (
-        words(_by_minimum),
-        "test_a_search_finds_every_word_literally_and_in_any_case",
-    ),
-    "a search takes patterns": (words(_as_pattern), "test_a_search_finds_every_word_literally_and_in_any_case"),
-    "short words match parts": (
-        words(lambda name, word: word.encode().lower() in name.encode().lower()),
-        "test_a_search_finds_every_word_literally_and_in_any_case",
-    ),
-    "one word is enough": (
-        searches(lambda name, search: any(_by_minimum(name, word) for word in search.split() or [name])),
-        "test_a_search_finds_every_word_literally_and_in_any_case",
-    ),
-    "a search is one phrase": (
-        searches(lambda name, search: _by_minimum(name, search.strip() or name)),
-        "test_a_search_finds_every_word_literally_and_in_any_case",
-    ),
-    "a whole name is a search": (
-        asks(lambda query: replace(query, name=query.normalized_name or query.name, normalized_name=None)),
-        "test_a_list_is_filtered_by_name_and_by_version_as_uploaded",
-    ),
-    "a list has all versions": (
-        asks(lambda query: replace(query, version="")),
-        "test_a_list_is_filtered_by_name_and_by_version_as_uploaded",
-    ),
-    "ties follow in one direction": (
-        sorts(lambda package: package.name, "name"),
-        "test_a_list_has_every_order_and_ties_follow_by_id",
-    ),
-    "every list is sorted by time": (
-        asks(lambda query: replace(query, order_by="created_at")),
-        "test_a_list_has_every_order_and_ties_follow_by_id",
-    ),
-    "versions are sorted as versions": (
-        sorts(lambda package: (Version(package.version), package.id), "version"),
-        "test_a_list_has_every_order_and_ties_follow_by_id",
-    ),
-    "a limit of 0 is none": (
-        asks(lambda query: replace(query, limit=query.limit or None)),
-        "test_a_list_has_every_page_of_every_order",
-    ),
-    "every page is the first": (
-        asks(lambda query: replace(query, offset=0)),
-        "test_a_list_has_every_page_of_every_order",
-    ),
-    "the total is that of the page": (
-        returns("packages", lambda self, found, *args: (found[0], len(found[0]))),
-        "test_a_total_counts_what_the_query_finds",
-    ),
-    "a total has no limit": (
-        returns("packages", lambda self, found, *args: (found[0], found[1] or MAX_TOTAL + 1)),
-        "test_a_total_is_exact_up_to_10_000_and_then_none",
-    ),
-    "a total ends below its limit": (
-        returns("packages", lambda self, found, *args: (found[0], None if found[1] == MAX_TOTAL else found[1])),
-        "test_a_total_is_exact_up_to_10_000_and_then_none",
-    ),
-    "projects are sorted by id": (
-        sorts(lambda package: (package.project_id, package.id), "project_path"),
-        "test_the_order_by_project_follows_a_project_that_moved",
-    ),
-    "a package is found in any project": (
-        {
+    "test_equal_versions_are_one_package_in_the_first_spelling": {
+        "versions are compared as texts": takes("add", another_version_if_spelled_otherwise),
+    },
+    "test_different_projects_names_and_versions_are_different_packages": {
+        "local versions are not compared": sends(
+            lambda upload: replace(upload, version=Version(upload.version).public)
+        ),
+        "all projects share a package": takes("add", lambda self, project, *rest: (TOOLS, *rest)),
+    },
+    "test_a_file_name_is_unique_in_a_project": {
+        "an upload overwrites a file": on_error("add", FileTaken, overwrites),
+    },
+    "test_a_file_name_is_case_sensitive_and_free_in_other_projects": {
+        "file names ignore case": type(
+            "Mutant", (UniqueBy,), {"key": lambda project, filename: (project.id, filename.lower())}
+        ),
+        "file names are unique in all projects": type(
+            "Mutant", (UniqueBy,), {"key": lambda project, filename: filename}
+        ),
+    },
+    "test_an_upload_whose_file_name_is_taken_changes_nothing": {
+        "a refused file name leaves a trace": on_error("add", FileTaken, leaves_a_trace),
+    },
+    "test_an_archived_or_quarantined_name_refuses_uploads_and_nothing_changes": {
+        "a refused upload leaves a trace": on_error("add", UploadsRefused, leaves_a_trace),
+        "archived names accept uploads": accepts_if(Status.ARCHIVED),
+        "quarantined names accept uploads": accepts_if(Status.QUARANTINED),
+        "the file name is checked before the status": before("add", checks_the_file_name_first),
+    },
+    "test_a_status_refuses_uploads_of_its_name_in_its_project_until_it_is_changed": {
+        "a name is archived in all projects": type(
+            "Mutant", (RefusesMore,), {"concerns": lambda _, closed, project, name: closed == name}
+        ),
+        "all names of a project are archived": type(
+            "Mutant", (RefusesMore,), {"concerns": lambda closed, _, project, name: closed == project}
+        ),
+    },
+    "test_ids_are_never_used_twice": {
+        "ids of deleted files are used again": ReusesIds,
+    },
+    "test_names_are_sorted_and_unique": {
+        "names are not sorted": returns("names", lambda self, found, projects: found[::-1]),
+        "names are sorted without hyphens": returns(
+            "names", lambda self, found, projects: sorted(found, key=lambda name: name.replace("-", ""))
+        ),
+        "names appear once per project": {"names": per_project},
+    },
+    "test_a_name_is_there_while_it_has_a_package": {
+        "a missing name has an empty listing": returns("listing", lambda self, found, *args: found or Listing([], {})),
+        "names stay for ever": remembers("listing"),
+    },
+    "test_a_listing_has_the_files_of_its_name_and_projects_oldest_first": {
+        "the newest file comes first": returns("listing", with_files(lambda files: files[::-1])),
+        "files are sorted by name": returns(
+            "listing", with_files(lambda files: sorted(files, key=lambda file: file.filename))
+        ),
+        "a listing has the files of all projects": everywhere("listing"),
+    },
+    "test_a_listing_has_the_status_in_each_project_that_has_the_name": {
+        "all projects have one status": returns("listing", one_status_for_all),
+        "projects without the name have a status": returns("listing", with_statuses_of_all),
+    },
+    "test_a_name_may_have_many_files_and_a_project_many_names": {
+        "a listing has 100 files at most": returns("listing", with_files(lambda files: files[:100])),
+        "an index has 100 names at most": returns("names", lambda self, found, projects: found[:100]),
+    },
+    "test_of_several_files_with_one_name_and_digest_the_newest_is_found": {
+        "the oldest file is found": best_file(lambda found: -found.file.id),
+    },
+    "test_a_quarantined_file_is_found_only_if_every_other_is_quarantined": {
+        "the newest file is found although it is quarantined": best_file(lambda found: found.file.id),
+        "quarantined files are not found": returns(
+            "file", lambda self, found, *args: found if found and found.status.status.offers_files else None
+        ),
+    },
+    "test_a_file_is_found_with_the_status_of_its_name_in_its_project": {
+        "a file is found without a status": returns(
+            "file", lambda self, found, *args: found and replace(found, status=ACTIVE)
+        ),
+    },
+    "test_a_file_is_found_by_its_project_its_digest_and_its_name": {
+        "a file is found by its name alone": {"file": by_file_name},
+        "a file is found in all projects": everywhere("file"),
+    },
+    "test_without_projects_there_is_nothing": {
+        "no projects are all projects": takes("names", lambda self, projects: (projects or EVERYWHERE,)),
+    },
+    "test_a_group_may_have_thousands_of_projects": {
+        "a group has 999 projects at most": before("listing", few_projects),
+    },
+    "test_a_returned_sequence_belongs_to_the_caller": {
+        "what is returned is not copied": ReturnsItsOwnLists,
+    },
+    "test_a_deleted_file_is_returned_and_gone": {
+        "a deletion of a file has no files": returns("delete_file", with_files(lambda files: [])),
+        "core metadata stays after its file": remembers("core_metadata"),
+        "the files of a deleted package are still found": remembers("file"),
+    },
+    "test_a_package_is_deleted_with_its_last_file": {
+        "a package is not deleted with its last file": returns(
+            "delete_file", lambda self, found, *args: found and replace(found, package_deleted=False)
+        ),
+        "an empty package is still found": remembers("package"),
+    },
+    "test_a_file_is_deleted_once": {
+        "a file can be deleted twice": remembers("delete_file"),
+    },
+    "test_an_id_of_another_project_changes_nothing": {
+        "a deletion of nothing changes the revision": after(
+            "delete_file", lambda self, found, project, *args: self.inner.set_status(project, DEMO, ACTIVE, "")
+        ),
+        "files are deleted in any project": in_any_project("delete_file"),
+        "packages are deleted in any project": in_any_project("delete_package"),
+        "packages are yanked in any project": in_any_project("yank"),
+    },
+    "test_the_name_of_a_deleted_file_is_free_at_once": {
+        "the name of a deleted file stays taken": type(
+            "Mutant", (UniqueBy,), {"key": lambda project, filename: (project.id, filename)}
+        ),
+    },
+    "test_after_the_newest_file_was_deleted_the_next_one_is_found": {
+        "a deleted file hides the next one": HidesWhatHadTheNameOfADeletedFile,
+    },
+    "test_a_deleted_package_is_returned_with_its_files_and_gone": {
+        "a deletion of a package has one file": returns("delete_package", with_files(lambda files: files[:1])),
+        "all versions are deleted with one": deletes_also(_same_name),
+    },
+    "test_a_package_is_deleted_once": {
+        "deleting a missing package is an error": before("delete_package", missing_package),
+    },
+    "test_a_deleted_version_that_is_uploaded_again_is_a_new_package": {
+        "a version stays yanked for ever": YanksForEver,
+    },
+    "test_deleting_in_one_project_changes_no_other": {
+        "a package is deleted in all projects": deletes_also(_same_version),
+    },
+    "test_a_quarantined_name_can_be_yanked_and_deleted_and_stays_quarantined": {
+        "quarantined names cannot be yanked": before("yank", refused_if_quarantined),
+        "the status is deleted with the last package": after("delete_file", resets_the_status),
+    },
+    "test_every_reading_method_returns_a_yanked_package_as_yanked": {
+        "a package alone is not yanked": returns(
+            "package", lambda self, found, *args: with_package(found, yanked=None)
+        ),
+        "an empty reason is None": takes(
+            "yank", lambda self, project, id_, reason, by: (project, id_, reason or None, by)
+        ),
+        "a yank cannot be undone": takes("yank", cannot_undo),
+        "all versions are yanked with one": yanks_also(_same_name),
+        "a package is yanked in all projects": yanks_also(_same_version),
+    },
+    "test_yanks_and_statuses_change_nothing_else": {
+        "a yank changes who uploaded": YankerIsUploader,
+    },
+    "test_a_file_that_is_added_to_a_yanked_package_is_yanked": {
+        "a new file undoes a yank": returns("add", unyanks),
+    },
+    "test_yanking_does_not_change_the_order_of_files": {
+        "yanked files come last": returns(
+            "listing", with_files(lambda files: sorted(files, key=lambda file: file.package.yanked is not None))
+        ),
+    },
+    "test_a_status_holds_with_its_reason_until_the_next": {
+        "a status has no reason": takes(
+            "set_status", lambda self, project, name, status, by: (project, name, replace(status, reason=""), by)
+        ),
+        "a status is a text": returns("listing", as_text),
+        "a status is that of all names": after("set_status", for_all_names),
+    },
+    "test_a_status_holds_while_the_name_has_no_package": {
+        "a status needs a package": takes("set_status", if_there),
+    },
+    "test_there_is_a_revision_where_there_is_something_to_show": {
+        "there always is a revision": returns("revision", lambda self, found, *args: found or 0),
+    },
+    "test_every_change_of_a_page_changes_its_revision": {
+        **{
+            f"the revision does not change with {method}": quiet_page(method)
+            for method in ("add", "yank", "set_status", "delete_file", "delete_package")
+        },
+    },
+    "test_a_revision_of_several_projects_changes_with_each_of_them": {
+        "a group has the revision of its first project": takes(
+            "revision", lambda self, projects, name: (Projects([*projects][:1]), name)
+        ),
+    },
+    "test_the_revision_of_the_index_changes_with_the_first_and_the_last_package_of_a_name": {
+        **{
+            f"the revision of the index does not change with {method}": quiet_index(method)
+            for method in ("add", "delete_file", "delete_package")
+        },
+    },
+    "test_the_revision_of_the_index_stays_while_a_project_has_the_same_names": {
+        "the revision of the index changes with every page": returns("revision", with_pages),
+    },
+    "test_the_revision_of_a_project_stays_where_nothing_changed": {
+        "every change changes every revision": {"revision": of_all_pages},
+        "a revision is new at every call": returns("revision", lambda self, found, *args: found and token_hex()),
+    },
+    "test_the_revision_of_a_group_stays_when_another_root_group_changes": {
+        "groups have a revision for all root groups": {"revision": of_all_pages},
+    },
+    "test_a_project_that_moved_has_a_revision_in_its_new_root_group_at_once": {
+        "a root group has a revision when it has published": returns("revision", under_published_roots),
+    },
+    "test_a_change_of_a_project_that_moved_changes_the_revisions_of_both_root_groups": {
+        "a change leaves the revisions of the old root group": quiet(
+            lambda called, project, projects, name: project is not None and project.root not in projects.roots
+        ),
+        "a change leaves the revisions of the new root group": quiet(
+            lambda called, project, projects, name: "moved" in projects.roots
+        ),
+    },
+    "test_revisions_are_random": {
+        "revisions are counted": Counts,
+    },
+    "test_publications_are_pairs_of_root_group_and_project": {
+        "root groups keep their case": returns(
+            "publications", lambda self, found, name: [(root.title(), id_) for root, id_ in found]
+        ),
+        "publications have duplicates": returns("publications", lambda self, found, name: [*found, *found]),
+    },
+    "test_a_publication_stays_whatever_is_deleted": {
+        "publications end with the last package": returns("publications", while_there),
+    },
+    "test_a_project_that_moved_publishes_under_its_new_root_group_too": {
+        "publications follow a project that moved": returns("publications", root_of_today),
+    },
+    "test_at_most_1000_publications_are_returned": {
+        "all publications are returned": ReturnsAllPublications,
+    },
+    "test_project_paths_are_those_of_projects_that_ever_published_sorted_by_id": {
+        "project paths are not sorted": returns("project_paths", lambda self, found, ids=None: found[::-1]),
+        "project paths are always all": takes("project_paths", lambda self, ids=None: ()),
+        "project paths are those of projects with packages": returns("project_paths", with_packages),
+        "a status makes a project path": after("set_status", with_a_status),
+    },
+    "test_every_change_stores_the_path_that_the_project_has_now": {
+        **{
+            f"{method} keeps the old path": takes(method, with_the_old_path)
+            for method in ("add", "yank", "set_status", "delete_file", "delete_package")
+        },
+    },
+    "test_a_list_has_the_packages_of_its_projects": {
+        "a list has the packages of all projects": everywhere("packages"),
+    },
+    "test_a_search_finds_every_word_literally_and_in_any_case": {
+        "a search is case-sensitive": words(lambda name, word: word in name if len(word) >= 3 else word == name),
+        "a search folds the case of all letters": words(_by_minimum),
+        "a search takes patterns": words(_as_pattern),
+        "short words match parts": words(lambda name, word: word.encode().lower() in name.encode().lower()),
+        "one word is enough": searches(
+            lambda name, search: any(_by_minimum(name, word) for word in search.split() or [name])
+        ),
+        "a search is one phrase": searches(lambda name, search: _by_minimum(name, search.strip() or name)),
+    },
+    "test_a_list_is_filtered_by_name_and_by_version_as_uploaded": {
+        "a whole name is a search": asks(
+            lambda query: replace(query, name=query.normalized_name or query.name, normalized_name=None)
+        ),
+        "a list has all versions": asks(lambda query: replace(query, version="")),
+    },
+    "test_a_list_has_every_order_and_ties_follow_by_id": {
+        "ties follow in one direction": sorts(lambda package: package.name, "name"),
+        "every list is sorted by time": asks(lambda query: replace(query, order_by="created_at")),
+        "versions are sorted as versions": sorts(lambda package: (Version(package.version), package.id), "version"),
+    },
+    "test_a_list_has_every_page_of_every_order": {
+        "a limit of 0 is none": asks(lambda query: replace(query, limit=query.limit or None)),
+        "every page is the first": asks(lambda query: replace(query, offset=0)),
+    },
+    "test_a_total_counts_what_the_query_finds": {
+        "the total is that of the page": returns("packages", lambda self, found, *args: (found[0], len(found[0]))),
+    },
+    "test_a_total_is_exact_up_to_10_000_and_then_none": {
+        "a total has no limit": returns("packages", lambda self, found, *args: (found[0], found[1] or MAX_TOTAL + 1)),
+        "a total ends below its limit": returns(
+            "packages", lambda self, found, *args: (found[0], None if found[1] == MAX_TOTAL else found[1])
+        ),
+    },
+    "test_the_order_by_project_follows_a_project_that_moved": {
+        "projects are sorted by id": sorts(lambda package: (package.project_id, package.id), "project_path"),
+    },
+    "test_a_package_is_found_only_in_its_project": {
+        "a package is found in any project": {
             "package": lambda self, project_id, package_id: next(
                 filter(None, (self.inner.package(id_, package_id) for id_ in EVERYWHERE.ids)), None
             )
         },
-        "test_a_package_is_found_only_in_its_project",
-    ),
-    "a package has the newest file first": (
-        returns("package", with_files(lambda files: files[::-1])),
-        "test_a_package_has_its_own_files_oldest_first",
-    ),
-    # Records
-    **{
-        f"records lack each {kind.__name__}": (
-            returns("records", without(kind)),
-            "test_the_records_are_everything_and_a_package_comes_before_its_files",
-        )
-        for kind in (ProjectRecord, PackageRecord, FileRecord, StatusRecord, PublicationRecord)
     },
-    "files come before packages": (
-        returns("records", lambda self, found: iter([*found][::-1])),
-        "test_the_records_are_everything_and_a_package_comes_before_its_files",
-    ),
-    "records lack core metadata": (
-        returns("records", without_core_metadata),
-        "test_records_restore_the_answers_of_a_catalogue_in_another_one",
-    ),
-    "publications are not restored": (
-        {"restore": lambda self, record: None if isinstance(record, PublicationRecord) else self.inner.restore(record)},
-        "test_records_restore_the_answers_of_a_catalogue_in_another_one",
-    ),
-    "identities are not restored": (
-        takes(
+    "test_a_package_has_its_own_files_oldest_first": {
+        "a package has the newest file first": returns("package", with_files(lambda files: files[::-1])),
+    },
+    "test_the_records_are_everything_and_a_package_comes_before_its_files": {
+        **{
+            f"records lack each {kind.__name__}": returns("records", without(kind))
+            for kind in (ProjectRecord, PackageRecord, FileRecord, StatusRecord, PublicationRecord)
+        },
+        "files come before packages": returns("records", lambda self, found: iter([*found][::-1])),
+    },
+    "test_records_restore_the_answers_of_a_catalogue_in_another_one": {
+        "records lack core metadata": returns("records", without_core_metadata),
+        "publications are not restored": {
+            "restore": lambda self, record: (
+                None if isinstance(record, PublicationRecord) else self.inner.restore(record)
+            )
+        },
+    },
+    "test_the_identity_of_a_file_is_restored": {
+        "identities are not restored": takes(
             "restore",
             lambda self, record: (replace(record, identity=None) if isinstance(record, FileRecord) else record,),
         ),
-        "test_the_identity_of_a_file_is_restored",
-    ),
-    "restoring again is an error": (before("restore", once), "test_restoring_a_record_again_changes_nothing"),
-    "restoring again changes a revision": (
-        after("restore", lambda self, found, record: self.inner.set_status(TOOLS, DEMO, ACTIVE, "")),
-        "test_restoring_a_record_again_changes_nothing",
-    ),
-    "conflicts are ignored": (
-        on_error("restore", ValueError, lambda self, error, record: None),
-        "test_a_record_in_conflict_with_another_raises_value_error_and_changes_nothing",
-    ),
-    "ids are counted without those of records": (
-        CountsIdsFromOne,
-        "test_what_is_added_after_a_restore_has_fresh_ids",
-    ),
-    "a restored file changes no revision": (
-        quiet(lambda called, project, projects, name: called == "restore"),
-        "test_a_restored_file_changes_the_revision_of_its_page",
-    ),
-    "records are of several moments": ({"records": lazily}, "test_records_are_of_one_moment"),
-    # Concurrency
-    "a look before the leap": (
-        LooksBeforeItLeaps,
-        "test_of_simultaneous_uploads_exactly_one_gets_the_file_name",
-    ),
-    "two threads add one package": (AddsAPackageTwice, "test_simultaneous_uploads_of_a_version_share_one_package"),
-    "a revision is read before it is written": (
-        WritesRevisionsThatItReadBefore,
-        "test_a_revision_belongs_to_one_page",
-    ),
-    "core metadata comes after its file": (
-        AddsCoreMetadataLater,
-        "test_readers_see_whole_files_each_with_its_core_metadata",
-    ),
-    "names are read without a lock": (ReadsWithoutALock, "test_no_reading_method_fails_beside_writers"),
-    "statuses are read after files": (ReadsStatusesLater, "test_files_and_statuses_are_of_one_moment"),
-    "the status is read after the file": (ReadsFileStatusesLater, "test_files_and_statuses_are_of_one_moment"),
-    "a total is counted later": (CountsLater, "test_a_total_is_of_the_same_moment_as_its_page"),
-    "a package is deleted file by file": (
-        DeletesFileByFile,
-        "test_readers_see_all_files_of_a_deleted_package_or_none",
-    ),
-    **{
-        f"a revision changes before {method}": (
-            type("Mutant", (ChangesTheRevisionFirst,), {"broken": method}),
-            "test_who_sees_a_revision_sees_the_changes_that_led_to_it",
-        )
-        for method in ("add", "yank", "set_status", "delete_file")
     },
-    "a revision of the index changes before the name is gone": (
-        type("Mutant", (ChangesTheRevisionFirst,), {"broken": "delete_package"}),
-        "test_who_sees_a_revision_of_the_index_sees_the_changes_that_led_to_it",
-    ),
-    "all who delete at once get the file": (
-        DeletesForAll,
-        "test_of_simultaneous_deletions_exactly_one_returns_each_file",
-    ),
-    "files that were added since are lost": (DeletesWhatItDoesNotReturn, "test_deleting_beside_adding_loses_no_file"),
-    "the status is read too early": (
-        ReadsTheStatusTooEarly,
-        "test_after_a_name_was_quarantined_no_simultaneous_upload_of_it_succeeds",
-    ),
-    # Durability
-    "nothing is durable": (restarts(begin_anew), "test_everything_is_there_after_a_restart"),
-    "the last file is lost": (restarts(lose_the_last_file), "test_everything_is_there_after_a_restart"),
-    "yanks are lost": (restarts(lose_yanks), "test_everything_is_there_after_a_restart"),
-    "statuses are lost": (
-        restarts(lambda self: self.inner.set_status(LIBS, DEMO, ACTIVE, "")),
-        "test_everything_is_there_after_a_restart",
-    ),
-    "core metadata is lost": (
-        restarts(replaced(core_metadata=lambda self, file_id: None)),
-        "test_everything_is_there_after_a_restart",
-    ),
-    "publications are lost": (
-        restarts(replaced(publications=lambda self, name: [])),
-        "test_everything_is_there_after_a_restart",
-    ),
-    "revisions are lost": (
-        restarts(replaced(revision=lambda self, *args: (self.inner.revision(*args), id(self)))),
-        "test_everything_is_there_after_a_restart",
-    ),
-    "ids of what was deleted are used again": (
-        UsesIdsAgain,
-        "test_the_id_of_something_deleted_is_not_used_after_a_restart",
-    ),
-    "each instance caches pages": (
-        type("Mutant", (CachesPages,), {"cached": "listing"}),
-        "test_another_instance_sees_every_change_at_once",
-    ),
-    "each instance caches revisions": (
-        type("Mutant", (CachesPages,), {"cached": "revision"}),
-        "test_revisions_change_in_every_instance_whichever_makes_the_change",
-    ),
-    "each instance counts its own ids": (CountsIdsFromOne, "test_two_instances_use_no_id_twice"),
-    "each instance knows its own file names": (
-        KnowsItsOwnFileNames,
-        "test_of_simultaneous_uploads_through_two_instances_exactly_one_gets_the_file_name",
-    ),
+    "test_restoring_a_record_again_changes_nothing": {
+        "restoring again is an error": before("restore", once),
+        "restoring again changes a revision": after(
+            "restore", lambda self, found, record: self.inner.set_status(TOOLS, DEMO, ACTIVE, "")
+        ),
+    },
+    "test_a_record_in_conflict_with_another_raises_value_error_and_changes_nothing": {
+        "conflicts are ignored": on_error("restore", ValueError, lambda self, error, record: None),
+    },
+    "test_what_is_added_after_a_restore_has_fresh_ids": {
+        "ids are counted without those of records": CountsIdsFromOne,
+    },
+    "test_a_restored_file_changes_the_revision_of_its_page": {
+        "a restored file changes no revision": quiet(lambda called, project, projects, name: called == "restore"),
+    },
+    "test_records_are_of_one_moment": {
+        "records are of several moments": {"records": lazily},
+    },
+    "test_of_simultaneous_uploads_exactly_one_gets_the_file_name": {
+        "a look before the leap": LooksBeforeItLeaps,
+    },
+    "test_simultaneous_uploads_of_a_version_share_one_package": {
+        "two threads add one package": AddsAPackageTwice,
+    },
+    "test_a_revision_belongs_to_one_page": {
+        "a revision is read before it is written": WritesRevisionsThatItReadBefore,
+    },
+    "test_readers_see_whole_files_each_with_its_core_metadata": {
+        "core metadata comes after its file": AddsCoreMetadataLater,
+    },
+    "test_no_reading_method_fails_beside_writers": {
+        "names are read without a lock": ReadsWithoutALock,
+    },
+    "test_files_and_statuses_are_of_one_moment": {
+        "statuses are read after files": ReadsStatusesLater,
+        "the status is read after the file": ReadsFileStatusesLater,
+    },
+    "test_a_total_is_of_the_same_moment_as_its_page": {
+        "a total is counted later": CountsLater,
+    },
+    "test_readers_see_all_files_of_a_deleted_package_or_none": {
+        "a package is deleted file by file": DeletesFileByFile,
+    },
+    "test_who_sees_a_revision_sees_the_changes_that_led_to_it": {
+        **{
+            f"a revision changes before {method}": type("Mutant", (ChangesTheRevisionFirst,), {"broken": method})
+            for method in ("add", "yank", "set_status", "delete_file")
+        },
+    },
+    "test_who_sees_a_revision_of_the_index_sees_the_changes_that_led_to_it": {
+        "a revision of the index changes before the name is gone": type(
+            "Mutant", (ChangesTheRevisionFirst,), {"broken": "delete_package"}
+        ),
+    },
+    "test_of_simultaneous_deletions_exactly_one_returns_each_file": {
+        "all who delete at once get the file": DeletesForAll,
+    },
+    "test_deleting_beside_adding_loses_no_file": {
+        "files that were added since are lost": DeletesWhatItDoesNotReturn,
+    },
+    "test_after_a_name_was_quarantined_no_simultaneous_upload_of_it_succeeds": {
+        "the status is read too early": ReadsTheStatusTooEarly,
+    },
+    "test_everything_is_there_after_a_restart": {
+        "nothing is durable": restarts(begin_anew),
+        "the last file is lost": restarts(lose_the_last_file),
+        "yanks are lost": restarts(lose_yanks),
+        "statuses are lost": restarts(lambda self: self.inner.set_status(LIBS, DEMO, ACTIVE, "")),
+        "core metadata is lost": restarts(replaced(core_metadata=lambda self, file_id: None)),
+        "publications are lost": restarts(replaced(publications=lambda self, name: [])),
+        "revisions are lost": restarts(replaced(revision=lambda self, *args: (self.inner.revision(*args), id(self)))),
+    },
+    "test_the_id_of_something_deleted_is_not_used_after_a_restart": {
+        "ids of what was deleted are used again": UsesIdsAgain,
+    },
+    "test_another_instance_sees_every_change_at_once": {
+        "each instance caches pages": type("Mutant", (CachesPages,), {"cached": "listing"}),
+    },
+    "test_revisions_change_in_every_instance_whichever_makes_the_change": {
+        "each instance caches revisions": type("Mutant", (CachesPages,), {"cached": "revision"}),
+    },
+    "test_two_instances_use_no_id_twice": {
+        "each instance counts its own ids": CountsIdsFromOne,
+    },
+    "test_of_simultaneous_uploads_through_two_instances_exactly_one_gets_the_file_name": {
+        "each instance knows its own file names": KnowsItsOwnFileNames,
+    },
 }

@@ -131,112 +131,89 @@ class SharesAQuestion(W):
         return self.inner.project(self.ref)
 
 
-# What is broken: the mutant, as a class or as its methods, and the test that must find it.
+# By the test that must find it: what is broken, and the mutant, as a class or as its methods.
 Mutant = type[W] | Override
-MUTANTS: Mapping[str, tuple[Mutant, str]] = {
-    "an id has an old path": (
-        finds("project", with_its_old_path),
-        "test_a_project_is_found_by_its_path_and_by_its_id_alike",
-    ),
-    "an id is that of another project": (
-        takes("project", next_id),
-        "test_a_project_is_found_by_its_path_and_by_its_id_alike",
-    ),
-    "paths of projects are case-sensitive": (
-        finds("project", in_one_case),
-        "test_a_project_is_the_same_in_any_case_of_its_path",
-    ),
-    "another case is another project": (
-        finds("project", as_asked_for),
-        "test_a_project_is_the_same_in_any_case_of_its_path",
-    ),
-    "the end of a path is enough": (
-        matches("project", PROJECTS, lambda path, ref: path.endswith(f"/{ref}") or path == ref),
-        "test_a_project_is_not_found_by_a_text_that_resembles_its_path",
-    ),
-    "the beginning of a path is enough": (
-        matches("project", PROJECTS, str.startswith),
-        "test_a_project_is_not_found_by_a_text_that_resembles_its_path",
-    ),
-    "a path is a pattern": (
-        matches("project", PROJECTS, _like),
-        "test_a_project_is_not_found_by_a_text_that_resembles_its_path",
-    ),
-    "a path is stripped": (
-        matches("project", PROJECTS, lambda path, ref: path == ref.strip("/ \n")),
-        "test_a_project_is_not_found_by_a_text_that_resembles_its_path",
-    ),
-    "an id is too long for a URL": ({"project": with_a_long_id}, "test_ids_and_paths_of_projects_can_stand_in_a_url"),
-    "all projects have one id": (finds("project", with_one_id), "test_two_projects_have_two_ids"),
-    "an id is that of another group": (
-        takes("group", next_id),
-        "test_a_group_is_found_by_its_path_and_by_its_id_alike",
-    ),
-    "paths of groups are case-sensitive": (
-        finds("group", in_one_case),
-        "test_a_group_is_the_same_in_any_case_of_its_path",
-    ),
-    "another case is another group": (
-        finds("group", as_asked_for),
-        "test_a_group_is_the_same_in_any_case_of_its_path",
-    ),
-    "a path of a group is a pattern": (
-        matches("group", GROUPS, _like),
-        "test_a_group_is_not_found_by_a_text_that_resembles_its_path",
-    ),
-    "two groups have one id": (finds("group", with_one_id), "test_two_groups_have_two_ids"),
-    "groups below a group are left out": (
-        contains(lambda found, group: [each for each in found if "/" not in each.path[len(group.path) + 1 :]]),
-        "test_a_group_has_the_projects_in_it_and_below_it",
-    ),
-    "a group has the projects below a longer path": (
-        returns(
+MUTANTS: Mapping[str, Mapping[str, Mutant]] = {
+    "test_a_project_is_found_by_its_path_and_by_its_id_alike": {
+        "an id has an old path": finds("project", with_its_old_path),
+        "an id is that of another project": takes("project", next_id),
+    },
+    "test_a_project_is_the_same_in_any_case_of_its_path": {
+        "paths of projects are case-sensitive": finds("project", in_one_case),
+        "another case is another project": finds("project", as_asked_for),
+    },
+    "test_a_project_is_not_found_by_a_text_that_resembles_its_path": {
+        "the end of a path is enough": matches(
+            "project", PROJECTS, lambda path, ref: path.endswith(f"/{ref}") or path == ref
+        ),
+        "the beginning of a path is enough": matches("project", PROJECTS, str.startswith),
+        "a path is a pattern": matches("project", PROJECTS, _like),
+        "a path is stripped": matches("project", PROJECTS, lambda path, ref: path == ref.strip("/ \n")),
+    },
+    "test_ids_and_paths_of_projects_can_stand_in_a_url": {
+        "an id is too long for a URL": {"project": with_a_long_id},
+    },
+    "test_two_projects_have_two_ids": {
+        "all projects have one id": finds("project", with_one_id),
+    },
+    "test_a_group_is_found_by_its_path_and_by_its_id_alike": {
+        "an id is that of another group": takes("group", next_id),
+    },
+    "test_a_group_is_the_same_in_any_case_of_its_path": {
+        "paths of groups are case-sensitive": finds("group", in_one_case),
+        "another case is another group": finds("group", as_asked_for),
+    },
+    "test_a_group_is_not_found_by_a_text_that_resembles_its_path": {
+        "a path of a group is a pattern": matches("group", GROUPS, _like),
+    },
+    "test_two_groups_have_two_ids": {
+        "two groups have one id": finds("group", with_one_id),
+    },
+    "test_a_group_has_the_projects_in_it_and_below_it": {
+        "groups below a group are left out": contains(
+            lambda found, group: [each for each in found if "/" not in each.path[len(group.path) + 1 :]]
+        ),
+        "a group has the projects below a longer path": returns(
             "projects_in",
             lambda self, found, group: Projects(
                 each for each in all_projects(self) if each.path.lower().startswith(group.path.lower())
             ),
         ),
-        "test_a_group_has_the_projects_in_it_and_below_it",
-    ),
-    "private projects are left out": (
-        contains(lambda found, group: [each for each in found if each.visibility != "private"]),
-        "test_a_group_has_the_projects_in_it_and_below_it",
-    ),
-    "a group has a list of projects": (
-        returns("projects_in", lambda self, found, group: [*found]),
-        "test_a_group_has_the_projects_in_it_and_below_it",
-    ),
-    "a group has the projects of its root group": (
-        takes("projects_in", of_the_root),
-        "test_a_project_of_a_group_lies_below_it_and_is_the_same_as_alone",
-    ),
-    "a project has another name in its group": (
-        contains(lambda found, group: [replace(each, name="another") for each in found]),
-        "test_a_project_of_a_group_lies_below_it_and_is_the_same_as_alone",
-    ),
-    "a group in another case is empty": (
-        NamesGroupsAsAskedFor,
-        "test_a_group_has_the_same_projects_however_it_was_found",
-    ),
-    "projects whose path has another case are left out": (
-        contains(lambda found, group: [each for each in found if is_below(each.path, group.path)]),
-        "test_every_group_above_a_project_has_it_and_the_project_does_not_contain_itself",
-    ),
-    "a project contains itself": (
-        ProjectsContainThemselves,
-        "test_every_group_above_a_project_has_it_and_the_project_does_not_contain_itself",
-    ),
-    "a missing project is the first one": (
-        returns("project", lambda self, found, ref: found or self.inner.project(1)),
-        "test_what_does_not_exist_is_none",
-    ),
-    "a missing project is an error": (finds("project", is_an_error), "test_what_does_not_exist_is_none"),
-    "a missing group is an error": (finds("group", is_an_error), "test_what_does_not_exist_is_none"),
-    "a long path is an error": (finds("project", limited), "test_no_reference_raises_an_error"),
-    "a long id is an error": (finds("group", limited), "test_no_reference_raises_an_error"),
-    "a missing group has all projects": (
-        returns("projects_in", all_if_missing),
-        "test_a_group_that_no_longer_exists_has_no_projects",
-    ),
-    "threads share a question": (SharesAQuestion, "test_many_threads_get_the_same_answers"),
+        "private projects are left out": contains(
+            lambda found, group: [each for each in found if each.visibility != "private"]
+        ),
+        "a group has a list of projects": returns("projects_in", lambda self, found, group: [*found]),
+    },
+    "test_a_project_of_a_group_lies_below_it_and_is_the_same_as_alone": {
+        "a group has the projects of its root group": takes("projects_in", of_the_root),
+        "a project has another name in its group": contains(
+            lambda found, group: [replace(each, name="another") for each in found]
+        ),
+    },
+    "test_a_group_has_the_same_projects_however_it_was_found": {
+        "a group in another case is empty": NamesGroupsAsAskedFor,
+    },
+    "test_every_group_above_a_project_has_it_and_the_project_does_not_contain_itself": {
+        "projects whose path has another case are left out": contains(
+            lambda found, group: [each for each in found if is_below(each.path, group.path)]
+        ),
+        "a project contains itself": ProjectsContainThemselves,
+    },
+    "test_what_does_not_exist_is_none": {
+        "a missing project is the first one": returns(
+            "project", lambda self, found, ref: found or self.inner.project(1)
+        ),
+        "a missing project is an error": finds("project", is_an_error),
+        "a missing group is an error": finds("group", is_an_error),
+    },
+    "test_no_reference_raises_an_error": {
+        "a long path is an error": finds("project", limited),
+        "a long id is an error": finds("group", limited),
+    },
+    "test_a_group_that_no_longer_exists_has_no_projects": {
+        "a missing group has all projects": returns("projects_in", all_if_missing),
+    },
+    "test_many_threads_get_the_same_answers": {
+        "threads share a question": SharesAQuestion,
+    },
 }
