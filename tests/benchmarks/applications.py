@@ -1,4 +1,4 @@
-"""The applications that a server process runs, by name: an environment variable says which one, and of what."""
+"""The applications that a server process runs, by name; an environment variable chooses one and its arguments."""
 
 import importlib
 import json
@@ -13,12 +13,12 @@ CHOICE = "BENCHMARKED_APPLICATION"
 
 
 def choice(name: str, **arguments: object) -> dict[str, str]:
-    """Give the environment variable that chooses an application."""
+    """Return the environment variable that chooses an application."""
     return {CHOICE: json.dumps([name, arguments])}
 
 
 def chosen() -> "WSGIApplication":
-    """Make the application that the environment chooses, and import no other's modules."""
+    """Create the application that the environment chooses, and import no other's modules."""
     name, arguments = json.loads(os.environ[CHOICE])
     if name == "ours":
         from tests.benchmarks.registry import open_registry

@@ -49,7 +49,7 @@ class Measured:
 
 
 def alternate(rounds: int, ours: Side, theirs: Side, unit: str) -> Measured:
-    """Measure both sides in turn, ours first in every other round, and give their ratio in each."""
+    """Measure both sides in turn, ours first in every other round, and return their ratio in each."""
     pairs = []
     for number in range(rounds):
         if number % 2:

@@ -38,7 +38,7 @@ def dutiful_sink(folder: str, duties: Sequence[str]) -> "WSGIApplication":
 
 
 def _content(environ: "WSGIEnvironment") -> tuple[str, bytes]:
-    """Give the name and the bytes of the file in a form."""
+    """Return the name and the bytes of the file in a form."""
     filename, data = "", b""
     for part in multipart.parts(Body(environ), environ["CONTENT_TYPE"]):
         if part.filename is not None:

@@ -72,7 +72,7 @@ def seconds_of(code: str) -> float:
 
 
 def measured(name: str, serve: Served, rounds: int) -> float:
-    """Measure, print, and give the seconds until the first page."""
+    """Measure, print, and return the seconds until the first page."""
     starts, pages, stops, more = [], [], [], []
     for _ in range(rounds):
         began = time.perf_counter()

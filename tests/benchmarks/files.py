@@ -10,7 +10,7 @@ KB = 1000
 
 
 def _stored(bench: Bench, name: str, size: int) -> tuple[Ask, str]:
-    """Give how to ask for a file, and where its bytes lie."""
+    """Return how to ask for a file, and where its bytes lie."""
     if name not in bench.stored:
         bench.stored[name] = filling.store(bench.small, name, size)
     file = bench.stored[name]

@@ -48,13 +48,13 @@ def add(catalogue: SQLiteCatalogue, uploads: Iterable[tuple[Project, Upload]]) -
 
 
 def names(number: int) -> Iterator[tuple[Project, Upload]]:
-    """Give so many names, with one file each."""
+    """Return so many names, with one file each."""
     for each in range(number):
         yield PROJECT, described(f"package-{each:06}", "1.0")
 
 
 def well_known() -> Iterator[tuple[Project, Upload]]:
-    """Give the names whose pages are asked for."""
+    """Return the names whose pages are asked for."""
     for name, files in FILES.items():
         for each in range(files):
             yield PROJECT, described(name, f"{each // 100}.{each % 100}")

@@ -77,7 +77,7 @@ def basic(user: str, secret: str) -> Mapping[str, str]:
 def small_uploads(
     number: int, start: int = 0, *, path: str = PYPI, login: Mapping[str, str] = LOGIN
 ) -> Iterator[bytes]:
-    """Make uploads of wheels of 10 KB: ever new versions of fifty names."""
+    """Create uploads of wheels of 10 KB: ever new versions of fifty names."""
     for each in range(start, start + number):
         name, version = f"small-{each % 50}", f"1.{each}"
         wheel = make_wheel(name, version, size=SMALL, requires_python=">=3.9")
@@ -104,6 +104,6 @@ def digests_of(file: Path) -> dict[str, str]:
 def big_upload(
     file: Path, project: int, declared: Mapping[str, str], *, path: str = "", login: Mapping[str, str] = LOGIN
 ) -> Form:
-    """Make the form of the wheel of `tests.benchmarks.memory`."""
+    """Create the form of the wheel of `tests.benchmarks.memory`."""
     place = path or f"/projects/{project}/packages/pypi"
     return form(FILENAME, "enormous", "1.0", file.stat().st_size, declared, place, login)

@@ -1,4 +1,4 @@
-"""The goals, a row each: what is compared with what, and how well it must do."""
+"""The goals, one row for each: what is compared with what, and the bound."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Goal:
     unit: Unit = SHARE
     least: float | None = None
     most: float | None = None
-    """With neither, the row is there to compare."""
+    """With neither bound, the row is for comparison only."""
 
     @property
     def bound(self) -> str:

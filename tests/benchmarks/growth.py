@@ -161,7 +161,7 @@ def main() -> int:
 
 
 def _series(plot: Plot, rounds: int, seconds: float) -> Series:
-    """Measure each point in turn, and all of them again; give the median of each."""
+    """Measure each point in turn, and all of them again; return the median of each."""
     found: dict[str, list[float]] = {}
     for number in rounds * plot.at:
         with _place(seconds, round(300 * seconds)) as place:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def environ_of(ask: Ask) -> "WSGIEnvironment":
-    """Make the environ that gunicorn would give an application."""
+    """Create the environ that gunicorn would give an application."""
     path, _, query = ask.path.partition("?")
     return {
         "REQUEST_METHOD": "GET",
@@ -53,7 +53,7 @@ class _Sent:
 
 
 def answer(application: "WSGIApplication", environ: "WSGIEnvironment") -> tuple[str, bytes]:
-    """Ask once, and give the status and the body."""
+    """Ask once, and return the status and the body."""
     said: list[str] = []
 
     def start_response(status: str, headers: object, error: object = None) -> Callable[[bytes], object]:
@@ -69,7 +69,7 @@ def answer(application: "WSGIApplication", environ: "WSGIEnvironment") -> tuple[
 
 
 def microseconds(application: "WSGIApplication", ask: Ask, *, seconds: float, calls: int = 100) -> float:
-    """Give what one request takes."""
+    """Return what one request takes."""
     environ = environ_of(ask)
     assert answer(application, environ)[0].startswith(str(ask.status))
 

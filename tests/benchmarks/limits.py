@@ -37,7 +37,7 @@ class Constant:
 
 
 def constant(answer: str) -> "WSGIApplication":
-    """Give the answer that a file holds, whatever is asked."""
+    """Return the answer that a file holds, whatever is asked."""
     said = Constant.read_from(Path(answer))
     status, headers, body = said.status, said.headers, said.body
 

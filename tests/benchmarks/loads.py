@@ -19,7 +19,7 @@ CONNECTIONS = 8
 
 
 def rate(ask: Ask, port: int, seconds: int, connections: int = CONNECTIONS) -> float:
-    """Give how many answers come in a second; wrk asks if it is there, else Python."""
+    """Return the responses per second; wrk sends the requests if it is installed, otherwise Python."""
     if WRK is None:
         sent = send(port, repeat(ask.to(port)), connections, seconds=seconds, status=ask.status)
         return len(sent.latencies) / sent.seconds
@@ -38,7 +38,7 @@ def rate(ask: Ask, port: int, seconds: int, connections: int = CONNECTIONS) -> f
 
 @dataclass
 class Sent:
-    """What came of many requests."""
+    """The result of many requests."""
 
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Sent:
         return len(self.latencies) / self.seconds
 
     def percentile(self, share: float) -> float:
-        """Give the latency below which this share of them lies."""
+        """Return the latency below which this share of them lies."""
         return sorted(self.latencies)[min(len(self.latencies) - 1, int(len(self.latencies) * share))]
 
 
@@ -97,7 +97,7 @@ class _Exchange:
     answer: bytearray = field(default_factory=bytearray)
 
     def goes_on(self) -> bool:
-        """Read what came; tell whether that was the last of it."""
+        """Read what has arrived; return whether the response is complete."""
         data = self.socket.recv(256 * 1024)
         if not data:
             raise RuntimeError(f"the connection was closed after {bytes(self.answer[:1000])!r}")
@@ -114,7 +114,7 @@ class _Exchange:
 
 
 def fetch(ask: Ask, port: int) -> tuple[str, list[tuple[str, str]], bytes]:
-    """Ask once, and give status line, headers and body."""
+    """Ask once, and return status line, headers and body."""
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(ask.to(port))
         one = _Exchange(connection, 0.0)
@@ -129,7 +129,7 @@ def fetch(ask: Ask, port: int) -> tuple[str, list[tuple[str, str]], bytes]:
 
 
 def download(port: int, ask: Ask, size: int, clients: int, times: int) -> float:
-    """Download a file of `size` bytes so many times in each of some threads, and give bytes per second."""
+    """Download a file of `size` bytes so many times in each of some threads, and return bytes per second."""
     started = time.perf_counter()
     failures: list[BaseException] = []
 
@@ -166,7 +166,7 @@ def _receive(port: int, ask: Ask, size: int, times: int) -> None:
 
 
 def send_file(port: int, head: bytes, file: Path, tail: bytes) -> float:
-    """Send one large request, whose middle is a file, and give the seconds until it was answered with success."""
+    """Send one large request, whose middle is a file, and return the seconds until it was answered with success."""
     with socket.create_connection(("127.0.0.1", port)) as connection, file.open("rb") as stream:
         started = time.perf_counter()
         connection.sendall(head)

@@ -76,7 +76,7 @@ def mib(size: int) -> str:
 
 
 def make_wheel(path: Path, size: int) -> None:
-    """Make a wheel that holds a file of zeros, as it is and not compressed; it is never in memory as a whole."""
+    """Create a wheel that holds a file of zeros, as it is and not compressed; it is never in memory as a whole."""
     files: dict[str, Iterable[bytes]] = {
         ZEROS: (bytes(min(CHUNK, size - start)) for start in range(0, size, CHUNK)),
         f"{INFO}/METADATA": [b"Metadata-Version: 2.1\nName: enormous\nVersion: 1.0\n"],
@@ -110,7 +110,7 @@ def configuration(secret: str, size: int) -> str:
 
 
 def start(folder: Path) -> tuple[subprocess.Popen[str], int]:
-    """Start a server; give it with its port once it takes requests."""
+    """Start a server; return it with its port once it takes requests."""
     command = [sys.executable, "-m", "pypi_registry", "serve", "--port", "0", "--config", "registry.toml"]
     server = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
@@ -156,7 +156,7 @@ class Memory:
 
 
 def publish(port: int, login: dict[str, str], file: Path) -> tuple[str, float]:
-    """Publish a file in a form that is never in memory as a whole; give its digest and the seconds from first to last.
+    """Publish a file in a form that is never in memory as a whole; return its digest and the seconds that it took.
 
     The digest is declared behind the file, since it is known only then.
     """
@@ -193,7 +193,7 @@ def publish(port: int, login: dict[str, str], file: Path) -> tuple[str, float]:
 
 
 def download(port: int, login: dict[str, str], sha256: str) -> tuple[str, float]:
-    """Download the file in pieces; give the digest of what came and the seconds that it took."""
+    """Download the file in pieces; return the digest of what came and the seconds that it took."""
     connection = HTTPConnection("127.0.0.1", port)
     started = time.perf_counter()
     connection.request("GET", f"{PLACE}/files/{sha256}/{FILENAME}", headers=login)

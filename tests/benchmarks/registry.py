@@ -22,7 +22,7 @@ def project(number: int) -> Project:
 
 
 def accounts(*, projects: int = PROJECTS, tokens: int = 1) -> Accounts:
-    """Make a private group of private projects, and tokens of a developer of it."""
+    """Create a private group of private projects, and tokens of a developer of it."""
     return Accounts(
         projects=[ProjectConfig(id=number, path=project(number).path) for number in range(1, projects + 1)],
         users=[User(name="ada", roles={GROUP: Role.DEVELOPER})],
@@ -80,7 +80,7 @@ class Ask:
         return {**_USUAL, **self.more}
 
     def to(self, port: int) -> bytes:
-        """Give the bytes of the request."""
+        """Return the bytes of the request."""
         lines = [f"GET {self.path} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
         lines += [f"{name}: {value}" for name, value in self.headers.items() if value]
         return "\r\n".join([*lines, "", ""]).encode("latin-1")

@@ -1,4 +1,4 @@
-"""Rows about what is there before the first request."""
+"""Rows about the time and memory before the first request."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ with FakeRegistry() as registry:
 
 
 def _run(program: str) -> float:
-    # What pip installs is compiled, so that the first run compiles what lies here, whatever the shell says.
+    # pip compiles what it installs; so let the first run compile this tree, whatever the environment variables are.
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, env=environ, capture_output=True, encoding="utf-8", check=True)

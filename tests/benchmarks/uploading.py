@@ -47,7 +47,7 @@ def _against_the_sink(bench: Bench, port: int, clients: int) -> Measured:
 
 
 def slowest(bench: Bench) -> Measured:
-    """Give the milliseconds below which 99 of 100 uploads of 8 clients stay."""
+    """Return the milliseconds below which 99 of 100 uploads of 8 clients stay."""
     port, number = bench.ours(bench.small).port, bench.plan.small_uploads
     sent = [_small(port, number, 8) for _ in range(bench.plan.rounds)]
     return Measured(
@@ -64,7 +64,7 @@ def among_many(bench: Bench) -> Measured:
 
 
 def _big(bench: Bench, port: int, declared: dict[str, str]) -> float:
-    """Give MB/s. Each upload goes to another project, which has no such file yet."""
+    """Return MB/s. Each upload goes to another project, which has no such file yet."""
     said = forms.big_upload(bench.wheel, next(_projects), declared)
     seconds = loads.send_file(port, said.head, bench.wheel, said.tail)
     _forget(bench)
@@ -98,7 +98,7 @@ def big(*digests: str) -> Callable[[Bench], Measured]:
 
 
 def growth(bench: Bench) -> Measured:
-    """Give by how many MiB the worker's resident memory peaks above what it is after small uploads."""
+    """Return by how many MiB the worker's resident memory peaks above what it is after small uploads."""
     declared, values = forms.digests_of(bench.wheel), []
     for _ in range(min(3, bench.plan.rounds)):
         with bench.servers.gunicorn("ours", folder=str(bench.small)) as server:
@@ -118,7 +118,7 @@ def _status(pid: int, name: str) -> int:
 
 
 def resident(server: Server) -> float:
-    """Give the MiB that a server's worker holds."""
+    """Return the MiB that a server's worker holds."""
     return _status(server.worker, "VmRSS") / MIB
 
 

@@ -1,4 +1,4 @@
-"""What a row of the matrix works with: the clients, and a private project of its own on a server that all share."""
+"""What a row of the matrix works with: the clients, and a private project on a server that all rows share."""
 
 import json
 import re
@@ -35,7 +35,7 @@ TEAMS = 300
 """More than there are rows and clients."""
 
 NOWHERE = "http://127.0.0.1:9/simple/"
-"""Where names go that are not here. Nothing listens there, and whoever is sent there leaves a 302 in the log."""
+"""The index to which names are forwarded. Nothing listens there; each redirect to it is a 302 in the access log."""
 
 PATIENCE = 180.0
 
@@ -56,7 +56,7 @@ def configuration() -> str:
 
 
 class Request(NamedTuple):
-    """A request, as an access line tells it."""
+    """A request, as a line of the access log shows it."""
 
     method: str
     path: str
@@ -66,7 +66,7 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True)
 class Done:
-    """What a client did: how it ended, what it printed, and what it asked of the server meanwhile."""
+    """The result of a client: its status, its output, and its requests."""
 
     status: int
     out: str
@@ -76,7 +76,7 @@ class Done:
         return "\n".join([f"status {self.status}", self.out, *map(str, self.requests)])
 
     def asked(self, ending: str, method: str = "GET") -> list[int]:
-        """Give the statuses of the requests whose path ends so."""
+        """Return the statuses of the requests whose path ends so."""
         return [each.status for each in self.requests if each.method == method and each.path.endswith(ending)]
 
 
@@ -107,7 +107,7 @@ class Team:
 
     @property
     def requests(self) -> list[Request]:
-        """Give what was asked at the PyPI addresses of this team."""
+        """Return what was asked at the PyPI addresses of this team."""
         found = []
         for line in self.server.access_lines:
             method, path, status = _ACCESS_LINE.search(line).groups()  # type: ignore[union-attr]  # it fits them all
@@ -184,7 +184,7 @@ class Installing(Folder):
 
     @property
     def installed(self) -> set[str]:
-        """Give what is installed: ``{"app-1.0"}``."""
+        """Return what is installed: ``{"app-1.0"}``."""
         found = self.path.glob(".venv/lib/python*/site-packages/*.dist-info")
         return {folder.name.removesuffix(".dist-info") for folder in found}
 
@@ -199,13 +199,13 @@ class Bench:
     _numbers: "count[int]" = field(default_factory=count)
 
     def tool(self, client: str, settings: Mapping[str, str] | None = None) -> Tool:
-        """Give a client with a home of its own, which stays the same in all folders of a row."""
+        """Return a client with a home of its own, which stays the same in all folders of a row."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
         return Tool(home, self.toolbox.scripts(client), {**SETTINGS, **(settings or {})})
 
     def publishing(self, client: str, name: str, version: str, *files: tuple[str, bytes]) -> Publishing:
-        """Make a project with files to publish; flit makes its own."""
+        """Create a project with files to publish; flit makes its own."""
         path = self._new_folder()
         write_publishing_project(path, name, version, self.team.address)
         for filename, data in files if client != "flit" else ():
@@ -220,7 +220,7 @@ class Bench:
         login: bool = True,
         settings: Mapping[str, str] | None = None,
     ) -> Installing:
-        """Make a project that needs something; without a `login` no setting and no address holds credentials."""
+        """Create a project that needs something; without a `login` no setting and no address holds credentials."""
         path, found = self._new_folder(), WAYS[way]
         bare = bare_index or self.team.bare_index
         write_installing_project(path, [*requirements], bare, login=login)
@@ -229,7 +229,7 @@ class Bench:
         return Installing(path, self.team, tool, found, with_login(bare, DEVELOPER) if login else bare)
 
     def read(self, bare_index: str, *names: str) -> tuple[Done, Path]:
-        """Read an index with pypi-simple; give also the folder into which it has downloaded all files."""
+        """Read an index with pypi-simple; return also the folder into which it has downloaded all files."""
         path = self._new_folder()
         line = shlex.join(["python", str(READ_INDEX), with_login(bare_index, DEVELOPER), "got", *names])
         return Folder(path, self.team, self.tool(READER)).run(line), path / "got"
@@ -240,7 +240,7 @@ class Bench:
         return path
 
     def upload(self, filename: str, data: bytes, **fields: str) -> None:
-        """Put a file into the index, with no more of a form than there must be."""
+        """Publish a file with a form that has only the required fields."""
         name, version = archives.name_and_version(filename)
         form = {"name": name, "version": version, **fields}
         answer = wire.upload(self.team.address, DEVELOPER, form, filename, data)
@@ -256,7 +256,7 @@ class Bench:
         assert answer.status == 200, answer.body
 
     def listed(self, name: str) -> list[Mapping[str, object]]:
-        """Give the files of a name as its page in JSON tells them."""
+        """Return the files of a name, from its page in JSON."""
         accept = {"Accept": "application/vnd.pypi.simple.v1+json", **wire.login(DEVELOPER)}
         answer = wire.request("GET", f"{self.team.bare_index}/{name}/", accept)
         assert answer.status == 200, answer.body
@@ -264,7 +264,7 @@ class Bench:
         return files
 
     def download(self, name: str, file: Mapping[str, object]) -> bytes:
-        """Give the bytes of a listed file."""
+        """Return the bytes of a listed file."""
         page = f"{self.team.bare_index}/{name}/"
         answer = wire.get(urljoin(page, str(file["url"])), DEVELOPER)
         assert answer.status == 200, answer.body

@@ -17,7 +17,7 @@ from tests.clients.toolbox import Toolbox
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """Give a function that starts a server with options; the data folder stays the same from start to start."""
+    """Return a function that starts a server with options; the data folder stays the same from start to start."""
     with ExitStack() as stack:
         yield lambda *options: stack.enter_context(served(tmp_path / "data", *options))
 

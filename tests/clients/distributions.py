@@ -1,4 +1,4 @@
-"""Distributions to publish: made on the spot, or written by the manual."""
+"""Distributions to publish: generated, or written by the manual."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ SETUP = "from setuptools import setup\nsetup(name={name!r}, version={version!r},
 
 
 def make_wheel(folder: Path, name: str, version: str, *, stated: str | None = None) -> Path:
-    """Make a wheel with one module, which says the version; `stated` is what the metadata says instead of it."""
+    """Create a wheel with one module, which has the version; `stated` is the version in the metadata instead of it."""
     filename = archives.wheel_filename(name, version)
     data = archives.distribution(filename, name=name, version=version if stated is None else stated)
     return archives.Distribution(filename, data).write_to(folder)
 
 
 def make_sdist(folder: Path, name: str, version: str) -> Path:
-    """Make an sdist with one module, which setuptools builds."""
+    """Create an sdist with one module, which setuptools builds."""
     module = name.replace("-", "_")
     files = {
         "setup.py": SETUP.format(name=name, version=version, module=module),

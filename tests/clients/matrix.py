@@ -25,7 +25,7 @@ class Row:
     """Given the bench, a client and its word, fails unless it turns out so."""
 
     def cell(self, client: str) -> str:
-        """Give the name of a cell."""
+        """Return the name of a cell."""
         return f"{self.check.__name__}-{client}"
 
 
@@ -64,7 +64,7 @@ def markdown(tables: Sequence[Table], word: Callable[[Row, str], str] = expected
 
 
 def as_it_ran(tables: Sequence[Table], passed: Mapping[str, bool]) -> str:
-    """Give the matrix as it turned out, by cell."""
+    """Return the matrix as it turned out, by cell."""
 
     def word(row: Row, client: str) -> str:
         if client not in row.words:
@@ -75,7 +75,7 @@ def as_it_ran(tables: Sequence[Table], passed: Mapping[str, bool]) -> str:
 
 
 def on_the_page() -> str:
-    """Give the matrix as the documentation shows it."""
+    """Return the matrix as the documentation shows it."""
     found = _PLACE.search(PAGE.read_text(encoding="utf-8"))
     assert found, f"{PAGE} has no place for the matrix"
     return found[0]

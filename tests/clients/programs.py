@@ -38,7 +38,7 @@ class Programs:
         }
 
     def shell(self, line: str, cwd: Path | None = None, *, status: int = 0) -> str:
-        """Run a line as somebody would who pastes it; give all that it prints."""
+        """Run a line as if it was pasted into a shell; return all that it prints."""
         done = subprocess.run(
             ["/bin/sh", "-c", line],
             env=self.environment,
@@ -53,7 +53,7 @@ class Programs:
         return done.stdout
 
     def run(self, *arguments: str | Path, cwd: Path | None = None, status: int = 0) -> str:
-        """Run a program; give all that it prints."""
+        """Run a program; return all that it prints."""
         return self.shell(shlex.join(map(str, arguments)), cwd, status=status)
 
     def twine_upload(self, address: str, secret: str, *files: Path, status: int = 0) -> str:

@@ -6,7 +6,7 @@ The hooks are in the uppermost conftest.py, as the process that reports for the 
 import pytest
 
 CELL = "cell of the matrix"
-"""The property in which a test tells its cell."""
+"""The property in which a test records its cell."""
 
 _cells: dict[str, bool] = {}
 """What has run of the matrix, and whether it passed."""

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="Chromiu
 
 
 def dom(address: str, profile: Path) -> str:
-    """Give what a browser has made of a page."""
+    """Return what a browser has made of a page."""
     switches = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
     quiet = ("--disable-background-networking", "--disable-component-update", f"--user-data-dir={profile}")
     command = [CHROMIUM, *switches, *quiet, "--dump-dom", address]

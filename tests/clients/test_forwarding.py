@@ -1,4 +1,4 @@
-"""Names that are not here, through real programs and a second index."""
+"""Forwarding to a second index, with real programs."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -16,11 +16,11 @@ from tests.clients.served import Served
 
 pytestmark = pytest.mark.slow
 
-SECRET = "glpat-of-the-forwarded"
+SECRET = "glpat-of-the-forwarding"
 
 
 class OtherIndex(ThreadingHTTPServer):
-    """Shows a folder, whose listings are simple pages, and notes who asks for what."""
+    """Serves a folder, whose listings are simple pages, and records the requests."""
 
     def __init__(self, folder: Path) -> None:
         self.asked: list[str] = []
@@ -96,14 +96,14 @@ def test_uv_installs_what_only_the_other_index_has(index: str, other_index: Othe
     assert other_index.asked
 
 
-def test_the_other_index_is_shown_no_credentials(index: str, other_index: OtherIndex, programs: Programs) -> None:
+def test_the_other_index_receives_no_credentials(index: str, other_index: OtherIndex, programs: Programs) -> None:
     programs.run("pip", "download", "--no-deps", "--index-url", index, "lonely")
     programs.run("uv", "pip", "install", "--target", "got", "--default-index", index, "lonely")
     assert other_index.asked
     assert not other_index.credentials
 
 
-def test_a_name_that_is_here_is_not_looked_for_elsewhere(
+def test_a_published_name_is_not_forwarded(
     server: Served, index: str, other_index: OtherIndex, programs: Programs, wheel: Path
 ) -> None:
     programs.twine_upload(f"{server.api}/projects/1/packages/pypi", SECRET, wheel)
@@ -112,7 +112,7 @@ def test_a_name_that_is_here_is_not_looked_for_elsewhere(
     assert other_index.asked == []
 
 
-def test_a_stranger_and_a_reserved_name_are_not_forwarded(
+def test_anonymous_callers_and_reserved_names_are_not_forwarded(
     server: Served, index: str, other_index: OtherIndex, programs: Programs
 ) -> None:
     place = f"{server.api}/projects/1/packages/pypi/simple"

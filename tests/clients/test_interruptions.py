@@ -1,4 +1,4 @@
-"""Kills, signals and clients that are slow: nothing half done is ever seen, and what was begun is ended."""
+"""Kills, signals and slow clients: no incomplete file is ever visible, and requests in progress are finished."""
 
 import signal
 from collections.abc import Callable
@@ -34,14 +34,14 @@ def file_address(server: Served, data: bytes) -> str:
     return f"{address(server)}/files/{sha256(data).hexdigest()}/{FILENAME}"
 
 
-def assert_nothing_of_it_is_there_and_it_goes_up_again(server: Served, secret: str, data: bytes) -> None:
+def assert_it_is_not_published_and_can_be_uploaded_again(server: Served, secret: str, data: bytes) -> None:
     assert b"<a " not in wire.get(f"{address(server)}/simple/", secret).body
     assert wire.get(file_address(server, data), secret).status == 404
     assert wire.upload(address(server), secret, FIELDS, FILENAME, data).status == 201
     assert wire.get(file_address(server, data), secret).body == data
 
 
-def test_a_kill_while_an_upload_arrives_leaves_nothing_and_it_goes_up_again(serve: Serve) -> None:
+def test_a_kill_while_an_upload_arrives_leaves_nothing_and_the_file_can_be_uploaded_again(serve: Serve) -> None:
     first, data = serve(), content(32 * MIB)
     secret = first.secret
     with wire.Slow.upload(address(first), secret, FIELDS, FILENAME, data) as upload:
@@ -49,10 +49,10 @@ def test_a_kill_while_an_upload_arrives_leaves_nothing_and_it_goes_up_again(serv
         first.kill()
     second = serve()
     assert not [*(second.data / "tmp").iterdir()]
-    assert_nothing_of_it_is_there_and_it_goes_up_again(second, secret, data)
+    assert_it_is_not_published_and_can_be_uploaded_again(second, secret, data)
 
 
-def test_a_kill_while_an_upload_is_stored_leaves_nothing_and_it_goes_up_again(serve: Serve) -> None:
+def test_a_kill_while_an_upload_is_stored_leaves_nothing_and_the_file_can_be_uploaded_again(serve: Serve) -> None:
     first, data = serve(), content(128 * MIB)
     secret, incoming = first.secret, first.data / "files" / "incoming"
     with wire.Slow.upload(address(first), secret, FIELDS, FILENAME, data) as upload:
@@ -62,7 +62,7 @@ def test_a_kill_while_an_upload_is_stored_leaves_nothing_and_it_goes_up_again(se
         first.kill()
         sending.join()
     assert any(incoming.iterdir()), "the kill came too late to prove anything"
-    assert_nothing_of_it_is_there_and_it_goes_up_again(serve(), secret, data)
+    assert_it_is_not_published_and_can_be_uploaded_again(serve(), secret, data)
 
 
 def test_what_was_acknowledged_survives_a_kill(serve: Serve) -> None:
@@ -73,15 +73,15 @@ def test_what_was_acknowledged_survives_a_kill(serve: Serve) -> None:
     assert wire.get(file_address(serve(), data), secret).body == data
 
 
-def test_a_client_that_goes_away_leaves_nothing_and_the_server_stays(serve: Serve) -> None:
+def test_a_client_that_disconnects_leaves_nothing_and_the_server_goes_on(serve: Serve) -> None:
     server, data = serve(), content(4 * MIB)
     with wire.Slow.upload(address(server), server.secret, FIELDS, FILENAME, data) as upload:
         upload.send(len(data) // 2)
-    assert_nothing_of_it_is_there_and_it_goes_up_again(server, server.secret, data)
+    assert_it_is_not_published_and_can_be_uploaded_again(server, server.secret, data)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_a_signal_lets_an_upload_and_a_download_end_whole(serve: Serve, number: signal.Signals) -> None:
+def test_an_upload_and_a_download_are_finished_after_a_signal(serve: Serve, number: signal.Signals) -> None:
     server, old, new = serve(), content(64 * MIB), content(16 * MIB, "demo-2.0.tar.gz")
     secret = server.secret
     assert wire.upload(address(server), secret, FIELDS, FILENAME, old).status == 201
@@ -107,9 +107,7 @@ def test_a_signal_lets_an_upload_and_a_download_end_whole(serve: Serve, number: 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_a_signal_while_nothing_is_under_way_stops_at_once_though_somebody_is_connected(
-    serve: Serve, number: signal.Signals
-) -> None:
+def test_a_signal_stops_at_once_although_idle_clients_are_connected(serve: Serve, number: signal.Signals) -> None:
     server = serve()
     with wire.Slow(server.api, "GET / HTTP/1.1\r\nHost: registry.example") as idle, wire.Slow(server.api, "") as silent:
         idle.send()
@@ -120,7 +118,7 @@ def test_a_signal_while_nothing_is_under_way_stops_at_once_though_somebody_is_co
     server.wait_until_stopped()
 
 
-def test_a_second_signal_ends_it_although_somebody_is_sending(serve: Serve) -> None:
+def test_a_second_signal_stops_at_once_although_a_client_is_sending(serve: Serve) -> None:
     server, data = serve(), content(4 * MIB)
     with wire.Slow.upload(address(server), server.secret, FIELDS, FILENAME, data) as upload:
         upload.send(len(data) // 2)
@@ -130,7 +128,7 @@ def test_a_second_signal_ends_it_although_somebody_is_sending(serve: Serve) -> N
         assert server.process.wait(5) == -signal.SIGTERM
 
 
-def test_programs_work_on_after_a_kill(serve: Serve, programs: Programs, wheel: Path) -> None:
+def test_real_programs_work_after_a_kill(serve: Serve, programs: Programs, wheel: Path) -> None:
     first = serve()
     secret = first.secret
     with wire.Slow.upload(address(first), secret, FIELDS, FILENAME, content(4 * MIB)) as upload:

@@ -95,7 +95,7 @@ LIB = archives.make_sdist(
 
 
 def wheel_with_a_wrong_record(filename: str) -> bytes:
-    """Make a wheel that every client can read, and of which a file has another digest than its RECORD says."""
+    """Create a wheel that every client can read, and in which a file does not have its digest in RECORD."""
     stream = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archives.distribution(filename))) as good, zipfile.ZipFile(stream, "w") as bad:
         for member in good.infolist():
@@ -112,7 +112,7 @@ SKIPS = "skips"
 
 
 def assert_it_failed(bench: Bench, done: Done, word: str, reason: str) -> None:
-    """Assert that nothing was taken, and that the user is told the reason: by the client, or in the log it names."""
+    """Assert that nothing was published, and that the client or its log shows the reason."""
     assert done.status != 0 and 201 not in done.asked("", "POST"), str(done)
     if word == LOGS_WHY:
         logged = "".join(log.read_text(encoding="utf-8") for log in bench.folder.glob("home/.local/state/pdm/log/*"))
@@ -183,13 +183,13 @@ def other_bytes(bench: Bench, client: str, word: str) -> None:
 @row(PUBLISHING, "the file name says 2.0, the metadata 1.0", WITHOUT_FLIT)
 def another_version(bench: Bench, client: str, word: str) -> None:
     done = bench.publishing(client, "demo", "2.0", (DEMO, archives.distribution(DEMO, version="1.0"))).publish()
-    assert_it_failed(bench, done, word, "does not agree with the name demo and the version")
+    assert_it_failed(bench, done, word, "does not match the name demo and the version")
 
 
 @row(PUBLISHING, "a wheel that is not what its RECORD says", WITHOUT_FLIT)
 def wrong_record(bench: Bench, client: str, word: str) -> None:
     done = bench.publishing(client, "demo", "2.0", (DEMO, wheel_with_a_wrong_record(DEMO))).publish()
-    assert_it_failed(bench, done, word, "RECORD has another digest of")
+    assert_it_failed(bench, done, word, "RECORD has a different digest for")
 
 
 @row(PUBLISHING, "a name that is protected", ALL_SAY_WHY)
@@ -285,7 +285,10 @@ def netrc(bench: Bench, way: str, word: str) -> None:
 @row(INSTALLING, "credentials in no place at all", dict.fromkeys(WAYS, "installs nothing"))
 def no_credentials(bench: Bench, way: str, word: str) -> None:
     bench.upload(APP_1, archives.distribution(APP_1))
-    for name in ("app", "published-by-nobody"):  # whoever may come in is sent on for the second one
+    for name in (
+        "app",
+        "published-by-nobody",
+    ):  # only a caller who may read the project is redirected for the second one
         project = bench.installing(way, name, login=False)
         done = project.install()
         assert done.status != 0 and not project.installed, str(done)
@@ -474,7 +477,7 @@ KEEPS_NONE = "keeps none; the new version"
 )
 def kept_page(bench: Bench, way: str, word: str) -> None:
     bench.upload(APP_1, archives.distribution(APP_1))
-    # pip keeps nothing that came over plain HTTP, unless it is told to trust the host.
+    # pip caches nothing that came over plain HTTP, except from a trusted host.
     trusting = {"PIP_TRUSTED_HOST": f"127.0.0.1:{bench.team.server.port}", "PIP_NO_CACHE_DIR": ""}
     project = bench.installing(way, "app", settings=trusting)
     assert project.resolve().asked("/simple/app/")[0] == 200

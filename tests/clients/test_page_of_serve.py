@@ -27,7 +27,7 @@ tokens = [{{ kind = "personal", user = "ada", scopes = ["api"], sha256 = "{sha25
 """
 
 
-def test_what_was_backed_up_is_there_when_it_is_restored(programs: Programs, wheel: Path, tmp_path: Path) -> None:
+def test_a_restored_backup_has_all_packages(programs: Programs, wheel: Path, tmp_path: Path) -> None:
     with served(tmp_path / "pypi-registry-data") as server:
         secret = server.secret
         programs.twine_upload(f"{server.api}/projects/1/packages/pypi", secret, wheel)

@@ -1,4 +1,4 @@
-"""What the process prints: access lines, and the line with which it refuses to start."""
+"""What the process prints: the access log, and the line with which it refuses to start."""
 
 import re
 import socket
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 LINE = re.compile(r'127\.0\.0\.1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ "([^" ]+) ([^" ]+)" (\d{3}) (\d+|-) \d+\.\d{3}')
 
 
-def test_every_request_has_one_line_and_no_line_holds_a_secret(serve: Callable[..., Served]) -> None:
+def test_every_request_has_one_line_and_no_line_contains_a_secret(serve: Callable[..., Served]) -> None:
     server = serve()
     secret, place = server.secret, "/api/v4/projects/1/packages/pypi"
     wire.get(f"{server.site}/?token={secret}")
@@ -51,7 +51,7 @@ def test_every_request_has_one_line_and_no_line_holds_a_secret(serve: Callable[.
         pytest.param("GET / HTTP/1.1\r\nHost : a\r\nPRIVATE-TOKEN: {secret}", ("-", "-", "400"), id="header"),
     ],
 )
-def test_a_malformed_request_has_one_line_and_holds_nothing_up(
+def test_a_malformed_request_has_one_line_and_does_not_delay_the_stop(
     serve: Callable[..., Served], head: str, line: tuple[str, ...]
 ) -> None:
     server = serve()
@@ -64,7 +64,7 @@ def test_a_malformed_request_has_one_line_and_holds_nothing_up(
     assert server.secret not in server.err
 
 
-def test_the_lines_of_real_programs_hold_no_secret(
+def test_the_lines_of_real_programs_contain_no_secret(
     serve: Callable[..., Served], programs: Programs, wheel: Path
 ) -> None:
     server = serve()
@@ -90,7 +90,7 @@ def test_a_port_in_use_is_one_line_and_leaves_nothing_behind(tmp_path: Path) -> 
     assert not [*tmp_path.iterdir()]
 
 
-def test_a_port_of_another_server_of_ours_is_refused_too(serve: Callable[..., Served], tmp_path: Path) -> None:
+def test_a_port_of_another_registry_is_refused_too(serve: Callable[..., Served], tmp_path: Path) -> None:
     port = str(serve().port)
     command = [sys.executable, "-m", "pypi_registry", "serve", "--port", port, "--data", str(tmp_path / "second")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30)

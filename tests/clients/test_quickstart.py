@@ -1,4 +1,4 @@
-"""The quickstart, followed to the letter by somebody who has a clone, a shell and nothing else."""
+"""The quickstart, followed to the letter in a clone."""
 
 import os
 import re
@@ -40,7 +40,7 @@ class Terminal:
         return text.replace("8080", port).replace("-m pypi_registry serve", f"-m pypi_registry serve --port {port}")
 
     def type(self, lines: str, environment: Mapping[str, str] | None = None) -> str:
-        """Run lines, each of which must end well; give all that they print."""
+        """Run lines, each of which must end well; return all that they print."""
         done = subprocess.run(
             ["/bin/sh", "-e", "-c", self.adapted(lines)],
             cwd=self.folder,
@@ -56,7 +56,7 @@ class Terminal:
 
     @contextmanager
     def running(self, line: str) -> Iterator[Path]:
-        """Run a line that goes on until Ctrl-C; give the file with what it prints, once it serves."""
+        """Run a line that goes on until Ctrl-C; return the file with what it prints, once it serves."""
         log = self.folder / "terminal.log"
         with log.open("wb") as stream:
             process = subprocess.Popen(
@@ -120,9 +120,9 @@ def test_to_the_letter(clone: Path, home: Path, tmp_path: Path) -> None:
         environment["PIP_CONFIG_FILE"] = str(home / "pip.conf")
         assert "Successfully installed" in second.type(f"{begin}pip uninstall -y mypypipackage\n{briefly}", environment)
 
-        told = first.type(make_a_token)
-        [another] = re.findall(r"^registry-\S+$", told, re.MULTILINE)
+        printed_token = first.type(make_a_token)
+        [another] = re.findall(r"^registry-\S+$", printed_token, re.MULTILINE)
         with (clone / "pypi-registry-data" / "registry.toml").open("a") as config:
-            config.write(told[told.index("[[tokens]]") :])
+            config.write(printed_token[printed_token.index("[[tokens]]") :])
         index = first.adapted("http://127.0.0.1:8080/api/v4/projects/1/packages/pypi/simple/")
         until(lambda: get(index, another).status == 200)

@@ -60,7 +60,7 @@ def test_further_files_of_a_published_version_are_taken(
 def test_a_bad_version_is_refused_and_twine_says_why(
     server: Served, address: str, programs: Programs, tmp_path: Path
 ) -> None:
-    # twine itself refuses most bad versions before it asks anybody, but not this one.
+    # twine itself refuses most invalid versions before it sends anything, but not this one.
     doctored = make_wheel(tmp_path / "made", "demo", "1.0", stated="1.0 ")
     shown = programs.twine_upload(address, server.secret, doctored, status=1)
     assert "400 Bad Request" in shown

@@ -1,4 +1,4 @@
-"""The three kinds of token, shown by real programs; a CI job as GitLab's manual has it."""
+"""The three kinds of token, sent by real programs; a CI job as in GitLab's manual."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -53,7 +53,7 @@ def test_each_kind_of_token_publishes_and_installs(server: Served, programs: Pro
 
 def test_the_script_of_a_ci_job_works_unchanged(server: Served, programs: Programs, wheel: Path) -> None:
     given = f"CI_JOB_TOKEN={SECRETS['job']} CI_API_V4_URL={server.api} CI_PROJECT_ID=1"
-    # Word for word from GitLab's manual, but for what the job before it has built.
+    # Word for word from GitLab's manual; the job before it has built the files.
     script = (
         "TWINE_PASSWORD=${CI_JOB_TOKEN} TWINE_USERNAME=gitlab-ci-token python -m twine upload "
         "--repository-url ${CI_API_V4_URL}/projects/${CI_PROJECT_ID}/packages/pypi dist/*"
@@ -65,6 +65,6 @@ def test_the_script_of_a_ci_job_works_unchanged(server: Served, programs: Progra
     assert [line.split()[-3] for line in server.access_lines if "POST" in line] == ["201"]
 
 
-def test_a_job_token_under_another_name_is_nobodys(server: Served, programs: Programs, wheel: Path) -> None:
+def test_a_job_token_with_another_user_name_is_anonymous(server: Served, programs: Programs, wheel: Path) -> None:
     shown = programs.twine_upload(f"{server.api}/projects/1/packages/pypi", SECRETS["job"], wheel, status=1)
     assert "401 Unauthorized" in shown

@@ -1,4 +1,4 @@
-"""Distributions as they are out there: up with twine, down with pip and uv, byte for byte."""
+"""Well-known distributions: published with twine, downloaded with pip and uv, byte for byte."""
 
 import os
 import shlex
@@ -86,7 +86,7 @@ def fetch(folder: Path) -> None:
         subprocess.run([sys.executable, "-m", "pip", *arguments, "--quiet"], check=True, env={**os.environ, **settings})
 
     pip("download", "--no-deps", "--only-binary", ":all:", *PLATFORM, "--dest", folder, *WHEELS)
-    # pip asks an sdist for its metadata, which old ones give through a setuptools that is not too new.
+    # pip builds the metadata of an sdist; old ones need a setuptools that is not too new.
     tools = folder.with_name("tools")
     pip("install", "--no-deps", "--target", tools, *folder.glob("setuptools-*.whl"))
     options = ["--no-deps", "--no-binary", ":all:", "--no-build-isolation"]
@@ -142,7 +142,7 @@ def test_pip_gets_every_wheel_byte_for_byte(published: Served, originals: Path, 
 
 
 def test_pip_gets_every_sdist_byte_for_byte(published: Served, originals: Path, programs: Programs) -> None:
-    # pip asks each for its metadata, through the setuptools that was published here.
+    # pip builds the metadata of each, with the setuptools that was published here.
     programs.run("python", "-m", "pip", "install", "--target", "tools", "--index-url", index(published), "setuptools")
     options = ["--no-deps", "--no-build-isolation", "--dest", "got", "--index-url", index(published)]
     line = shlex.join(["python", "-m", "pip", "download", *options, *SDISTS, *MADE_SDISTS])

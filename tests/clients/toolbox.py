@@ -86,7 +86,7 @@ class Toolbox:
 
     @classmethod
     def fill(cls, folder: Path) -> "Toolbox":
-        """Make the environments that are missing in a folder, and remove those that nothing needs any more."""
+        """Create the environments that are missing in a folder, and remove those that nothing needs any more."""
         folder.mkdir(parents=True, exist_ok=True)
         with alone_in(folder):
             kept = {client.key for client in CLIENTS.values()}
@@ -123,12 +123,12 @@ def _make(environment: Path, client: Client) -> None:
 
 
 def make_environment(folder: Path) -> None:
-    """Make a virtual environment with nothing in it, for the interpreter that runs the tests."""
+    """Create a virtual environment with nothing in it, for the interpreter that runs the tests."""
     run_uv("venv", "--quiet", "--no-project", "--clear", "--python", sys.executable, str(folder))
 
 
 def run_uv(*arguments: str, stdin: str = "") -> str:
-    """Run the uv of the tests' own environment, which finds packages where pip does; give what it prints."""
+    """Run the uv of the tests' own environment, which finds packages where pip does; return what it prints."""
     done = subprocess.run(
         [SCRIPTS / "uv", "--no-config", *arguments],
         env={**as_pip_is_configured(), **os.environ},
@@ -143,7 +143,7 @@ def run_uv(*arguments: str, stdin: str = "") -> str:
 
 
 def as_pip_is_configured() -> dict[str, str]:
-    """Give uv's settings for the index, and for its certificate, that pip has been told of."""
+    """Return the settings of uv for the index and the certificate for which pip is configured."""
     settings = {"index-url": "UV_DEFAULT_INDEX", "cert": "SSL_CERT_FILE"}
     command = [sys.executable, "-m", "pip", "config", "list"]
     listed = subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout

@@ -20,7 +20,7 @@ VERSIONS = tuple(Path(__file__).with_name("tree.txt").read_text(encoding="utf-8"
 
 
 def public_settings() -> dict[str, str]:
-    """Give the settings with which a client reaches the index that pip is configured for, over TLS, too."""
+    """Return the settings with which a client reaches the index that pip is configured for, over TLS, too."""
     outside = {**as_pip_is_configured(), **os.environ}
     certificate = outside.get("SSL_CERT_FILE", "")
     found = {"SSL_CERT_FILE": certificate, "REQUESTS_CA_BUNDLE": certificate} if certificate else {}
@@ -35,7 +35,7 @@ def public_index() -> str:
 
 @dataclass(frozen=True)
 class Tree:
-    """The fetched files, and what the public index says of them."""
+    """The fetched files, and how the public index lists them."""
 
     folder: Path
     said: list[dict[str, Any]]
@@ -71,8 +71,8 @@ def read_lock(text: str) -> dict[str, tuple[str, frozenset[tuple[str, str, int]]
     for package in tomllib.loads(text)["package"]:
         if "registry" in package["source"]:
             files = [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
-            told = frozenset((file["url"].rpartition("/")[2], file["hash"], file["size"]) for file in files)
-            found[package["name"]] = package["version"], told
+            listed = frozenset((file["url"].rpartition("/")[2], file["hash"], file["size"]) for file in files)
+            found[package["name"]] = package["version"], listed
     return found
 
 

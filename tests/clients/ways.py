@@ -59,7 +59,7 @@ class Publisher:
     line: str
     """Takes an `address`, a `secret`, and `more` options."""
     skipping: str = ""
-    """The options with which it passes over what is there already; takes an `index`."""
+    """The options with which it skips files that are published already; takes an `index`."""
 
 
 _TWINE = (
@@ -109,7 +109,7 @@ class Way:
     install: str
     """Resolves and installs."""
     install_locked: str
-    """Installs what the file says into which it has resolved."""
+    """Installs from the file that it has resolved into."""
     locked: str
     """That file; pip writes none, but reads one."""
     anew: str = ""
@@ -179,7 +179,7 @@ def write_installing_project(folder: Path, requirements: list[str], bare_index: 
 
 
 def credentials(secret: str) -> Mapping[str, str]:
-    """Give what those clients read that take no secret in an address which is written into a project."""
+    """Return what those clients read that take no secret in an address which is written into a project."""
     return {
         "UV_INDEX_HERE_USERNAME": "any",
         "UV_INDEX_HERE_PASSWORD": secret,

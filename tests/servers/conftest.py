@@ -1,3 +1,3 @@
-"""What pytest must not import: it makes a registry in the current folder."""
+"""pytest must not import the target: it creates a registry in the current folder."""
 
 collect_ignore = ["target.py"]

@@ -1,4 +1,4 @@
-"""The servers of the matrix: how each is started, and what each does in its own way."""
+"""The servers of the matrix: how each is started, and where each differs from the others."""
 
 import os
 import shutil
@@ -24,24 +24,24 @@ APPLICATION = "tests.servers.target:application"
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """A server, and what of it does not follow from WSGI."""
+    """A server, and the behaviour that WSGI does not define."""
 
     name: str
     module: str = ""
-    """Without which it is not there."""
+    """The module that must be installed."""
     command: tuple[str, ...]
     """Its arguments, with ``{port}`` in them; the first is a program, or an option of Python."""
     nginx: str = ""
-    """How nginx in front of it hands on; empty if there is none."""
+    """The directives of nginx in front of it; empty if there is none."""
     takes_chunks: bool = True
-    """Whether it hands on a body without a length. 411 if it does not: nobody could know where the body ends."""
+    """Whether it passes on a body without a length. If not, 411: the application could not know where the body ends."""
     keeps_alive: bool = True
-    """Whether a second request may come over the same connection."""
+    """Whether it accepts a second request on the same connection."""
     says_why: bool = True
-    """Whether a sentence takes the place of the standard phrase in the status line, all that twine shows."""
+    """Whether it sends the reason of a refusal in the status line, which is all that twine shows."""
 
     def missing(self) -> str:
-        """Say what is not there, if anything."""
+        """Return what is not installed; empty if all is."""
         if self.nginx and not shutil.which("nginx"):
             return "there is no nginx"
         return "" if not self.module or find_spec(self.module) else f"{self.module} is not installed"
@@ -118,14 +118,14 @@ SERVERS = (
 
 
 def free_port() -> int:
-    """Give a port that nothing has; most of these servers cannot say which one they took."""
+    """Return a free port; most of these servers cannot report which port they chose."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
 
 
 @contextmanager
 def running(server: Server, folder: Path) -> Iterator[str]:
-    """Run a server with its data in a folder; give its address, ``http://127.0.0.1:8080``."""
+    """Run a server with its data in a folder; return its address, ``http://127.0.0.1:8080``."""
     port = free_port()
     with ExitStack() as stack:
         arguments = [argument.replace("{port}", str(port)) for argument in server.command]
@@ -142,7 +142,7 @@ def running(server: Server, folder: Path) -> Iterator[str]:
 def process(
     command: list[str], folder: Path, port: int, *, environment: Mapping[str, str] | None = None
 ) -> Iterator[None]:
-    """Run a program in a folder until it is not needed any more, once it listens on a port."""
+    """Run a program in a folder; the block begins when it listens on a port."""
     log = folder / f"{port}.log"
     settings = {
         "PATH": os.pathsep.join([str(SCRIPTS), os.environ["PATH"]]),
@@ -207,7 +207,9 @@ def nginx(configuration: str, folder: Path, port: int) -> Iterator[None]:
     """Run nginx with a ``server`` block, which listens on a port."""
     shutil.copy("/etc/nginx/uwsgi_params", folder)
     (folder / "server.conf").write_text(configuration)
-    user = "user root;" if os.geteuid() == 0 else ""  # else root's nginx becomes nobody, who may not enter the folder
+    user = (
+        "user root;" if os.geteuid() == 0 else ""
+    )  # otherwise the workers of root's nginx run as a user who may not enter the folder
     (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, user=user))
     with process(["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")], folder, port):
         yield

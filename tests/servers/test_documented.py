@@ -1,4 +1,4 @@
-"""The page on servers says of each what its row says."""
+"""The page on servers documents each server as its row in the matrix states."""
 
 from pathlib import Path
 

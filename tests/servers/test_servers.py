@@ -1,6 +1,6 @@
 """The same round on every server that can be installed, and behind nginx.
 
-Where a server cannot do something, its row says so, and what it does in its place is what is tested.
+If a server cannot do something, its row states that, and the tests check what it does instead.
 """
 
 import socket
@@ -30,7 +30,7 @@ CONTENT = distribution(WHEEL, size=300_000)
 
 @dataclass(frozen=True)
 class Row:
-    """A server that runs."""
+    """A running server."""
 
     server: Server
     host: str
@@ -44,7 +44,7 @@ class Row:
 
     @contextmanager
     def posting(self, secret: str, headers: Mapping[str, str], body: Iterable[bytes]) -> Iterator[HTTPResponse]:
-        """Send as much of a form as is taken: who sees the connection break reads what came before, as urllib3 does."""
+        """Send as much of a form as the server reads; then read its response, as urllib3 does."""
         said = {
             "Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
             **headers,
@@ -60,7 +60,7 @@ class Row:
             yield response
 
     def one_after_another(self, *requests: bytes) -> list[int]:
-        """Send requests over one connection, for as long as it lasts; give the statuses of the answers."""
+        """Send requests over one connection until it is closed; return the statuses of the responses."""
         statuses = []
         with self.connect() as connection, suppress(ConnectionError):
             for sent in requests:
@@ -90,7 +90,7 @@ def row(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def file(row: Row) -> str:
-    """The path of a file that is there."""
+    """The path of a published file."""
     done = upload(row.place, SECRET, {"name": "seed", "version": "1.0"}, WHEEL, CONTENT)
     assert done.status == 201, done
     page = request("GET", f"{row.place}/simple/seed/", {**login(SECRET), "Accept": "text/html"})
@@ -141,7 +141,7 @@ def test_a_file_is_whole_and_so_is_a_part_of_it(row: Row, file: str) -> None:
 @pytest.mark.parametrize(
     ("secret", "size", "status"),
     [
-        pytest.param("", 30 * 1000**2, 401, id="nobody may"),
+        pytest.param("", 30 * 1000**2, 401, id="anonymous"),
         pytest.param(SECRET, MAX_FILE_SIZE + MAX_FIELDS + 1, 413, id="too large"),
     ],
 )
