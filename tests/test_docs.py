@@ -1,4 +1,4 @@
-"""README.md and the documentation are true: their code runs, their links lead somewhere, their numbers agree."""
+"""README.md and the documentation: their code runs, their links lead to files, their keys and numbers are right."""
 
 import inspect
 import re
@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 from packaging.requirements import Requirement
 
-from pypi_registry import PYPI
 from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, ProtectionRule, Token, User
+from pypi_registry.forwarding import PYPI
 from tests.test_public_names import NAMES
 
 ROOT = Path(__file__).parents[1]
@@ -33,12 +33,12 @@ def text_of(page: Path) -> str:
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """Give the code blocks of a page that are tagged with a language."""
+    """Return the code blocks of a page that are tagged with a language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", text_of(page), re.MULTILINE | re.DOTALL)
 
 
 def program(page: Path) -> str:
-    """Give the Python blocks of a page as one program, each line in its place, so that a traceback tells the page's."""
+    """Return the Python blocks of a page as one program, each line at its number, so that tracebacks match the page."""
     lines, inside = [], False
     for line in text_of(page).splitlines():
         if line.startswith("```"):
@@ -54,7 +54,7 @@ RUN = [name for name, page in PAGES.items() if blocks(page, "python")]
 
 @pytest.fixture
 def registry_toml(tmp_path: Path) -> Path:
-    """The example of serve.md, in a folder of its own."""
+    """The example of serve.md, in its own folder."""
     [example] = blocks(PAGES["serve.md"], "toml")
     path = tmp_path / "registry.toml"
     path.write_text(example, encoding="utf-8")
@@ -85,13 +85,13 @@ EXCERPTS = [
 
 
 def code_of(text: str) -> list[str]:
-    """Give the lines of a program or a configuration without what is there for readers alone."""
+    """Return the lines of a program or a configuration without comments and empty lines."""
     lines = [re.sub(r"(^|\s+)# .*", "", line).strip() for line in text.splitlines()]
     return [line for line in lines if line]
 
 
 @pytest.mark.parametrize("block", EXCERPTS)
-def test_the_lines_of_an_excerpt_stand_in_an_example_in_this_order(block: str) -> None:
+def test_an_example_has_the_lines_of_an_excerpt_in_this_order(block: str) -> None:
     def has_it(path: Path) -> bool:
         rest = iter(code_of(text_of(path)))
         return all(line in rest for line in code_of(block))
@@ -116,7 +116,7 @@ def test_relative_links_lead_to_files(page: Path) -> None:
     assert [path for path in relative if not (page.parent / path).is_file()] == []
 
 
-def test_every_page_is_reached_from_the_index() -> None:
+def test_every_page_is_in_a_table_of_contents() -> None:
     trees = [block for name in ("index.md", "reference.md") for block in blocks(PAGES[name], "{toctree}")]
     named = {line.rpartition("<")[2].rstrip(">") for line in "\n".join(trees).splitlines()}
     assert {f"{name}.md" for name in named} >= PAGES.keys() - {"README.md", "index.md"}
@@ -130,11 +130,15 @@ def test_the_reference_has_a_page_for_each_public_module() -> None:
 # registry.toml
 
 
-def test_the_example_of_registry_toml_is_taken(registry_toml: Path) -> None:
+def test_the_example_of_registry_toml_is_valid(registry_toml: Path) -> None:
     accounts = Accounts.from_toml(registry_toml)
     project = accounts.project("acme/tools")
     assert project is not None
     assert accounts.project(42) == project
+
+
+KEYS = {(Token, "path"): "on", (Accounts, "forwarding"): "forward_to"}
+"""The fields and arguments that have another name than their key."""
 
 
 def keys_of(tables: Iterable[Mapping[str, Any]]) -> set[str]:
@@ -145,14 +149,15 @@ def keys_of(tables: Iterable[Mapping[str, Any]]) -> set[str]:
     ("table", "entry"), [("groups", GroupConfig), ("projects", ProjectConfig), ("users", User), ("tokens", Token)]
 )
 def test_the_example_and_the_page_show_every_key_of_a_table(table: str, entry: type, registry_toml: Path) -> None:
-    keys = {field.name for field in fields(entry)}
+    keys = {KEYS.get((entry, field.name), field.name) for field in fields(entry)}
     assert keys_of(tomllib.loads(text_of(registry_toml))[table]) == keys
     assert [key for key in keys if f"`{key}`" not in text_of(PAGES["serve.md"])] == []
 
 
 def test_the_example_and_the_page_show_every_key_of_the_file(registry_toml: Path) -> None:
     example = tomllib.loads(text_of(registry_toml))
-    assert example.keys() == inspect.signature(Accounts).parameters.keys()
+    arguments = inspect.signature(Accounts).parameters
+    assert example.keys() == {KEYS.get((Accounts, name), name) for name in arguments}
     assert keys_of(example["projects"][0]["protect"]) == {field.name for field in fields(ProtectionRule)}
 
 
@@ -170,7 +175,7 @@ def test_the_quickstart_begins_with_the_command_of_the_readme() -> None:
     assert blocks(PAGES["quickstart.md"], "sh")[0] == blocks(README, "sh")[0]
 
 
-def test_the_lowest_versions_that_are_tested_are_those_that_are_promised() -> None:
+def test_the_lowest_versions_of_the_project_file_are_those_that_are_tested() -> None:
     project = tomllib.loads(text_of(ROOT / "pyproject.toml"))["project"]
     promised = [Requirement(text) for text in [*project["dependencies"], *project["optional-dependencies"]["serve"]]]
     lower = {f"{each.name}=={bound.version}" for each in promised for bound in each.specifier if bound.operator == ">="}
@@ -179,12 +184,12 @@ def test_the_lowest_versions_that_are_tested_are_those_that_are_promised() -> No
     assert len(lower) == len(promised)
 
 
-def test_the_public_index_is_named_in_one_place_only() -> None:
+def test_the_host_of_pypi_is_named_in_one_file_only() -> None:
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
         listed = subprocess.run(listing, cwd=ROOT, capture_output=True, encoding="utf-8", check=True).stdout
     except (OSError, subprocess.CalledProcessError):
-        pytest.skip("this is no clone")
+        pytest.skip("this is not a clone")
     host = urlsplit(PYPI).netloc.encode()
     paths = [ROOT / name for name in listed.split("\0") if name]
     found = [path for path in paths if path.is_file() and host in path.read_bytes()]
