@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Hashable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from packaging.utils import NormalizedName, canonicalize_version
 
@@ -67,8 +67,9 @@ _NEWEST_OFFERED_FIRST = "ORDER BY s.status IS 'quarantined', f.id DESC"
 _LOOK_UP = f"""
 SELECT
     (SELECT status FROM statuses WHERE project_id = :project AND name = :name),
-    EXISTS (SELECT 1 FROM publications WHERE name = :name AND root = :root AND project_id = :project)
-        AND EXISTS (SELECT 1 FROM projects WHERE id = :project AND path = :path),
+    EXISTS (SELECT 1 FROM projects WHERE id = :project AND path = :path)
+        AND EXISTS (SELECT 1 FROM project_roots WHERE project_id = :project AND root = :root),
+    EXISTS (SELECT 1 FROM publications WHERE name = :name AND root = :root AND project_id = :project),
     {PACKAGE}
 FROM (SELECT 1) LEFT JOIN packages p
     ON p.project_id = :project AND p.normalized_name = :name AND p.canonical_version = :version
@@ -105,15 +106,17 @@ class SQLiteCatalogue:
     def add(self, project: Project, upload: Upload, blob_key: str, at: datetime, by: str) -> PackageFile:
         version = canonicalize_version(upload.version)
         with self._pool.transaction() as connection:
-            status, is_known, *found = _look_up(connection, project, upload.normalized_name, version)
-            if status is not None and not Status(status).accepts_uploads:
-                raise UploadsRefused(upload.normalized_name, status)
-            if not is_known:
+            found = _look_up(connection, project, upload.normalized_name, version)
+            if found.status is not None and not Status(found.status).accepts_uploads:
+                raise UploadsRefused(upload.normalized_name, found.status)
+            if not found.has_project:
+                _upsert_project(connection, project)
+            if not found.has_publication:
                 _insert_publication(connection, project, upload.normalized_name)
-            if found[0] is None:
+            if found.package is None:
                 package = _insert_package(connection, project, upload, version, at)
             else:
-                package = read_package(*found)
+                package = found.package
                 _update_metadata(connection, package, upload)
             return _insert_file(connection, package, upload, blob_key, at, by)
 
@@ -251,8 +254,17 @@ class SQLiteCatalogue:
             records.restore(connection, record)
 
 
-def _look_up(connection: sqlite3.Connection, project: Project, name: NormalizedName, version: str) -> tuple[Any, ...]:
-    """Return the status of the name, whether its publication is known, and the columns of the package."""
+class _Found(NamedTuple):
+    """What an upload must know before it inserts rows."""
+
+    status: str | None
+    has_project: bool
+    """Whether the present path and root group of the project are stored."""
+    has_publication: bool
+    package: Package | None
+
+
+def _look_up(connection: sqlite3.Connection, project: Project, name: NormalizedName, version: str) -> _Found:
     values = {
         "project": project.id,
         "path": project.path,
@@ -260,19 +272,22 @@ def _look_up(connection: sqlite3.Connection, project: Project, name: NormalizedN
         "name": name,
         "version": version,
     }
-    found: tuple[Any, ...] = connection.execute(_LOOK_UP, values).fetchone()
-    return found
+    status, has_project, has_publication, *package = connection.execute(_LOOK_UP, values).fetchone()
+    return _Found(status, has_project, has_publication, None if package[0] is None else read_package(*package))
 
 
-def _insert_publication(connection: sqlite3.Connection, project: Project, name: NormalizedName) -> None:
+def _upsert_project(connection: sqlite3.Connection, project: Project) -> None:
     connection.execute(
         "INSERT INTO projects (id, path) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET path = excluded.path",
         (project.id, project.path),
     )
-    connection.execute(
-        "INSERT OR IGNORE INTO publications (name, root, project_id) VALUES (?, ?, ?)", (name, project.root, project.id)
-    )
     _insert_root(connection, project)
+
+
+def _insert_publication(connection: sqlite3.Connection, project: Project, name: NormalizedName) -> None:
+    connection.execute(
+        "INSERT INTO publications (name, root, project_id) VALUES (?, ?, ?)", (name, project.root, project.id)
+    )
 
 
 def _follow(connection: sqlite3.Connection, project: Project) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,6 +31,8 @@ FILE = (
 
 STATUS = "s.status, s.reason"
 """The columns that `read_status` reads, of the table ``statuses`` as s, which is joined with ``LEFT JOIN``."""
+
+_METADATA = [field.name for field in fields(PackageMetadata)]
 
 FILE_COLUMNS = FILE.count(",") + 1
 
@@ -97,7 +99,7 @@ def read_file_with_status(row: Any) -> FileWithStatus:
 
 def metadata_as_json(metadata: PackageMetadata) -> str:
     """Return the text that the column ``metadata`` holds."""
-    return json.dumps(asdict(metadata))
+    return json.dumps({name: getattr(metadata, name) for name in _METADATA})
 
 
 def read_metadata(text: str) -> PackageMetadata:
