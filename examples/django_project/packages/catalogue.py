@@ -1,4 +1,4 @@
-"""A catalogue in Django's ORM, for any database of Django's."""
+"""A catalogue in Django's ORM, for SQLite and PostgreSQL."""
 
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager

@@ -78,8 +78,11 @@ class Publisher(models.Model):
         """Change the revision of the page of a name, and perhaps that of the index, in the project and its groups."""
         owners = [Revision.owner_of(self.project), *json.loads(self.roots)]
         # Sorted, so that two transactions do not lock the rows of a root group in different orders.
-        for owner, page in sorted(product(owners, [name, INDEX] if index else [name])):
-            Revision.objects.update_or_create(owner=owner, name=page, defaults={"value": secrets.token_hex(8)})
+        pages = sorted(product(owners, [name, INDEX] if index else [name]))
+        rows = [Revision(owner=owner, name=page, value=secrets.token_hex(8)) for owner, page in pages]
+        Revision.objects.bulk_create(
+            rows, update_conflicts=True, unique_fields=["name", "owner"], update_fields=["value"]
+        )
 
 
 class Revision(models.Model):
