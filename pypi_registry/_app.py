@@ -123,11 +123,11 @@ class Registry:
             return respond(call)
         except NoSuchRoute as error:
             return error_response(error) if self._fallback is None else None
-        except RegistryError as error:
-            return error_response(error)
-        except Exception:
-            _log.exception("%s %r failed", request.method, request.environ.get("PATH_INFO"))
-            return internal_error_response()
+        except Exception as error:
+            response = error_response(error) if isinstance(error, RegistryError) else internal_error_response()
+            if response.status.startswith("500"):
+                _log.exception("%s %r failed", request.method, request.environ.get("PATH_INFO"))
+            return response
 
 
 def _is_ours(call: Call) -> bool:
