@@ -1,6 +1,6 @@
-"""What of the addresses below the mount point is the host's own."""
+"""Which paths below the mount point belong to the application that mounts the registry."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,63 +8,63 @@ from werkzeug.test import create_environ, run_wsgi_app
 
 from pypi_registry import AllowAll, Registry
 from pypi_registry.directory import Ref
-from pypi_registry.model import Group, Project
+from pypi_registry.model import Group, Project, Projects
 
 ClientOf = Callable[[Registry], Any]
 
 
-class Places:
-    """A directory of few places, which remembers the projects that it was asked for."""
+class SmallDirectory:
+    """A directory of two projects and two groups, which records the projects that it was called with."""
 
     def __init__(self) -> None:
-        self.asked: list[Ref] = []
+        self.refs: list[Ref] = []
 
     def project(self, ref: Ref) -> Project | None:
-        self.asked.append(ref)
+        self.refs.append(ref)
         tools, branches = Project(1, "acme/tools"), Project(2, "repository/branches")
         return {1: tools, "acme/tools": tools, "repository/branches": branches}.get(ref)
 
     def group(self, ref: Ref) -> Group | None:
         return {"acme": Group(1, "acme"), "acme/libs": Group(2, "acme/libs")}.get(str(ref))
 
-    def projects_in(self, group: Group) -> Sequence[Project]:
-        return []
+    def projects_in(self, group: Group) -> Projects:
+        return Projects()
 
 
-class Host:
-    """An application that answers everything, and remembers what it was given."""
+class Application:
+    """An application that responds to everything, and records the requests."""
 
     def __init__(self) -> None:
-        self.seen: list[tuple[str, str, bytes]] = []
+        self.requests: list[tuple[str, str, bytes]] = []
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        self.seen.append((environ["SCRIPT_NAME"], environ["PATH_INFO"], environ["wsgi.input"].read(3)))
-        start_response("200 OK", [("Content-Type", "text/host"), ("Content-Length", "4")])
-        return [b"host"]
+        self.requests.append((environ["SCRIPT_NAME"], environ["PATH_INFO"], environ["wsgi.input"].read(3)))
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "4")])
+        return [b"mine"]
 
 
 @pytest.fixture
-def host() -> Host:
-    return Host()
+def application() -> Application:
+    return Application()
 
 
 @pytest.fixture
-def places() -> Places:
-    return Places()
+def directory() -> SmallDirectory:
+    return SmallDirectory()
 
 
-def test_an_error_of_the_hosts_is_its_own(places: Places) -> None:
+def test_an_error_of_the_fallback_passes_through_without_context(directory: SmallDirectory) -> None:
     def failing(environ: object, start_response: object) -> list[bytes]:
-        raise RuntimeError("of the host")
+        raise RuntimeError("of the application")
 
-    registry = Registry(directory=places, auth=AllowAll(), fallback=failing)
-    for path in ("/issues", LOOKING_LIKE_OURS[0]):
-        with pytest.raises(RuntimeError, match="of the host") as caught:
+    registry = Registry(directory=directory, auth=AllowAll(), fallback=failing)
+    for path in ("/issues", SIMILAR_PATHS[0]):
+        with pytest.raises(RuntimeError, match="of the application") as caught:
             run_wsgi_app(registry, create_environ(path))
         assert caught.value.__context__ is None
 
 
-LOOKING_LIKE_OURS = (
+SIMILAR_PATHS = (
     "/projects/1/repository/branches/packages",
     "/projects/1/packages/generic/packages/1.0",
     "/projects/1/packages/generic/packages/1",
@@ -80,32 +80,34 @@ LOOKING_LIKE_OURS = (
 )
 
 
-def test_what_is_none_of_our_addresses_is_the_hosts_own_untouched(client_of: ClientOf, host: Host) -> None:
-    client = client_of(Registry(fallback=host))
-    assert client.post("/projects/7/issues%2F1", b"abc", status=200).body == b"host"
-    assert host.seen == [(client.prefix, "/projects/7/issues/1", b"abc")]
+def test_a_path_without_a_route_belongs_to_the_application_with_its_body(
+    client_of: ClientOf, application: Application
+) -> None:
+    client = client_of(Registry(fallback=application))
+    assert client.post("/projects/7/issues%2F1", b"abc", status=200).body == b"mine"
+    assert application.requests == [(client.prefix, "/projects/7/issues/1", b"abc")]
     for ours in ("/projects/7/packages/pypi/simple/", "/projects/7/packages/pypi"):
         client.get(ours, status="*")
-    assert len(host.seen) == 1
+    assert len(application.requests) == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "OPTIONS"])
-@pytest.mark.parametrize("path", LOOKING_LIKE_OURS)
-def test_what_only_looks_like_one_is_the_hosts_own_too(
-    client_of: ClientOf, host: Host, places: Places, path: str, method: str
+@pytest.mark.parametrize("path", SIMILAR_PATHS)
+def test_a_similar_path_belongs_to_the_application(
+    client_of: ClientOf, application: Application, directory: SmallDirectory, path: str, method: str
 ) -> None:
-    client = client_of(Registry(directory=places, auth=AllowAll(), fallback=host))
+    client = client_of(Registry(directory=directory, auth=AllowAll(), fallback=application))
     client.app.request(
         client.prefix + path, method=method, body=b"abc", headers={"Sec-Fetch-Site": "same-site"}, status=200
     )
-    assert host.seen == [(client.prefix, path, b"abc")]
+    assert application.requests == [(client.prefix, path, b"abc")]
 
 
-@pytest.mark.parametrize("path", LOOKING_LIKE_OURS)
-def test_without_a_fallback_it_is_answered_as_one_of_ours(client_of: ClientOf, places: Places, path: str) -> None:
-    answer = client_of(Registry(directory=places, auth=AllowAll())).get(path, status="4*")
-    assert answer.status_int in (400, 404, 405)
-    assert answer.json
+@pytest.mark.parametrize("path", SIMILAR_PATHS)
+def test_without_a_fallback_the_registry_responds(client_of: ClientOf, directory: SmallDirectory, path: str) -> None:
+    response = client_of(Registry(directory=directory, auth=AllowAll())).get(path, status="4*")
+    assert response.status_int in (400, 404, 405)
+    assert response.json
 
 
 @pytest.mark.parametrize(
@@ -114,23 +116,23 @@ def test_without_a_fallback_it_is_answered_as_one_of_ours(client_of: ClientOf, p
         ("/projects/1/packages", 200),
         ("/projects/acme/tools/packages", 200),  # a server has decoded the slash
         ("/projects/acme%2Ftools/packages/pypi/simple/", 200),
-        ("/projects/repository/branches/packages/", 200),  # of a project that is called so
+        ("/projects/repository/branches/packages/", 200),  # there is a project with this path
         ("/groups/acme/libs/-/packages/pypi/simple", 200),
         ("/projects/acme/tools/packages/7", 404),
         ("/projects/acme/tools/packages/pypi", 405),
-        ("/projects/8/packages", 404),  # could be nothing else
+        ("/projects/8/packages", 404),  # it has no other meaning
         ("/projects/8/packages/7", 404),
         ("/groups/none/-/packages/pypi/simple", 404),
     ],
 )
-def test_what_can_only_be_ours_never_comes_to_the_host(
-    client_of: ClientOf, host: Host, places: Places, path: str, status: int
+def test_any_other_path_belongs_to_the_registry(
+    client_of: ClientOf, application: Application, directory: SmallDirectory, path: str, status: int
 ) -> None:
-    client_of(Registry(directory=places, auth=AllowAll(), fallback=host)).get(path, status=status)
-    assert host.seen == []
+    client_of(Registry(directory=directory, auth=AllowAll(), fallback=application)).get(path, status=status)
+    assert application.requests == []
 
 
-def test_a_directory_is_asked_only_once_for_an_address(client_of: ClientOf, host: Host, places: Places) -> None:
-    client = client_of(Registry(directory=places, auth=AllowAll(), fallback=host))
+def test_a_project_is_looked_up_once(client_of: ClientOf, application: Application, directory: SmallDirectory) -> None:
+    client = client_of(Registry(directory=directory, auth=AllowAll(), fallback=application))
     client.get("/projects/acme/tools/packages/pypi/simple", status=200)
-    assert places.asked == ["acme/tools"]
+    assert directory.refs == ["acme/tools"]
