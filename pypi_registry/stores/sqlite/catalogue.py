@@ -46,6 +46,7 @@ from pypi_registry.stores.sqlite.rows import (
     read_status,
 )
 from pypi_registry.stores.sqlite.schema import migrate, require_features
+from pypi_registry.stores.sqlite.selections import Selections
 
 _INDEX = ""  # the name of the index in the tables of revisions
 _MAX_CHECKED = 100  # projects with a name that `revision` compares with those of the caller
@@ -89,6 +90,7 @@ class SQLiteCatalogue:
         path = Path(path).absolute()  # a daemon changes its working directory
         path.parent.mkdir(parents=True, exist_ok=True)
         self._pool = ConnectionPool(path)
+        self._selections = Selections()
         try:
             with self._pool.transaction() as connection:
                 require_features(connection)
@@ -174,8 +176,8 @@ class SQLiteCatalogue:
             return _revision_of_several(connection, projects, page)
 
     def names(self, projects: Projects) -> Sequence[NormalizedName]:
-        with self._pool.lease() as connection:
-            return lists.names(connection, projects)
+        with self._pool.snapshot() as connection:
+            return lists.names(connection, self._selections.of(connection, projects))
 
     def listing(self, projects: Projects, name: NormalizedName) -> Listing | None:
         with self._pool.lease() as connection:
@@ -217,7 +219,7 @@ class SQLiteCatalogue:
 
     def packages(self, projects: Projects, query: PackageQuery) -> tuple[Sequence[Package], int | None]:
         with self._pool.snapshot() as connection:  # the page and the total are of one moment
-            return lists.packages(connection, projects, query)
+            return lists.packages(connection, self._selections.of(connection, projects), query)
 
     def package(self, project_id: int, package_id: int) -> PackageDetails | None:
         statement = (

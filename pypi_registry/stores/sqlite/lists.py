@@ -13,18 +13,17 @@ A list is read in one of four ways, none of which reads all packages if there ar
 import json
 import sqlite3
 import sys
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
 from packaging.utils import NormalizedName
 
-from pypi_registry.model import Package, PackageQuery, Projects
+from pypi_registry.model import Package, PackageQuery
 from pypi_registry.storage import MAX_TOTAL
 from pypi_registry.stores.sqlite.rows import PACKAGE, read_package
+from pypi_registry.stores.sqlite.selections import Selection
 
-_FEW = 100  # projects that are listed one by one
 _SHALLOW = 1_000  # packages that are read from each of few projects
 
 # GitLab, lib/gitlab/sql/pattern.rb: MIN_CHARS_FOR_PARTIAL_MATCHING = 3
@@ -39,23 +38,6 @@ _INDEXES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Selection:
-    """The projects of a list."""
-
-    ids: Collection[int]
-    """If they were more than a few: only those that have packages."""
-    is_everything: bool
-    """Whether no other project has packages."""
-
-    @property
-    def condition(self) -> str:
-        """A condition on the id of a project."""
-        if self.is_everything:
-            return "true"
-        return "{} = :project_id" if len(self.ids) == 1 else "is_wanted({})"
-
-
 class _Filter(NamedTuple):
     """The packages that match a query."""
 
@@ -66,57 +48,42 @@ class _Filter(NamedTuple):
 
 
 def packages(
-    connection: sqlite3.Connection, projects: Projects, query: PackageQuery
+    connection: sqlite3.Connection, selection: Selection, query: PackageQuery
 ) -> tuple[Sequence[Package], int | None]:
     """Return a page of a list, and the total up to `MAX_TOTAL`. The caller has begun a transaction."""
-    return _List(connection, _select(connection, projects), query).page()
+    return _List(connection, selection, query).page()
 
 
-def names(connection: sqlite3.Connection, projects: Projects) -> list[NormalizedName]:
+def names(connection: sqlite3.Connection, selection: Selection) -> list[NormalizedName]:
     """Return the names that have a package in the projects, sorted."""
-    selection = _select(connection, projects)
-    if len(selection.ids) <= _FEW:
+    if selection.is_few:
         statement = (
             "SELECT DISTINCT normalized_name FROM packages "
             "WHERE project_id IN (SELECT value FROM json_each(?)) ORDER BY normalized_name"
         )
-        rows = connection.execute(statement, (json.dumps([*selection.ids]),))
+        rows = connection.execute(statement, (selection.ids_as_json,))
     else:
-        _register(connection, selection)
+        selection.register(connection)
         statement = (
-            "SELECT DISTINCT name FROM project_revisions "
-            f"WHERE name > '' AND {selection.condition.format('project_id')} ORDER BY name"
+            f"SELECT DISTINCT name FROM project_revisions WHERE name > '' AND {selection.condition('project_id')} "
+            "ORDER BY name"
         )
         rows = connection.execute(statement)
     return [name for (name,) in rows]
 
 
-def _select(connection: sqlite3.Connection, projects: Projects) -> _Selection:
-    if len(projects) <= _FEW:
-        return _Selection(projects.ids, is_everything=False)
-    published = connection.execute("SELECT id FROM projects WHERE package_count > 0").fetchall()
-    wanted = frozenset(id_ for (id_,) in published if id_ in projects)
-    return _Selection(wanted, is_everything=len(wanted) == len(published))
-
-
-def _register(connection: sqlite3.Connection, selection: _Selection) -> None:
-    """Define the SQL function ``is_wanted``, which returns whether a project is one of a list."""
-    connection.create_function("is_wanted", 1, selection.ids.__contains__, deterministic=True)
-
-
 class _List:
     """One request for a page of a list."""
 
-    def __init__(self, connection: sqlite3.Connection, selection: _Selection, query: PackageQuery) -> None:
+    def __init__(self, connection: sqlite3.Connection, selection: Selection, query: PackageQuery) -> None:
         self._connection = connection
         self._selection = selection
         self._query = query
         self._offset, self._limit = query.offset, sys.maxsize if query.limit is None else query.limit
-        self._values: dict[str, Any] = {"ids": json.dumps([*selection.ids])}
+        self._values: dict[str, Any] = {}
         if len(selection.ids) == 1:
             [self._values["project_id"]] = selection.ids
-        elif not selection.is_everything:
-            _register(connection, selection)
+        selection.register(connection)
 
     def page(self) -> tuple[list[Package], int | None]:
         filter_ = self._filter()
@@ -136,8 +103,9 @@ class _List:
 
     def _count(self, at_most: int) -> int:
         """Return how many packages the projects have; if there are more than `at_most`, some number above it."""
-        if len(self._selection.ids) <= _FEW:
-            rows = self._rows("SELECT w.id, w.package_count FROM json_each(:ids) j JOIN projects w ON w.id = j.value")
+        if self._selection.is_few:
+            statement = "SELECT w.id, w.package_count FROM json_each(:ids) j JOIN projects w ON w.id = j.value"
+            rows = self._rows(statement, ids=self._selection.ids_as_json)
         else:
             rows = self._rows("SELECT id, package_count FROM projects")
         count = 0
@@ -158,7 +126,7 @@ class _List:
         if backwards:
             self._offset = count - self._offset - self._limit
         order = self._order("{}", descending=self._query.descending != backwards)
-        is_few = 1 < len(self._selection.ids) <= _FEW and not self._selection.is_everything
+        is_few = self._selection.is_few and len(self._selection.ids) > 1
         if is_few and (count <= MAX_TOTAL or self._offset + self._limit <= _SHALLOW):
             page = self._merge(order)
         else:
@@ -166,12 +134,14 @@ class _List:
         return page[::-1] if backwards else page
 
     def _merge(self, order: str) -> list[Package]:
-        self._values["end"] = min(self._offset + self._limit, sys.maxsize)
+        end = min(self._offset + self._limit, sys.maxsize)
         _, index = _INDEXES[self._query.order_by]
         first = f"SELECT f.id FROM packages f INDEXED BY {index} WHERE f.project_id = j.value"
         return self._packages(
             f"SELECT p.id FROM json_each(:ids) j CROSS JOIN packages p "
-            f"ON p.id IN ({first} ORDER BY {order.format('f', 'f')} LIMIT :end) ORDER BY {order.format('p', 'p')}"
+            f"ON p.id IN ({first} ORDER BY {order.format('f', 'f')} LIMIT :end) ORDER BY {order.format('p', 'p')}",
+            ids=self._selection.ids_as_json,
+            end=end,
         )
 
     def _walk(self, order: str, condition: str = "true") -> list[Package]:
@@ -179,16 +149,17 @@ class _List:
         index = of_project if len(self._selection.ids) == 1 and not self._selection.is_everything else of_all
         return self._packages(
             f"SELECT p.id FROM packages p INDEXED BY {index} WHERE {condition} AND "
-            f"{self._selection.condition.format('p.project_id')} ORDER BY {order.format('p', 'p')}"
+            f"{self._selection.condition('p.project_id')} ORDER BY {order.format('p', 'p')}"
         )
 
     def _by_path(self) -> list[Package]:
         """Skip whole projects; projects with the same path are taken together."""
         descending = "DESC" if self._query.descending else "ASC"
-        if len(self._selection.ids) <= _FEW:
+        if self._selection.is_few:
             rows = self._rows(
                 "SELECT w.path, w.id, w.package_count FROM json_each(:ids) j JOIN projects w ON w.id = j.value "
-                f"ORDER BY w.path {descending}"
+                f"ORDER BY w.path {descending}",
+                ids=self._selection.ids_as_json,
             )
         else:
             rows = self._rows(f"SELECT path, id, package_count FROM projects ORDER BY path {descending}")
@@ -205,11 +176,11 @@ class _List:
             last_path = path
             ids.append(id_)
             reached += package_count
-        self._values["ids"] = json.dumps(ids)
         self._offset -= skipped
         return self._packages(
             "SELECT p.id FROM json_each(:ids) j CROSS JOIN projects w ON w.id = j.value "
-            f"CROSS JOIN packages p ON p.project_id = w.id ORDER BY {self._path_order}"
+            f"CROSS JOIN packages p ON p.project_id = w.id ORDER BY {self._path_order}",
+            ids=json.dumps(ids),
         )
 
     # With a filter
@@ -253,26 +224,29 @@ class _List:
         )
 
     def _matching(self, filter_: _Filter, count: int) -> tuple[list[Package], int | None]:
+        values = {}
         if count <= MAX_TOTAL:  # no index can promise fewer rows for certain
+            values["ids"] = self._selection.ids_as_json
             source = "json_each(:ids) j CROSS JOIN packages p ON p.project_id = j.value WHERE true"
         else:
-            source = f"{filter_.source} AND {self._selection.condition.format('p.project_id')}"
-        rows = self._rows(f"SELECT p.id FROM {source} AND {filter_.condition} LIMIT {MAX_TOTAL + 1}").fetchall()
+            source = f"{filter_.source} AND {self._selection.condition('p.project_id')}"
+        rows = self._rows(
+            f"SELECT p.id FROM {source} AND {filter_.condition} LIMIT {MAX_TOTAL + 1}", **values
+        ).fetchall()
         if len(rows) > MAX_TOTAL:
             return self._frequent(filter_), None
-        self._values["ids"] = json.dumps([id_ for (id_,) in rows])
         order, join = self._order("p", descending=self._query.descending), ""
         if self._query.order_by == "project_path":
             order, join = self._path_order, "JOIN projects w ON w.id = p.project_id"
         found = f"SELECT p.id FROM json_each(:ids) j CROSS JOIN packages p ON p.id = j.value {join} ORDER BY {order}"
-        return self._packages(found), len(rows)
+        return self._packages(found, ids=json.dumps([id_ for (id_,) in rows])), len(rows)
 
     def _frequent(self, filter_: _Filter) -> list[Package]:
         if self._query.order_by != "project_path":
             return self._walk(self._order("{}", descending=self._query.descending), filter_.condition)
         return self._packages(
             "SELECT p.id FROM projects w INDEXED BY projects_by_path CROSS JOIN packages p ON p.project_id = w.id "
-            f"WHERE {self._selection.condition.format('w.id')} AND {filter_.condition} ORDER BY {self._path_order}"
+            f"WHERE {self._selection.condition('w.id')} AND {filter_.condition} ORDER BY {self._path_order}"
         )
 
     # Statements
@@ -286,14 +260,13 @@ class _List:
         direction = "DESC" if self._query.descending else "ASC"
         return f"w.path {direction}, p.id {direction}"
 
-    def _rows(self, statement: str) -> sqlite3.Cursor:
-        return self._connection.execute(statement, self._values)
+    def _rows(self, statement: str, **values: object) -> sqlite3.Cursor:
+        return self._connection.execute(statement, self._values | values)
 
-    def _packages(self, ids: str) -> list[Package]:
-        """Return the packages of the page, given a statement for the ids of the list in their order."""
-        values: Mapping[str, Any] = self._values | {"limit": self._limit, "offset": self._offset}
-        statement = f"SELECT p.id FROM ({ids} LIMIT :limit OFFSET :offset) p"
-        found = [id_ for (id_,) in self._connection.execute(statement, values)]
+    def _packages(self, statement: str, **values: object) -> list[Package]:
+        """Return the packages of the page, given the statement for the ids of the whole list in their order."""
+        page = self._rows(f"{statement} LIMIT :limit OFFSET :offset", limit=self._limit, offset=self._offset, **values)
+        found = [id_ for (id_,) in page]
         rows = self._connection.execute(
             f"SELECT {PACKAGE} FROM json_each(?) j CROSS JOIN packages p ON p.id = j.value", (json.dumps(found),)
         )

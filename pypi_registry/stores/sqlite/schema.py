@@ -2,7 +2,7 @@
 
 Derived tables are kept by triggers, so that a change by another program, such as ``sqlite3``, counts, too:
 
-- ``projects.package_count``, ``names`` and ``name_search``, from which lists are read;
+- ``projects.package_count``, ``publishing_projects``, ``names`` and ``name_search``, from which lists are read;
 - ``project_revisions`` and ``root_revisions``, from which `Catalogue.revision` is read.
 
 A trigger writes a revision with ``UPDATE``, or with ``INSERT`` where ``NOT EXISTS`` was checked, or with an upsert.
@@ -120,6 +120,10 @@ CREATE TABLE projects (
 --
 CREATE INDEX projects_by_path ON projects (path)
 --
+CREATE TABLE publishing_projects (            -- one row
+    revision INTEGER NOT NULL                 -- random; changes when a project gets its first package or loses its last
+)
+--
 CREATE TABLE project_roots (                  -- each root group in which a project ever was
     project_id INTEGER NOT NULL,
     root TEXT NOT NULL,
@@ -154,6 +158,8 @@ SELECT id, max(path), sum(package_count) FROM (
     SELECT project_id AS id, path, 0 AS package_count FROM publishers
     UNION ALL SELECT project_id, '', count(*) FROM packages GROUP BY project_id
 ) GROUP BY id
+--
+INSERT INTO publishing_projects (revision) VALUES (random())
 --
 INSERT INTO project_roots (project_id, root)
 SELECT project_id, root FROM publications
@@ -222,6 +228,15 @@ CREATE TRIGGER project_revisions_deleted AFTER DELETE ON project_revisions BEGIN
     INSERT INTO root_revisions (name, root, revision)
     SELECT OLD.name, root, random() FROM project_roots WHERE project_id = OLD.project_id
     ON CONFLICT (name, root) DO UPDATE SET revision = excluded.revision;
+END
+--
+CREATE TRIGGER projects_inserted AFTER INSERT ON projects WHEN NEW.package_count > 0 BEGIN
+    UPDATE publishing_projects SET revision = random();
+END
+--
+CREATE TRIGGER projects_updated AFTER UPDATE OF package_count ON projects
+WHEN (OLD.package_count > 0) != (NEW.package_count > 0) BEGIN
+    UPDATE publishing_projects SET revision = random();
 END
 --
 CREATE TRIGGER packages_inserted AFTER INSERT ON packages BEGIN
@@ -307,9 +322,9 @@ END
 
 # What was released stays as it is: a change of the schema is another step. Statements are separated by a line of two
 # dashes, because a trigger contains semicolons.
-_STEPS = (_TABLES, _CORE_METADATA, _LISTS_AND_REVISIONS)
+STEPS = (_TABLES, _CORE_METADATA, _LISTS_AND_REVISIONS)
 
-SCHEMA_VERSION = len(_STEPS)
+SCHEMA_VERSION = len(STEPS)
 """The value of ``PRAGMA user_version``."""
 
 
@@ -347,7 +362,7 @@ def migrate(connection: sqlite3.Connection, path: str) -> None:
     is_new = not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
     if found not in ((0,) if is_new else range(1, SCHEMA_VERSION + 1)):
         raise UnknownSchema(path, found)
-    for step in _STEPS[found:]:
+    for step in STEPS[found:]:
         for statement in step.split("\n--\n"):
             connection.execute(statement)
     # Written at each start, so that a read-only file is noticed now and not by the first upload.
