@@ -130,6 +130,8 @@ class Servers:
     ) -> Iterator[Server]:
         """One gthread worker of 8 threads, as every row has it."""
         _needs("gunicorn")
+        if application == "pypiserver":
+            _needs(application)
         port = free_port()
         options = ["--worker-class", "gthread", "--workers", str(workers), "--threads", str(threads)]
         options += ["--bind", f"127.0.0.1:{port}", "--keep-alive", "60", "--no-control-socket"]
