@@ -1,0 +1,221 @@
+"""Files that older versions of the package created; ``data/create.py`` describes what they hold."""
+
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from packaging.utils import canonicalize_name
+
+from pypi_registry.errors import FileTaken, UploadsRefused
+from pypi_registry.model import (
+    Digests,
+    Listing,
+    NameStatus,
+    Package,
+    PackageMetadata,
+    PackageQuery,
+    Project,
+    Projects,
+    Status,
+    Upload,
+)
+from pypi_registry.storage import FileRecord
+from pypi_registry.stores.sqlite import SQLiteCatalogue, UnknownSchema
+from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION
+
+DATA = Path(__file__).with_name("data")
+TOOLS, LIBS, ALONE = Project(1, "Acme/tools"), Project(2, "Moved/libs"), Project(10**15, "alone")
+EVERYWHERE = Projects([TOOLS, LIBS, ALONE])
+DEMO, OTHER, EMPTY, ABSENT = (canonicalize_name(name) for name in ("demo-x", "other", "empty", "absent"))
+AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+PACKAGES = [
+    Package(1, TOOLS.id, "Demo.X", DEMO, "1.0", AT),
+    Package(2, TOOLS.id, "demo-x", DEMO, "2.0", AT + 2 * DAY, "broken"),
+    Package(3, TOOLS.id, "other", OTHER, "1.0", AT + 3 * DAY),
+    Package(4, LIBS.id, "demo-x", DEMO, "1.0", AT + 4 * DAY),
+    Package(5, ALONE.id, "empty", EMPTY, "1.0", AT + 5 * DAY),  # without files
+    Package(7, LIBS.id, "other", OTHER, "3.0", AT + 7 * DAY),
+]
+FILES = {1: "demo_x-1.0.zip", 2: "demo_x-1.0.tar.gz", 3: "demo_x-2.0.zip", 4: "other-1.0.zip", 5: "demo_x-1.0.zip"}
+PUBLICATIONS = {
+    "demo-x": [("acme", 1), ("acme", 2)],
+    "other": [("acme", 1), ("moved", 2)],
+    "empty": [("alone", ALONE.id)],
+    "gone": [("alone", ALONE.id)],
+}
+
+
+@pytest.fixture(params=[1, 2], ids=["schema 1", "schema 2"])
+def schema(request: pytest.FixtureRequest) -> int:
+    version: int = request.param
+    return version
+
+
+@pytest.fixture
+def path(schema: int, tmp_path: Path) -> Path:
+    path = tmp_path / "catalogue.sqlite3"
+    shutil.copy(DATA / f"schema{schema}.sqlite3", path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (schema,)
+    return path
+
+
+@pytest.fixture
+def catalogue(path: Path) -> Iterator[SQLiteCatalogue]:
+    with closing(SQLiteCatalogue(path)) as opened:
+        yield opened
+
+
+def upload(filename: str, name: str = "demo-x", version: str = "9.0") -> Upload:
+    return Upload(name, canonicalize_name(name), version, filename, 4, Digests("a" * 64), "")
+
+
+def test_every_package_and_yank_is_kept(catalogue: SQLiteCatalogue) -> None:
+    assert catalogue.packages(EVERYWHERE, PackageQuery(order_by="created_at")) == (PACKAGES, 6)
+    for package in PACKAGES:
+        details = catalogue.package(package.project_id, package.id)
+        assert details is not None
+        assert details.package == package
+    assert catalogue.packages(EVERYWHERE, PackageQuery(name="DEMO")) == ([PACKAGES[n] for n in (0, 1, 3)], 3)
+    assert catalogue.packages(EVERYWHERE, PackageQuery(order_by="project_path", limit=2)) == (
+        [PACKAGES[0], PACKAGES[1]],
+        6,
+    )
+
+
+def test_the_metadata_of_the_last_upload_is_kept(catalogue: SQLiteCatalogue) -> None:
+    for package, number in zip(PACKAGES, (1, 2, 3, 4, 5, 7), strict=True):
+        details = catalogue.package(package.project_id, package.id)
+        assert details is not None
+        assert details.metadata == PackageMetadata(summary=f"summary {number} é", keywords="a,b")
+
+
+def test_a_package_without_files_is_kept_and_has_an_empty_page(catalogue: SQLiteCatalogue) -> None:
+    assert catalogue.listing(Projects([ALONE]), EMPTY) == Listing([], {ALONE.id: NameStatus()})
+    assert catalogue.revision(Projects([ALONE]), EMPTY) is not None
+    details = catalogue.package(ALONE.id, 5)
+    assert details is not None
+    assert details.files == []
+
+
+def test_every_file_is_kept(catalogue: SQLiteCatalogue, schema: int) -> None:
+    listing = catalogue.listing(Projects([TOOLS]), DEMO)
+    assert listing is not None
+    assert {file.id: file.filename for file in listing.files} == {id_: FILES[id_] for id_ in (1, 2, 3)}
+    first = listing.files[0]
+    assert first.package == PACKAGES[0]
+    assert (first.size, first.digests, first.requires_python) == (4, Digests("0" * 64, "0" * 32, None), "")
+    assert (first.uploaded_at, first.blob_key, first.uploaded_by) == (AT, "0" * 32, "")
+    assert listing.files[1].requires_python == ">=3.8"
+    for file, data in zip(listing.files, [b"Name: Demo.X\n", None, b""], strict=True):
+        assert catalogue.core_metadata(file.id) == (data if schema == 2 else None)
+        assert (file.core_metadata_sha256 is None) == (catalogue.core_metadata(file.id) is None)
+        found = catalogue.file(EVERYWHERE, file.digests.sha256, file.filename)
+        assert found is not None
+        assert found.file == file
+    assert {record.identity for record in catalogue.records() if isinstance(record, FileRecord)} == {None}
+
+
+def test_every_status_is_kept(catalogue: SQLiteCatalogue) -> None:
+    listing = catalogue.listing(Projects([TOOLS, LIBS]), DEMO)
+    assert listing is not None
+    assert listing.statuses == {TOOLS.id: NameStatus(), LIBS.id: NameStatus(Status.QUARANTINED, "malware")}
+    for project, name in ((LIBS, "demo-x"), (TOOLS, "absent")):
+        with pytest.raises(UploadsRefused):
+            catalogue.add(project, upload("new.zip", name), "f" * 32, AT, "")
+
+
+def test_every_publication_and_path_is_kept(catalogue: SQLiteCatalogue) -> None:
+    found = {name: [*catalogue.publications(canonicalize_name(name))] for name in PUBLICATIONS}
+    assert found == PUBLICATIONS
+    assert catalogue.project_paths() == [(1, "Acme/tools"), (2, "Moved/libs"), (ALONE.id, "alone")]
+    assert catalogue.names(EVERYWHERE) == [DEMO, EMPTY, OTHER]
+
+
+def test_every_page_has_a_revision(catalogue: SQLiteCatalogue) -> None:
+    for projects in (Projects([TOOLS]), Projects([LIBS]), Projects([TOOLS, LIBS]), EVERYWHERE):
+        assert catalogue.revision(projects, DEMO) is not None
+        assert catalogue.revision(projects, None) is not None
+    assert catalogue.revision(EVERYWHERE, ABSENT) is None
+
+
+def test_uploads_go_on(catalogue: SQLiteCatalogue) -> None:
+    selections = Projects([TOOLS]), Projects([TOOLS, LIBS])
+    before = [catalogue.revision(projects, DEMO) for projects in selections]
+    with pytest.raises(FileTaken):
+        catalogue.add(TOOLS, upload("demo_x-1.0.zip"), "f" * 32, AT, "ada")
+    again = catalogue.add(TOOLS, upload("demo_x-1.0.whl", version="1.0.0"), "f" * 32, AT, "ada")
+    assert again.package == PACKAGES[0]
+    new = catalogue.add(TOOLS, upload("new-1.0.zip", "Brand-New"), "f" * 32, AT, "ada")
+    # 7 and 8 were used for what was deleted.
+    assert (again.id, new.id, new.package.id, new.uploaded_by) == (9, 10, 8, "ada")
+    assert catalogue.packages(EVERYWHERE, PackageQuery(name="nd-n")) == ([new.package], 1)
+    after = [catalogue.revision(projects, DEMO) for projects in selections]
+    assert all(was != now for was, now in zip(before, after, strict=True))
+    deletion = catalogue.delete_file(LIBS, 8, "")
+    assert deletion is not None
+    assert deletion.package_deleted
+
+
+def test_a_package_without_files_gets_files_again(catalogue: SQLiteCatalogue) -> None:
+    before = catalogue.revision(Projects([ALONE]), EMPTY)
+    file = catalogue.add(ALONE, upload("empty-1.0.zip", "empty", "1.0"), "f" * 32, AT, "")
+    assert file.package == PACKAGES[4]
+    assert catalogue.revision(Projects([ALONE]), EMPTY) != before
+
+
+def test_a_migration_happens_once(path: Path) -> None:
+    def revisions() -> list[object]:
+        with closing(SQLiteCatalogue(path)) as catalogue:
+            return [catalogue.revision(projects, DEMO) for projects in (Projects([TOOLS]), EVERYWHERE)]
+
+    assert revisions() == revisions()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_a_migrated_file_has_the_schema_of_a_new_one(path: Path, tmp_path: Path) -> None:
+    SQLiteCatalogue(path).close()
+    SQLiteCatalogue(tmp_path / "new.sqlite3").close()
+
+    def schema_of(file: Path) -> set[tuple[str, str]]:
+        with closing(sqlite3.connect(file)) as connection:
+            rows = connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+            return {(name, re.sub("--.*", "", sql)) for name, sql in rows}  # without comments
+
+    assert schema_of(path) == schema_of(tmp_path / "new.sqlite3")
+
+
+def test_a_failed_migration_changes_nothing(path: Path, schema: int) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE names (x)")
+        connection.commit()
+    before = path.read_bytes()
+    with pytest.raises(sqlite3.OperationalError, match="names"):
+        SQLiteCatalogue(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (schema,)
+        assert connection.execute("SELECT count(normalized) FROM packages").fetchone() == (6,)
+    assert len(path.read_bytes()) == len(before)
+
+
+@pytest.mark.parametrize("version", [SCHEMA_VERSION + 1, 99, -1, 0])
+def test_a_file_of_a_newer_version_is_refused(path: Path, version: int) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(UnknownSchema):
+        SQLiteCatalogue(path)
+
+
+def test_replacing_a_yank_is_seen(catalogue: SQLiteCatalogue) -> None:
+    assert catalogue.yank(TOOLS, 2, None, "") == replace(PACKAGES[1], yanked=None)
