@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "everywhere: runs all cases below every prefix, as what they test is addresses")
+    config.addinivalue_line("markers", "everywhere: runs all cases below every prefix, because they test URLs")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -59,7 +59,7 @@ class Client:
     """A WebTest client, lint on, for a registry below a prefix."""
 
     def __init__(self, registry: Registry, prefix: str) -> None:
-        mounted: Any = DispatcherMiddleware(_nobody_home, {prefix: registry}) if prefix else registry
+        mounted: Any = DispatcherMiddleware(_not_found, {prefix: registry}) if prefix else registry
         self.app = TestApp(mounted, lint=True)
         self.prefix = prefix
 
@@ -73,27 +73,27 @@ class Client:
         return self.app.post(self.prefix + path, *args, **options)
 
 
-def _nobody_home(environ: object, start_response: Callable[..., object]) -> list[bytes]:
+def _not_found(environ: object, start_response: Callable[..., object]) -> list[bytes]:
     start_response("404 Not Found", [("Content-Type", "text/plain")])
-    return [b"the host's own page"]
+    return [b"a page of the application"]
 
 
 @pytest.fixture(params=PREFIXES, ids=lambda prefix: prefix or "root")
 def client_of(request: pytest.FixtureRequest) -> Callable[[Registry], Client]:
-    """Give a function that mounts a registry: at the root, and below each prefix."""
+    """Return a function that mounts a registry: at the root, and below each prefix."""
     return lambda registry: Client(registry, request.param)
 
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What SQLite is told to do from here on."""
-    told: list[str] = []
+    """The statements that SQLite runs on connections that are opened from here on."""
+    run: list[str] = []
     connect = sqlite3.connect
 
     def traced(*args: Any, **options: Any) -> sqlite3.Connection:
         connection: sqlite3.Connection = connect(*args, **options)
-        connection.set_trace_callback(told.append)
+        connection.set_trace_callback(run.append)
         return connection
 
     monkeypatch.setattr(sqlite3, "connect", traced)
-    return told
+    return run
