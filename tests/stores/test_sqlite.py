@@ -17,15 +17,26 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from pypi_registry.errors import FileTaken, StorageFull, StorageUnavailable, UploadsRefused
-from pypi_registry.model import Digests, NameStatus, PackageFile, PackageMetadata, PackageQuery, Project, Status, Upload
+from pypi_registry.model import (
+    Digests,
+    NameStatus,
+    PackageFile,
+    PackageMetadata,
+    PackageQuery,
+    Project,
+    Projects,
+    Status,
+    Upload,
+)
 from pypi_registry.stores.sqlite import SQLiteCatalogue, pool
 from pypi_registry.stores.sqlite.pool import ConnectionPool
 from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION, UnknownSchema
 
 TOOLS = Project(1, "acme/tools")
+IN_TOOLS, IN_TWO = Projects([TOOLS]), Projects([TOOLS, Project(2, "acme/libs")])
 DEMO = canonicalize_name("demo")
 AT = datetime(2026, 1, 2, tzinfo=UTC)
-NO_PATIENCE = 0.05  # seconds
+SHORT_TIMEOUT = 0.05  # seconds
 
 pytestmark = pytest.mark.filterwarnings(
     # Python warns of what the tests of forking are about.
@@ -38,11 +49,12 @@ def upload(filename: str, version: str = "1.0") -> Upload:
 
 
 def add(catalogue: SQLiteCatalogue, filename: str) -> PackageFile:
-    return catalogue.add(TOOLS, upload(filename), "0" * 32, AT)
+    return catalogue.add(TOOLS, upload(filename), "0" * 32, AT, "")
 
 
 def filenames(catalogue: SQLiteCatalogue) -> list[str]:
-    return [file.filename for file in catalogue.files([TOOLS.id], DEMO)]
+    listing = catalogue.listing(IN_TOOLS, DEMO)
+    return [file.filename for file in listing.files] if listing else []
 
 
 @pytest.fixture
@@ -65,45 +77,52 @@ def test_the_file_and_its_folders_are_made(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "b" / "catalogue.db").is_file()
 
 
-def test_everything_survives_opening_again(path: Path) -> None:
+def revisions(catalogue: SQLiteCatalogue) -> list[object]:
+    return [catalogue.revision(projects, name) for projects in (IN_TOOLS, IN_TWO) for name in (DEMO, None)]
+
+
+def test_everything_is_there_when_the_file_is_opened_again(path: Path) -> None:
     first = SQLiteCatalogue(path)
-    said = PackageMetadata(summary="summary")
-    added = first.add(TOOLS, replace(upload("demo-1.0.zip"), about=said), "0" * 32, AT)
-    revisions = first.revision([1], DEMO), first.revision([1], None), first.revision([1, 2], DEMO)
+    metadata = PackageMetadata(summary="summary")
+    added = first.add(TOOLS, replace(upload("demo-1.0.zip"), metadata=metadata), "0" * 32, AT, "ada")
+    before = revisions(first)
     first.close()
 
     second = SQLiteCatalogue(path)
-    assert list(second.files([1], DEMO)) == [added]
-    assert list(second.names([1])) == ["demo"]
-    assert second.about(added.package) == said
-    assert (second.revision([1], DEMO), second.revision([1], None), second.revision([1, 2], DEMO)) == revisions
-    assert second.was_published("acme", DEMO)
-    assert list(second.publishers()) == [(1, "acme/tools")]
+    details = second.package(TOOLS.id, added.package.id)
+    assert details is not None
+    assert (details.files, details.metadata) == ([added], metadata)
+    assert list(second.names(IN_TOOLS)) == ["demo"]
+    assert revisions(second) == before
+    assert second.publications(DEMO) == [("acme", 1)]
+    assert list(second.project_paths()) == [(1, "acme/tools")]
     with pytest.raises(FileTaken):
         add(second, "demo-1.0.zip")
     assert add(second, "demo-1.0.tar.gz").id > added.id
     second.close()
 
 
-def test_what_was_changed_and_deleted_survives_opening_again(path: Path) -> None:
+def test_changes_and_deletions_are_there_when_the_file_is_opened_again(path: Path) -> None:
     first = SQLiteCatalogue(path)
-    kept, file, gone = (first.add(TOOLS, upload(f"{version}.zip", version), version * 32, AT) for version in "123")
-    yanked = first.yank(kept.package, "broken")
-    first.set_status(TOOLS, DEMO, NameStatus(Status.ARCHIVED, "done"))
-    first.delete_file(file)
-    first.delete_package(gone.package)
-    revisions = first.revision([1], DEMO), first.revision([1, 2], DEMO)
+    kept, file, gone = (first.add(TOOLS, upload(f"{version}.zip", version), version * 32, AT, "") for version in "123")
+    yanked = first.yank(TOOLS, kept.package.id, "broken", "")
+    first.set_status(TOOLS, DEMO, NameStatus(Status.ARCHIVED, "done"), "")
+    first.delete_file(TOOLS, file.id, "")
+    first.delete_package(TOOLS, gone.package.id, "")
+    before = revisions(first)
     first.close()
 
     second = SQLiteCatalogue(path)
-    assert second.packages([1], PackageQuery()) == ([yanked, file.package], 2)
-    assert filenames(second) == ["1.zip"]
-    assert second.status([1], DEMO) == NameStatus(Status.ARCHIVED, "done")
-    assert (second.revision([1], DEMO), second.revision([1, 2], DEMO)) == revisions
+    assert second.packages(IN_TOOLS, PackageQuery()) == ([yanked], 1)
+    listing = second.listing(IN_TOOLS, DEMO)
+    assert listing is not None
+    assert [each.filename for each in listing.files] == ["1.zip"]
+    assert listing.statuses == {TOOLS.id: NameStatus(Status.ARCHIVED, "done")}
+    assert revisions(second) == before
     with pytest.raises(UploadsRefused):
         add(second, "3.zip")
-    second.set_status(TOOLS, DEMO, NameStatus())
-    again = second.add(TOOLS, upload("3.zip", "3"), "0" * 32, AT)
+    second.set_status(TOOLS, DEMO, NameStatus(), "")
+    again = second.add(TOOLS, upload("3.zip", "3"), "0" * 32, AT, "")
     assert again.id > gone.id
     assert again.package.id > gone.package.id
     second.close()
@@ -126,51 +145,13 @@ def test_a_file_of_another_schema_is_refused_and_left_alone(path: Path, version:
     with pytest.raises(UnknownSchema) as caught:
         SQLiteCatalogue(path)
     assert (caught.value.path, caught.value.found) == (str(path), version)
-    assert str(caught.value) == f"{path} has the schema version {version}, and this program knows {SCHEMA_VERSION}"
+    assert str(caught.value) == (
+        f"{path} has the schema version {version}, this program knows versions up to {SCHEMA_VERSION}"
+    )
     connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA user_version").fetchone() == (version,)
     assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
     connection.close()
-
-
-# The tables of schema version 1, as files on disks have them, with one file in them.
-FIRST_SCHEMA = """
-CREATE TABLE packages (id INTEGER PRIMARY KEY AUTOINCREMENT, project_id INTEGER NOT NULL, name TEXT NOT NULL,
-    normalized TEXT NOT NULL, version TEXT NOT NULL, canonical TEXT NOT NULL, about TEXT NOT NULL,
-    created_at INTEGER NOT NULL, yanked TEXT, UNIQUE (project_id, normalized, canonical));
-CREATE TABLE files (id INTEGER PRIMARY KEY AUTOINCREMENT, package_id INTEGER NOT NULL REFERENCES packages,
-    project_id INTEGER NOT NULL, filename TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL, md5 TEXT,
-    blake2_256 TEXT, requires_python TEXT NOT NULL, uploaded_at INTEGER NOT NULL, key TEXT NOT NULL,
-    UNIQUE (project_id, filename));
-CREATE INDEX files_by_package ON files (package_id);
-CREATE INDEX files_by_digest ON files (sha256);
-CREATE TABLE statuses (project_id INTEGER NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,
-    PRIMARY KEY (project_id, name)) WITHOUT ROWID;
-CREATE TABLE revisions (project_id INTEGER NOT NULL, name TEXT NOT NULL, serial INTEGER NOT NULL,
-    PRIMARY KEY (project_id, name)) WITHOUT ROWID;
-CREATE TABLE published (name TEXT NOT NULL, root TEXT NOT NULL, project_id INTEGER NOT NULL,
-    PRIMARY KEY (name, root, project_id)) WITHOUT ROWID;
-CREATE TABLE publishers (project_id INTEGER PRIMARY KEY, path TEXT NOT NULL);
-INSERT INTO packages VALUES (1, 1, 'demo', 'demo', '1.0', '1', '{}', 0, NULL);
-INSERT INTO files VALUES (1, 1, 1, 'demo-1.0.zip', 4, 'aa', NULL, NULL, '>=3', 0, 'key');
-PRAGMA user_version = 1;
-"""
-
-
-def test_a_file_of_the_first_schema_goes_on_with_what_it_holds(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    connection.executescript(FIRST_SCHEMA)
-    connection.close()
-    catalogue = SQLiteCatalogue(path)
-    [old] = catalogue.files([TOOLS.id], DEMO)
-    assert (old.filename, old.requires_python, old.metadata_sha256) == ("demo-1.0.zip", ">=3", None)
-    assert catalogue.core_metadata(old) is None
-    new = catalogue.add(TOOLS, replace(upload("demo-1.0.tar.gz"), core_metadata=b"Name: demo\n"), "0" * 32, AT)
-    assert catalogue.core_metadata(new) == b"Name: demo\n"
-    catalogue.close()
-    again = SQLiteCatalogue(path)
-    assert filenames(again) == ["demo-1.0.zip", "demo-1.0.tar.gz"]
-    again.close()
 
 
 def test_what_is_no_database_is_refused_and_left_alone(path: Path) -> None:
@@ -188,7 +169,6 @@ from datetime import UTC, datetime
 from pypi_registry.errors import FileTaken
 from pypi_registry.model import Digests, Project, Upload
 from pypi_registry.stores.sqlite import SQLiteCatalogue
-from pypi_registry.stores.sqlite.pool import Connections
 
 path, me = sys.argv[1:]
 print("ready", flush=True)
@@ -199,7 +179,7 @@ for count in range(10):
     for filename in (f"demo-1.0-{me}-{count}.zip", f"demo-1.0-{count}.zip"):
         upload = Upload("demo", "demo", "1.0", filename, 4, Digests("a" * 64), "")
         try:
-            catalogue.add(Project(1, "acme/tools"), upload, "0" * 32, datetime.now(UTC))
+            catalogue.add(Project(1, "acme/tools"), upload, "0" * 32, datetime.now(UTC), "")
             won += 1
         except FileTaken:
             pass
@@ -229,8 +209,10 @@ def test_processes_that_add_at_once_lose_nothing_and_take_no_name_twice(path: Pa
     assert [process.returncode for process in processes] == [0, 0]
 
     catalogue = SQLiteCatalogue(path)
-    files = catalogue.files([TOOLS.id], DEMO)
+    listing = catalogue.listing(IN_TOOLS, DEMO)
     catalogue.close()
+    assert listing is not None
+    files = listing.files
     assert sum(won) == len(files) == 30
     assert len({file.filename for file in files}) == 30
     assert len({file.id for file in files}) == 30
@@ -254,18 +236,18 @@ def test_a_commit_that_may_be_found_done_later_is_no_refusal(path: Path, monkeyp
     catalogue.close()
     connect = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda *given, **options: connect(*given, factory=FailingFlush, **options))
-    with pytest.raises(OSError, match="whether the catalogue holds the change is not known: disk I/O error"):
+    with pytest.raises(OSError, match="it is not known whether the catalogue holds the change: disk I/O error"):
         add(catalogue, "demo-1.0.zip")
     catalogue.close()
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "_PATIENCE", NO_PATIENCE)
+def short_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "_BUSY_TIMEOUT", SHORT_TIMEOUT)
 
 
 @pytest.fixture
-def another(path: Path, impatient: None) -> Iterator[sqlite3.Connection]:
+def another(path: Path, short_timeout: None) -> Iterator[sqlite3.Connection]:
     """A connection of somebody else to the same file."""
     connection = sqlite3.connect(path, isolation_level=None)
     yield connection
@@ -298,7 +280,7 @@ def test_a_file_that_is_locked_when_a_connection_is_opened_is_unavailable(
     catalogue.close()
     another.execute("PRAGMA locking_mode = EXCLUSIVE")
     another.execute("BEGIN IMMEDIATE")
-    acts: list[Callable[[], object]] = [lambda: catalogue.names([1]), lambda: add(catalogue, "demo-1.0.zip")]
+    acts: list[Callable[[], object]] = [lambda: catalogue.names(IN_TOOLS), lambda: add(catalogue, "demo-1.0.zip")]
     for act in acts:
         with pytest.raises(StorageUnavailable):
             act()
@@ -310,7 +292,7 @@ def test_a_full_disk_is_named_and_what_was_there_stays(path: Path, monkeypatch: 
 
     def small(*args: Any, **options: Any) -> Any:
         connection = usual(*args, **options)
-        connection.execute("PRAGMA max_page_count = 40")
+        connection.execute("PRAGMA max_page_count = 80")
         return connection
 
     monkeypatch.setattr(sqlite3, "connect", small)
@@ -319,23 +301,25 @@ def test_a_full_disk_is_named_and_what_was_there_stays(path: Path, monkeypatch: 
 
     def fill(first: int) -> None:
         for number in range(first, first + 100):
-            long = replace(upload(f"demo-{number}.zip", str(number)), about=PackageMetadata(description="x" * 4000))
-            added.append(catalogue.add(TOOLS, long, "0" * 32, AT))
+            long = replace(upload(f"demo-{number}.zip", str(number)), metadata=PackageMetadata(description="x" * 4000))
+            added.append(catalogue.add(TOOLS, long, "0" * 32, AT, ""))
 
     with pytest.raises(StorageFull):
         fill(0)
     assert len(added) > 5
-    revision = catalogue.revision([TOOLS.id], DEMO)
+    revision = catalogue.revision(IN_TOOLS, DEMO)
     with pytest.raises(StorageFull):
         fill(1000)
-    assert list(catalogue.files([TOOLS.id], DEMO)) == added
-    assert catalogue.revision([TOOLS.id], DEMO) == revision
+    listing = catalogue.listing(IN_TOOLS, DEMO)
+    assert listing is not None
+    assert list(listing.files) == added
+    assert catalogue.revision(IN_TOOLS, DEMO) == revision
     catalogue.close()
 
 
 def test_any_other_error_of_sqlite_stays_what_it_is(path: Path, catalogue: SQLiteCatalogue) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("DROP TABLE published")
+    connection.execute("DROP TABLE publications")
     connection.close()
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         add(catalogue, "demo-1.0.zip")
@@ -464,9 +448,9 @@ class Broken:
 
 
 def test_a_page_of_a_broken_disk_is_unavailable(catalogue: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue._connections, "take", Broken)
+    monkeypatch.setattr(catalogue._pool, "acquire", Broken)
     with pytest.raises(StorageUnavailable):
-        catalogue.packages([1], PackageQuery())
+        catalogue.packages(IN_TOOLS, PackageQuery())
 
 
 # Forks
@@ -542,7 +526,7 @@ def test_a_fork_waits_for_the_upload_that_another_thread_is_in_the_middle_of(cat
     begun = Event()
 
     def change() -> None:
-        with catalogue._connections.transaction() as connection:
+        with catalogue._pool.transaction() as connection:
             connection.execute("UPDATE packages SET name = name")
             begun.set()
             time.sleep(0.2)  # so that the fork comes in the middle; nothing tells when it has begun to wait
@@ -580,12 +564,12 @@ def test_forks_while_others_read_and_write_leave_children_that_do_both(catalogue
 
 
 @forks
-@pytest.mark.parametrize("held", ["_writing", "_opening"])
+@pytest.mark.parametrize("held", ["_write_lock", "_open_lock"])
 def test_a_fork_in_the_middle_of_ones_own_work_waits_for_a_while_and_stops_no_child(
     catalogue: SQLiteCatalogue, held: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "_FORK_PATIENCE", 0.05)
-    with getattr(catalogue._connections, held):
+    monkeypatch.setattr(pool, "_FORK_TIMEOUT", 0.05)
+    with getattr(catalogue._pool, held):
         code = exit_code(fork(lambda: add_one(catalogue, "demo-1.zip")))
     assert code == 0
     assert filenames(catalogue) == ["demo-1.zip"]
@@ -596,23 +580,23 @@ def test_a_fork_in_the_middle_of_ones_own_work_waits_for_a_while_and_stops_no_ch
 def test_a_fork_in_the_middle_of_ones_own_look_up_leaves_the_child_no_connection(
     catalogue: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "_FORK_PATIENCE", 0.05)
-    connections = catalogue._connections
+    monkeypatch.setattr(pool, "_FORK_TIMEOUT", 0.05)
+    connections = catalogue._pool
 
     def act() -> None:
-        connections.give_back(lent)
-        assert connections.take() is not lent
+        connections.release(leased)
+        assert connections.acquire() is not leased
         add(catalogue, "demo-1.zip")
 
-    with connections.reading() as lent:
+    with connections.lease() as leased:
         assert exit_code(fork(act)) == 0
-    with connections.reading() as again:
-        assert again is lent
+    with connections.lease() as again:
+        assert again is leased
 
 
 @forks
 def test_a_signal_may_fork_while_a_fork_waits(catalogue: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "_FORK_PATIENCE", 0.5)
+    monkeypatch.setattr(pool, "_FORK_TIMEOUT", 0.5)
     codes: list[int] = []
 
     def handler(*_: object) -> None:
@@ -620,7 +604,7 @@ def test_a_signal_may_fork_while_a_fork_waits(catalogue: SQLiteCatalogue, monkey
 
     def act() -> None:  # in a process of its own, which an alarm ends if it hangs
         signal.signal(signal.SIGUSR1, handler)
-        with catalogue._connections._writing:
+        with catalogue._pool._write_lock:
             Timer(0.1, os.kill, [os.getpid(), signal.SIGUSR1]).start()
             assert exit_code(fork(lambda: add_one(catalogue, "demo-2.zip"))) == 0
         while not codes:

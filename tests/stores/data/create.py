@@ -25,7 +25,7 @@ TOOLS, LIBS, ALONE = Project(1, "Acme/tools"), Project(2, "acme/deep/libs"), Pro
 MOVED = Project(2, "Moved/libs")
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
-FILES = [
+FILES: list[tuple[Any, ...]] = [
     (TOOLS, "Demo.X", "1.0", "demo_x-1.0.zip", b"Name: Demo.X\n"),
     (TOOLS, "demo-x", "1", "demo_x-1.0.tar.gz", None),
     (TOOLS, "demo-x", "2.0", "demo_x-2.0.zip", b""),
