@@ -31,6 +31,7 @@ from pypi_registry.model import (
 )
 from pypi_registry.storage import MAX_PUBLICATIONS, Record
 from pypi_registry.stores.sqlite import lists, records
+from pypi_registry.stores.sqlite.frequent import FrequentQueries
 from pypi_registry.stores.sqlite.pool import ConnectionPool
 from pypi_registry.stores.sqlite.rows import (
     FILE,
@@ -90,7 +91,7 @@ class SQLiteCatalogue:
         path = Path(path).absolute()  # a daemon changes its working directory
         path.parent.mkdir(parents=True, exist_ok=True)
         self._pool = ConnectionPool(path)
-        self._selections = Selections()
+        self._selections, self._frequent = Selections(), FrequentQueries()
         try:
             with self._pool.transaction() as connection:
                 require_features(connection)
@@ -219,7 +220,7 @@ class SQLiteCatalogue:
 
     def packages(self, projects: Projects, query: PackageQuery) -> tuple[Sequence[Package], int | None]:
         with self._pool.snapshot() as connection:  # the page and the total are of one moment
-            return lists.packages(connection, self._selections.of(connection, projects), query)
+            return lists.packages(connection, self._selections.of(connection, projects), query, self._frequent)
 
     def package(self, project_id: int, package_id: int) -> PackageDetails | None:
         statement = (

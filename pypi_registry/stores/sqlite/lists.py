@@ -21,6 +21,7 @@ from packaging.utils import NormalizedName
 
 from pypi_registry.model import Package, PackageQuery
 from pypi_registry.storage import MAX_TOTAL
+from pypi_registry.stores.sqlite.frequent import FrequentQueries
 from pypi_registry.stores.sqlite.rows import PACKAGE, read_package
 from pypi_registry.stores.sqlite.selections import Selection
 
@@ -28,7 +29,6 @@ _SHALLOW = 1_000  # packages that are read from each of few projects
 
 # GitLab, lib/gitlab/sql/pattern.rb: MIN_CHARS_FOR_PARTIAL_MATCHING = 3
 _MIN_CHARS_FOR_PARTIAL_MATCHING = 3
-_MAX_TRIGRAMS = 10  # of a word; the remaining ones would exclude few names and cost as much
 
 # The columns of a package by which a list is ordered, with the indexes that have this order
 _INDEXES = {
@@ -48,10 +48,10 @@ class _Filter(NamedTuple):
 
 
 def packages(
-    connection: sqlite3.Connection, selection: Selection, query: PackageQuery
+    connection: sqlite3.Connection, selection: Selection, query: PackageQuery, frequent: FrequentQueries
 ) -> tuple[Sequence[Package], int | None]:
     """Return a page of a list, and the total up to `MAX_TOTAL`. The caller has begun a transaction."""
-    return _List(connection, selection, query).page()
+    return _List(connection, selection, query, frequent).page()
 
 
 def names(connection: sqlite3.Connection, selection: Selection) -> list[NormalizedName]:
@@ -75,10 +75,13 @@ def names(connection: sqlite3.Connection, selection: Selection) -> list[Normaliz
 class _List:
     """One request for a page of a list."""
 
-    def __init__(self, connection: sqlite3.Connection, selection: Selection, query: PackageQuery) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, selection: Selection, query: PackageQuery, frequent: FrequentQueries
+    ) -> None:
         self._connection = connection
         self._selection = selection
         self._query = query
+        self._frequent = frequent
         self._offset, self._limit = query.offset, sys.maxsize if query.limit is None else query.limit
         self._values: dict[str, Any] = {}
         if len(selection.ids) == 1:
@@ -224,7 +227,9 @@ class _List:
         )
 
     def _matching(self, filter_: _Filter, count: int) -> tuple[list[Package], int | None]:
-        values = {}
+        values, key = {}, (self._selection.key, filter_.condition, *self._values.values())
+        if self._frequent.has(self._connection, key):
+            return self._walk_filtered(filter_), None
         if count <= MAX_TOTAL:  # no index can promise fewer rows for certain
             values["ids"] = self._selection.ids_as_json
             source = "json_each(:ids) j CROSS JOIN packages p ON p.project_id = j.value WHERE true"
@@ -234,14 +239,15 @@ class _List:
             f"SELECT p.id FROM {source} AND {filter_.condition} LIMIT {MAX_TOTAL + 1}", **values
         ).fetchall()
         if len(rows) > MAX_TOTAL:
-            return self._frequent(filter_), None
+            self._frequent.add(self._connection, key)
+            return self._walk_filtered(filter_), None
         order, join = self._order("p", descending=self._query.descending), ""
         if self._query.order_by == "project_path":
             order, join = self._path_order, "JOIN projects w ON w.id = p.project_id"
         found = f"SELECT p.id FROM json_each(:ids) j CROSS JOIN packages p ON p.id = j.value {join} ORDER BY {order}"
         return self._packages(found, ids=json.dumps([id_ for (id_,) in rows])), len(rows)
 
-    def _frequent(self, filter_: _Filter) -> list[Package]:
+    def _walk_filtered(self, filter_: _Filter) -> list[Package]:
         if self._query.order_by != "project_path":
             return self._walk(self._order("{}", descending=self._query.descending), filter_.condition)
         return self._packages(
@@ -285,11 +291,12 @@ def _spellings(word: str) -> list[str]:
 
 
 def _match(word: str) -> str:
-    """Return the FTS5 query for the names that contain the trigrams of a word, every third one and the last one.
+    """Return the FTS5 query for the names that contain four trigrams of a word, evenly spread.
+
+    More of them would exclude few names, and each costs as much as the first one.
 
     >>> _match("abcdefgh")
-    '"abc" AND "def" AND "fgh"'
+    '"abc" AND "bcd" AND "def" AND "fgh"'
     """
-    starts = [*range(0, len(word) - 3, 3)][: _MAX_TRIGRAMS - 1]
-    trigrams = [word[start : start + 3] for start in (*starts, len(word) - 3)]
-    return " AND ".join('"{}"'.format(trigram.replace('"', '""')) for trigram in dict.fromkeys(trigrams))
+    starts = dict.fromkeys(number * (len(word) - 3) // 3 for number in range(4))
+    return " AND ".join('"{}"'.format(word[start : start + 3].replace('"', '""')) for start in starts)

@@ -2,7 +2,7 @@
 
 Derived tables are kept by triggers, so that a change by another program, such as ``sqlite3``, counts, too:
 
-- ``projects.package_count``, ``publishing_projects``, ``names`` and ``name_search``, from which lists are read;
+- ``projects.package_count``, ``list_revisions``, ``names`` and ``name_search``, from which lists are read;
 - ``project_revisions`` and ``root_revisions``, from which `Catalogue.revision` is read.
 
 A trigger writes a revision with ``UPDATE``, or with ``INSERT`` where ``NOT EXISTS`` was checked, or with an upsert.
@@ -120,8 +120,9 @@ CREATE TABLE projects (
 --
 CREATE INDEX projects_by_path ON projects (path)
 --
-CREATE TABLE publishing_projects (            -- one row
-    revision INTEGER NOT NULL                 -- random; changes when a project gets its first package or loses its last
+CREATE TABLE list_revisions (                 -- one row of random values, for what a process caches about lists
+    projects INTEGER NOT NULL,                -- changes when a project gets its first package or loses its last one
+    removals INTEGER NOT NULL                 -- changes when a list may have become shorter
 )
 --
 CREATE TABLE project_roots (                  -- each root group in which a project ever was
@@ -159,7 +160,7 @@ SELECT id, max(path), sum(package_count) FROM (
     UNION ALL SELECT project_id, '', count(*) FROM packages GROUP BY project_id
 ) GROUP BY id
 --
-INSERT INTO publishing_projects (revision) VALUES (random())
+INSERT INTO list_revisions (projects, removals) VALUES (random(), random())
 --
 INSERT INTO project_roots (project_id, root)
 SELECT project_id, root FROM publications
@@ -231,12 +232,12 @@ CREATE TRIGGER project_revisions_deleted AFTER DELETE ON project_revisions BEGIN
 END
 --
 CREATE TRIGGER projects_inserted AFTER INSERT ON projects WHEN NEW.package_count > 0 BEGIN
-    UPDATE publishing_projects SET revision = random();
+    UPDATE list_revisions SET projects = random();
 END
 --
 CREATE TRIGGER projects_updated AFTER UPDATE OF package_count ON projects
 WHEN (OLD.package_count > 0) != (NEW.package_count > 0) BEGIN
-    UPDATE publishing_projects SET revision = random();
+    UPDATE list_revisions SET projects = random();
 END
 --
 CREATE TRIGGER packages_inserted AFTER INSERT ON packages BEGIN
@@ -253,6 +254,7 @@ WHEN NOT EXISTS (SELECT 1 FROM project_revisions WHERE name = NEW.normalized_nam
 END
 --
 CREATE TRIGGER packages_deleted AFTER DELETE ON packages BEGIN
+    UPDATE list_revisions SET removals = random();
     UPDATE projects SET package_count = package_count - 1 WHERE id = OLD.project_id;
     DELETE FROM names WHERE name = OLD.name AND NOT EXISTS (SELECT 1 FROM packages WHERE name = OLD.name);
     UPDATE project_revisions SET revision = random() WHERE name = OLD.normalized_name AND project_id = OLD.project_id;
@@ -265,16 +267,19 @@ CREATE TRIGGER packages_deleted AFTER DELETE ON packages BEGIN
 END
 --
 CREATE TRIGGER packages_updated AFTER UPDATE OF version, canonical_version, yanked ON packages BEGIN
+    UPDATE list_revisions SET removals = random();
     UPDATE project_revisions SET revision = random() WHERE name = NEW.normalized_name AND project_id = NEW.project_id;
 END
 --
 CREATE TRIGGER packages_renamed AFTER UPDATE OF name ON packages BEGIN
+    UPDATE list_revisions SET removals = random();
     INSERT INTO names (name) SELECT NEW.name WHERE NOT EXISTS (SELECT 1 FROM names WHERE name = NEW.name);
     DELETE FROM names WHERE name = OLD.name AND NOT EXISTS (SELECT 1 FROM packages WHERE name = OLD.name);
     UPDATE project_revisions SET revision = random() WHERE name = NEW.normalized_name AND project_id = NEW.project_id;
 END
 --
 CREATE TRIGGER packages_moved AFTER UPDATE OF project_id, normalized_name ON packages BEGIN
+    UPDATE list_revisions SET removals = random();
     UPDATE projects SET package_count = package_count - 1 WHERE id = OLD.project_id;
     INSERT INTO projects (id, path, package_count) VALUES (NEW.project_id, '', 1)
     ON CONFLICT (id) DO UPDATE SET package_count = package_count + 1;

@@ -21,6 +21,8 @@ class Selection:
     """If they were more than a few: only those that have packages."""
     is_everything: bool
     """Whether no other project has packages."""
+    key: Hashable
+    """`Projects.cache_key` of the projects."""
 
     @property
     def is_few(self) -> bool:
@@ -57,8 +59,8 @@ class Selections:
     def of(self, connection: sqlite3.Connection, projects: Projects) -> Selection:
         """Return those of the projects that have packages. The caller has begun a transaction."""
         if len(projects) <= FEW:
-            return Selection(projects.ids, is_everything=False)
-        [revision] = connection.execute("SELECT revision FROM publishing_projects").fetchone()
+            return Selection(projects.ids, False, projects.cache_key)
+        [revision] = connection.execute("SELECT projects FROM list_revisions").fetchone()
         cached = self._cached.get(projects.cache_key)
         if cached is not None and cached[0] == revision:
             return cached[1]
@@ -72,4 +74,4 @@ class Selections:
 def _select(connection: sqlite3.Connection, projects: Projects) -> Selection:
     published = connection.execute("SELECT id FROM projects WHERE package_count > 0").fetchall()
     ids = frozenset(id_ for (id_,) in published if id_ in projects)
-    return Selection(ids, is_everything=len(ids) == len(published))
+    return Selection(ids, len(ids) == len(published), projects.cache_key)
