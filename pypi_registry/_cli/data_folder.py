@@ -95,7 +95,7 @@ class DataFolder:
             raise UnusableData(self.spool, "this is a symbolic link, and serve would empty its target")
         if self.spool.exists():
             if any(self.spool.iterdir()) and not self.catalogue.exists():
-                raise UnusableData(self.folder, "this has a tmp/ with files, and is no data folder of this program")
+                raise UnusableData(self.folder, "this has a tmp/ with files, and is not a data folder of this program")
             shutil.rmtree(self.spool)
         self.spool.mkdir(mode=0o700)
 
