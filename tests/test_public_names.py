@@ -49,7 +49,7 @@ PUBLIC = {
 }
 NAMES = {module: {*names.split()} for module, names in PUBLIC.items()}
 
-# Packages whose public names are in the `__init__`: their other modules are internal, unless they are in the table above.
+# The public names of these packages are in the `__init__`; their modules are internal, except those in the table.
 WITH_INTERNAL_MODULES = {
     "pypi_registry.accounts",
     "pypi_registry.distributions",
