@@ -23,7 +23,6 @@ class Directory(Protocol):
         """Return the project with this id or full path, or None.
 
         It returns an equal project for both. GitLab ignores the case of paths; otherwise only the exact path may match.
-
         """
 
     def group(self, ref: Ref) -> Group | None:

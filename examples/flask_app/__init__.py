@@ -58,7 +58,6 @@ def mount_registry(app: Flask, sessions: sessionmaker[Session], folder: Path) ->
         auth=OurUsers(app, sessions),
         catalogue=SQLiteCatalogue(folder / "catalogue.sqlite3"),
         blobs=FileBlobs(folder / "files"),
-        forward_to=None,  # without this, clients are redirected to PyPI for packages that are not here
         fallback=fallback,
     )
     app.wsgi_app = DispatcherMiddleware(application, {MOUNT: registry})  # type: ignore[method-assign]  # Flask's way

@@ -160,10 +160,10 @@ def download_file(call: Call) -> Response:
     """``GET /projects/:id/packages/:package_id/package_files/:package_file_id/download``"""
     project, principal, details = _package(call)
     file = _file(call, details)
-    listing = call.services.stores.catalogue.listing(Projects([project]), details.package.normalized_name)
-    if listing is None:
+    found = call.services.stores.catalogue.file(Projects([project]), file.digests.sha256, file.filename)
+    if found is None:
         raise NotFound
-    require_offered(file, listing.status)
+    require_offered(file, found.status)
     return package_file_response(call, file, file_policy(principal, project))
 
 

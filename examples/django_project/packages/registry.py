@@ -17,7 +17,6 @@ registry = Registry(
     auth=DjangoUsers(),
     catalogue=DjangoCatalogue(),
     blobs=StorageBlobs(),
-    forward_to=None,  # without this, clients are redirected to PyPI for packages that are not here
 )
 
 
