@@ -17,6 +17,7 @@ from webtest import TestApp
 from pypi_registry import AllowAll, Registry
 from pypi_registry._cli import serve
 from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, Token, User, token_digest
+from pypi_registry.forwarding import PYPI
 from pypi_registry.model import Visibility
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 from pypi_registry.testing.archives import distribution
@@ -210,4 +211,4 @@ def test_no_way_of_building_a_registry_forwards_a_reserved_name(way: str, tmp_pa
             app.get(f"{prefix}{base}/simple/{name}/", status=404)
         # Other names are forwarded, so that the test fails if nothing is forwarded by mistake.
         response = app.get(f"{prefix}{base}/simple/numpy/", status=302 if forwards else 404)
-        assert response.headers.get("Location") == ("https://pypi.org/simple/numpy/" if forwards else None)
+        assert response.headers.get("Location") == (f"{PYPI}numpy/" if forwards else None)
