@@ -163,13 +163,13 @@ def projects_of(accounts: Accounts, path: str = "acme") -> Projects:
 def checked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Counts the projects for which a role is computed, by their paths."""
     calls: Counter[str] = Counter()
-    role_at: Callable[[Any, str], Role] = TokenPrincipal._role_at
+    find_role: Callable[[Any, str], Role] = TokenPrincipal._find_role
 
     def counted(self: TokenPrincipal, path: str) -> Role:
         calls[path] += 1
-        return role_at(self, path)
+        return find_role(self, path)
 
-    monkeypatch.setattr(TokenPrincipal, "_role_at", counted)
+    monkeypatch.setattr(TokenPrincipal, "_find_role", counted)
     return calls
 
 
