@@ -69,7 +69,7 @@ KINDS = [
 
 
 def facts_of(kind: type[RegistryError]) -> dict[str, object]:
-    """Give a sample for each argument of an error, by name."""
+    """Return a sample for each argument of an error, by name."""
     hints = get_type_hints(kind.__init__)
     hints.pop("return", None)
     return {name: SAMPLES[hint] for name, hint in hints.items()}

@@ -504,7 +504,7 @@ class CountingBlobs(FileBlobs):
             def close(inner) -> None:  # noqa: N805
                 stream.close()
 
-        return cast(BinaryIO, Stream())  # it is read forward and closed, as the contract says
+        return cast(BinaryIO, Stream())  # it is read forward and closed, by the contract
 
 
 @pytest.fixture
