@@ -86,7 +86,6 @@ class _List:
         self._values: dict[str, Any] = {}
         if len(selection.ids) == 1:
             [self._values["project_id"]] = selection.ids
-        selection.register(connection)
 
     def page(self) -> tuple[list[Package], int | None]:
         filter_ = self._filter()
@@ -152,7 +151,7 @@ class _List:
         index = of_project if len(self._selection.ids) == 1 and not self._selection.is_everything else of_all
         return self._packages(
             f"SELECT p.id FROM packages p INDEXED BY {index} WHERE {condition} AND "
-            f"{self._selection.condition('p.project_id')} ORDER BY {order.format('p', 'p')}"
+            f"{self._wanted('p.project_id')} ORDER BY {order.format('p', 'p')}"
         )
 
     def _by_path(self) -> list[Package]:
@@ -234,7 +233,7 @@ class _List:
             values["ids"] = self._selection.ids_as_json
             source = "json_each(:ids) j CROSS JOIN packages p ON p.project_id = j.value WHERE true"
         else:
-            source = f"{filter_.source} AND {self._selection.condition('p.project_id')}"
+            source = f"{filter_.source} AND {self._wanted('p.project_id')}"
         rows = self._rows(
             f"SELECT p.id FROM {source} AND {filter_.condition} LIMIT {MAX_TOTAL + 1}", **values
         ).fetchall()
@@ -252,10 +251,15 @@ class _List:
             return self._walk(self._order("{}", descending=self._query.descending), filter_.condition)
         return self._packages(
             "SELECT p.id FROM projects w INDEXED BY projects_by_path CROSS JOIN packages p ON p.project_id = w.id "
-            f"WHERE {self._selection.condition('w.id')} AND {filter_.condition} ORDER BY {self._path_order}"
+            f"WHERE {self._wanted('w.id')} AND {filter_.condition} ORDER BY {self._path_order}"
         )
 
     # Statements
+
+    def _wanted(self, column: str) -> str:
+        """Return a condition on the id of a project, after the function that it uses was defined."""
+        self._selection.register(self._connection)  # 20 µs or more, because SQLite prepares all statements again
+        return self._selection.condition(column)
 
     def _order(self, table: str, *, descending: bool) -> str:
         direction = "DESC" if descending else "ASC"

@@ -10,6 +10,9 @@ It cannot use ``INSERT OR IGNORE`` or ``INSERT OR REPLACE``: SQLite's manual, "C
 clause is specified as part of the statement causing the trigger to fire, then the conflict handling policy of the outer
 statement is used instead."
 
+A program that sets ``PRAGMA recursive_triggers = OFF`` and then replaces a package with ``INSERT OR REPLACE`` deletes a
+row without firing the trigger; SQLite offers no way to notice this.
+
 A search for names reads ``name_search``, an FTS5 table of trigrams. A new name costs FTS5 0.4 ms, because each
 transaction adds a segment that is merged later. So names are added 256 at a time, and a search reads the names after
 ``name_search_end`` as they are.
