@@ -6,19 +6,18 @@ upload, copies a large one three times, and adds a byte to a file if a read ends
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import NamedTuple
 
 from werkzeug.http import parse_options_header
 
 from pypi_registry._http.body import READ_SIZE, Body
+from pypi_registry._http.common_headers import common_boundary, common_names
 from pypi_registry.errors import InvalidRequest
 
 MAX_PARTS = 20_000
 _MAX_BOUNDARY = 200  # characters; RFC 2046 allows 70, and in a form of line breaks each is compared with all of it
 _MAX_HEAD = 64 * 1024  # bytes of the headers of one part, and of all parts together
 _MAX_HEADS = 4 * 1024**2
-_MAX_CACHED_HEAD = 200
 _MAX_BLANKS = 100  # between a boundary and the end of its line
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")  # old tools end lines without \r
@@ -40,7 +39,7 @@ def parts(body: Body, content_type: str) -> Iterator[Part]:
 
     :raises InvalidRequest: if the body is no form, or ends too early.
     """
-    boundary = _boundary(content_type)
+    boundary = common_boundary(content_type) or _boundary(content_type)
     if not boundary:
         raise InvalidRequest(["the body must be multipart/form-data, with a boundary"])
     if len(boundary) > _MAX_BOUNDARY:
@@ -60,7 +59,7 @@ def parts(body: Body, content_type: str) -> Iterator[Part]:
         if heads > _MAX_HEADS:
             raise InvalidRequest([f"the parts of the form have more than {_MAX_HEADS} bytes of headers"])
         chunks = form.content()
-        name, filename = _cached_names(head) if len(head) <= _MAX_CACHED_HEAD else _names(head)
+        name, filename = common_names(head) or _names(head)
         yield Part(name, filename, chunks)
         for _ in chunks:
             pass  # what the caller has not read comes before the next part
@@ -174,10 +173,6 @@ def _names(head: bytes) -> tuple[str, str | None]:
         _, options = parse_options_header(value.strip())
         return options.get("name", ""), options.get("filename")
     raise InvalidRequest(["the form cannot be read: a part has no Content-Disposition"])
-
-
-# Most clients send the same headers with every upload, and to parse them takes as long as all the rest of the form.
-_cached_names = lru_cache(maxsize=128)(_names)
 
 
 def content_type(environ: Mapping[str, object]) -> str:
