@@ -1,7 +1,7 @@
 """The application: collaborators in, one request out."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from pypi_registry._api.call import Call, Services
@@ -19,7 +19,7 @@ from pypi_registry.auth import Auth
 from pypi_registry.directory import Directory
 from pypi_registry.distributions import Verify, verify
 from pypi_registry.errors import RegistryError
-from pypi_registry.events import OnEvent
+from pypi_registry.events import Event
 from pypi_registry.forwarding import ForwardTo
 from pypi_registry.storage import Blobs, Catalogue, ProjectPaths
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
@@ -67,7 +67,7 @@ class Registry:
         max_file_size: int = MAX_FILE_SIZE,
         verify: Verify | None = verify,
         fallback: "WSGIApplication | None" = None,
-        on_event: OnEvent | None = None,
+        on_event: Callable[[Event], object] | None = None,
     ) -> None:
         if auth is None and (directory is not None or catalogue is not None or blobs is not None):
             raise TypeError(

@@ -1,21 +1,19 @@
 """What can go wrong, as one shallow tree::
 
     RegistryError
-    ├── InvalidName                 (a ValueError) not the name of a Python project
-    ├── InvalidVersion              (a ValueError) not a version by GitLab's rule
-    ├── InvalidRequest              names every problem of a request
-    │   └── InvalidUpload           names every problem of an upload
-    │       └── FileTaken           the project has a file with this name
-    ├── FileTooLarge                the file has as many bytes as the limit, or more
-    ├── UploadsRefused              the project status of the name is archived or quarantined
-    ├── RegistrationNotSupported    names are not registered before an upload
-    ├── NotAuthenticated            the request has no valid credentials and needs them
-    ├── InvalidToken                the token is expired, revoked or wrong
-    ├── InsufficientScope           the scopes of the token exclude the request
-    ├── Forbidden                   the principal may not do this
-    ├── NotFound                    there is no such thing, or the principal must not learn of it
-    ├── StorageUnavailable          a store cannot answer now
-    └── StorageFull                 a store has no room
+    ├── InvalidName           (a ValueError) not the name of a Python project
+    ├── InvalidVersion        (a ValueError) not a version by GitLab's rule
+    ├── InvalidRequest        names every problem of a request
+    │   └── InvalidUpload     names every problem of an upload
+    │       └── FileTaken     the project has a file with this name
+    ├── FileTooLarge          the file has as many bytes as the limit, or more
+    ├── UploadsRefused        the project status of the name is archived or quarantined
+    ├── InvalidToken          the token is expired, revoked or wrong
+    ├── InsufficientScope     the scopes of the token exclude the request
+    ├── Forbidden             the principal may not do this
+    ├── NotFound              there is no such thing, or the principal must not learn of it
+    ├── StorageUnavailable    a store cannot answer now
+    └── StorageFull           a store has no room
 
 Each error carries facts as attributes and passes them to ``Exception`` unchanged, so that it can be pickled. ``str()``
 returns a plain sentence. The HTTP status and GitLab's wording are added where errors become responses. No error holds a
@@ -118,20 +116,6 @@ class UploadsRefused(RegistryError):
 
     def __str__(self) -> str:
         return f"{self.name} is {self.status} and accepts no uploads"
-
-
-class RegistrationNotSupported(RegistryError):
-    """Names are not registered before an upload, as old tools do by ``:action=submit``."""
-
-    def __str__(self) -> str:
-        return "a name need not be registered, upload a file instead"
-
-
-class NotAuthenticated(RegistryError):
-    """The request has no valid credentials, and needs them."""
-
-    def __str__(self) -> str:
-        return "authentication is required"
 
 
 class InvalidToken(RegistryError):

@@ -5,7 +5,7 @@ sent. If the function raises, the error is logged and the change stands. If the 
 call, the event is lost: what must not be lost is read from the catalogue.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -87,5 +87,3 @@ class StatusChanged(_Event):
 
 
 Event: TypeAlias = Published | FileDeleted | PackageDeleted | Yanked | Unyanked | StatusChanged
-
-OnEvent: TypeAlias = Callable[[Event], object]

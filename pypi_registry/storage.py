@@ -7,10 +7,11 @@ other processes may use the same data.
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, Protocol, TypeAlias, runtime_checkable
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from packaging.utils import NormalizedName
 
+from pypi_registry._records import Record
 from pypi_registry.model import (
     Deletion,
     FileWithStatus,
@@ -19,7 +20,6 @@ from pypi_registry.model import (
     Package,
     PackageDetails,
     PackageFile,
-    PackageMetadata,
     PackageQuery,
     Project,
     Projects,
@@ -153,56 +153,15 @@ class ProjectPaths(Protocol):
 # Copies and checks of whole stores
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectRecord:
-    """A project that ever published."""
-
-    id: int
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class PackageRecord:
-    """A package with its metadata."""
-
-    package: Package
-    metadata: PackageMetadata
-
-
-@dataclass(frozen=True, slots=True)
-class FileRecord:
-    """A file with its core metadata."""
-
-    file: PackageFile
-    core_metadata: bytes | None
-    identity: str | None = None
-    """One canonical spelling for all file names of one release; unique within a project. None if it is not known."""
-
-
-@dataclass(frozen=True, slots=True)
-class StatusRecord:
-    """The project status of a name in a project."""
-
-    project_id: int
-    name: NormalizedName
-    status: NameStatus
-
-
-@dataclass(frozen=True, slots=True)
-class PublicationRecord:
-    """A name that was published in a project, under a root group."""
-
-    name: NormalizedName
-    root: str
-    project_id: int
-
-
-Record: TypeAlias = ProjectRecord | PackageRecord | FileRecord | StatusRecord | PublicationRecord
-
-
 @runtime_checkable
 class Enumerable(Protocol):
-    """A catalogue of which everything can be read and written as records, to check, copy and export it."""
+    """A catalogue of which everything can be read and written as records, to check, copy and export it.
+
+    The registry does not use it. The classes of records are private: pass a record to `restore` of another catalogue.
+
+    >>> for record in source.records():
+    ...     target.restore(record)
+    """
 
     def records(self) -> Iterator[Record]:
         """Yield every record, of one moment: a package before its files, a project before its packages."""

@@ -19,8 +19,10 @@ from pypi_registry._http.errors import (
     LengthRequired,
     MethodNotAllowed,
     NoSuchRoute,
+    NotAuthenticated,
     PreconditionFailed,
 )
+from pypi_registry._publishing.form import RegistrationNotSupported
 from pypi_registry.accounts import InvalidConfig
 from pypi_registry.errors import (
     FileTaken,
@@ -32,9 +34,7 @@ from pypi_registry.errors import (
     InvalidToken,
     InvalidUpload,
     InvalidVersion,
-    NotAuthenticated,
     NotFound,
-    RegistrationNotSupported,
     RegistryError,
     StorageFull,
     StorageUnavailable,

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from enum import Enum
 
+from pypi_registry._http.errors import NotAuthenticated
 from pypi_registry.auth import Ability, Principal, Subject
-from pypi_registry.errors import Forbidden, NotAuthenticated, NotFound, RegistryError
+from pypi_registry.errors import Forbidden, NotFound, RegistryError
 from pypi_registry.model import Group, Namespace, PackageName, Projects, Visibility
 
 

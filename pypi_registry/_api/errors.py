@@ -8,9 +8,11 @@ from pypi_registry._http.errors import (
     LengthRequired,
     MethodNotAllowed,
     NoSuchRoute,
+    NotAuthenticated,
     PreconditionFailed,
 )
 from pypi_registry._http.response import VARY, Response, json_response, status_line
+from pypi_registry._publishing.form import RegistrationNotSupported
 from pypi_registry.errors import (
     FileTooLarge,
     Forbidden,
@@ -19,9 +21,7 @@ from pypi_registry.errors import (
     InvalidRequest,
     InvalidToken,
     InvalidVersion,
-    NotAuthenticated,
     NotFound,
-    RegistrationNotSupported,
     RegistryError,
     StorageFull,
     StorageUnavailable,

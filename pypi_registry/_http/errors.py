@@ -5,6 +5,13 @@ from collections.abc import Sequence
 from pypi_registry.errors import NotFound, RegistryError
 
 
+class NotAuthenticated(RegistryError):
+    """The request has no valid credentials, and needs them."""
+
+    def __str__(self) -> str:
+        return "authentication is required"
+
+
 class InvalidParameter(RegistryError):
     """A parameter of the path or of the query has a value that is not allowed."""
 

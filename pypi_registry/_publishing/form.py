@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 from pypi_registry._excerpt import excerpt
 from pypi_registry._publishing.incoming import incoming_file
 from pypi_registry.distributions import Report, Verify, read_metadata
-from pypi_registry.errors import FileTooLarge, InvalidUpload, RegistrationNotSupported
+from pypi_registry.errors import FileTooLarge, InvalidUpload, RegistryError
 
 MAX_FIELD = 20 * 1000**2
 """Bytes of one text field at most."""
@@ -33,6 +33,13 @@ TEXT_LIMITS: Mapping[str, int] = {
     "description_content_type": 128,
 }
 """Characters of a text field: GitLab shortens longer texts (app/models/packages/pypi/metadatum.rb)."""
+
+
+class RegistrationNotSupported(RegistryError):
+    """Names are not registered before an upload, as old tools do by ``:action=submit``."""
+
+    def __str__(self) -> str:
+        return "a name need not be registered, upload a file instead"
 
 
 class _Hash(Protocol):

@@ -6,7 +6,7 @@ worst bytes that nothing lists, and never a listed file without its bytes.
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO
@@ -18,7 +18,6 @@ from pypi_registry.events import (
     Actor,
     Event,
     FileDeleted,
-    OnEvent,
     PackageDeleted,
     Published,
     StatusChanged,
@@ -37,7 +36,7 @@ class Stores:
 
     catalogue: Catalogue
     blobs: Blobs
-    on_event: OnEvent | None = None
+    on_event: Callable[[Event], object] | None = None
 
     def notify(self, event: Event) -> None:
         """Call `on_event`. The change is committed already, so an error is logged and changes nothing."""

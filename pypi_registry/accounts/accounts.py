@@ -1,7 +1,7 @@
 """`Accounts`: a directory, an auth and forwarding rules, from one immutable configuration."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
@@ -20,7 +20,7 @@ from pypi_registry.auth import AuthScheme, Credentials, Principal
 from pypi_registry.directory import Ref
 from pypi_registry.distributions import Verify
 from pypi_registry.errors import InsufficientScope, InvalidToken
-from pypi_registry.events import OnEvent
+from pypi_registry.events import Event
 from pypi_registry.forwarding import Forward, ForwardTo
 from pypi_registry.model import Group, Namespace, Project, Projects
 from pypi_registry.storage import Blobs, Catalogue
@@ -36,7 +36,7 @@ class RegistryOptions(TypedDict, total=False):
     max_file_size: int
     verify: Verify | None
     fallback: "WSGIApplication | None"
-    on_event: OnEvent | None
+    on_event: Callable[[Event], object] | None
 
 
 class Accounts:

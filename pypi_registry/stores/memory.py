@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Self
 from packaging.utils import NormalizedName, canonicalize_version
 
 from pypi_registry._paths import root_of
+from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
 from pypi_registry.errors import FileTaken, StorageUnavailable, UploadsRefused
 from pypi_registry.model import (
     Deletion,
@@ -28,16 +29,7 @@ from pypi_registry.model import (
     Projects,
     Upload,
 )
-from pypi_registry.storage import (
-    MAX_PUBLICATIONS,
-    MAX_TOTAL,
-    FileRecord,
-    PackageRecord,
-    ProjectRecord,
-    PublicationRecord,
-    Record,
-    StatusRecord,
-)
+from pypi_registry.storage import MAX_PUBLICATIONS, MAX_TOTAL
 from pypi_registry.stores._search import name_matches
 
 
@@ -371,10 +363,13 @@ def _matches(package: Package, query: PackageQuery) -> bool:
 
 
 class MemoryBlobs:
-    """Stores bytes in a dictionary. Implements `Blobs` and `EnumerableBlobs`."""
+    """Stores bytes in a dictionary. Implements `Blobs`, `CreatesFiles` and `EnumerableBlobs`."""
 
     def __init__(self) -> None:
         self._blobs: dict[str, tuple[bytes, datetime]] = {}
+
+    def new_file(self) -> BinaryIO:
+        return io.BytesIO()
 
     def put(self, key: str, file: BinaryIO, *, size: int, sha256: str, filename: str) -> None:
         file.seek(0)

@@ -6,8 +6,9 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from pypi_registry._api.access import Challenge, readable_projects, refusal, require
+from pypi_registry._http.errors import NotAuthenticated
 from pypi_registry.auth import Ability, Subject
-from pypi_registry.errors import Forbidden, NotAuthenticated, NotFound, RegistryError
+from pypi_registry.errors import Forbidden, NotFound, RegistryError
 from pypi_registry.model import Group, PackageName, Project, Projects
 
 PROJECT, GROUP = Project(1, "acme/tools"), Group(2, "acme")

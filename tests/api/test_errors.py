@@ -12,9 +12,11 @@ from pypi_registry._http.errors import (
     LengthRequired,
     MethodNotAllowed,
     NoSuchRoute,
+    NotAuthenticated,
     PreconditionFailed,
 )
 from pypi_registry._http.response import VARY
+from pypi_registry._publishing.form import RegistrationNotSupported
 from pypi_registry.errors import (
     FileTaken,
     FileTooLarge,
@@ -25,9 +27,7 @@ from pypi_registry.errors import (
     InvalidToken,
     InvalidUpload,
     InvalidVersion,
-    NotAuthenticated,
     NotFound,
-    RegistrationNotSupported,
     RegistryError,
     StorageFull,
     StorageUnavailable,

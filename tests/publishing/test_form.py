@@ -10,9 +10,9 @@ from typing import BinaryIO
 import pytest
 
 from pypi_registry._http.multipart import Part
-from pypi_registry._publishing.form import MAX_FIELD, MAX_FIELDS, UploadForm, read_form
+from pypi_registry._publishing.form import MAX_FIELD, MAX_FIELDS, RegistrationNotSupported, UploadForm, read_form
 from pypi_registry.distributions import Report, Verify, verify
-from pypi_registry.errors import FileTooLarge, Forbidden, InvalidUpload, RegistrationNotSupported
+from pypi_registry.errors import FileTooLarge, Forbidden, InvalidUpload
 from pypi_registry.testing.archives import distribution
 from tests.distributions.measuring import Counted, peak
 from tests.publishing.forms import DATA, MEGABYTE, digests_of, file, form, pieces, text, wheel_form

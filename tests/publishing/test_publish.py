@@ -18,7 +18,6 @@ from pypi_registry.events import (
     Actor,
     Event,
     FileDeleted,
-    OnEvent,
     PackageDeleted,
     Published,
     StatusChanged,
@@ -65,7 +64,7 @@ class Journaled:
 class RecordedStores:
     """Stores whose calls and events are recorded in one journal."""
 
-    def __init__(self, on_event: OnEvent | None = None) -> None:
+    def __init__(self, on_event: Callable[[Event], object] | None = None) -> None:
         self.journal: list[tuple[str, tuple[Any, ...]]] = []
         self.memory, self.bytes = MemoryCatalogue(), MemoryBlobs()
         self.catalogue, self.blobs = Journaled(self.memory, self.journal), Journaled(self.bytes, self.journal)

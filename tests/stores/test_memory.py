@@ -9,6 +9,7 @@ from io import BytesIO
 import pytest
 from packaging.utils import canonicalize_name
 
+from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
 from pypi_registry.errors import StorageUnavailable
 from pypi_registry.model import (
     Digests,
@@ -28,13 +29,7 @@ from pypi_registry.storage import (
     Catalogue,
     Enumerable,
     EnumerableBlobs,
-    FileRecord,
-    PackageRecord,
     ProjectPaths,
-    ProjectRecord,
-    PublicationRecord,
-    Record,
-    StatusRecord,
 )
 from pypi_registry.stores._search import name_matches
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue

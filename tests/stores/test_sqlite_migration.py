@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
+from pypi_registry._records import FileRecord
 from pypi_registry.errors import FileTaken, UploadsRefused
 from pypi_registry.model import (
     Digests,
@@ -25,7 +26,6 @@ from pypi_registry.model import (
     Status,
     Upload,
 )
-from pypi_registry.storage import FileRecord
 from pypi_registry.stores.sqlite import SQLiteCatalogue, UnknownSchema
 from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from packaging.utils import NormalizedName, canonicalize_version
 
+from pypi_registry._records import Record
 from pypi_registry.errors import FileTaken, UploadsRefused
 from pypi_registry.model import (
     Deletion,
@@ -29,7 +30,7 @@ from pypi_registry.model import (
     Status,
     Upload,
 )
-from pypi_registry.storage import MAX_PUBLICATIONS, Record
+from pypi_registry.storage import MAX_PUBLICATIONS
 from pypi_registry.stores.sqlite import lists, records
 from pypi_registry.stores.sqlite.frequent import FrequentQueries
 from pypi_registry.stores.sqlite.pool import ConnectionPool

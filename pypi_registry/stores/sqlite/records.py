@@ -8,15 +8,8 @@ from typing import Any
 from packaging.utils import canonicalize_version
 
 from pypi_registry._paths import root_of
+from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
 from pypi_registry.model import PackageFile
-from pypi_registry.storage import (
-    FileRecord,
-    PackageRecord,
-    ProjectRecord,
-    PublicationRecord,
-    Record,
-    StatusRecord,
-)
 from pypi_registry.stores.sqlite.rows import (
     FILE,
     PACKAGE,

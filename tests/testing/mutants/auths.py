@@ -6,9 +6,10 @@ from dataclasses import replace
 from io import BytesIO
 from typing import Any, TypeAlias, cast
 
+from pypi_registry._http.errors import NotAuthenticated
 from pypi_registry.auth import Ability, AuthScheme, Credentials, Principal, Subject
 from pypi_registry.directory import Ref
-from pypi_registry.errors import InsufficientScope, InvalidToken, NotAuthenticated
+from pypi_registry.errors import InsufficientScope, InvalidToken
 from pypi_registry.model import PackageName, Project, Projects
 from tests.testing.known import PRIVATE, PROJECTS, PUBLIC
 from tests.testing.mutants.racing import Meeting

@@ -13,6 +13,7 @@ from typing import Any, Self, TypeAlias
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
+from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
 from pypi_registry.errors import FileTaken, StorageUnavailable, UploadsRefused
 from pypi_registry.model import (
     Deletion,
@@ -30,15 +31,7 @@ from pypi_registry.model import (
     Status,
     Upload,
 )
-from pypi_registry.storage import (
-    MAX_TOTAL,
-    FileRecord,
-    PackageRecord,
-    ProjectRecord,
-    PublicationRecord,
-    Record,
-    StatusRecord,
-)
+from pypi_registry.storage import MAX_TOTAL
 from pypi_registry.stores.memory import MemoryCatalogue
 from pypi_registry.testing.contracts.catalogue.samples import DEMO, EVERYWHERE, LIBS, OTHER, TOOLS, files_of, find
 from tests.testing.mutants.racing import Count, Meeting

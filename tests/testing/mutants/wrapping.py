@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Protocol, Self
 
 from packaging.utils import NormalizedName
 
+from pypi_registry._records import Record
 from pypi_registry.auth import Ability, Auth, Principal, ReadsMany, Subject
 from pypi_registry.directory import Directory, Ref
 from pypi_registry.model import (
@@ -25,16 +26,7 @@ from pypi_registry.model import (
     Projects,
     Upload,
 )
-from pypi_registry.storage import (
-    Blobs,
-    Catalogue,
-    CreatesFiles,
-    Enumerable,
-    EnumerableBlobs,
-    ProjectPaths,
-    Record,
-    Redirect,
-)
+from pypi_registry.storage import Blobs, Catalogue, CreatesFiles, Enumerable, EnumerableBlobs, ProjectPaths, Redirect
 
 
 class FullCatalogue(Catalogue, ProjectPaths, Enumerable, Protocol): ...

@@ -4,16 +4,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeVar
 
+from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
 from pypi_registry.model import NameStatus, PackageMetadata, Status
-from pypi_registry.storage import (
-    Enumerable,
-    FileRecord,
-    PackageRecord,
-    ProjectRecord,
-    PublicationRecord,
-    Record,
-    StatusRecord,
-)
+from pypi_registry.storage import Enumerable
 from pypi_registry.stores.memory import MemoryCatalogue
 from pypi_registry.testing.contracts.catalogue.samples import (
     DEMO,

@@ -1,0 +1,55 @@
+"""What a catalogue stores, as one record per row: to check, copy and export whole catalogues."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from packaging.utils import NormalizedName
+
+from pypi_registry.model import NameStatus, Package, PackageFile, PackageMetadata
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRecord:
+    """A project that ever published."""
+
+    id: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackageRecord:
+    """A package with its metadata."""
+
+    package: Package
+    metadata: PackageMetadata
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file with its core metadata."""
+
+    file: PackageFile
+    core_metadata: bytes | None
+    identity: str | None = None
+    """One canonical spelling for all file names of one release; unique within a project. None if it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRecord:
+    """The project status of a name in a project."""
+
+    project_id: int
+    name: NormalizedName
+    status: NameStatus
+
+
+@dataclass(frozen=True, slots=True)
+class PublicationRecord:
+    """A name that was published in a project, under a root group."""
+
+    name: NormalizedName
+    root: str
+    project_id: int
+
+
+Record: TypeAlias = ProjectRecord | PackageRecord | FileRecord | StatusRecord | PublicationRecord
