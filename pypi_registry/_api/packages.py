@@ -127,7 +127,8 @@ def delete_package(call: Call) -> Response:
     package = details.package
     _require_named(principal, Ability.DESTROY_PACKAGE, Ability.DESTROY_PACKAGE, project, package)
     _require_unmodified(call, package.created_at)
-    publishing.delete_package(call.services.stores, project, package.id, actor=call.actor(principal))
+    if publishing.delete_package(call.services.stores, project, package.id, actor=call.actor(principal)) is None:
+        raise NotFound("Package")
     return Response("204 No Content", [])
 
 
@@ -211,9 +212,9 @@ def _require_unmodified(call: Call, modified_at: datetime) -> None:
 
 
 def _projects(call: Call, namespace: Namespace, principal: Principal, parameters: Mapping[str, str]) -> Projects:
-    exclude_subgroups = flag(parameters, "exclude_subgroups")
     if isinstance(namespace, Project):
         return Projects([namespace])
+    exclude_subgroups = flag(parameters, "exclude_subgroups")
     readable = readable_projects(principal, call.services.directory.projects_in(namespace))
     if not exclude_subgroups:
         return readable

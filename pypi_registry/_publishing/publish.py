@@ -1,7 +1,7 @@
 """What changes a registry: publishing, deleting, yanking, and the status of a name; each with its event.
 
-The order of writes: bytes (flushed to the disk), then row. The order of deletes: row, then bytes. So a crash leaves at
-worst bytes that nothing lists, and never a listed file without its bytes.
+The order of writes: bytes (flushed to the disk), then row. The order of deletes: row, then bytes. So a crash, or an
+error while bytes are deleted, leaves at worst bytes that nothing lists, and never a listed file without its bytes.
 """
 
 import logging
@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from packaging.utils import NormalizedName
 
+from pypi_registry._excerpt import excerpt
 from pypi_registry.errors import RegistryError
 from pypi_registry.events import (
     Actor,
@@ -95,8 +96,12 @@ def delete_package(stores: Stores, project: Project, package_id: int, *, actor: 
 
 
 def _delete_bytes(stores: Stores, files: Sequence[PackageFile]) -> None:
+    """Delete the bytes of files whose rows are deleted. The change is committed, so an error is logged only."""
     for file in files:
-        stores.blobs.delete(file.blob_key)
+        try:
+            stores.blobs.delete(file.blob_key)
+        except (RegistryError, OSError):
+            _log.exception("the bytes of %s were not deleted (key %s)", excerpt(file.filename), file.blob_key)
 
 
 def yank(stores: Stores, project: Project, package_id: int, reason: str | None, *, actor: Actor) -> Package | None:

@@ -1388,15 +1388,19 @@ class Racing(MemoryCatalogue):
     """Deletes a package or a file just before the request does."""
 
     def yank(self, project: Project, package_id: int, reason: str | None, by: str) -> Package | None:
-        self.delete_package(project, package_id, by)
+        super().delete_package(project, package_id, by)
         return super().yank(project, package_id, reason, by)
+
+    def delete_package(self, project: Project, package_id: int, by: str) -> Deletion | None:
+        super().delete_package(project, package_id, by)
+        return super().delete_package(project, package_id, by)
 
     def delete_file(self, project: Project, file_id: int, by: str) -> Deletion | None:
         super().delete_file(project, file_id, by)
         return super().delete_file(project, file_id, by)
 
 
-@pytest.mark.parametrize("act", ["yank", "delete a file"])
+@pytest.mark.parametrize("act", ["yank", "delete a package", "delete a file"])
 def test_what_somebody_else_deleted_meanwhile_is_404(client_of: ClientOf, act: str) -> None:
     site, wanted = Site(client_of, catalogue=Racing()), ACTS[act]
     assert_refused(site.ask(wanted.method, wanted.path(site.put()), "owner", 404, data=wanted.data))

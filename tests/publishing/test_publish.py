@@ -48,6 +48,7 @@ class Journaled:
         self._store = store
         self._journal = journal
         self.failing: dict[str, BaseException] = {}
+        self.failing_once: dict[str, BaseException] = {}
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
@@ -56,6 +57,8 @@ class Journaled:
             self._journal.append((name, args))
             if name in self.failing:
                 raise self.failing[name]
+            if name in self.failing_once:
+                raise self.failing_once.pop(name)
             return method(*args, **options)
 
         return call
@@ -249,13 +252,49 @@ def test_the_bytes_stay_if_the_row_was_not_deleted(
     assert registry.events == []
 
 
-def test_bytes_that_cannot_be_deleted_are_listed_no_more_and_the_event_is_sent(registry: RecordedStores) -> None:
+UNDELETABLE = [StorageUnavailable("the disk is busy"), PermissionError("the disk is read-only")]
+
+
+@pytest.mark.parametrize("error", UNDELETABLE, ids=repr)
+def test_a_file_whose_bytes_cannot_be_deleted_is_deleted_and_the_error_is_logged(
+    registry: RecordedStores, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
     first, second = registry.filled()
-    registry.blobs.failing["delete"] = StorageUnavailable("busy")
-    with pytest.raises(StorageUnavailable):
-        delete_file(registry.stores, PROJECT, first.id, actor=BOB)
+    registry.blobs.failing["delete"] = error
+    deletion = delete_file(registry.stores, PROJECT, first.id, actor=BOB)
+    assert deletion is not None
+    assert deletion.files == [first]
     assert registry.files == [second]
     assert [type(event) for event in registry.events] == [FileDeleted]
+    [record] = caplog.records
+    assert (record.name, record.levelno) == ("pypi_registry", logging.ERROR)
+    assert first.blob_key in record.getMessage()
+    assert first.filename in record.getMessage()
+    assert str(error) in caplog.text
+
+
+@pytest.mark.parametrize("error", UNDELETABLE, ids=repr)
+def test_the_bytes_of_the_next_file_are_deleted_if_those_of_one_cannot_be(
+    registry: RecordedStores, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    files = registry.filled()
+    registry.blobs.failing_once["delete"] = error
+    deletion = delete_package(registry.stores, PROJECT, files[0].package.id, actor=BOB)
+    assert deletion is not None
+    first, second = deletion.files
+    assert registry.steps == ["delete_package", "PackageDeleted", "delete", "delete"]
+    assert [args for step, args in registry.journal if step == "delete"] == [(first.blob_key,), (second.blob_key,)]
+    assert registry.bytes.open(first.blob_key, size=first.size) is not None
+    assert registry.bytes.open(second.blob_key, size=second.size) is None
+    assert first.blob_key in caplog.text
+    assert second.blob_key not in caplog.text
+
+
+def test_a_defect_of_a_store_of_bytes_is_raised(registry: RecordedStores) -> None:
+    first, _ = registry.filled()
+    registry.blobs.failing["delete"] = TypeError("?")
+    with pytest.raises(TypeError):
+        delete_file(registry.stores, PROJECT, first.id, actor=BOB)
 
 
 # Events
