@@ -222,7 +222,10 @@ class Blobs(Protocol):
         """
 
     def delete(self, key: str) -> None:
-        """Delete the bytes; harmless if there are none."""
+        """Delete the bytes; harmless if there are none.
+
+        For a deleted file, whose row is deleted already, the registry logs an error of this method and continues.
+        """
 
 
 @runtime_checkable

@@ -22,14 +22,13 @@ PUBLIC = {
     "pypi_registry.directory": "Directory Ref",
     "pypi_registry.distributions": "CoreMetadata Report Verify read_metadata verify",
     "pypi_registry.errors": "FileTaken FileTooLarge Forbidden InsufficientScope InvalidName InvalidRequest "
-    "InvalidToken InvalidUpload InvalidVersion NotAuthenticated NotFound RegistrationNotSupported RegistryError "
-    "StorageFull StorageUnavailable UploadsRefused",
-    "pypi_registry.events": "Actor Event FileDeleted OnEvent PackageDeleted Published StatusChanged Unyanked Yanked",
+    "InvalidToken InvalidUpload InvalidVersion NotFound RegistryError StorageFull StorageUnavailable UploadsRefused",
+    "pypi_registry.events": "Actor Event FileDeleted PackageDeleted Published StatusChanged Unyanked Yanked",
     "pypi_registry.forwarding": "Forward ForwardTo PYPI",
     "pypi_registry.model": "Deletion Digests FileWithStatus Group Listing NameStatus Namespace Package PackageDetails "
     "PackageFile PackageMetadata PackageName PackageQuery Project Projects Status Upload Visibility",
-    "pypi_registry.storage": "Blobs Catalogue CreatesFiles Enumerable EnumerableBlobs FileRecord MAX_PUBLICATIONS "
-    "MAX_TOTAL PackageRecord ProjectPaths ProjectRecord PublicationRecord Record Redirect StatusRecord",
+    "pypi_registry.storage": "Blobs Catalogue CreatesFiles Enumerable EnumerableBlobs MAX_PUBLICATIONS "
+    "MAX_TOTAL ProjectPaths Redirect",
     "pypi_registry.stores.files": "FileBlobs",
     "pypi_registry.stores.memory": "MemoryBlobs MemoryCatalogue",
     "pypi_registry.stores.sqlite": "SQLiteCatalogue UnknownSchema",
@@ -38,7 +37,7 @@ PUBLIC = {
     "make_sdist make_wheel with_credentials",
     "pypi_registry.testing.contracts": "AuthContract BlobsContract Caller CatalogueContract DirectoryContract "
     "KnownAuth KnownDirectory UNKNOWN_TOKENS",
-    "pypi_registry.testing.faults": "Delay Disconnect Exchange ExpiredToken Fault GetResponse Hang HtmlOnly "
+    "pypi_registry.testing.faults": "Delay Disconnect Exchange ExpiredToken Fault Hang HtmlOnly "
     "MissingMetadata NoUploadTime PageFault RedirectLoop Response SlowBody StalePage Status Truncate WrongContentType "
     "WrongHash WrongMetadata",
     "pypi_registry.testing.fixtures": "fake_registry fake_registry_configuration fake_registry_session",

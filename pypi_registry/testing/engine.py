@@ -1,10 +1,10 @@
 """The state of a fake registry between two calls of `clear`: a real registry, and the fault rules in front of it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Event, Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
@@ -17,7 +17,7 @@ from pypi_registry._open_access import OpenDirectory
 from pypi_registry._publishing.publish import Stores
 from pypi_registry.distributions import Verify
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
-from pypi_registry.testing.faults import Exchange, GetResponse
+from pypi_registry.testing.faults import Exchange
 from pypi_registry.testing.requests import RecordedRequest, read_request
 from pypi_registry.testing.rules import FaultRule
 from pypi_registry.testing.server import CLIENT_TIMEOUT, ClientTimeout, ConnectionDropped
@@ -25,6 +25,8 @@ from pypi_registry.testing.tokens import Tokens
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_GetResponse: TypeAlias = Callable[["WSGIEnvironment"], Response]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Engine:
         self.requests[request.number - 1] = replace(request, status=int(response.status[:3]))
         return response.send(environ, start_response)
 
-    def _registry_over(self, catalogue: MemoryCatalogue) -> GetResponse:
+    def _registry_over(self, catalogue: MemoryCatalogue) -> _GetResponse:
         """Create a registry that shows the packages of a catalogue."""
         registry = Registry(
             directory=OpenDirectory(catalogue),
@@ -96,7 +98,7 @@ class Engine:
             self.requests.append(request)
             return request
 
-    def _apply(self, rule: FaultRule, request: RecordedRequest, get_response: GetResponse) -> GetResponse:
+    def _apply(self, rule: FaultRule, request: RecordedRequest, get_response: _GetResponse) -> _GetResponse:
         return lambda environ: rule.respond(
             Exchange(request, environ, get_response, lambda seconds: self._pause(environ, seconds))
         )
@@ -109,7 +111,7 @@ class Engine:
             raise ConnectionDropped("the fake registry was stopped or cleared")
 
 
-def _get_response_from(application: "WSGIApplication") -> GetResponse:
+def _get_response_from(application: "WSGIApplication") -> _GetResponse:
     def get_response(environ: "WSGIEnvironment") -> Response:
         started: list[tuple[str, list[tuple[str, str]]]] = []
 

@@ -24,8 +24,7 @@ from pypi_registry.testing.server import ConnectionDropped
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-GetResponse: TypeAlias = Callable[["WSGIEnvironment"], Response]
-"""Returns the response to a request."""
+_GetResponse: TypeAlias = Callable[["WSGIEnvironment"], Response]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class Exchange:
 
     request: RecordedRequest
     environ: "WSGIEnvironment"
-    get_response: GetResponse
+    get_response: _GetResponse
     """Returns the response that the client would receive without this fault."""
     pause: Callable[[float | None], None]
     """Waits for a number of seconds, or without end if it is None.
@@ -49,7 +48,7 @@ class Fault:
     kinds: ClassVar[tuple[Kind, ...]] = ()
     """The kinds of request that the fault affects; empty for all. Other requests do not count as having met it."""
 
-    def injected(self, snapshot: Callable[[], GetResponse]) -> "Fault":
+    def injected(self, snapshot: Callable[[], _GetResponse]) -> "Fault":
         """Return the fault that requests meet, when it is injected; by default this one.
 
         :param snapshot: returns a function that always responds as the registry does at the time of the call.
@@ -303,13 +302,13 @@ class StalePage(Fault):
 
     kinds: ClassVar[tuple[Kind, ...]] = _PAGES
 
-    def injected(self, snapshot: Callable[[], GetResponse]) -> Fault:
+    def injected(self, snapshot: Callable[[], _GetResponse]) -> Fault:
         return _Snapshot(snapshot())
 
 
 @dataclass(frozen=True)
 class _Snapshot(StalePage):
-    get_response: GetResponse
+    get_response: _GetResponse
 
     def respond(self, exchange: Exchange) -> Response:
         return self.get_response(exchange.environ)

@@ -1,5 +1,6 @@
 """`pypi_registry.accounts` as an application uses it. Type checkers read this file; nothing runs it."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_type
@@ -22,7 +23,7 @@ from pypi_registry.accounts import (
 from pypi_registry.auth import Auth, AuthScheme, Credentials, Principal
 from pypi_registry.directory import Directory
 from pypi_registry.distributions import verify
-from pypi_registry.events import OnEvent
+from pypi_registry.events import Event
 from pypi_registry.forwarding import Forward
 from pypi_registry.model import Group, Project, Projects, Visibility
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
@@ -68,7 +69,7 @@ def from_a_file(path: Path) -> Registry:
     return accounts.registry(catalogue=MemoryCatalogue(), blobs=MemoryBlobs())
 
 
-def with_options(accounts: Accounts, event: OnEvent, application: "WSGIApplication") -> Registry:
+def with_options(accounts: Accounts, on_event: Callable[[Event], object], application: "WSGIApplication") -> Registry:
     stores = MemoryCatalogue(), MemoryBlobs()
     accounts.registry(catalogue=stores[0], blobs=stores[1], forward_to=None, verify=None, fallback=None, on_event=None)
     accounts.registry(catalogue=stores[0], blobs=stores[1], forward_to="https://mirror.example/simple/")
@@ -80,7 +81,7 @@ def with_options(accounts: Accounts, event: OnEvent, application: "WSGIApplicati
         max_file_size=1000,
         verify=verify,
         fallback=application,
-        on_event=event,
+        on_event=on_event,
     )
 
 

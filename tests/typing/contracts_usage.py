@@ -40,15 +40,10 @@ from pypi_registry.storage import (
     CreatesFiles,
     Enumerable,
     EnumerableBlobs,
-    FileRecord,
-    PackageRecord,
     ProjectPaths,
-    ProjectRecord,
-    PublicationRecord,
-    Record,
     Redirect,
-    StatusRecord,
 )
+from pypi_registry.stores.memory import MemoryCatalogue
 
 # A directory
 
@@ -190,19 +185,10 @@ class OurCatalogue:
     def project_paths(self, ids: Sequence[int] | None = None) -> Sequence[tuple[int, str]]:
         return [(1, "acme/tools")]
 
-    def records(self) -> Iterator[Record]:
-        yield ProjectRecord(1, "acme/tools")
-        yield PublicationRecord(NormalizedName("demo"), "acme", 1)
-        yield StatusRecord(1, NormalizedName("demo"), NameStatus())
 
-    def restore(self, record: Record) -> None:
-        match record:
-            case PackageRecord(package, metadata):
-                assert_type((package, metadata), tuple[Package, PackageMetadata])
-            case FileRecord(file, core_metadata, identity):
-                assert_type((file, core_metadata, identity), tuple[PackageFile, bytes | None, str | None])
-            case _:
-                assert_type(record, ProjectRecord | StatusRecord | PublicationRecord)
+def copy(source: Enumerable, target: Enumerable) -> None:
+    for record in source.records():
+        target.restore(record)
 
 
 def shown(listing: Listing) -> None:
@@ -263,7 +249,7 @@ def ours() -> tuple[Directory, Auth, Catalogue, Blobs]:
 
 
 def optional() -> tuple[ReadsMany, ProjectPaths, Enumerable, CreatesFiles, EnumerableBlobs]:
-    return Visitor(), OurCatalogue(), OurCatalogue(), OurBlobs(), OurBlobs()
+    return Visitor(), OurCatalogue(), MemoryCatalogue(), OurBlobs(), OurBlobs()
 
 
 REVISION: Callable[[Projects, NormalizedName | None], Hashable | None] = OurCatalogue().revision

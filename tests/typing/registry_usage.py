@@ -1,5 +1,6 @@
 """`pypi_registry` and its collaborators, as an application uses them: type checkers read this file, nothing runs it."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, assert_never, assert_type
 
 from packaging.utils import NormalizedName
@@ -19,7 +20,6 @@ from pypi_registry.events import (
     Actor,
     Event,
     FileDeleted,
-    OnEvent,
     PackageDeleted,
     Published,
     StatusChanged,
@@ -93,7 +93,7 @@ def detail(event: Event) -> str:
             assert_never(event)
 
 
-def callbacks(lines: list[Event]) -> list[OnEvent]:
+def callbacks(lines: list[Event]) -> list[Callable[[Event], object]]:
     return [print_line, lines.append]
 
 

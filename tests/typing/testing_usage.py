@@ -138,8 +138,8 @@ class WrongSize(faults.PageFault):
 class Teapot(faults.Fault):
     def respond(self, exchange: faults.Exchange) -> faults.Response:
         exchange.pause(0.1)
-        get_response: faults.GetResponse = exchange.get_response
-        response = get_response(exchange.environ)
+        response = exchange.get_response(exchange.environ)
+        assert_type(response, faults.Response)
         if exchange.request.method == "HEAD":
             raise ConnectionDropped
         return faults.Response("418 I'm a teapot", response.headers, response.body)
