@@ -158,9 +158,6 @@ class Enumerable(Protocol):
     """A catalogue of which everything can be read and written as records, to check, copy and export it.
 
     The registry does not use it. The classes of records are private: pass a record to `restore` of another catalogue.
-
-    >>> for record in source.records():
-    ...     target.restore(record)
     """
 
     def records(self) -> Iterator[Record]:
