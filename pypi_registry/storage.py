@@ -97,8 +97,9 @@ class Catalogue(Protocol):
         groups, but not with projects of other root groups.
 
         A caller that sees a revision also sees the changes that led to it. The values are random, so that a restored
-        database never returns the revision of a newer page. None means that there is nothing to show; a store may
-        also return a value then. The registry calls this for every request for a page, so it must be cheap.
+        database never returns the revision of a newer page. None if there is nothing to show; of a name that a hundred
+        other projects have, a store may return a value instead. The registry calls this for every request for a page,
+        so it must be cheap.
         """
 
     def names(self, projects: Projects) -> Sequence[NormalizedName]:

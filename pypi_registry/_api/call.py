@@ -93,6 +93,14 @@ class Call:
             raise NotFound(what if self.match.route.dialect is Dialect.PACKAGES else "")
         return found
 
+    def reload_project(self) -> Project:
+        """Look the project of the path up again, and return it.
+
+        :raises NotFound: if it no longer exists.
+        """
+        self._namespace = None
+        return self.project()
+
     def project(self) -> Project:
         """Return the project of the path.
 

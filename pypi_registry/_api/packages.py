@@ -6,6 +6,7 @@ nothing else makes it ask for a password.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 from werkzeug.http import parse_date
@@ -218,8 +219,13 @@ def _projects(call: Call, namespace: Namespace, principal: Principal, parameters
     readable = readable_projects(principal, call.services.directory.projects_in(namespace))
     if not exclude_subgroups:
         return readable
-    group = namespace.path.lower()
-    return readable.only(lambda project: project.path.rpartition("/")[0].lower() == group)
+    return _directly_in(readable, namespace.path.lower())
+
+
+@lru_cache(maxsize=16)
+def _directly_in(projects: Projects, group: str) -> Projects:
+    """Return the projects that no subgroup contains. Cached, because a group may have 100,000 projects."""
+    return projects.only(lambda project: project.path.rpartition("/")[0].lower() == group)
 
 
 def _query(parameters: Mapping[str, str], namespace: Namespace) -> PackageQuery | None:

@@ -31,7 +31,7 @@ from pypi_registry.model import FileWithStatus, Namespace, NameStatus, PackageNa
 from pypi_registry.storage import MAX_PUBLICATIONS
 
 SLOW_UPLOAD = 5.0
-"""Seconds after which the caller of an upload is authenticated again: the token may have been revoked meanwhile."""
+"""Seconds after which an upload looks up its project and authenticates its caller again: either may be gone."""
 
 
 def file(call: Call) -> Response:
@@ -138,6 +138,7 @@ def upload(call: Call) -> Response:
             require(principal, Ability.CREATE_PACKAGE, PackageName(project, name))
         checked = check_upload(form)
         if time.monotonic() - started > SLOW_UPLOAD:
+            project = call.reload_project()
             principal = call.authenticate(project)
             require(principal, Ability.CREATE_PACKAGE, project)
             require(principal, Ability.CREATE_PACKAGE, PackageName(project, checked.normalized_name))

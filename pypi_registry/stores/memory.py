@@ -32,6 +32,8 @@ from pypi_registry.model import (
 from pypi_registry.storage import MAX_PUBLICATIONS, MAX_TOTAL
 from pypi_registry.stores._search import name_matches
 
+_FEW = 100  # projects with a page; the revisions of more would cost too much
+
 
 class MemoryCatalogue:
     """Stores rows in dictionaries, under one lock. Implements `Catalogue`, `ProjectPaths` and `Enumerable`."""
@@ -147,10 +149,13 @@ class MemoryCatalogue:
             if len(projects) == 1:
                 [id_] = projects.ids
                 return self._revisions.get((id_, name)) if id_ in published else None
+            if len(published) < _FEW:
+                found = [(id_, self._revisions.get((id_, name))) for id_ in published if id_ in projects]
+                return tuple(sorted(found)) or None
             if not any(id_ in projects for id_ in published):
                 return None
-            # The revisions of 100,000 projects would cost too much, so a group has those of its root groups. There is
-            # none if the projects published in another root group and then moved here: their next change adds it.
+            # The revisions of the root groups instead. There is none if the projects published in another root group
+            # and then moved here: their next change adds it.
             return tuple(self._revisions.get((root, name)) for root in sorted(projects.roots))
 
     def names(self, projects: Projects) -> Sequence[NormalizedName]:
@@ -299,6 +304,7 @@ class MemoryCatalogue:
         if package.normalized_name not in names:
             names.add(package.normalized_name)
             self._renew(package.project_id, None)
+        self._renew(package.project_id, package.normalized_name)
 
     def _delete_package(self, package: Package) -> None:
         del self._packages[package.id]

@@ -78,7 +78,7 @@ def test_the_stores_implement_the_optional_protocols() -> None:
 # Revisions of projects that move
 
 
-def test_a_revision_of_a_group_changes_with_every_project_of_its_root_group_and_with_no_other() -> None:
+def test_a_revision_of_a_group_changes_with_its_own_projects_only() -> None:
     catalogue = MemoryCatalogue()
     for project in (TOOLS, ELSEWHERE):
         add(catalogue, "demo-1.0.zip", project=project)
@@ -86,8 +86,20 @@ def test_a_revision_of_a_group_changes_with_every_project_of_its_root_group_and_
     before = catalogue.revision(group, DEMO)
     add(catalogue, "demo-1.1.zip", version="1.1", project=ELSEWHERE)
     assert catalogue.revision(group, DEMO) == before
-    add(catalogue, "demo-1.0.zip", project=LIBS)
+    add(catalogue, "demo-1.1.zip", version="1.1", project=TOOLS)
     assert catalogue.revision(group, DEMO) != before
+
+
+def test_a_project_that_changed_while_it_was_away_changes_the_revision_of_the_group_it_returns_to() -> None:
+    catalogue = MemoryCatalogue()
+    add(catalogue, "demo-1.0.zip")
+    moved = Project(TOOLS.id, "moved/tools")
+    group = both(moved, Project(9, "moved/empty"))
+    before = [catalogue.revision(group, name) for name in (DEMO, None)]  # cached in its new group, without a change
+    catalogue.yank(TOOLS, 1, "changed in its old group", "")
+    add(catalogue, "other-1.0.zip", name="other")
+    after = [catalogue.revision(group, name) for name in (DEMO, None)]
+    assert all(was != now for was, now in zip(before, after, strict=True))
 
 
 def test_a_group_has_a_revision_for_the_packages_of_a_project_that_moved_there_and_did_not_change_since() -> None:
