@@ -6,7 +6,7 @@ error while bytes are deleted, leaves at worst bytes that nothing lists, and nev
 
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO
@@ -67,7 +67,7 @@ def publish(
         added = stores.catalogue.add(project, upload, blob_key, at, actor.name)
     except RegistryError:
         # The catalogue has no row. After any other error the row may exist, and then it needs its bytes.
-        stores.blobs.delete(blob_key)
+        _delete_bytes(stores, blob_key, upload.filename)
         raise
     stores.notify(Published(at=at, actor=actor, project=project, package=added.package, files=(added,)))
     return added
@@ -81,7 +81,7 @@ def delete_file(stores: Stores, project: Project, file_id: int, *, actor: Actor)
         stores.notify(FileDeleted(at=at, actor=actor, project=project, package=package, files=deletion.files))
         if deletion.package_deleted:
             stores.notify(PackageDeleted(at=at, actor=actor, project=project, package=package, files=()))
-        _delete_bytes(stores, deletion.files)
+        _delete_bytes_of(stores, deletion)
     return deletion
 
 
@@ -91,17 +91,21 @@ def delete_package(stores: Stores, project: Project, package_id: int, *, actor: 
     if deletion is not None:
         at, package = datetime.now(UTC), deletion.package
         stores.notify(PackageDeleted(at=at, actor=actor, project=project, package=package, files=deletion.files))
-        _delete_bytes(stores, deletion.files)
+        _delete_bytes_of(stores, deletion)
     return deletion
 
 
-def _delete_bytes(stores: Stores, files: Sequence[PackageFile]) -> None:
-    """Delete the bytes of files whose rows are deleted. The change is committed, so an error is logged only."""
-    for file in files:
-        try:
-            stores.blobs.delete(file.blob_key)
-        except (RegistryError, OSError):
-            _log.exception("the bytes of %s were not deleted (key %s)", excerpt(file.filename), file.blob_key)
+def _delete_bytes_of(stores: Stores, deletion: Deletion) -> None:
+    for file in deletion.files:
+        _delete_bytes(stores, file.blob_key, file.filename)
+
+
+def _delete_bytes(stores: Stores, blob_key: str, filename: str) -> None:
+    """Delete bytes that have no row. What the caller has to answer is decided already, so an error is only logged."""
+    try:
+        stores.blobs.delete(blob_key)
+    except (RegistryError, OSError):
+        _log.exception("the bytes of %s were not deleted (key %s)", excerpt(filename), blob_key)
 
 
 def yank(stores: Stores, project: Project, package_id: int, reason: str | None, *, actor: Actor) -> Package | None:

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from pypi_registry._publishing.incoming import IncomingFile, incoming_file, new_file
 from pypi_registry.errors import StorageFull
 from pypi_registry.stores.files import FileBlobs
-from pypi_registry.stores.memory import MemoryBlobs
 from pypi_registry.testing.archives import distribution
 
 
@@ -318,15 +317,32 @@ def test_a_disk_that_is_full_when_the_buffer_is_flushed_raises_storage_full() ->
 # The spool file
 
 
+class OnlyBlobs:
+    """A store of bytes that does not implement `CreatesFiles`."""
+
+    def put(self, key: str, file: BinaryIO, *, size: int, sha256: str, filename: str) -> None:
+        raise NotImplementedError
+
+    def open(self, key: str, *, size: int, part: range | None = None) -> BinaryIO | None:
+        raise NotImplementedError
+
+    def delete(self, key: str) -> None:
+        raise NotImplementedError
+
+
 def test_a_store_creates_the_spool_file_if_it_can(tmp_path: Path) -> None:
     with new_file(FileBlobs(tmp_path)) as file:
         file.write(b"bytes")
         assert len([*(tmp_path / "incoming").iterdir()]) == 1
     assert [*(tmp_path / "incoming").iterdir()] == []
-    with new_file(MemoryBlobs()) as file:
+
+
+def test_the_spool_file_is_a_temporary_file_if_the_store_creates_none() -> None:
+    with new_file(OnlyBlobs()) as file:
         file.write(b"bytes")
         file.seek(1)
         assert file.read() == b"ytes"
+        os.fstat(file.fileno())  # a file of the system
 
 
 def test_a_temporary_folder_without_room_raises_storage_full(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -335,4 +351,4 @@ def test_a_temporary_folder_without_room_raises_storage_full(monkeypatch: pytest
 
     monkeypatch.setattr("tempfile.TemporaryFile", no_room)
     with pytest.raises(StorageFull):
-        new_file(MemoryBlobs())
+        new_file(OnlyBlobs())

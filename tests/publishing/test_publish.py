@@ -290,6 +290,17 @@ def test_the_bytes_of_the_next_file_are_deleted_if_those_of_one_cannot_be(
     assert second.blob_key not in caplog.text
 
 
+@pytest.mark.parametrize("error", UNDELETABLE, ids=repr)
+def test_a_refused_upload_is_refused_for_its_reason_though_its_bytes_cannot_be_deleted(
+    registry: RecordedStores, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    registry.publish(upload())
+    registry.blobs.failing["delete"] = error
+    with pytest.raises(FileTaken):
+        registry.publish(upload())
+    assert str(error) in caplog.text
+
+
 def test_a_defect_of_a_store_of_bytes_is_raised(registry: RecordedStores) -> None:
     first, _ = registry.filled()
     registry.blobs.failing["delete"] = TypeError("?")
