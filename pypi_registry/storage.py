@@ -58,9 +58,9 @@ class Catalogue(Protocol):
         package had. The catalogue stores for ever that the name was published in this project and under its root
         group.
 
-        >>> file = catalogue.add(project, upload, "0123456789abcdef" * 2, datetime.now(UTC), "ada")
-        >>> file.filename, file.uploaded_by
-        ('demo-1.0.tar.gz', 'ada')
+        For example::
+
+            catalogue.add(project, upload, "0123456789abcdef" * 2, datetime.now(UTC), "ada")
 
         :raises UploadsRefused: if the project status of the name is archived or quarantined; this is checked first.
         :raises FileTaken: if the project has a file with this name; case matters. A constraint of the store itself
@@ -222,7 +222,7 @@ class Blobs(Protocol):
     def delete(self, key: str) -> None:
         """Delete the bytes; harmless if there are none.
 
-        For a deleted file, whose row is deleted already, the registry logs an error of this method and continues.
+        The registry calls this when no row has the key, so it logs an error of this method and continues.
         """
 
 
