@@ -1,14 +1,17 @@
-"""Thirty real distributions, of 2006 to today, from the index that pip uses."""
+"""Real distributions, of 2006 to today, from the index that pip uses: thirty, and with --long the whole corpus."""
 
 from pathlib import Path
 
 import pytest
 
 from pypi_registry.distributions import verify
+from tests.corpus import __main__ as corpus
 from tests.corpus.checking import EXPLAINED, check
-from tests.corpus.fetching import Chosen, Index, pinned
+from tests.corpus.fetching import Chosen, Index, era_of, pinned
 
 SAMPLE = [*pinned(Path(__file__).parents[1] / "corpus" / "sample.txt")]
+ALWAYS = {(Path(chosen.filename).suffix, era_of(chosen.year)): chosen for chosen in SAMPLE}.values()
+"""One of each kind and era; the others take --long."""
 
 
 @pytest.fixture(scope="module")
@@ -17,10 +20,22 @@ def index(request: pytest.FixtureRequest) -> Index:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chosen", SAMPLE, ids=lambda chosen: chosen.filename)
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        pytest.param(chosen, id=chosen.filename, marks=[] if chosen in ALWAYS else [pytest.mark.long])
+        for chosen in SAMPLE
+    ],
+)
 def test_a_real_distribution_is_accepted(index: Index, chosen: Chosen) -> None:
     problems = check(index.path(chosen), verify)
     assert bool(problems) == (chosen.filename in EXPLAINED), problems
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_the_whole_corpus_is_accepted() -> None:
+    assert corpus.main([]) == 0
 
 
 def test_the_sample_is_mixed() -> None:
