@@ -137,10 +137,9 @@ def _is_ours(call: Call) -> bool:
     ``1/repository/branches``. It belongs to the registry only if there is such a project. An id of a package or a file
     is a number.
     """
-    parameters = call.match.parameters
-    if not all(parameters.get(name, "0").isdecimal() for name in ("package_id", "package_file_id")):
+    if not call.match.has_numeric_ids:
         return False
-    namespace = parameters["group" if call.match.is_group else "project"]
+    namespace = call.match.parameters["group" if call.match.is_group else "project"]
     return "/" not in namespace or call.find_namespace() is not None
 
 

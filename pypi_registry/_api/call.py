@@ -47,6 +47,8 @@ class Match(NamedTuple):
     """Of a package; None if the path has none, or an invalid one."""
     trailing_slash: bool
     """Whether the path ends in a slash, on which the links of a page depend."""
+    has_numeric_ids: bool
+    """Whether every id of a package or a file in the path is a number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,9 @@ def _cached_match(path_info: str) -> Match:
             namespace = "group" if is_group else "project"
             parameters[namespace] = unquote(parameters[namespace])  # some servers leave %2F in an id
             name = _name(parameters.get("name", ""))
-            return Match(route, parameters, is_group, _ref(parameters[namespace]), name, path.endswith("/"))
+            has_numeric_ids = all(parameters.get(each, "0").isdecimal() for each in ("package_id", "package_file_id"))
+            ref = _ref(parameters[namespace])
+            return Match(route, parameters, is_group, ref, name, path.endswith("/"), has_numeric_ids)
     raise NoSuchRoute
 
 

@@ -28,14 +28,14 @@ forward_always = []          # names that are redirected although they were once
 # [[groups]]
 # id = 1
 # path = "main"
-# visibility = "private"     # public, internal (anyone with a token), private (the default)
+# visibility = "private"     # public, internal (users with a token), private (the default)
 # forward = false            # instead of forward_to, for this group and all groups below it
 # reserved = ["main-*"]
 
 [[projects]]
 id = {project}
 path = "{path}"
-visibility = "private"       # public, internal (anyone with a token), private (the default)
+visibility = "private"       # public, internal (users with a token), private (the default)
 # job_token_allowlist = ["main/deploy"]   # projects whose job tokens have access
 # protect = [{{ name = "core-*", minimum_push = "maintainer", minimum_delete = "owner" }}]
 
