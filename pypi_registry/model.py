@@ -209,7 +209,8 @@ class PackageQuery:
     """A search for names, in any case; empty for all.
 
     The text is split at white space. A word of three or more characters matches any part of the name as uploaded; a
-    shorter word matches only a whole name (GitLab's ``MIN_CHARS_FOR_PARTIAL_MATCHING``). All words must match.
+    shorter word matches only a whole name (GitLab's ``MIN_CHARS_FOR_PARTIAL_MATCHING``). All words must match; more
+    than 20 different words match nothing. Only ASCII letters have a case; other letters match nothing.
     """
     normalized_name: NormalizedName | None = None
     """A whole name; None for all."""

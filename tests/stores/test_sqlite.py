@@ -29,6 +29,7 @@ from pypi_registry.model import (
     Upload,
 )
 from pypi_registry.stores.sqlite import SQLiteCatalogue, pool
+from pypi_registry.stores.sqlite import catalogue as sqlite_catalogue
 from pypi_registry.stores.sqlite.pool import ConnectionPool
 from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION, UnknownSchema
 
@@ -159,6 +160,87 @@ def test_what_is_no_database_is_refused_and_left_alone(path: Path) -> None:
     with pytest.raises(sqlite3.DatabaseError):
         SQLiteCatalogue(path)
     assert path.read_bytes() == b"this is a letter, and no database\n" * 100
+
+
+# Several projects
+
+
+@pytest.fixture(params=[100, 1], ids=["few projects", "many projects"])
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many projects are few."""
+    count: int = request.param
+    monkeypatch.setattr(sqlite_catalogue, "_FEW", count)
+    return count
+
+
+def test_a_project_that_changed_while_it_was_away_changes_the_revision_of_the_group_it_returns_to(
+    catalogue: SQLiteCatalogue,
+) -> None:
+    package = add(catalogue, "demo-1.0.zip").package
+    group = Projects([Project(TOOLS.id, "moved/tools"), Project(9, "moved/empty")])
+    before = [catalogue.revision(group, name) for name in (DEMO, None)]
+    catalogue.yank(TOOLS, package.id, "changed in its old group", "")
+    catalogue.add(TOOLS, replace(upload("other-1.0.zip"), normalized_name=canonicalize_name("other")), "0" * 32, AT, "")
+    after = [catalogue.revision(group, name) for name in (DEMO, None)]
+    assert all(was != now for was, now in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_the_revision_of_several_projects_changes_with_each_of_them_and_with_no_other_group(
+    catalogue: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(sqlite_catalogue, "_FEW", 3)
+    mine = [Project(number, f"mine/{number}") for number in range(1, 1 + count)]
+    others = [Project(number, f"other/{number}") for number in range(11, 15)]
+    group = Projects([*mine, Project(9, "mine/empty")])
+    for project in [*mine, *others]:
+        catalogue.add(project, upload("1.zip"), "0" * 32, AT, "")
+        before = [catalogue.revision(group, name) for name in (DEMO, None)]
+        new = replace(upload("2.zip", "2"), name="new", normalized_name=canonicalize_name("new"))
+        for each in (new, upload("3.zip", "3")):
+            catalogue.add(project, each, "0" * 32, AT, "")
+        after = [catalogue.revision(group, name) for name in (DEMO, None)]
+        assert [was != now for was, now in zip(before, after, strict=True)] == [project in mine] * 2
+    assert catalogue.revision(group, canonicalize_name("absent")) is None
+
+
+def test_a_file_of_several_projects_is_the_newest_that_is_not_quarantined(catalogue: SQLiteCatalogue, few: int) -> None:
+    projects = [Project(number, f"acme/{number}") for number in range(1, 6)]
+    added = [catalogue.add(project, upload("demo-1.0.zip"), "0" * 32, AT, "") for project in projects]
+    mine = Projects(projects[:4])
+
+    def found() -> tuple[PackageFile, Status]:
+        file = catalogue.file(mine, "a" * 64, "demo-1.0.zip")
+        assert file is not None
+        return file.file, file.status.status
+
+    assert found() == (added[3], Status.ACTIVE)
+    for number, expected in ((3, 2), (1, 2), (2, 0)):
+        catalogue.set_status(projects[number], DEMO, NameStatus(Status.QUARANTINED), "")
+        assert found() == (added[expected], Status.ACTIVE)
+    catalogue.set_status(projects[0], DEMO, NameStatus(Status.QUARANTINED), "")
+    assert found() == (added[3], Status.QUARANTINED)
+    for digest, filename in (("b" * 64, "demo-1.0.zip"), ("a" * 64, "demo-1.0.whl")):
+        assert catalogue.file(mine, digest, filename) is None
+    assert catalogue.file(Projects(), "a" * 64, "demo-1.0.zip") is None
+
+
+def test_the_copies_of_a_file_in_other_projects_cost_nothing(catalogue: SQLiteCatalogue) -> None:
+    add(catalogue, "demo-1.0.zip")
+    ticks: list[None] = []
+    with catalogue._pool.lease() as connection:
+        connection.set_progress_handler(lambda: ticks.append(None), 10)
+
+    def cost() -> int:
+        ticks.clear()
+        catalogue.file(IN_TWO, "a" * 64, "demo-1.0.zip")
+        return len(ticks)
+
+    before = cost()
+    assert before
+    for number in range(100, 300):
+        catalogue.add(Project(number, f"other/{number}"), upload("demo-1.0.zip"), "0" * 32, AT, "")
+    assert cost() <= before + 2
 
 
 # Other connections and processes
@@ -533,7 +615,7 @@ def test_a_fork_waits_for_the_upload_that_another_thread_is_in_the_middle_of(cat
 
     with ThreadPoolExecutor(1) as thread:
         changing = thread.submit(change)
-        begun.wait()
+        assert begun.wait(30) or changing.result()
         child = fork(lambda: add_one(catalogue, "demo-1.zip"))
         changing.result()
     add(catalogue, "demo-2.zip")

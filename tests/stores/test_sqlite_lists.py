@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from packaging.utils import canonicalize_name
@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from pypi_registry.model import Digests, PackageQuery, Project, Projects, Upload
 from pypi_registry.storage import Catalogue
 from pypi_registry.stores import memory
+from pypi_registry.stores._search import search_words
 from pypi_registry.stores.memory import MemoryCatalogue
 from pypi_registry.stores.sqlite import SQLiteCatalogue, lists, selections
 
@@ -46,12 +47,17 @@ FILTERS = [
     PackageQuery(name="a1 pack"),
     PackageQuery(name="nothing"),
     PackageQuery(name="\N{KELVIN SIGN}age"),
+    PackageQuery(name="pack\N{IDEOGRAPHIC SPACE}one\N{NO-BREAK SPACE}"),
+    PackageQuery(name="pack\0"),
+    PackageQuery(name="pack " * 30),
+    PackageQuery(name=" ".join("package-1-one"[start:] for start in range(11)) + " pac pack packa packag package pa"),
+    PackageQuery(name=" ".join(f"package-1-one{'x' * count}" for count in range(21))),
     PackageQuery(version="1.0"),
     PackageQuery(name="one", version="2.0"),
     PackageQuery(normalized_name=canonicalize_name("package-1-one")),
     PackageQuery(normalized_name=canonicalize_name("package-1-one"), version="1.0"),
 ]
-# How many projects are few, packages read from each of few, packages counted
+# How many projects are few, packages walked without counting, packages counted
 LIMITS = {"usual": (100, 1_000, 10_000), "low": (4, 3, 12), "lowest": (1, 1, 2)}
 
 
@@ -127,6 +133,50 @@ def test_the_names_of_many_projects_are_those_of_the_catalogue_in_memory(
             assert [file.filename for file in found.files] == [file.filename for file in expected.files]
             assert found.statuses == expected.statuses
         assert (stored.revision(SELECTIONS[projects], name) is None) == (expected is None)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", []),
+        ("Flask\tLOGIN flask", ["flask", "login"]),
+        ("one\N{IDEOGRAPHIC SPACE}two\N{NO-BREAK SPACE}", ["one", "two"]),
+        (" ".join(f"word{number}" for number in range(20)), [f"word{number}" for number in range(20)]),
+        (" ".join(f"word{number}" for number in range(21)), None),
+        ("x" * 255, ["x" * 255]),
+        ("demo " + "x" * 256, None),
+        ("demo caf\N{LATIN SMALL LETTER E WITH ACUTE}", None),
+        ("demo a\0b", None),
+    ],
+)
+def test_the_words_of_a_search(text: str, words: list[str] | None) -> None:
+    assert search_words(text) == words
+
+
+def test_a_search_for_very_many_words_finds_nothing(
+    filled: tuple[MemoryCatalogue, SQLiteCatalogue], limits: None
+) -> None:
+    for number in (100, 1_100, 15_000):
+        query = PackageQuery(name=" ".join(f"w{word}" for word in range(number)))
+        for catalogue in filled:
+            assert catalogue.packages(SELECTIONS["everything"], query) == ([], 0)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_wrong_number_of_packages_shows_no_package_of_another_project(
+    catalogue: SQLiteCatalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: Any
+) -> None:
+    monkeypatch.setattr(selections, "FEW", 1)
+    for project in PROJECTS[:3]:
+        add(catalogue, project, f"of-{project.id}")
+    with closing(sqlite3.connect(tmp_path / "catalogue.sqlite3")) as connection:
+        connection.execute("UPDATE projects SET package_count = 0 WHERE id = ?", (PROJECTS[0].id,))
+        connection.commit()
+    mine = Projects(PROJECTS[1:3])
+    assert catalogue.names(mine) == ["of-2", "of-3"]
+    for search in ("", "of-"):
+        query = PackageQuery(name=search, order_by=order)
+        assert {package.project_id for package in catalogue.packages(mine, query)[0]} <= {2, 3}
 
 
 def _new_ids(stored: SQLiteCatalogue, in_memory: MemoryCatalogue) -> dict[int, int]:

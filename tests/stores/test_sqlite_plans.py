@@ -9,11 +9,12 @@ from typing import Any
 from unittest import SkipTest
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from pypi_registry.storage import Catalogue
-from pypi_registry.stores.sqlite import SQLiteCatalogue
+from pypi_registry.stores.sqlite import SQLiteCatalogue, catalogue
 from pypi_registry.testing.contracts import CatalogueContract
-from tests.stores.test_sqlite_lists import fill, list_everything
+from tests.stores.test_sqlite_lists import SELECTIONS, fill, list_everything
 from tests.stores.test_sqlite_lists import limits as limits
 
 # Plans that scan, by a part of the statement, with the reason. "SCAN x" without an index reads the rows of a table.
@@ -105,8 +106,8 @@ class Contract(CatalogueContract):
         return self._opened[-1]
 
     def close(self) -> None:
-        for catalogue in self._opened:
-            catalogue.close()
+        for opened in self._opened:
+            opened.close()
 
 
 def test_no_statement_of_the_contract_scans_a_table(tmp_path: Path, statements: dict[str, str]) -> None:
@@ -123,19 +124,34 @@ def test_no_statement_of_the_contract_scans_a_table(tmp_path: Path, statements: 
                 getattr(contract, name)()
     for name in migration:
         del statements[name]
-    for part in ("INSERT INTO files", "DELETE FROM packages", "UPDATE packages", "root_revisions", "core_metadata"):
+    for part in ("INSERT INTO files", "DELETE FROM packages", "UPDATE packages", "project_revisions", "core_metadata"):
         assert any(part in statement for statement in statements), f"no statement has {part}"
     assert unexpected(tmp_path / "catalogue.sqlite3", statements) == []
 
 
 @pytest.mark.usefixtures("limits")
 def test_no_statement_of_a_list_scans_a_table(tmp_path: Path, statements: dict[str, str]) -> None:
-    catalogue = SQLiteCatalogue(tmp_path / "catalogue.sqlite3")
-    with closing(catalogue):
-        fill(catalogue)
+    with closing(SQLiteCatalogue(tmp_path / "catalogue.sqlite3")) as opened:
+        fill(opened)
         statements.clear()
-        list_everything(catalogue)
+        list_everything(opened)
     assert len(statements) > 20
+    assert unexpected(tmp_path / "catalogue.sqlite3", statements) == []
+
+
+@pytest.mark.parametrize("few", [1, 3, 100])
+def test_no_statement_for_many_projects_scans_a_table(
+    tmp_path: Path, statements: dict[str, str], monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(catalogue, "_FEW", few)
+    with closing(SQLiteCatalogue(tmp_path / "catalogue.sqlite3")) as opened:
+        fill(opened)
+        statements.clear()
+        for projects in SELECTIONS.values():
+            for name in (canonicalize_name("a1"), None):
+                opened.revision(projects, name)
+            opened.file(projects, "a" * 64, "1.zip")
+    assert any("root_revisions" in statement for statement in statements) == (few < 100)
     assert unexpected(tmp_path / "catalogue.sqlite3", statements) == []
 
 

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from pypi_registry.errors import RegistryError
 from pypi_registry.model import Digests, NameStatus, PackageQuery, Project, Projects, Status, Upload
-from pypi_registry.stores.sqlite import SQLiteCatalogue
+from pypi_registry.stores.sqlite import SQLiteCatalogue, selections
 
 TOOLS, LIBS = Project(1, "acme/tools"), Project(2, "acme/libs")
 IN_TOOLS, IN_LIBS, IN_ACME = Projects([TOOLS]), Projects([LIBS]), Projects([TOOLS, LIBS])
@@ -97,6 +97,26 @@ def test_a_change_by_another_program_changes_the_revisions(
     assert [was != now for was, now in zip(index, index_after, strict=True)] == [CHANGES[statement]] * 2
     if statement != "DELETE FROM files":
         assert catalogue.revision(IN_LIBS, OTHER) == libs
+
+
+def test_a_project_that_another_program_replaces_keeps_its_packages(
+    catalogue: SQLiteCatalogue, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selections, "FEW", 1)
+    before = catalogue.packages(IN_ACME, PackageQuery())
+    for count in (0, 7):
+        execute(path, f"REPLACE INTO projects (id, path, package_count) VALUES (2, 'acme/renamed', {count})")
+        assert catalogue.packages(IN_ACME, PackageQuery()) == before
+    execute(path, "INSERT INTO projects (id, path, package_count) VALUES (3, 'acme/empty', 7)")
+    assert catalogue.packages(IN_ACME, PackageQuery()) == before
+
+
+def test_another_program_cannot_delete_a_project_with_packages(catalogue: SQLiteCatalogue, path: Path) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match="the project has packages"):
+        execute(path, "DELETE FROM projects WHERE id = 2")
+    for table in ("core_metadata", "files", "packages"):
+        execute(path, f"DELETE FROM {table}")
+    execute(path, "DELETE FROM projects WHERE id = 2")
 
 
 def test_a_package_that_another_program_inserts_is_listed_and_found(catalogue: SQLiteCatalogue, path: Path) -> None:

@@ -51,8 +51,7 @@ from pypi_registry.stores.sqlite.schema import migrate, require_features
 from pypi_registry.stores.sqlite.selections import Selections
 
 _INDEX = ""  # the name of the index in the tables of revisions
-_MAX_CHECKED = 100  # projects with a name that `revision` compares with those of the caller
-_ELSEWHERE = "no project of these root groups has changed here"
+_FEW = 100  # projects of which `revision` and `file` read one row each
 
 _LISTED = f"""
 SELECT {FILE}, {PACKAGE}, {STATUS}
@@ -151,6 +150,8 @@ class SQLiteCatalogue:
 
     def yank(self, project: Project, package_id: int, reason: str | None, by: str) -> Package | None:
         with self._pool.transaction() as connection:
+            if _package(connection, project.id, package_id) is None:
+                return None
             _follow(connection, project)
             connection.execute(
                 "UPDATE packages SET yanked = ? WHERE id = ? AND project_id = ?", (reason, package_id, project.id)
@@ -179,7 +180,7 @@ class SQLiteCatalogue:
 
     def names(self, projects: Projects) -> Sequence[NormalizedName]:
         with self._pool.snapshot() as connection:
-            return lists.names(connection, self._selections.of(connection, projects))
+            return lists.names(connection, projects, self._selections.of(connection, projects))
 
     def listing(self, projects: Projects, name: NormalizedName) -> Listing | None:
         with self._pool.lease() as connection:
@@ -202,10 +203,8 @@ class SQLiteCatalogue:
                 where = "WHERE f.project_id = ? AND f.filename = ? AND f.sha256 = ?"
                 row = connection.execute(_WITH_STATUS + where, (*projects.ids, filename, sha256)).fetchone()
                 return row and read_file_with_status(row)
-            where = f"WHERE f.sha256 = ? AND f.filename = ? {_NEWEST_OFFERED_FIRST}"
-            rows = connection.execute(_WITH_STATUS + where, (sha256, filename)).fetchall()
-        found = (read_file_with_status(row) for row in rows)
-        return next((each for each in found if each.file.package.project_id in projects), None)
+            row = _file_of_several(connection, projects, sha256, filename)
+            return row and read_file_with_status(row)
 
     def core_metadata(self, file_id: int) -> bytes | None:
         with self._pool.lease() as connection:
@@ -221,7 +220,8 @@ class SQLiteCatalogue:
 
     def packages(self, projects: Projects, query: PackageQuery) -> tuple[Sequence[Package], int | None]:
         with self._pool.snapshot() as connection:  # the page and the total are of one moment
-            return lists.packages(connection, self._selections.of(connection, projects), query, self._frequent)
+            selection = self._selections.of(connection, projects)
+            return lists.packages(connection, projects, selection, query, self._frequent)
 
     def package(self, project_id: int, package_id: int) -> PackageDetails | None:
         statement = (
@@ -285,7 +285,7 @@ def _upsert_project(connection: sqlite3.Connection, project: Project) -> None:
         "INSERT INTO projects (id, path) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET path = excluded.path",
         (project.id, project.path),
     )
-    _insert_root(connection, project)
+    records.insert_root(connection, project.id, project.root)
 
 
 def _insert_publication(connection: sqlite3.Connection, project: Project, name: NormalizedName) -> None:
@@ -295,18 +295,14 @@ def _insert_publication(connection: sqlite3.Connection, project: Project, name: 
 
 
 def _follow(connection: sqlite3.Connection, project: Project) -> None:
-    """Store where a project is now: it may have moved since its last change."""
+    """Store where a project is now: it may have moved since its last change.
+
+    A change after this renews the revisions of its new root group and of the old ones.
+    """
     connection.execute(
         "UPDATE projects SET path = ? WHERE id = ? AND path != ?", (project.path, project.id, project.path)
     )
-    _insert_root(connection, project)
-
-
-def _insert_root(connection: sqlite3.Connection, project: Project) -> None:
-    # A change after this raises the revisions of the new root group and of the old ones.
-    connection.execute(
-        "INSERT OR IGNORE INTO project_roots (project_id, root) VALUES (?, ?)", (project.id, project.root)
-    )
+    records.insert_root(connection, project.id, project.root)
 
 
 def _insert_package(
@@ -366,22 +362,51 @@ def _package(connection: sqlite3.Connection, project_id: int, package_id: int) -
 
 
 def _revision_of_several(connection: sqlite3.Connection, projects: Projects, page: str) -> Hashable | None:
-    """Return the revisions of the root groups of several projects; None if none of the projects has the page.
+    """Return the revisions of those projects that have the page; None if none of them has it.
 
-    The revisions of 100,000 projects would cost too much. A page that exists only because a project moved here has no
-    revision of these root groups until the project is changed again through this catalogue. If another program changes
-    it before that, the revision stays: the catalogue learns from its callers alone where a project is.
+    If at least `_FEW` projects of the catalogue have the page and the caller reads more than that many, their revisions
+    would cost too much: then it returns those of their root groups, without a check that one of the projects has it.
+    Such a page can be stale for a project that moved to a root group, was not changed there, moved away, was changed,
+    and moved back: the catalogue learns only from changes through it where a project is.
     """
-    statement = f"SELECT project_id FROM project_revisions WHERE name = ? LIMIT {_MAX_CHECKED}"
-    ids = connection.execute(statement, (page,)).fetchall()
-    # If very many projects have the page, it is assumed that one of these does; `listing` and `names` tell.
-    if len(ids) < _MAX_CHECKED and not any(id_ in projects for (id_,) in ids):
-        return None
-    found: list[object] = []
-    for root in sorted(projects.roots):
-        statement = "SELECT revision FROM root_revisions WHERE name = ? AND root = ?"
-        found.append(connection.execute(statement, (page, root)).fetchone())
-    return tuple(found)
+    statement = f"SELECT project_id, revision FROM project_revisions WHERE name = ? LIMIT {_FEW}"
+    rows = connection.execute(statement, (page,)).fetchall()
+    if len(rows) == _FEW and len(projects) <= _FEW:
+        statement = (
+            "SELECT project_id, revision FROM project_revisions "
+            "WHERE name = ? AND project_id IN (SELECT value FROM json_each(?)) ORDER BY project_id"
+        )
+        rows = connection.execute(statement, (page, json.dumps(projects.ids))).fetchall()
+    elif len(rows) == _FEW:
+        statement = (
+            "SELECT root, revision FROM root_revisions "
+            "WHERE name = ? AND root IN (SELECT value FROM json_each(?)) ORDER BY root"
+        )
+        return tuple(connection.execute(statement, (page, json.dumps([*projects.roots]))).fetchall())
+    return tuple(row for row in rows if row[0] in projects) or None
+
+
+def _file_of_several(connection: sqlite3.Connection, projects: Projects, sha256: str, filename: str) -> Any:
+    """Return the row of the newest copy that is not quarantined; of the newest one if all are; None if there is none.
+
+    There may be very many copies, so only the ids of all are read, from an index, and rows from the newest on.
+    """
+    if len(projects) <= _FEW:
+        where = "WHERE f.project_id IN (SELECT value FROM json_each(?)) AND f.filename = ? AND f.sha256 = ?"
+        values = (json.dumps(projects.ids), filename, sha256)
+        return connection.execute(f"{_WITH_STATUS} {where} {_NEWEST_OFFERED_FIRST} LIMIT 1", values).fetchone()
+    statement = "SELECT id, project_id FROM files WHERE sha256 = ? AND filename = ?"
+    copies = connection.execute(statement, (sha256, filename))
+    ids = sorted((id_ for id_, project_id in copies if project_id in projects), reverse=True)
+    newest = None
+    for start in range(0, len(ids), _FEW):
+        where = "WHERE f.id IN (SELECT value FROM json_each(?))"
+        batch = json.dumps(ids[start : start + _FEW])
+        row = connection.execute(f"{_WITH_STATUS} {where} {_NEWEST_OFFERED_FIRST} LIMIT 1", (batch,)).fetchone()
+        newest = newest or row
+        if row and row[0] != Status.QUARANTINED:
+            return row
+    return newest
 
 
 def _listed_in_several(connection: sqlite3.Connection, projects: Projects, name: NormalizedName) -> list[Any]:

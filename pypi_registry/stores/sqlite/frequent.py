@@ -20,7 +20,10 @@ class FrequentQueries:
         return query in self._cached and self._cached[query] == _removals(connection)
 
     def add(self, connection: sqlite3.Connection, query: Hashable) -> None:
-        """Cache that the query matched more, in the transaction of the caller."""
+        """Cache that the query matched more, in the transaction of the caller.
+
+        A query is small: `search_words` bounds its search for names, and it matched stored names and versions.
+        """
         if len(self._cached) >= _MAX_CACHED:
             self._cached.clear()
         self._cached[query] = _removals(connection)

@@ -1,41 +1,41 @@
 """Lists of packages and of names: which index serves which list.
 
-A list is read in one of four ways, none of which reads all packages if there are many:
+A list is read in one of three ways, none of which reads all packages if there are many:
 
-- *Walk* an index that has the order of the list, and skip packages of other projects. Long lists are walked from the
-  nearer end. For one project there are indexes of its own.
-- *Merge* the first packages of each project, if there are few projects.
+- *Find* all packages that match, by an index, and sort them. If there are more than `MAX_TOTAL`, which the total would
+  have to count anyway, they are frequent enough to walk.
+- *Walk* the index that has the order of the list, and skip packages that do not match. Long lists are walked from the
+  nearer end. A deep page of a project with more than `MAX_TOTAL` packages among very many others costs the most.
 - *By path*: skip whole projects by their number of packages, then sort the packages of the projects on the page.
-- *Find* all packages that match the query by the index that promises the fewest, and sort them. If there are more than
-  `MAX_TOTAL`, which the total would have to count anyway, they are frequent enough to walk.
+
+Which projects a caller may read does not depend on what is stored: pages and names are filtered by the projects of the
+caller in the end, whatever a statement found.
 """
 
 import json
 import sqlite3
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
 
 from packaging.utils import NormalizedName
 
-from pypi_registry.model import Package, PackageQuery
+from pypi_registry.model import Package, PackageQuery, Projects
 from pypi_registry.storage import MAX_TOTAL
+from pypi_registry.stores._search import MIN_CHARS_FOR_PARTIAL_MATCHING, search_words
 from pypi_registry.stores.sqlite.frequent import FrequentQueries
 from pypi_registry.stores.sqlite.rows import PACKAGE, read_package
 from pypi_registry.stores.sqlite.selections import Selection
 
-_SHALLOW = 1_000  # packages that are read from each of few projects
+_SHALLOW = 1_000  # packages up to which a list is walked from its start without counting it
 
-# GitLab, lib/gitlab/sql/pattern.rb: MIN_CHARS_FOR_PARTIAL_MATCHING = 3
-_MIN_CHARS_FOR_PARTIAL_MATCHING = 3
+_INDEXES = {"created_at": "packages_by_age", "name": "packages_by_name", "version": "packages_by_version"}
+"""By the column of a package by which a list is ordered: the index that has this order."""
 
-# The columns of a package by which a list is ordered, with the indexes that have this order
-_INDEXES = {
-    "created_at": ("packages_by_age", "project_packages_by_age"),
-    "name": ("packages_by_name", "project_packages_by_name"),
-    "version": ("packages_by_version", "project_packages_by_version"),
-}
+_OF_PROJECTS = "json_each(:ids) j CROSS JOIN packages p ON p.project_id = j.value"
+_OF_IDS = "json_each(:ids) j CROSS JOIN packages p ON p.id = j.value"
 
 
 class _Filter(NamedTuple):
@@ -47,14 +47,34 @@ class _Filter(NamedTuple):
     """Tables, with p among them, and a condition: the packages that match by one part of the query, by an index."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Which packages of a list a page shows."""
+
+    offset: int
+    limit: int
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.limit
+
+
 def packages(
-    connection: sqlite3.Connection, selection: Selection, query: PackageQuery, frequent: FrequentQueries
+    connection: sqlite3.Connection,
+    projects: Projects,
+    selection: Selection,
+    query: PackageQuery,
+    frequent: FrequentQueries,
 ) -> tuple[Sequence[Package], int | None]:
     """Return a page of a list, and the total up to `MAX_TOTAL`. The caller has begun a transaction."""
-    return _List(connection, selection, query, frequent).page()
+    words = search_words(query.name)
+    if words is None or not selection.ids:
+        return [], 0
+    page, total = _List(connection, selection, query, frequent).page(words)
+    return [package for package in page if package.project_id in projects], total
 
 
-def names(connection: sqlite3.Connection, selection: Selection) -> list[NormalizedName]:
+def names(connection: sqlite3.Connection, projects: Projects, selection: Selection) -> list[NormalizedName]:
     """Return the names that have a package in the projects, sorted."""
     if selection.is_few:
         statement = (
@@ -63,12 +83,10 @@ def names(connection: sqlite3.Connection, selection: Selection) -> list[Normaliz
         )
         rows = connection.execute(statement, (selection.ids_as_json,))
     else:
-        selection.register(connection)
-        statement = (
-            f"SELECT DISTINCT name FROM project_revisions WHERE name > '' AND {selection.condition('project_id')} "
-            "ORDER BY name"
+        connection.create_function("is_wanted", 1, projects.__contains__)
+        rows = connection.execute(
+            "SELECT DISTINCT name FROM project_revisions WHERE name > '' AND is_wanted(project_id) ORDER BY name"
         )
-        rows = connection.execute(statement)
     return [name for (name,) in rows]
 
 
@@ -82,24 +100,23 @@ class _List:
         self._selection = selection
         self._query = query
         self._frequent = frequent
-        self._offset, self._limit = query.offset, sys.maxsize if query.limit is None else query.limit
         self._values: dict[str, Any] = {}
-        if len(selection.ids) == 1:
-            [self._values["project_id"]] = selection.ids
 
-    def page(self) -> tuple[list[Package], int | None]:
-        filter_ = self._filter()
-        if filter_ is None or not self._selection.ids:
-            return [], 0
+    def page(self, words: Sequence[str]) -> tuple[list[Package], int | None]:
+        query = self._query
+        window = _Window(query.offset, sys.maxsize if query.limit is None else query.limit)
+        filter_ = self._filter(words)
         count = self._count(MAX_TOTAL)
         if filter_.condition:
-            return self._matching(filter_, count)
+            return self._matching(filter_, count, window)
         total = count if count <= MAX_TOTAL else None
-        if self._offset >= count and total is not None:
+        if total is not None and window.offset >= count:
             return [], total
-        if self._query.order_by == "project_path":
-            return self._by_path(), total
-        return self._by_column(count), total
+        if query.order_by == "project_path":
+            return self._by_path(window), total
+        if total is not None and not self._selection.is_everything:
+            return self._sorted(_OF_PROJECTS, window, ids=self._selection.ids_as_json), total
+        return self._from_nearer_end(window), total
 
     # Without a filter
 
@@ -118,43 +135,25 @@ class _List:
                     break
         return count
 
-    def _by_column(self, count: int) -> list[Package]:
-        """Merge or walk, from the end of the list that is nearer to the page."""
-        backwards = False
-        if self._offset + self._limit > _SHALLOW and self._offset > 0:
-            count = self._count(sys.maxsize)
-            self._limit = max(0, min(self._limit, count - self._offset))
-            backwards = self._offset > count // 2
-        if backwards:
-            self._offset = count - self._offset - self._limit
-        order = self._order("{}", descending=self._query.descending != backwards)
-        is_few = self._selection.is_few and len(self._selection.ids) > 1
-        if is_few and (count <= MAX_TOTAL or self._offset + self._limit <= _SHALLOW):
-            page = self._merge(order)
-        else:
-            page = self._walk(order)
-        return page[::-1] if backwards else page
+    def _from_nearer_end(self, window: _Window) -> list[Package]:
+        """Walk from the end of the list that is nearer to the page."""
+        if window.end <= _SHALLOW or window.offset == 0:
+            return self._walk(window)
+        count = self._count(sys.maxsize)
+        limit = max(0, min(window.limit, count - window.offset))
+        if window.offset <= count // 2:
+            return self._walk(_Window(window.offset, limit))
+        return self._walk(_Window(count - window.offset - limit, limit), backwards=True)[::-1]
 
-    def _merge(self, order: str) -> list[Package]:
-        end = min(self._offset + self._limit, sys.maxsize)
-        _, index = _INDEXES[self._query.order_by]
-        first = f"SELECT f.id FROM packages f INDEXED BY {index} WHERE f.project_id = j.value"
+    def _walk(self, window: _Window, condition: str = "true", *, backwards: bool = False) -> list[Package]:
+        order = self._order(backwards=backwards)
         return self._packages(
-            f"SELECT p.id FROM json_each(:ids) j CROSS JOIN packages p "
-            f"ON p.id IN ({first} ORDER BY {order.format('f', 'f')} LIMIT :end) ORDER BY {order.format('p', 'p')}",
-            ids=self._selection.ids_as_json,
-            end=end,
+            f"SELECT p.id FROM packages p INDEXED BY {_INDEXES[self._query.order_by]} "
+            f"WHERE {self._wanted('p.project_id')} AND {condition} ORDER BY {order}",
+            window,
         )
 
-    def _walk(self, order: str, condition: str = "true") -> list[Package]:
-        of_all, of_project = _INDEXES[self._query.order_by]
-        index = of_project if len(self._selection.ids) == 1 and not self._selection.is_everything else of_all
-        return self._packages(
-            f"SELECT p.id FROM packages p INDEXED BY {index} WHERE {condition} AND "
-            f"{self._wanted('p.project_id')} ORDER BY {order.format('p', 'p')}"
-        )
-
-    def _by_path(self) -> list[Package]:
+    def _by_path(self, window: _Window) -> list[Package]:
         """Skip whole projects; projects with the same path are taken together."""
         descending = "DESC" if self._query.descending else "ASC"
         if self._selection.is_few:
@@ -171,24 +170,24 @@ class _List:
             if id_ not in self._selection.ids:
                 continue
             if path != last_path:
-                if reached >= self._offset + self._limit:
+                if reached >= window.end:
                     break
-                if reached <= self._offset:  # the page begins after the last path
+                if reached <= window.offset:  # the page begins after the last path
                     ids, skipped = [], reached
             last_path = path
             ids.append(id_)
             reached += package_count
-        self._offset -= skipped
         return self._packages(
             "SELECT p.id FROM json_each(:ids) j CROSS JOIN projects w ON w.id = j.value "
             f"CROSS JOIN packages p ON p.project_id = w.id ORDER BY {self._path_order}",
+            _Window(window.offset - skipped, window.limit),
             ids=json.dumps(ids),
         )
 
     # With a filter
 
-    def _filter(self) -> _Filter | None:
-        """Return what the query looks for; None if no package can match."""
+    def _filter(self, words: Sequence[str]) -> _Filter:
+        """Return what the query looks for, with the words of its search for names."""
         query, parts = self._query, list[tuple[str, str]]()
         if query.normalized_name is not None:
             self._values["normalized_name"] = query.normalized_name
@@ -199,9 +198,6 @@ class _List:
                     "ON p.project_id = r.project_id AND p.normalized_name = r.name WHERE r.name = :normalized_name",
                 )
             )
-        if not query.name.isascii() or "\0" in query.name:  # names of packages are ASCII
-            return None
-        words = [*dict.fromkeys(query.name.lower().split())]
         for number, word in enumerate(sorted(words, key=len, reverse=True)):
             parts.append(self._word(word, f"word{number}"))
         if query.version:
@@ -211,7 +207,7 @@ class _List:
 
     def _word(self, word: str, parameter: str) -> tuple[str, str]:
         """Return the condition that a word of a search is, and where packages that match it are found."""
-        if len(word) < _MIN_CHARS_FOR_PARTIAL_MATCHING:
+        if len(word) < MIN_CHARS_FOR_PARTIAL_MATCHING:
             self._values[parameter] = json.dumps(_spellings(word))
             condition = f"p.name IN (SELECT value FROM json_each(:{parameter}))"
             return condition, f"packages p WHERE {condition}"
@@ -225,13 +221,13 @@ class _List:
             "CROSS JOIN packages p ON p.name = n.name WHERE true",
         )
 
-    def _matching(self, filter_: _Filter, count: int) -> tuple[list[Package], int | None]:
-        values, key = {}, (self._selection.key, filter_.condition, *self._values.values())
+    def _matching(self, filter_: _Filter, count: int, window: _Window) -> tuple[list[Package], int | None]:
+        key = (self._selection.key, filter_.condition, *self._values.values())
         if self._frequent.has(self._connection, key):
-            return self._walk_filtered(filter_), None
-        if count <= MAX_TOTAL:  # no index can promise fewer rows for certain
-            values["ids"] = self._selection.ids_as_json
-            source = "json_each(:ids) j CROSS JOIN packages p ON p.project_id = j.value WHERE true"
+            return self._walk_filtered(filter_, window), None
+        values = {}
+        if count <= MAX_TOTAL:
+            source, values["ids"] = f"{_OF_PROJECTS} WHERE true", self._selection.ids_as_json
         else:
             source = f"{filter_.source} AND {self._wanted('p.project_id')}"
         rows = self._rows(
@@ -239,31 +235,37 @@ class _List:
         ).fetchall()
         if len(rows) > MAX_TOTAL:
             self._frequent.add(self._connection, key)
-            return self._walk_filtered(filter_), None
-        order, join = self._order("p", descending=self._query.descending), ""
-        if self._query.order_by == "project_path":
-            order, join = self._path_order, "JOIN projects w ON w.id = p.project_id"
-        found = f"SELECT p.id FROM json_each(:ids) j CROSS JOIN packages p ON p.id = j.value {join} ORDER BY {order}"
-        return self._packages(found, ids=json.dumps([id_ for (id_,) in rows])), len(rows)
+            return self._walk_filtered(filter_, window), None
+        return self._sorted(_OF_IDS, window, ids=json.dumps([id_ for (id_,) in rows])), len(rows)
 
-    def _walk_filtered(self, filter_: _Filter) -> list[Package]:
+    def _sorted(self, source: str, window: _Window, *, ids: str) -> list[Package]:
+        """Sort all packages p of a source."""
+        if self._query.order_by == "project_path":
+            source, order = f"{source} JOIN projects w ON w.id = p.project_id", self._path_order
+        else:
+            order = self._order()
+        return self._packages(f"SELECT p.id FROM {source} ORDER BY {order}", window, ids=ids)
+
+    def _walk_filtered(self, filter_: _Filter, window: _Window) -> list[Package]:
         if self._query.order_by != "project_path":
-            return self._walk(self._order("{}", descending=self._query.descending), filter_.condition)
+            return self._walk(window, filter_.condition)
         return self._packages(
             "SELECT p.id FROM projects w INDEXED BY projects_by_path CROSS JOIN packages p ON p.project_id = w.id "
-            f"WHERE {self._wanted('w.id')} AND {filter_.condition} ORDER BY {self._path_order}"
+            f"WHERE {self._wanted('w.id')} AND {filter_.condition} ORDER BY {self._path_order}",
+            window,
         )
 
     # Statements
 
     def _wanted(self, column: str) -> str:
-        """Return a condition on the id of a project, after the function that it uses was defined."""
-        self._selection.register(self._connection)  # 20 µs or more, because SQLite prepares all statements again
-        return self._selection.condition(column)
+        """Return the condition that the id of a project is one of the list."""
+        condition, values = self._selection.condition(self._connection, column)
+        self._values |= values
+        return condition
 
-    def _order(self, table: str, *, descending: bool) -> str:
-        direction = "DESC" if descending else "ASC"
-        return f"{table}.{self._query.order_by} {direction}, {table}.id {direction}"
+    def _order(self, *, backwards: bool = False) -> str:
+        direction = "DESC" if self._query.descending != backwards else "ASC"
+        return f"p.{self._query.order_by} {direction}, p.id {direction}"
 
     @property
     def _path_order(self) -> str:
@@ -273,9 +275,10 @@ class _List:
     def _rows(self, statement: str, **values: object) -> sqlite3.Cursor:
         return self._connection.execute(statement, self._values | values)
 
-    def _packages(self, statement: str, **values: object) -> list[Package]:
+    def _packages(self, statement: str, window: _Window, **values: object) -> list[Package]:
         """Return the packages of the page, given the statement for the ids of the whole list in their order."""
-        page = self._rows(f"{statement} LIMIT :limit OFFSET :offset", limit=self._limit, offset=self._offset, **values)
+        values |= {"limit": window.limit, "offset": window.offset}
+        page = self._rows(f"{statement} LIMIT :limit OFFSET :offset", **values)
         found = [id_ for (id_,) in page]
         rows = self._connection.execute(
             f"SELECT {PACKAGE} FROM json_each(?) j CROSS JOIN packages p ON p.id = j.value", (json.dumps(found),)

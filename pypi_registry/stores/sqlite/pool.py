@@ -154,7 +154,10 @@ class ConnectionPool:
 
 
 class _Lease:
-    """A connection for the length of a ``with`` block; a generator would cost half as much as an indexed look-up."""
+    """A connection for the length of a ``with`` block.
+
+    It is a class because a generator with ``contextmanager`` costs half as much as the look-up that it is used for.
+    """
 
     __slots__ = ("_connection", "_pool")
 

@@ -97,6 +97,11 @@ def insert_file(
     return replace(file, id=id_)
 
 
+def insert_root(connection: sqlite3.Connection, project_id: int, root: str) -> None:
+    """Store that a project is in a root group, or was."""
+    connection.execute("INSERT OR IGNORE INTO project_roots (project_id, root) VALUES (?, ?)", (project_id, root))
+
+
 def _restore_project(connection: sqlite3.Connection, record: ProjectRecord) -> None:
     connection.execute(
         "INSERT INTO projects (id, path) VALUES (?, ?) "
@@ -105,7 +110,7 @@ def _restore_project(connection: sqlite3.Connection, record: ProjectRecord) -> N
     )
     if connection.execute("SELECT path FROM projects WHERE id = ?", (record.id,)).fetchone() != (record.path,):
         raise ValueError(f"another project has the id {record.id}")
-    _insert_root(connection, record.id, root_of(record.path))
+    insert_root(connection, record.id, root_of(record.path))
 
 
 def _restore_package(connection: sqlite3.Connection, record: PackageRecord) -> None:
@@ -155,11 +160,7 @@ def _restore_publication(connection: sqlite3.Connection, record: PublicationReco
         "INSERT OR IGNORE INTO publications (name, root, project_id) VALUES (?, ?, ?)",
         (record.name, record.root, record.project_id),
     )
-    _insert_root(connection, record.project_id, record.root)
-
-
-def _insert_root(connection: sqlite3.Connection, project_id: int, root: str) -> None:
-    connection.execute("INSERT OR IGNORE INTO project_roots (project_id, root) VALUES (?, ?)", (project_id, root))
+    insert_root(connection, record.project_id, record.root)
 
 
 def _package_record(row: Any) -> PackageRecord:

@@ -10,8 +10,9 @@ It cannot use ``INSERT OR IGNORE`` or ``INSERT OR REPLACE``: SQLite's manual, "C
 clause is specified as part of the statement causing the trigger to fire, then the conflict handling policy of the outer
 statement is used instead."
 
-A program that sets ``PRAGMA recursive_triggers = OFF`` and then replaces a package with ``INSERT OR REPLACE`` deletes a
-row without firing the trigger; SQLite offers no way to notice this.
+A program that replaces rows with ``REPLACE`` or ``OR REPLACE`` deletes rows without firing the triggers, unless it sets
+``PRAGMA recursive_triggers = ON``; SQLite's default is off. ``docs/serve.md`` forbids it. To refuse it, each insertion
+would need a trigger that looks for the row before.
 
 A search for names reads ``name_search``, an FTS5 table of trigrams. A new name costs FTS5 0.4 ms, because each
 transaction adds a segment that is merged later. So names are added 256 at a time, and a search reads the names after
@@ -111,6 +112,10 @@ ALTER TABLE files ADD COLUMN uploaded_by TEXT NOT NULL DEFAULT ''
 --
 ALTER TABLE files ADD COLUMN identity TEXT
 --
+DROP INDEX files_by_digest
+--
+CREATE INDEX files_by_digest ON files (sha256, filename, project_id)
+--
 CREATE UNIQUE INDEX files_by_identity ON files (project_id, identity) WHERE identity IS NOT NULL
 --
 ALTER TABLE published RENAME TO publications
@@ -118,7 +123,7 @@ ALTER TABLE published RENAME TO publications
 CREATE TABLE projects (
     id INTEGER PRIMARY KEY,
     path TEXT NOT NULL,                       -- as of the last change; empty if only another program wrote rows
-    package_count INTEGER NOT NULL DEFAULT 0  -- written by triggers
+    package_count INTEGER NOT NULL DEFAULT 0  -- written by triggers; never decides on access
 )
 --
 CREATE INDEX projects_by_path ON projects (path)
@@ -193,12 +198,6 @@ CREATE INDEX packages_by_name ON packages (name, id, project_id)
 --
 CREATE INDEX packages_by_version ON packages (version, id, project_id)
 --
-CREATE INDEX project_packages_by_age ON packages (project_id, created_at)
---
-CREATE INDEX project_packages_by_name ON packages (project_id, name)
---
-CREATE INDEX project_packages_by_version ON packages (project_id, version)
---
 CREATE VIRTUAL TABLE name_search USING fts5 (
     name, content = 'names', content_rowid = 'id', tokenize = 'trigram', detail = 'none', columnsize = 0
 )
@@ -234,13 +233,19 @@ CREATE TRIGGER project_revisions_deleted AFTER DELETE ON project_revisions BEGIN
     ON CONFLICT (name, root) DO UPDATE SET revision = excluded.revision;
 END
 --
-CREATE TRIGGER projects_inserted AFTER INSERT ON projects WHEN NEW.package_count > 0 BEGIN
+CREATE TRIGGER projects_inserted AFTER INSERT ON projects BEGIN
+    UPDATE projects SET package_count = (SELECT count(*) FROM packages WHERE project_id = NEW.id) WHERE id = NEW.id;
     UPDATE list_revisions SET projects = random();
 END
 --
 CREATE TRIGGER projects_updated AFTER UPDATE OF package_count ON projects
 WHEN (OLD.package_count > 0) != (NEW.package_count > 0) BEGIN
     UPDATE list_revisions SET projects = random();
+END
+--
+CREATE TRIGGER projects_deleted BEFORE DELETE ON projects
+WHEN EXISTS (SELECT 1 FROM packages WHERE project_id = OLD.id) BEGIN
+    SELECT RAISE(ABORT, 'the project has packages');
 END
 --
 CREATE TRIGGER packages_inserted AFTER INSERT ON packages BEGIN

@@ -20,7 +20,7 @@ class Selection:
     ids: Collection[int]
     """If they were more than a few: only those that have packages."""
     is_everything: bool
-    """Whether no other project has packages."""
+    """Whether no other project has packages, by a number that other programs may change: never decides on access."""
     key: Hashable
     """`Projects.cache_key` of the projects."""
 
@@ -34,16 +34,19 @@ class Selection:
         """The ids as one parameter: SQLite has a limit for their number."""
         return json.dumps([*self.ids])
 
-    def condition(self, column: str) -> str:
-        """Return a condition on the id of a project; `register` defines the function that it may use."""
-        if self.is_everything:
-            return "true"
-        return f"{column} = :project_id" if len(self.ids) == 1 else f"is_wanted({column})"
+    def condition(self, connection: sqlite3.Connection, column: str) -> tuple[str, dict[str, int]]:
+        """Return the condition that the id of a project is one of these, with the values of its parameters.
 
-    def register(self, connection: sqlite3.Connection) -> None:
-        """Define the SQL function ``is_wanted``, which returns whether a project is one of a list."""
-        if not self.is_everything and len(self.ids) != 1:
-            connection.create_function("is_wanted", 1, self.ids.__contains__)
+        It may use the SQL function ``is_wanted``, which this method then defines on the connection. That costs 20 µs or
+        more, because SQLite prepares all statements again.
+        """
+        if self.is_everything:
+            return "true", {}
+        if len(self.ids) == 1:
+            [id_] = self.ids
+            return f"{column} = :project_id", {"project_id": id_}
+        connection.create_function("is_wanted", 1, frozenset(self.ids).__contains__)
+        return f"is_wanted({column})", {}
 
 
 class Selections:
@@ -59,7 +62,7 @@ class Selections:
     def of(self, connection: sqlite3.Connection, projects: Projects) -> Selection:
         """Return those of the projects that have packages. The caller has begun a transaction."""
         if len(projects) <= FEW:
-            return Selection(projects.ids, False, projects.cache_key)
+            return Selection(projects.ids, is_everything=False, key=projects.cache_key)
         [revision] = connection.execute("SELECT projects FROM list_revisions").fetchone()
         cached = self._cached.get(projects.cache_key)
         if cached is not None and cached[0] == revision:
@@ -74,4 +77,4 @@ class Selections:
 def _select(connection: sqlite3.Connection, projects: Projects) -> Selection:
     published = connection.execute("SELECT id FROM projects WHERE package_count > 0").fetchall()
     ids = frozenset(id_ for (id_,) in published if id_ in projects)
-    return Selection(ids, len(ids) == len(published), projects.cache_key)
+    return Selection(ids, is_everything=len(ids) == len(published), key=projects.cache_key)
