@@ -190,7 +190,7 @@ def _pip_command(project: Project, package: Package, api_url: str) -> str:
 
 def _pypirc(project: Project, api_url: str) -> str:
     return (
-        f"[gitlab]\nrepository = {_pypi_url(project, api_url)}\n"
+        f"[distutils]\nindex-servers = gitlab\n\n[gitlab]\nrepository = {_pypi_url(project, api_url)}\n"
         "username = __token__\npassword = <your personal access token>"
     )
 

@@ -93,8 +93,8 @@ class Accounts:
     def registry(self, *, catalogue: Catalogue, blobs: Blobs, **options: Unpack[RegistryOptions]) -> Registry:
         """Return a registry with these projects, groups, users and tokens, forwarding rules and limit.
 
-        The options are those of `Registry`, and replace what the accounts configure: ``forward_to=None`` forwards
-        nothing.
+        The options are those of `Registry`. `forward_to` replaces all forwarding rules of the accounts except one:
+        names that are reserved are never forwarded. ``forward_to=None`` forwards nothing.
 
         >>> from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
         >>> registry = Accounts().registry(catalogue=MemoryCatalogue(), blobs=MemoryBlobs(), max_file_size=10**9)
@@ -104,6 +104,8 @@ class Accounts:
             "max_file_size": self.max_file_size,
             **options,
         }
+        if "forward_to" in options:
+            settings["forward_to"] = self._forwarding.except_reserved(options["forward_to"])
         return Registry(directory=self, auth=self, catalogue=catalogue, blobs=blobs, **settings)
 
     def project(self, ref: Ref) -> Project | None:

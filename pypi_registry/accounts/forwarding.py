@@ -6,10 +6,11 @@ from functools import lru_cache
 
 from packaging.utils import NormalizedName
 
+from pypi_registry._index_urls import is_index_url
 from pypi_registry._paths import paths_above
 from pypi_registry.accounts.config import GroupConfig
 from pypi_registry.accounts.wildcards import Patterns
-from pypi_registry.forwarding import PYPI, Forward
+from pypi_registry.forwarding import PYPI, Forward, ForwardTo
 from pypi_registry.model import Namespace
 
 
@@ -48,6 +49,18 @@ class ForwardingRules:
         if rules.index is None or rules.reserved.match(name):
             return None
         return Forward(rules.index, even_if_published=True) if rules.forward_always.match(name) else rules.index
+
+    def except_reserved(self, target: ForwardTo) -> ForwardTo:
+        """Return a `forward_to` that forwards as another one does, except names that are reserved."""
+        if not callable(target) and not is_index_url(target):
+            return target  # None, or a value that `Registry` refuses
+
+        def forward_to(namespace: Namespace, name: NormalizedName) -> str | Forward | None:
+            if self._rules_at(namespace.path).reserved.match(name):
+                return None
+            return target(namespace, name) if callable(target) else target
+
+        return forward_to
 
     def _combine(self, path: str) -> _Rules:
         """Combine the settings of the registry, of the groups that contain a path, and of the group at the path."""

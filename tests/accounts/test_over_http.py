@@ -17,6 +17,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from pypi_registry import Registry
 from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, ProtectionRule, Role, Token, User
 from pypi_registry.events import Event, Published
+from pypi_registry.forwarding import Forward
 from pypi_registry.model import Project, Projects, Visibility
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 from pypi_registry.testing.archives import distribution
@@ -619,6 +620,28 @@ def test_the_forwarding_of_the_accounts_holds_unless_an_option_replaces_it(
     url = f"/projects/{IDS['public']}/packages/pypi/simple/absent/"
     response = TestApp(registry, lint=True).get(url, status=302 if location else 404)
     assert response.headers.get("Location") == location
+
+
+@pytest.mark.parametrize(
+    "forward_to",
+    [
+        "https://other.example/simple",
+        lambda namespace, name: f"https://{name}.example",
+        lambda namespace, name: Forward("https://other.example/simple", even_if_published=True),
+    ],
+    ids=["a URL", "a function", "a function that forwards published names"],
+)
+@pytest.mark.parametrize("namespace", [f"projects/{IDS['public']}", f"groups/{IDS['public']}/-"])
+def test_an_option_does_not_forward_reserved_names(forward_to: Any, namespace: str) -> None:
+    registry = make_accounts().registry(catalogue=MemoryCatalogue(), blobs=MemoryBlobs(), forward_to=forward_to)
+    client = TestApp(registry, lint=True)
+    client.get(f"/{namespace}/packages/pypi/simple/absent/", status=302)
+    client.get(f"/{namespace}/packages/pypi/simple/Secret_Name/", status=404)
+
+
+def test_an_option_that_is_no_index_is_refused() -> None:
+    with pytest.raises(TypeError, match="forward_to= must be"):
+        make_accounts().registry(catalogue=MemoryCatalogue(), blobs=MemoryBlobs(), forward_to="mirror.example")
 
 
 @pytest.mark.parametrize(("options", "status"), [({}, 400), ({"verify": None}, 201)], ids=["default", "None"])

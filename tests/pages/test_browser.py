@@ -206,6 +206,9 @@ def test_a_package_says_how_to_install_it() -> None:
     commands = page.texts["pre"]
     assert commands[0] == f"pip install My.Demo --index-url {API}/projects/1/packages/pypi/simple"
     assert commands[1].splitlines() == [
+        "[distutils]",  # without it twine finds no other section
+        "index-servers = gitlab",
+        "",
         "[gitlab]",
         f"repository = {API}/projects/1/packages/pypi",
         "username = __token__",
