@@ -4,13 +4,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from threading import Barrier, Event, Timer
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
@@ -549,6 +550,8 @@ def fork(act: Callable[[], None]) -> int:
         try:
             act()
             code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(code)
     return process
@@ -676,9 +679,20 @@ def test_a_fork_in_the_middle_of_ones_own_look_up_leaves_the_child_no_connection
         assert again is leased
 
 
+class BusyLock:
+    """A lock that another thread holds for ever. The first time that a caller waits for it, something happens."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        self._meanwhile = [meanwhile]
+
+    def acquire(self, timeout: float) -> bool:
+        while self._meanwhile:
+            self._meanwhile.pop()()
+        return False
+
+
 @forks
 def test_a_signal_may_fork_while_a_fork_waits(catalogue: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "_FORK_TIMEOUT", 0.5)
     codes: list[int] = []
 
     def handler(*_: object) -> None:
@@ -686,11 +700,10 @@ def test_a_signal_may_fork_while_a_fork_waits(catalogue: SQLiteCatalogue, monkey
 
     def act() -> None:  # in a process of its own, which an alarm ends if it hangs
         signal.signal(signal.SIGUSR1, handler)
-        with catalogue._pool._write_lock:
-            Timer(0.1, os.kill, [os.getpid(), signal.SIGUSR1]).start()
+        lock = BusyLock(lambda: os.kill(os.getpid(), signal.SIGUSR1))
+        with monkeypatch.context() as patch:
+            patch.setattr(catalogue._pool, "_write_lock", lock)
             assert exit_code(fork(lambda: add_one(catalogue, "demo-2.zip"))) == 0
-        while not codes:
-            time.sleep(0.01)  # where the signal comes late, after the fork that it should come into
         assert codes == [0]
         add(catalogue, "demo-3.zip")
 

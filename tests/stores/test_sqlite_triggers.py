@@ -111,6 +111,16 @@ def test_a_project_that_another_program_replaces_keeps_its_packages(
     assert catalogue.packages(IN_ACME, PackageQuery()) == before
 
 
+@pytest.mark.parametrize(
+    "values", ["NULL, 1, 'demo', 'demo', '1.0', '1', '{}', 0, NULL", "1, 1, 'x', 'x', '1', '1', '{}', 0, NULL"]
+)
+def test_another_program_cannot_replace_a_package(catalogue: SQLiteCatalogue, path: Path, values: str) -> None:
+    before = catalogue.packages(IN_TOOLS, PackageQuery()), catalogue.listing(IN_TOOLS, DEMO)
+    with pytest.raises(sqlite3.IntegrityError, match="the package exists"):
+        execute(path, f"REPLACE INTO packages VALUES ({values})")
+    assert (catalogue.packages(IN_TOOLS, PackageQuery()), catalogue.listing(IN_TOOLS, DEMO)) == before
+
+
 def test_another_program_cannot_delete_a_project_with_packages(catalogue: SQLiteCatalogue, path: Path) -> None:
     with pytest.raises(sqlite3.IntegrityError, match="the project has packages"):
         execute(path, "DELETE FROM projects WHERE id = 2")
