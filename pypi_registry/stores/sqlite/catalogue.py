@@ -180,7 +180,7 @@ class SQLiteCatalogue:
 
     def names(self, projects: Projects) -> Sequence[NormalizedName]:
         with self._pool.snapshot() as connection:
-            return lists.names(connection, projects, self._selections.of(connection, projects))
+            return lists.names(connection, self._selections.of(connection, projects))
 
     def listing(self, projects: Projects, name: NormalizedName) -> Listing | None:
         with self._pool.lease() as connection:

@@ -74,7 +74,7 @@ def packages(
     return [package for package in page if package.project_id in projects], total
 
 
-def names(connection: sqlite3.Connection, projects: Projects, selection: Selection) -> list[NormalizedName]:
+def names(connection: sqlite3.Connection, selection: Selection) -> list[NormalizedName]:
     """Return the names that have a package in the projects, sorted."""
     if selection.is_few:
         statement = (
@@ -83,7 +83,8 @@ def names(connection: sqlite3.Connection, projects: Projects, selection: Selecti
         )
         rows = connection.execute(statement, (selection.ids_as_json,))
     else:
-        connection.create_function("is_wanted", 1, projects.__contains__)
+        # Not the condition of the selection, which may leave the projects out
+        connection.create_function("is_wanted", 1, frozenset(selection.ids).__contains__)
         rows = connection.execute(
             "SELECT DISTINCT name FROM project_revisions WHERE name > '' AND is_wanted(project_id) ORDER BY name"
         )
