@@ -4,7 +4,7 @@ Usage: python -m tests.benchmarks.packages_list [--quick] [--folder FOLDER]
 
 Both catalogues have 100 files in each project of one group. The requests go to the application in this process, from a
 member of the group, who reads all of it, and from a member of ten of its projects. The times are processor time, which
-other processes disturb less than the time of a clock; each is the least of several. The largest catalogue has 1.5 GB.
+other processes disturb less than the time of a clock; each is the least of several. The largest catalogue has 700 MB.
 """
 
 import argparse
