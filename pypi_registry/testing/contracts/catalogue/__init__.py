@@ -5,8 +5,8 @@ from pypi_registry.testing.contracts.catalogue.concurrency import Concurrency
 from pypi_registry.testing.contracts.catalogue.deleting import Deleting
 from pypi_registry.testing.contracts.catalogue.durability import Durability
 from pypi_registry.testing.contracts.catalogue.history import History
-from pypi_registry.testing.contracts.catalogue.listing import Listing
-from pypi_registry.testing.contracts.catalogue.reading import Reading
+from pypi_registry.testing.contracts.catalogue.package_lists import PackageLists
+from pypi_registry.testing.contracts.catalogue.pages_and_files import PagesAndFiles
 from pypi_registry.testing.contracts.catalogue.records import Records
 from pypi_registry.testing.contracts.catalogue.revisions import Revisions
 from pypi_registry.testing.contracts.catalogue.yanking_and_status import YankingAndStatus
@@ -14,12 +14,12 @@ from pypi_registry.testing.contracts.catalogue.yanking_and_status import Yanking
 
 class CatalogueContract(
     Adding,
-    Reading,
+    PagesAndFiles,
     Deleting,
     YankingAndStatus,
     Revisions,
     History,
-    Listing,
+    PackageLists,
     Records,
     Concurrency,
     Durability,

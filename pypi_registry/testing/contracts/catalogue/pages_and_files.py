@@ -32,7 +32,7 @@ from pypi_registry.testing.contracts.catalogue.samples import (
 _ARCHIVED, _QUARANTINED = NameStatus(Status.ARCHIVED, "old"), NameStatus(Status.QUARANTINED, "malware")
 
 
-class Reading(CatalogueHooks):
+class PagesAndFiles(CatalogueHooks):
     """Tests of `Catalogue.names`, `listing` and `file`."""
 
     def test_names_are_sorted_and_unique(self) -> None:

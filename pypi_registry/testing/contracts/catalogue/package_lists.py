@@ -24,7 +24,7 @@ from pypi_registry.testing.contracts.catalogue.samples import (
 )
 
 
-class Listing(CatalogueHooks):
+class PackageLists(CatalogueHooks):
     """Tests of `Catalogue.packages` and `package`."""
 
     def test_a_list_has_the_packages_of_its_projects(self) -> None:
