@@ -98,6 +98,7 @@ class Running:
         self.server = server
         self.address = server.address
         self.log = log
+        self._was_signalled = False
 
     def run(self, act: Callable[[], T]) -> T:
         """Serve until `act` has sent a signal; return its result."""
@@ -110,8 +111,12 @@ class Running:
         try:
             return act()
         finally:
-            if not self.server._stopping.is_set():
-                stop()
+            if not self._was_signalled:  # a second signal would arrive after the server has restored the handlers
+                self.stop()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        self._was_signalled = True
+        stop(number)
 
     @contextmanager
     def connected(self) -> Iterator[socket.socket]:
@@ -171,7 +176,7 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Running:
 def test_it_serves_until_a_signal(running: Running, number: signal.Signals) -> None:
     def act() -> list[int]:
         statuses = [running.get("/a"), running.get("/b")]
-        stop(number)
+        running.stop(number)
         return statuses
 
     assert running.run(act) == [200, 200]
@@ -218,7 +223,7 @@ def test_a_request_in_progress_is_answered_after_the_signal(running: Running) ->
         with running.connected() as connection:
             connection.sendall(request("/wait"))
             assert running.application.reached.wait(PATIENCE)
-            stop()
+            running.stop()
             wait_until_closed(running)
             running.application.go.set()
             return answer(connection)
@@ -231,7 +236,7 @@ def test_a_request_that_is_arriving_is_answered_after_the_signal(running: Runnin
         with running.connected() as connection:
             connection.sendall(request("/body", "Content-Length: 10", method="POST") + b"12345")
             running.get("/")  # what was sent before has arrived
-            stop()
+            running.stop()
             wait_until_closed(running)
             connection.sendall(b"67890")
             return answer(connection)
@@ -245,7 +250,7 @@ def test_idle_connections_do_not_delay_the_stop(running: Running) -> None:
             idle.sendall(request("/"))
             assert answer(idle) == (200, b"hello")  # and is kept open, as in HTTP/1.1
             started = time.monotonic()
-            stop()
+            running.stop()
             assert silent.recv(1) == idle.recv(1) == b""
             assert time.monotonic() - started < PATIENCE / 2
 
@@ -261,7 +266,7 @@ def test_an_unfinished_request_delays_the_stop_only_for_the_grace_period(
         with running.connected() as connection:
             connection.sendall(request("/body", "Content-Length: 10", method="POST") + b"12345")
             running.get("/")
-            stop()
+            running.stop()
             assert connection.recv(1) == b""
 
     running.run(act)
