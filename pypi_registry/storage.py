@@ -26,10 +26,10 @@ from pypi_registry.model import (
     Upload,
 )
 
-MAX_TOTAL = 10_000
+MAX_TOTAL: int = 10_000
 """Up to this number `Catalogue.packages` counts exactly, as GitLab does."""
 
-MAX_PUBLICATIONS = 1_000
+MAX_PUBLICATIONS: int = 1_000
 """Rows that `Catalogue.publications` returns at most."""
 
 
