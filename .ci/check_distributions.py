@@ -10,6 +10,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+METADATA = ("METADATA", "RECORD", "WHEEL", "LICENSE", "entry_points.txt")
+
 SMOKE = """
 import importlib.metadata, sys
 import pypi_registry
@@ -38,7 +40,7 @@ def main(folder: Path) -> None:
     metadata = {name for name in names if ".dist-info/" in name}
     assert names - metadata == package, (names - metadata) ^ package
     assert "pypi_registry/py.typed" in package
-    assert {Path(name).name for name in metadata} == {"METADATA", "RECORD", "WHEEL", "LICENSE"}, metadata
+    assert {Path(name).name for name in metadata} == set(METADATA), metadata
     with tarfile.open(sdist) as archive:
         inside = {name.partition("/")[2] for name in archive.getnames()}
     assert package | {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO"} <= inside, package - inside
@@ -48,6 +50,7 @@ def main(folder: Path) -> None:
             python = f"{empty}/venv/bin/python"
             subprocess.run([python, "-m", "pip", "install", "--quiet", distribution.resolve()], check=True)
             subprocess.run([python, "-W", "error", "-c", SMOKE], check=True, cwd=empty)
+            subprocess.run([f"{empty}/venv/bin/pypi-registry", "--version"], check=True, cwd=empty)
         print(f"{distribution.name}: installs, imports, answers")
 
 
