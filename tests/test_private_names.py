@@ -20,6 +20,7 @@ from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, Token, 
 from pypi_registry.forwarding import PYPI
 from pypi_registry.model import Visibility
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
+from pypi_registry.stores.sqlite import SQLiteCatalogue
 from pypi_registry.testing.archives import distribution
 
 INDEX = "https://mirror.example/simple/"
@@ -186,6 +187,21 @@ def standalone_example(config: Path) -> Any:
         patch.setenv("REGISTRY_FOLDER", str(config.parent))
         spec.loader.exec_module(module)
     return module.application
+
+
+@pytest.fixture(autouse=True)
+def catalogues_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    opened: list[SQLiteCatalogue] = []
+    create = SQLiteCatalogue.__init__
+
+    def create_and_keep(self: SQLiteCatalogue, path: Path) -> None:
+        create(self, path)
+        opened.append(self)
+
+    monkeypatch.setattr(SQLiteCatalogue, "__init__", create_and_keep)
+    yield
+    for catalogue in opened:
+        catalogue.close()
 
 
 # Whether the registry forwards names that are not reserved, and the prefix of its paths.
