@@ -237,7 +237,7 @@ def parse_extra_fields(extra: bytes, raw_path: bytes) -> Mapping[int, bytes]:
         if end > len(extra) or header_id in fields:
             raise InvalidArchive(f"entry {raw_excerpt(raw_path)} has an extra field that cannot be read")
         fields[header_id], offset = extra[offset + 4 : end], end
-    # 4.6.9: one byte of version, four of CRC, then the path. Readers use it in place of the path in the header.
+    # 4.6.9: one byte of version, four of CRC, then the path. Readers use it instead of the path in the header.
     if _UNICODE_PATH in fields and fields[_UNICODE_PATH][5:] != raw_path:
         raise InvalidArchive(f"entry {raw_excerpt(raw_path)} has a different name in its Unicode path field")
     return fields

@@ -196,7 +196,7 @@ class _Part(io.RawIOBase):
         stream.seek(part.start)
 
     @property
-    def fileno(self) -> None:  # type: ignore[override]
+    def fileno(self) -> None:  # type: ignore[override]  # hides the method of the base class
         # A server that has a file descriptor would send more of the file than the part.
         raise AttributeError("a part of a file has no file descriptor")
 

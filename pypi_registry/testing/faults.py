@@ -63,12 +63,12 @@ class Fault:
         raise NotImplementedError
 
 
-# In place of the response
+# Instead of the response
 
 
 @dataclass(frozen=True)
 class Status(Fault):
-    """Responds with a status in place of what was requested."""
+    """Responds with a status instead of what was requested."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)

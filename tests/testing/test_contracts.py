@@ -164,7 +164,7 @@ def test_a_store_that_redirects_must_override_follow() -> None:
 class RedirectingBlobs(PlainBlobs):
     """A store whose bytes are sent by another server."""
 
-    def open(self, key: str, *, size: int, part: range | None = None) -> Redirect:  # type: ignore[override]
+    def open(self, key: str, *, size: int, part: range | None = None) -> Redirect:  # type: ignore[override]  # no bytes
         return Redirect(f"/bytes/{key}", internal=True)
 
 

@@ -188,7 +188,7 @@ def test_faults_are_values() -> None:
     assert str(faults.SlowBody(10, 0.5)) == "SlowBody(size=10, seconds=0.5)"
 
 
-# In place of the response
+# Instead of the response
 
 
 def test_a_status_has_headers_and_a_message(registry: FakeRegistry) -> None:

@@ -54,7 +54,7 @@ class Part(io.RawIOBase):
         self._file, self._left = file, len(part)
         file.seek(part.start)
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # the base class allows any buffer
         data = self._file.read(min(len(buffer), self._left))
         buffer[: len(data)] = data
         self._left -= len(data)

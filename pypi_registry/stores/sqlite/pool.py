@@ -229,7 +229,7 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
         except sqlite3.OperationalError:  # SQLite's busy timeout does not apply to this statement
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.01)
+            time.sleep(0.01)  # another process switches the mode; SQLite offers nothing to wait for
 
 
 def _translated(error: sqlite3.OperationalError) -> Exception:

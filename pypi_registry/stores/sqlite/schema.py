@@ -11,8 +11,8 @@ clause is specified as part of the statement causing the trigger to fire, then t
 statement is used instead."
 
 A program that replaces rows with ``REPLACE`` or ``OR REPLACE`` deletes rows without firing the triggers, unless it sets
-``PRAGMA recursive_triggers = ON``; SQLite's default is off. ``docs/serve.md`` forbids it. A trigger refuses to insert a
-package in place of another, because the number of packages would be wrong for ever.
+``PRAGMA recursive_triggers = ON``; SQLite's default is off. ``docs/serve.md`` forbids it. A trigger refuses to replace
+a package by another, because the number of packages would be wrong for ever.
 
 A search for names reads ``name_search``, an FTS5 table of trigrams. A new name costs FTS5 0.4 ms, because each
 transaction adds a segment that is merged later. So names are added 256 at a time, and a search reads the names after
