@@ -797,7 +797,7 @@ class DeletesWhatItDoesNotReturn(W):
 
     def __init__(self, inner: Any) -> None:
         super().__init__(inner)
-        self.added, self.deleting = Count(), Count()
+        self.added, self.deleting, self.one_by_one = Count(), Count(), Lock()
 
     def add(self, *args: Any) -> PackageFile:
         if self.added.value > 1:
@@ -814,10 +814,12 @@ class DeletesWhatItDoesNotReturn(W):
         return None  # so that the package stays
 
     def delete_package(self, project: Project, package_id: int, by: str) -> Deletion | None:
-        found = self.inner.package(project.id, package_id)
-        self.deleting.increment()
-        self.added.wait_for(min(self.added.value + 2, 30))  # 30 files are added
-        deletion = self.inner.delete_package(project, package_id, by)
+        with self.one_by_one:  # the first thread that reads the files is the one that deletes them
+            found = self.inner.package(project.id, package_id)
+            self.deleting.increment()
+            # One of three writers has begun and ended meanwhile: three files may be there and not be counted yet.
+            self.added.wait_for(min(self.added.value + 4, 30))  # 30 files are added
+            deletion = self.inner.delete_package(project, package_id, by)
         return replace(deletion, files=found.files) if deletion and found else None
 
 
