@@ -1,8 +1,11 @@
-"""Errors of the disk."""
+"""What the stores and the command line need of the disk: its errors, and names that survive a power cut."""
 
 import errno
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import takewhile
+from pathlib import Path
 
 from pypi_registry.errors import StorageFull
 
@@ -16,3 +19,27 @@ def disk_full_as_storage_full() -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFull from error
         raise
+
+
+def create_folder(path: Path, mode: int = 0o777) -> None:
+    """Create a folder and its missing parents, and flush their names to the disk.
+
+    Otherwise a power cut could lose the folder with everything that was flushed into it. The name of an existing folder
+    is flushed, too, because a crash may have come between its creation and its flush.
+    """
+    created = list(takewhile(lambda folder: not folder.exists(), path.parents))
+    path.mkdir(mode, parents=True, exist_ok=True)
+    for folder in (path, *created):
+        with suppress(PermissionError):  # a parent that this user may not read belongs to an administrator
+            sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path | str) -> None:
+    """Flush the names in a folder to the disk."""
+    if os.name != "posix":
+        return  # a folder cannot be opened there
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from pypi_registry._disk import create_folder, sync_folder
 from pypi_registry.accounts import Token, token_digest
 from pypi_registry.accounts.tokens import new_secret, toml_table
 
@@ -90,7 +91,7 @@ class DataFolder:
         :raises UnusableData: if there is a ``tmp`` that may belong to another program.
         :raises OSError: if the folder cannot be written.
         """
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_folder(self.folder, mode=0o700)
         if self.spool.is_symlink():
             raise UnusableData(self.spool, "this is a symbolic link, and serve would empty its target")
         if self.spool.exists():
@@ -118,4 +119,5 @@ class DataFolder:
             stream.flush()
             os.fsync(descriptor)  # before the secret is printed: a power cut must not lose its token
         unfinished.replace(self.config)
+        sync_folder(self.folder)
         return secret

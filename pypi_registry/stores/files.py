@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from pypi_registry._disk import disk_full_as_storage_full
+from pypi_registry._disk import create_folder, disk_full_as_storage_full, sync_folder
 from pypi_registry.errors import StorageFull, StorageUnavailable
 from pypi_registry.storage import Redirect
 
@@ -50,11 +50,12 @@ class FileBlobs:
             raise ValueError(f"accel= must begin and end with a slash: {accel!r}")
         self._accel = accel
         root = Path(folder).absolute()  # a daemon changes its working directory
+        create_folder(root)
         incoming = root / "incoming"
-        incoming.mkdir(parents=True, exist_ok=True)
+        incoming.mkdir(exist_ok=True)
         for digit in _DIGITS:
             (root / digit).mkdir(exist_ok=True)
-        _sync_folder(str(root))
+        sync_folder(root)
         self._folder, self._incoming = str(root), str(incoming)
         for path in incoming.iterdir():
             with suppress(FileNotFoundError):  # another process may delete it, too
@@ -78,7 +79,7 @@ class FileBlobs:
             try:
                 # The bytes, then the name, then the folder that holds the name: in this order a power cut leaves no
                 # file without its bytes.
-                _sync_folder(folder)
+                sync_folder(folder)
             except BaseException:
                 with suppress(FileNotFoundError):
                     os.unlink(path)
@@ -224,13 +225,3 @@ class _Part(io.RawIOBase):
     def close(self) -> None:
         self._stream.close()
         super().close()
-
-
-def _sync_folder(folder: str) -> None:
-    if os.name != "posix":
-        return  # a folder cannot be opened there
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

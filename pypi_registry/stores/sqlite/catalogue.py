@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from packaging.utils import NormalizedName, canonicalize_version
 
+from pypi_registry._disk import create_folder
 from pypi_registry._records import Record
 from pypi_registry.errors import FileTaken, UploadsRefused
 from pypi_registry.model import (
@@ -89,7 +90,7 @@ class SQLiteCatalogue:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         path = Path(path).absolute()  # a daemon changes its working directory
-        path.parent.mkdir(parents=True, exist_ok=True)
+        create_folder(path.parent)
         self._pool = ConnectionPool(path)
         self._selections, self._frequent = Selections(), FrequentQueries()
         try:
