@@ -13,7 +13,7 @@ from tests.servers.running import MAX_FILE_SIZE, SECRET
 
 _accounts = Accounts(
     projects=[ProjectConfig(id=1, path="acme/tools")],
-    users=[User(name="ada", roles={"acme": Role.DEVELOPER})],
+    users=[User(name="ada", roles={"acme": Role.MAINTAINER})],
     tokens=[Token(user="ada", scopes=frozenset({"api"}), sha256=sha256(SECRET.encode()).hexdigest())],
     forwarding=False,
     max_file_size=MAX_FILE_SIZE,
