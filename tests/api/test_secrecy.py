@@ -210,7 +210,7 @@ CASES = [
     for route, method, visibility in itertools.product(ROUTES, METHODS, VISIBILITIES)
     if method != "OPTIONS"  # it asks for the methods of a route, whatever is there
 ]
-ACCEPTS = ("*/*", "text/html,application/xhtml+xml", "application/vnd.pypi.simple.v1+json")
+ACCEPTS = ("*/*", "text/html,application/xhtml+xml")  # a program, and a browser
 
 
 @pytest.fixture(scope="module")
