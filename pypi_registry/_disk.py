@@ -28,7 +28,10 @@ def create_folder(path: Path, mode: int = 0o777) -> None:
     is flushed, too, because a crash may have come between its creation and its flush.
     """
     created = list(takewhile(lambda folder: not folder.exists(), path.parents))
-    path.mkdir(mode, parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode, parents=True, exist_ok=True)
+    except FileExistsError as error:  # a file is there
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from error
     for folder in (path, *created):
         with suppress(PermissionError):  # a parent that this user may not read belongs to an administrator
             sync_folder(folder.parent)
