@@ -1,4 +1,4 @@
-"""Who may read or change what, and who may share it: refusals as GitLab's 401, 403 or 404, and Cache-Control headers."""
+"""Who may read or change what, and who may share it: refusals as GitLab's 401, 403 or 404; Cache-Control headers."""
 
 from collections.abc import Callable
 from enum import Enum

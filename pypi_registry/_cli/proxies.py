@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def behind_proxies(application: "WSGIApplication", count: int) -> "WSGIApplication":
     """Return an application whose environ has the client's address, scheme, host and prefix, as proxies forward them.
 
-    It trusts ``X-Forwarded-For``, ``-Proto``, ``-Host`` and ``-Prefix``. Each proxy appends a value to such a header, or
-    sets it; the value that counts is the `count`-th from the right, as only that one cannot be the client's.
+    It trusts ``X-Forwarded-For``, ``-Proto``, ``-Host`` and ``-Prefix``. Each proxy appends a value to such a header,
+    or sets it; the value that counts is the `count`-th from the right, as the client can send only those before it.
 
     :param count: how many proxies are in front of the server; with 0 no header is trusted.
     """

@@ -142,7 +142,8 @@ def origin(environ: Mapping[str, object]) -> str:
     of a proxy, through a middleware such as Werkzeug's ProxyFix, so both are checked.
     """
     scheme = str(environ["wsgi.url_scheme"]).lower()
-    own = f"{environ.get('SERVER_NAME')}:{environ.get('SERVER_PORT')}"
+    name, port = str(environ.get("SERVER_NAME")), environ.get("SERVER_PORT")
+    own = f"[{name}]:{port}" if name.count(":") > 1 and not name.startswith("[") else f"{name}:{port}"
     host = next((text for text in (str(environ.get("HTTP_HOST") or ""), own) if is_host(text)), "localhost")
     return f"{scheme if scheme in SCHEMES else 'http'}://{host}"
 

@@ -121,9 +121,7 @@ def publish(client: Any, headers: Mapping[str, str]) -> Any:
         "/api/v4/groups/acme/-/packages/pypi",
     ],
 )
-def test_every_method_that_may_change_something_is_refused_at_every_address(
-    site: TestApp, path: str
-) -> None:
+def test_every_method_that_may_change_something_is_refused_at_every_address(site: TestApp, path: str) -> None:
     for method, login, sent in product(("POST", "PUT", "PATCH", "DELETE"), LOGINS.values(), SENT):
         answer = site.request(path, method=method, body=b"{}", headers={**sent, **login}, status=403)
         assert answer.json == {"message": "403 Forbidden - a browser sent this for another site"}

@@ -137,7 +137,7 @@ def test_every_absolute_url_is_the_clients(proxies: int, headers: Mapping[str, s
         assert "://" not in page.text
     assert "evil.example" not in rest.partition("/")[0]
     whole = "".join(f"{page.headers}{page.text}" for page in (landing, shown, listed, *pages))
-    assert {found for found in re.findall(r"(https?)://", whole)} == {scheme}
+    assert set(re.findall(r"(https?)://", whole)) == {scheme}
     assert {line.split()[0] for line in served.log.getvalue().splitlines()} == {address}
     assert [event.actor.address for event in served.events] == [address]
 
