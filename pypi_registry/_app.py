@@ -113,6 +113,7 @@ class Registry:
         return response.send(environ, start_response)
 
     def _call(self, request: Request) -> Call | None:
+        """Match a request with the routes; None if none matches."""
         try:
             return Call(request, match(request.environ.get("PATH_INFO", "")), self._services)
         except NoSuchRoute:
