@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from pypi_registry._api.access import require_same_origin
 from pypi_registry._api.call import Call, Services
 from pypi_registry._api.errors import error_response, internal_error_response
 from pypi_registry._api.routes import match, respond
@@ -111,18 +112,26 @@ class Registry:
             request.body.drain(longest=self._services.max_file_size + MAX_FIELDS)
         return response.send(environ, start_response)
 
+    def _call(self, request: Request) -> Call | None:
+        """Match a request with the routes; None if none matches."""
+        try:
+            return Call(request, match(request.environ.get("PATH_INFO", "")), self._services)
+        except NoSuchRoute:
+            return None
+
     def _respond(self, request: Request) -> Response | None:
         """Respond to a request; None if it is one of the fallback.
 
         The fallback is not called here, so that its errors do not have ours as their context.
         """
         try:
-            call = Call(request, match(request.environ.get("PATH_INFO", "")), self._services)
-            if self._fallback is not None and not _is_ours(call):
+            call = self._call(request)
+            if self._fallback is not None and (call is None or not _is_ours(call)):
                 return None
+            require_same_origin(request)
+            if call is None:
+                raise NoSuchRoute
             return respond(call)
-        except NoSuchRoute as error:
-            return error_response(error) if self._fallback is None else None
         except Exception as error:
             response = error_response(error) if isinstance(error, RegistryError) else internal_error_response()
             if response.status.startswith("500"):

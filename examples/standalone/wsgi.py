@@ -5,6 +5,7 @@ from pathlib import Path
 
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from pypi_registry.accounts import Accounts
 from pypi_registry.stores.files import FileBlobs
@@ -17,4 +18,7 @@ registry = accounts.registry(
     # REGISTRY_ACCEL=/blobs/ lets nginx send the files. Without nginx-accel.conf the responses are empty then.
     blobs=FileBlobs(FOLDER / "data" / "files", accel=os.environ.get("REGISTRY_ACCEL") or None),
 )
-application = DispatcherMiddleware(NotFound(), {"/api/v4": registry})
+mounted = DispatcherMiddleware(NotFound(), {"/api/v4": registry})
+# REGISTRY_PROXIES=1 trusts the X-Forwarded-… headers of one proxy, such as nginx. With 0 they change nothing.
+proxies = int(os.environ.get("REGISTRY_PROXIES", "0"))
+application = ProxyFix(mounted, x_for=proxies, x_proto=proxies, x_host=proxies, x_prefix=proxies)

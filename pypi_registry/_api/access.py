@@ -1,9 +1,10 @@
-"""Who may read what, and who may share it: refusals as GitLab's 401, 403 or 404, and Cache-Control headers."""
+"""Who may read or change what, and who may share it: refusals as GitLab's 401, 403 or 404; Cache-Control headers."""
 
 from collections.abc import Callable
 from enum import Enum
 
 from pypi_registry._http.errors import NotAuthenticated
+from pypi_registry._http.request import SAFE_METHODS, Request
 from pypi_registry.auth import Ability, Principal, Subject
 from pypi_registry.errors import Forbidden, NotFound, RegistryError
 from pypi_registry.model import Group, Namespace, PackageName, Projects, Visibility
@@ -50,6 +51,15 @@ def _named(namespace: Namespace, challenge: Challenge) -> str:
     return "Group" if isinstance(namespace, Group) else "Project"
 
 
+def require_same_origin(request: Request) -> None:
+    """Return unless a browser sends, for a page of another origin, a request that may change something (CSRF).
+
+    :raises Forbidden: if it does.
+    """
+    if request.method not in SAFE_METHODS and request.is_cross_origin:
+        raise Forbidden("a browser sent this for another site")
+
+
 _PROTECTED = {Ability.DESTROY_PACKAGE: "Package is deletion protected."}
 
 
@@ -70,7 +80,9 @@ _REVALIDATE_SHARED = ("Cache-Control", "no-cache")
 
 # The bytes of a file never change; who may read it can change.
 _IMMUTABLE = ("Cache-Control", "private, max-age=31536000, immutable")
-_IMMUTABLE_SHARED = ("Cache-Control", "public, max-age=31536000, immutable")
+# RFC 9111, 5.2.2.10: for a shared cache s-maxage overrides max-age, and a stale response must be validated before it is
+# used again. So after an hour no shared cache sends a file that was quarantined or deleted.
+_IMMUTABLE_SHARED = ("Cache-Control", "public, max-age=31536000, s-maxage=3600, immutable")
 
 
 def page_policy(principal: Principal, namespace: Namespace) -> tuple[str, str]:

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote
 
 from packaging.utils import NormalizedName
 
 from pypi_registry._api.access import Challenge, require
-from pypi_registry._http.request import Request, origin, read_credentials
+from pypi_registry._http.request import Request, mount_path, mount_url, read_credentials
 from pypi_registry._pages.cache import PageCache
 from pypi_registry._publishing.publish import Stores
 from pypi_registry.auth import Ability, Auth, Principal
@@ -139,5 +138,20 @@ class Call:
     @property
     def api_url(self) -> str:
         """The URL at which the registry is mounted, as the client sees it."""
-        mount = self.request.header("SCRIPT_NAME").encode("latin-1", "replace")
-        return f"{origin(self.request.environ)}{quote(mount)}"
+        return mount_url(self.request.environ)
+
+    def packages_path(self, project: Project) -> str:
+        """Return a reference from the requested page to the packages of a project, relative wherever it can be.
+
+        A relative reference is right behind every proxy, also behind one that does not forward its scheme or prefix.
+        """
+        match = self.match
+        if not match.is_group:  # all links stay below the id of the requested project, however it is written
+            if "package_id" in match.parameters:
+                return ".." if match.trailing_slash else "."
+            return "." if match.trailing_slash else "packages"
+        if "/" in match.parameters["group"]:
+            # Servers decode %2F, so nothing shows how many segments of the requested path this id is.
+            return f"{mount_path(self.request.environ)}/projects/{project.id}/packages"
+        up = "../../.." if match.trailing_slash else "../.."
+        return f"{up}/projects/{project.id}/packages"

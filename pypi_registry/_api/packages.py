@@ -78,8 +78,8 @@ def list_packages(call: Call) -> Response:
     found, total = call.services.stores.catalogue.packages(projects, query) if query else ([], 0)
     packages, has_next = found[: paging.per_page], len(found) > paging.per_page
     if html:
-        shown = PackageList(namespace, packages, projects, total, paging.page, has_next, parameters)
-        return _web_page(render_list(shown, call.api_url, MAX_TOTAL))
+        shown = PackageList(namespace, packages, projects, total, paging.page, has_next, parameters, call.packages_path)
+        return _web_page(render_list(shown, MAX_TOTAL))
     entities = [_listed_entity(call, principal, namespace, projects, package) for package in packages]
     kind = "groups" if isinstance(namespace, Group) else "projects"
     return list_response(call, f"/{kind}/{namespace.id}/packages", entities, paging, total, has_next=has_next)
@@ -94,7 +94,8 @@ def show_package(call: Call) -> Response:
     versions, _ = call.services.stores.catalogue.packages(Projects([project]), query)
     others = [other for other in versions if other.id != package.id]
     if html:
-        return _web_page(render_package(project, details, others, call.api_url, render_description))
+        links = call.packages_path(project), call.api_url
+        return _web_page(render_package(project, details, others, *links, render_description))
     entity = _package_entity(call, principal, project, package)
     entity["versions"] = [
         {"id": other.id, "version": other.version, "created_at": _time(other.created_at), "tags": []}

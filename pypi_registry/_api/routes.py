@@ -17,12 +17,12 @@ from pypi_registry._api import packages, pypi
 from pypi_registry._api.call import Call, Dialect, Match
 from pypi_registry._api.pypi import Endpoint
 from pypi_registry._http.errors import MethodNotAllowed, NoSuchRoute
-from pypi_registry._http.request import SAFE_METHODS, read_path
+from pypi_registry._http.request import read_path
 from pypi_registry._http.response import Response
 from pypi_registry._names import MAX_LENGTH, normalize
 from pypi_registry._paths import MAX_DIGITS
 from pypi_registry.directory import Ref
-from pypi_registry.errors import Forbidden, InvalidName
+from pypi_registry.errors import InvalidName
 
 API_PREFIX = "/api/v4"
 """Where GitLab has its API, and where applications mount the registry."""
@@ -146,13 +146,10 @@ def respond(call: Call) -> Response:
     """Respond to a request whose route is known.
 
     :raises MethodNotAllowed: if the route has no endpoint for the method.
-    :raises Forbidden: if a browser sends the request for another site.
     """
     route, method = call.match.route, call.request.method
     if method == "OPTIONS":
         return Response("204 No Content", [("Allow", ", ".join(route.allowed))])
-    if method not in SAFE_METHODS and call.request.is_cross_site:
-        raise Forbidden("a browser sent this for another site")
     endpoint = route.endpoints.get("GET" if method == "HEAD" else method)
     if endpoint is None:
         raise MethodNotAllowed(route.allowed, route.advice)

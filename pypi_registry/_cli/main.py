@@ -55,6 +55,13 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         default=Path("pypi-registry-data"),
         help="where everything is stored (default: %(default)s)",
     )
+    parser.add_argument(
+        "--proxies",
+        type=_proxies,
+        metavar="N",
+        default=0,
+        help="how many reverse proxies are in front; their X-Forwarded-… headers are trusted (default: %(default)s)",
+    )
     parser.set_defaults(run=_serve)
 
 
@@ -85,6 +92,12 @@ def _port(text: str) -> int:
     return number
 
 
+def _proxies(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 2):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of proxies: 0 to 99")
+    return int(text)
+
+
 def _time(text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
@@ -101,7 +114,7 @@ def _serve(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         return _fail(f"{error}; install it with: pip install 'pypi-registry[serve]'")
     try:
-        serve(Options(options.host, options.port, options.config, options.data))
+        serve(Options(options.host, options.port, options.config, options.data, options.proxies))
     except OSError as error:
         return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except (RegistryError, UnusableData) as error:

@@ -13,6 +13,7 @@ from typing import TextIO
 from pypi_registry._api.routes import API_PREFIX
 from pypi_registry._cli.access_log import AccessLog
 from pypi_registry._cli.data_folder import EXAMPLE, PROJECT, USER, DataFolder, UnusableData
+from pypi_registry._cli.proxies import behind_proxies
 from pypi_registry._cli.server import Server, listen
 from pypi_registry._cli.site import Site
 from pypi_registry._cli.watch import Watch
@@ -33,6 +34,8 @@ class Options:
     config: Path | None
     """None: the ``registry.toml`` in the data folder, which is created if it is missing."""
     data: Path
+    proxies: int = 0
+    """How many reverse proxies are in front of the server; their headers are trusted."""
 
 
 def serve(options: Options) -> None:
@@ -78,7 +81,7 @@ def _serve_from(options: Options, folder: DataFolder, listening: socket, catalog
         accounts = Accounts.from_toml(config)
         site = Site(accounts.registry(catalogue=catalogue, blobs=blobs))
         log = AccessLog(site, sys.stderr)
-        server = Server(log, log, listening, folder.spool)
+        server = Server(behind_proxies(log, options.proxies), log, listening, folder.spool)
         server.limit_bodies(accounts.max_file_size)
 
         def announce() -> None:

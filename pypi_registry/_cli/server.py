@@ -77,6 +77,7 @@ class Server:
             outbuf_high_watermark=2**62,  # a response waits on the disk for a slow client, and not in a thread
             asyncore_use_poll=True,
             recv_bytes=256 * 1024,
+            clear_untrusted_proxy_headers=False,  # behind_proxies() reads them, or nobody does
             ident="pypi_registry",
         )
         server.channel_class = _channel_class(log)

@@ -3,11 +3,14 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from pypi_registry._api.access import REVALIDATE, require_same_origin
+from pypi_registry._api.errors import error_response
 from pypi_registry._api.routes import API_PREFIX
 from pypi_registry._app import Registry
-from pypi_registry._http.request import origin
-from pypi_registry._http.response import Response, bytes_response, json_response
+from pypi_registry._http.request import Request, mount_url
+from pypi_registry._http.response import VARY, Response, bytes_response, json_response
 from pypi_registry._pages.browser import render_landing
+from pypi_registry.errors import Forbidden
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -31,6 +34,10 @@ class Site:
 
 
 def _landing_response(environ: "WSGIEnvironment", path: str) -> Response:
+    try:
+        require_same_origin(Request(environ))
+    except Forbidden as error:
+        return error_response(error)
     if path not in ("", "/"):
         return json_response("404 Not Found", {"error": "404 Not Found"})
     if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
@@ -38,6 +45,8 @@ def _landing_response(environ: "WSGIEnvironment", path: str) -> Response:
     return bytes_response(
         "200 OK",
         "text/html; charset=utf-8",
-        render_landing(origin(environ), API_PREFIX),
+        render_landing(mount_url(environ), API_PREFIX),
+        VARY,
+        REVALIDATE,
         ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
     )

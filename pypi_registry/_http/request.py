@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from pypi_registry._http.body import Body
 from pypi_registry.auth import AuthScheme, Credentials
@@ -44,12 +45,17 @@ class Request:
         return self.environ.get(name) or ""
 
     @property
-    def is_cross_site(self) -> bool:
-        """Whether a browser sends this for the page of another site (Fetch Metadata, ``Sec-Fetch-Site``).
+    def is_cross_origin(self) -> bool:
+        """Whether a browser sends this for a page of another origin (CSRF): it attaches stored Basic credentials.
 
-        Browsers attach stored Basic credentials to cross-site requests (CSRF).
+        Browsers send ``Sec-Fetch-Site`` (W3C, Fetch Metadata) over TLS and to the local host only. To a host name on
+        plain HTTP they send ``Origin`` alone. Programs that publish send neither.
         """
-        return self.header("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site")
+        site = self.header("HTTP_SEC_FETCH_SITE")
+        if site:
+            return site not in ("same-origin", "none")
+        sent = self.header("HTTP_ORIGIN")
+        return bool(sent) and not _is_own_origin(sent, origin(self.environ))
 
     def has_representation(self, etag: str) -> bool:
         """Return whether the client already has the representation with this (strong, quoted) entity tag.
@@ -114,15 +120,72 @@ def read_path(path_info: str) -> str:
     return "/" + text.lstrip("/")
 
 
+SCHEMES = ("http", "https")
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+_HOST = r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?"
+_ORIGIN = re.compile(f"(?P<scheme>https?)://{_HOST}")
+
+
+def is_host(text: str) -> bool:
+    """Return whether a text is a host name or an address, with or without a port.
+
+    >>> is_host("registry.example:8443"), is_host("[::1]"), is_host("user@registry.example")
+    (True, True, False)
+    """
+    return re.fullmatch(_HOST, text) is not None
+
+
 def origin(environ: Mapping[str, object]) -> str:
     """Return scheme and host as the client sees them, ``https://registry.example:8443``.
 
-    A Host header that is not a host is replaced by the name that the server has for itself.
+    A Host header that is not a host is replaced by the name that the server has for itself. Both may come from a header
+    of a proxy, through a middleware such as Werkzeug's ProxyFix, so both are checked.
     """
-    host = str(environ.get("HTTP_HOST") or "")
-    if re.fullmatch(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?", host) is None:
-        host = f"{environ.get('SERVER_NAME')}:{environ.get('SERVER_PORT')}"
-    return f"{environ['wsgi.url_scheme']}://{host}"
+    scheme = str(environ["wsgi.url_scheme"]).lower()
+    name, port = str(environ.get("SERVER_NAME")), environ.get("SERVER_PORT")
+    own = f"[{name}]:{port}" if name.count(":") > 1 and not name.startswith("[") else f"{name}:{port}"
+    host = next((text for text in (str(environ.get("HTTP_HOST") or ""), own) if is_host(text)), "localhost")
+    return f"{scheme if scheme in SCHEMES else 'http'}://{host}"
+
+
+def mount_path(environ: Mapping[str, object]) -> str:
+    """Return the path at which the application is mounted, encoded for a URL; empty at the root.
+
+    It begins with one slash: ``//other.example`` would be a URL of another host.
+    """
+    mount = str(environ.get("SCRIPT_NAME") or "").strip("/")
+    return f"/{quote(mount.encode('latin-1', 'replace'))}" if mount else ""
+
+
+def mount_url(environ: Mapping[str, object]) -> str:
+    """Return the URL at which the application is mounted, as the client sees it, without a final slash."""
+    return origin(environ) + mount_path(environ)
+
+
+def _is_own_origin(sent: str, own: str) -> bool:
+    """Return whether the value of an ``Origin`` header is the origin at which the client reaches the registry.
+
+    A scheme of ``http`` proves nothing: TLS may end at a proxy that does not forward the scheme. Then ``https`` counts
+    as the own scheme, too, and only host and port are compared.
+
+    >>> _is_own_origin("https://registry.example", "https://registry.example:443")
+    True
+    >>> _is_own_origin("https://registry.example", "http://registry.example")
+    True
+    >>> _is_own_origin("http://registry.example", "https://registry.example")
+    False
+    >>> _is_own_origin("null", "http://registry.example")
+    False
+    """
+    theirs, ours = _ORIGIN.fullmatch(sent.lower()), _ORIGIN.fullmatch(own.lower())
+    if theirs is None or ours is None:
+        return False
+    default = _DEFAULT_PORTS[theirs["scheme"]]
+    return (
+        ours["scheme"] in ("http", theirs["scheme"])
+        and ours["host"] == theirs["host"]
+        and (ours["port"] or default) == (theirs["port"] or default)
+    )
 
 
 _TOKEN_HEADERS = {

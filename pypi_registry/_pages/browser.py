@@ -60,20 +60,21 @@ class PackageList:
     has_next: bool
     parameters: Mapping[str, str]
     """The query with which the list was requested."""
+    packages_path: Callable[[Project], str]
+    """Returns the URL of the packages of a project, relative to the page."""
 
 
-def render_list(shown: PackageList, api_url: str, max_total: int) -> bytes:
+def render_list(shown: PackageList, max_total: int) -> bytes:
     """Render one page of a list of packages.
 
-    :param api_url: the URL at which the registry is mounted.
     :param max_total: the total up to which packages are counted.
     """
     search = shown.parameters.get("package_name", "")
     rows = (
-        f'<tr><td><a href="{escape(_package_url(api_url, package))}">{escape(package.name)}</a>{_yanked_mark(package)}'
-        f"<td>{escape(package.version)}<td>{escape(_path_of(shown.projects, package))}"
-        f"<td>{_date(package.created_at)}"
+        f'<tr><td><a href="{escape(shown.packages_path(project))}/{package.id}">{escape(package.name)}</a>'
+        f"{_yanked_mark(package)}<td>{escape(package.version)}<td>{escape(project.path)}<td>{_date(package.created_at)}"
         for package in shown.packages
+        if (project := shown.projects.get(package.project_id))
     )
     previous = _turn(shown.parameters, shown.page - 1, "Previous") if shown.page > 1 else ""
     following = _turn(shown.parameters, shown.page + 1, "Next") if shown.has_next else ""
@@ -87,11 +88,6 @@ def render_list(shown: PackageList, api_url: str, max_total: int) -> bytes:
 {_table(["Name", "Version", "Project", "Published"], rows) if shown.packages else ""}
 <nav aria-label="Pages">{previous}{following}</nav>"""
     return _document(f"Packages of {shown.namespace.title}", body)
-
-
-def _path_of(projects: Projects, package: Package) -> str:
-    project = projects.get(package.project_id)
-    return project.path if project else ""
 
 
 def _count(total: int | None, max_total: int) -> str:
@@ -109,23 +105,25 @@ def render_package(
     project: Project,
     details: PackageDetails,
     others: Sequence[Package],
+    packages_path: str,
     api_url: str,
     render_description: RenderDescription,
 ) -> bytes:
     """Render a package with its files.
 
     :param others: the other versions of its name.
+    :param packages_path: the URL of the packages of the project, relative to the page.
     :param api_url: the URL at which the registry is mounted.
     """
     package, metadata = details.package, details.metadata
     rows = (
-        f'<tr><td><a href="{escape(_file_url(api_url, file))}">{escape(file.filename)}</a>'
+        f'<tr><td><a href="{escape(_file_path(packages_path, file))}">{escape(file.filename)}</a>'
         f"<br><small>SHA-256 <code>{file.digests.sha256}</code></small>"
         f"<td>{_size(file.size)}<td>{escape(file.requires_python) or '–'}<td>{_date(file.uploaded_at)}{_by(file)}"
         for file in details.files
     )
     versions = "".join(
-        f'<li><a href="{escape(_package_url(api_url, other))}">{escape(other.version)}</a>{_yanked_mark(other)}'
+        f'<li><a href="{escape(packages_path)}/{other.id}">{escape(other.version)}</a>{_yanked_mark(other)}'
         for other in others
     )
     body = f"""
@@ -168,12 +166,8 @@ def _turn(parameters: Mapping[str, str], page: int, text: str) -> str:
     return f'<a href="?{escape(urlencode({**parameters, "page": page}))}">{text}</a>'
 
 
-def _package_url(api_url: str, package: Package) -> str:
-    return f"{api_url}/projects/{package.project_id}/packages/{package.id}"
-
-
-def _file_url(api_url: str, file: PackageFile) -> str:
-    return f"{_package_url(api_url, file.package)}/package_files/{file.id}/download"
+def _file_path(packages_path: str, file: PackageFile) -> str:
+    return f"{packages_path}/{file.package.id}/package_files/{file.id}/download"
 
 
 def _pypi_url(project: Project, api_url: str) -> str:
@@ -234,14 +228,14 @@ def _description(metadata: PackageMetadata, render: RenderDescription) -> str:
     return f"<pre>{escape(metadata.description)}</pre>" if rendered is None else f"<article>{rendered}</article>"
 
 
-def render_landing(origin: str, api_prefix: str) -> bytes:
+def render_landing(site_url: str, api_prefix: str) -> bytes:
     """Render the page at ``/`` of a registry that runs alone.
 
-    :param origin: scheme and host, as the client sees them.
-    :param api_prefix: the path at which the registry is mounted.
+    :param site_url: the URL of this page as the client sees it, without a final slash.
+    :param api_prefix: the path below it at which the registry is mounted.
     """
-    scheme, _, host = origin.partition("://")
-    api_url, with_token = f"{origin}{api_prefix}", f"{scheme}://USER:TOKEN@{host}{api_prefix}"
+    scheme, _, rest = site_url.partition("://")
+    api_url, with_token = f"{site_url}{api_prefix}", f"{scheme}://USER:TOKEN@{rest}{api_prefix}"
     body = f"""
 <h1>A registry of Python packages</h1>
 <p>This registry has the URLs of GitLab's PyPI package registry. <code>USER</code> is any word, <code>TOKEN</code> a

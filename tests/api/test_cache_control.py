@@ -22,7 +22,7 @@ from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 ClientOf = Callable[[Registry], Any]
 
 PAGE, PRIVATE_PAGE = "no-cache", "private, no-cache"
-FILE, PRIVATE_FILE = "public, max-age=31536000, immutable", "private, max-age=31536000, immutable"
+FILE, PRIVATE_FILE = "public, max-age=31536000, s-maxage=3600, immutable", "private, max-age=31536000, immutable"
 CALLER = ["Authorization", "Cookie", "PRIVATE-TOKEN", "DEPLOY-TOKEN", "JOB-TOKEN"]
 
 # Three public groups and a private one

@@ -178,7 +178,7 @@ def test_a_file_is_never_encoded(client: Any, accepted: str) -> None:
 
 def test_a_file_may_be_kept_for_ever_by_whoever_may_read_it(client: Any) -> None:
     answer = client.get(ADDRESS)
-    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, s-maxage=3600, immutable"
     assert {"Accept", "Authorization"} <= set(answer.headers["Vary"].split(", "))
 
 

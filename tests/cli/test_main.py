@@ -87,6 +87,12 @@ def test_a_bad_port_is_named(capsys: pytest.CaptureFixture[str], port: str) -> N
     assert line.endswith(f"argument --port: {port!r} is not a port: 0 to 65535")
 
 
+@pytest.mark.parametrize("count", ["-1", "100", "1.0", "one", "", "٣"])
+def test_a_bad_number_of_proxies_is_named(capsys: pytest.CaptureFixture[str], count: str) -> None:
+    line = usage_error(capsys, "serve", f"--proxies={count}")
+    assert line.endswith(f"argument --proxies: {count!r} is not a number of proxies: 0 to 99")
+
+
 def test_data_that_is_a_file_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"precious")

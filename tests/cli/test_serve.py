@@ -7,15 +7,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from http.client import HTTPConnection
 from pathlib import Path
+from socket import socket
 from threading import Thread
 
 import pytest
 from webtest import TestApp
 
 from pypi_registry._cli import serve as module
-from pypi_registry._cli import watch
+from pypi_registry._cli import server, watch
 from pypi_registry._cli.access_log import AccessLog
+from pypi_registry._cli.main import main
 from pypi_registry._cli.serve import Options, serve
 from pypi_registry._cli.site import Site
 
@@ -198,3 +201,45 @@ def test_serve_obeys_the_whole_configuration_also_after_a_reload(
     before, after = forwarded
     assert before == {"acme-secret": 404, "beta-secret": 302, "requests": 302}
     assert after == {"acme-secret": 302, "beta-secret": 404, "requests": 302}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown", "logged"),
+    [
+        ((), "http://packages.example/api/v4/", "127.0.0.1"),
+        (("--proxies", "0"), "http://packages.example/api/v4/", "127.0.0.1"),
+        (("--proxies", "1"), "https://outside.example/pypi/api/v4/", "192.0.2.7"),
+        (("--proxies", "2"), "http://packages.example/api/v4/", "127.0.0.1"),
+    ],
+)
+def test_headers_of_proxies_are_trusted_only_as_far_as_the_option_states(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stopping_when: Callable[[Callable[[], bool]], None],
+    arguments: tuple[str, ...],
+    shown: str,
+    logged: str,
+) -> None:
+    """waitress trusts headers of proxies by itself if it is asked to, and removes some of them otherwise."""
+    err, listening, pages = io.StringIO(), list[socket](), list[str]()
+    monkeypatch.setattr(sys, "stderr", err)
+
+    def listen_and_keep(host: str, port: int) -> socket:
+        listening.append(server.listen(host, port))
+        return listening[0]
+
+    def ask() -> bool:
+        connection = HTTPConnection("127.0.0.1", listening[0].getsockname()[1], timeout=10)
+        forwarded = {"Proto": "https", "Host": "outside.example", "Prefix": "/pypi", "For": "192.0.2.7", "Port": "66"}
+        headers = {f"X-Forwarded-{name}": value for name, value in forwarded.items()}
+        headers["Forwarded"] = "for=192.0.2.66;host=evil.example;proto=https"
+        connection.request("GET", "/", headers={**headers, "Host": "packages.example"})
+        pages.append(connection.getresponse().read().decode())
+        connection.close()
+        return True
+
+    monkeypatch.setattr(module, "listen", listen_and_keep)
+    stopping_when(ask)
+    assert main(["serve", "--port", "0", "--data", str(tmp_path / "data"), *arguments]) == 0
+    assert f"twine upload --repository-url {shown}projects/1/" in pages[0]
+    assert [line.split()[0] for line in err.getvalue().splitlines()] == [logged]

@@ -1,28 +1,34 @@
-"""What docs/serve.md shows beside `serve` itself: the backup, gunicorn, and nginx with a certificate."""
+"""What docs/serve.md shows beside `serve` itself: the backup, gunicorn, and nginx and Apache with a certificate."""
 
+import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
+from html import unescape
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
+import requests
 
 from tests.clients.programs import Programs, with_login
-from tests.clients.served import served
+from tests.clients.served import Served, served
 from tests.servers.running import free_port, nginx, process
 from tests.test_docs import PAGES, blocks
 
 pytestmark = pytest.mark.slow
 
 PAGE = PAGES["serve.md"]
-BACK_UP, RESTORE, GUNICORN = blocks(PAGE, "sh")
+BACK_UP, RESTORE, SERVE, GUNICORN = blocks(PAGE, "sh")
 
 SECRET = "the-secret-of-the-page"
 REGISTRY_TOML = f"""
 forward_to = false
 projects = [{{ id = 1, path = "acme/tools" }}]
-users = [{{ name = "ada", roles = {{ acme = "developer" }} }}]
+users = [{{ name = "ada", roles = {{ acme = "maintainer" }} }}]
 tokens = [{{ kind = "personal", user = "ada", scopes = ["api"], sha256 = "{sha256(SECRET.encode()).hexdigest()}" }}]
 """
 
@@ -41,32 +47,149 @@ def test_a_restored_backup_has_all_packages(programs: Programs, wheel: Path, tmp
     assert (programs.home / wheel.name).read_bytes() == wheel.read_bytes()
 
 
-@pytest.mark.skipif(not (shutil.which("nginx") and shutil.which("openssl")), reason="there is no nginx, or no openssl")
+NEEDS_NGINX = pytest.mark.skipif(
+    not (shutil.which("nginx") and shutil.which("openssl")), reason="there is no nginx, or no openssl"
+)
+MODULES = Path("/usr/lib/apache2/modules")
+APACHE_MODULES = ("mpm_event", "authz_core", "ssl", "proxy", "proxy_http", "headers")
+
+
+@NEEDS_NGINX
 def test_gunicorn_behind_nginx_with_a_certificate(programs: Programs, wheel: Path, tmp_path: Path) -> None:
     pytest.importorskip("gunicorn")
-    [block], [module, *_] = blocks(PAGE, "nginx"), blocks(PAGE, "python")
-    (tmp_path / "wsgi.py").write_text(module, encoding="utf-8")
+    server, module, proxy_fix, *_ = blocks(PAGE, "nginx")[0], *blocks(PAGE, "python")
+    (tmp_path / "wsgi.py").write_text(module + proxy_fix, encoding="utf-8")
     (tmp_path / "registry.toml").write_text(REGISTRY_TOML, encoding="utf-8")
-    certificate = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
-    certificate += ["-addext", "subjectAltName=DNS:localhost", "-keyout", "packages.example.key"]
-    subprocess.run([*certificate, "-out", "packages.example.pem"], cwd=tmp_path, check=True, capture_output=True)
+    make_certificate(tmp_path)
     behind, port = free_port(), free_port()
-    for example, here in {
-        "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
-        "/etc/nginx/": f"{tmp_path}/",
-        "127.0.0.1:8080": f"127.0.0.1:{behind}",
-    }.items():
-        assert example in block
-        block = block.replace(example, here)
     command = [*shlex.split(GUNICORN), "--bind", f"127.0.0.1:{behind}"]
-    with process(command, tmp_path, behind), nginx(block, tmp_path, port):
-        place = f"https://localhost:{port}/api/v4/projects/acme%2Ftools/packages/pypi"
-        trusting = {"TWINE_CERT": "packages.example.pem", "PIP_CERT": "packages.example.pem"}
-        trust = " ".join(f"{name}={tmp_path / file}" for name, file in trusting.items())
-        programs.shell(f"{trust} twine upload --repository-url {place} -u any -p {SECRET} {wheel}")
-        index = with_login(f"{place}/simple", SECRET)
-        programs.shell(f"{trust} pip download --no-deps --index-url {index} demo")
-        programs.shell(
-            f"pip download --retries 0 --no-deps --index-url {index} demo", status=1
-        )  # who does not trust it
+    with process(command, tmp_path, behind), nginx(here(server, tmp_path, port, behind), tmp_path, port):
+        use_with_real_clients(programs, wheel, tmp_path, f"https://localhost:{port}", landing=False)
+
+
+@NEEDS_NGINX
+def test_serve_behind_nginx_with_a_certificate(programs: Programs, wheel: Path, tmp_path: Path) -> None:
+    make_certificate(tmp_path)
+    port = free_port()
+    with behind_a_proxy(tmp_path) as server:
+        block = here(blocks(PAGE, "nginx")[0], tmp_path, port, server.port)
+        with nginx(block, tmp_path, port):
+            use_with_real_clients(programs, wheel, tmp_path, f"https://localhost:{port}")
+        assert all(line.startswith("127.0.0.1 ") for line in server.err.splitlines())
+
+
+@NEEDS_NGINX
+def test_serve_behind_nginx_with_a_certificate_below_a_prefix(programs: Programs, wheel: Path, tmp_path: Path) -> None:
+    make_certificate(tmp_path)
+    port = free_port()
+    with behind_a_proxy(tmp_path) as server:
+        whole, location = blocks(PAGE, "nginx")
+        head, _, _ = whole.partition("    location / {")
+        with nginx(here(f"{head}{location}}}", tmp_path, port, server.port), tmp_path, port):
+            use_with_real_clients(programs, wheel, tmp_path, f"https://localhost:{port}/pypi")
+
+
+@pytest.mark.skipif(not (MODULES / "mod_proxy_http.so").exists(), reason="there is no Apache")
+def test_serve_behind_apache_with_a_certificate(programs: Programs, wheel: Path, tmp_path: Path) -> None:
+    make_certificate(tmp_path)
+    port, [block] = free_port(), blocks(PAGE, "apache")
+    with behind_a_proxy(tmp_path) as server:
+        (tmp_path / "site.conf").write_text(here(block, tmp_path, port, server.port))
+        loaded = [f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in APACHE_MODULES]
+        lines = [f"PidFile {tmp_path}/apache.pid", "ErrorLog /dev/stderr", "ServerName localhost", *loaded]
+        lines += [f"Mutex file:{tmp_path}", f"Listen 127.0.0.1:{port}", f"Include {tmp_path}/site.conf"]
+        (tmp_path / "apache.conf").write_text("\n".join([*lines, ""]))
+        with process(["apache2", "-f", str(tmp_path / "apache.conf"), "-DFOREGROUND"], tmp_path, port):
+            use_with_real_clients(programs, wheel, tmp_path, f"https://localhost:{port}")
+
+
+def make_certificate(folder: Path) -> None:
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", "packages.example.key"]
+    subprocess.run([*command, "-out", "packages.example.pem"], cwd=folder, check=True, capture_output=True)
+
+
+def here(block: str, folder: Path, port: int, behind: int) -> str:
+    """Return a configuration of the page with the ports and the folder of a test."""
+    known = {
+        "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
+        "<VirtualHost *:443>": f"<VirtualHost 127.0.0.1:{port}>",
+        "/etc/nginx/": f"{folder}/",
+        "/etc/apache2/": f"{folder}/",
+        "127.0.0.1:8080": f"127.0.0.1:{behind}",
+    }
+    assert sum(example in block for example in known) == 3
+    for example, replacement in known.items():
+        block = block.replace(example, replacement)
+    return block
+
+
+@contextmanager
+def behind_a_proxy(folder: Path) -> Iterator[Served]:
+    """Run `serve` with the options of the page."""
+    program, command, *options = shlex.split(SERVE)
+    assert (program, command) == ("pypi-registry", "serve")
+    config = folder / "registry.toml"
+    config.write_text(REGISTRY_TOML, encoding="utf-8")
+    with served(folder / "data", *options, "--config", str(config)) as server:
+        yield server
+
+
+def use_with_real_clients(programs: Programs, wheel: Path, folder: Path, site: str, *, landing: bool = True) -> None:
+    """Publish and install; then look for a URL in anything sent that is not that of the proxy."""
+    place = f"{site}/api/v4/projects/acme%2Ftools/packages/pypi"
+    certificate = folder / "packages.example.pem"
+    trust = f"TWINE_CERT={certificate} PIP_CERT={certificate}"
+    programs.shell(f"{trust} twine upload --repository-url {place} -u any -p {SECRET} {wheel}")
+    index = with_login(f"{place}/simple", SECRET)
+    programs.shell(f"{trust} pip download --no-deps --index-url {index} demo")
     assert (programs.home / wheel.name).read_bytes() == wheel.read_bytes()
+    # uv refuses a certificate that is its own authority.
+    locked = programs.shell(
+        f"echo demo | uv pip compile --format pylock.toml --allow-insecure-host localhost --index-url {index} -"
+    )
+    assert set(re.findall(r"https?://[^/\"]+", locked)) == {site.removesuffix("/pypi")}
+    programs.shell(f"pip download --retries 0 --no-deps --index-url {index} demo", status=1)  # it does not trust it
+    with requests.Session() as session:
+        session.trust_env = False  # a bundle in the environment would win over this certificate
+        session.verify, session.auth = str(certificate), ("any", SECRET)
+        seen = {path: visit(session, site, path) for path in PATHS}
+    assert f"repository = {site}/api/v4/projects/1/packages/pypi" in seen["/api/v4/projects/1/packages/1"]
+    assert f"{site}/api/v4/projects/1/packages/1" in seen["/api/v4/projects/1/packages?per_page=1"]
+    if landing:
+        assert f"--repository-url {site}/api/v4/projects/1/packages/pypi" in seen["/"]
+
+
+HTML, SIMPLE_JSON, JSON = "text/html", "application/vnd.pypi.simple.v1+json", "application/json"
+PATHS = {
+    "/": HTML,
+    "/api/v4/projects/1/packages/pypi/simple/": HTML,
+    "/api/v4/projects/acme%2Ftools/packages/pypi/simple/demo/": HTML,
+    "/api/v4/projects/1/packages/pypi/simple/demo/": SIMPLE_JSON,
+    "/api/v4/projects/acme%2Ftools/packages": HTML,
+    "/api/v4/projects/1/packages/1": HTML,
+    "/api/v4/groups/acme/packages": HTML,
+    "/api/v4/groups/acme/packages?package_name=demo": JSON,
+    "/api/v4/projects/1/packages?per_page=1": JSON,
+    "/api/v4/projects/1/packages/1/package_files": JSON,
+    "/api/v4/projects/9/packages": JSON,
+}
+
+
+def visit(session: requests.Session, site: str, path: str) -> str:
+    """Request a page, and what it links to; return its text."""
+    forged = {"X-Forwarded-Proto": "http", "X-Forwarded-Host": "evil.example", "X-Forwarded-Prefix": "/evil"}
+    forged |= {"Forwarded": "host=evil.example;proto=http", "X-Forwarded-Port": "66", "X-Forwarded-Ssl": "off"}
+    for headers in ({}, forged):
+        response = session.get(site + path, headers={"Accept": PATHS[path], **headers}, allow_redirects=False)
+        sent = f"{response.headers}\n{response.text}"
+        assert "http://" not in sent
+        assert "evil" not in sent
+        absolute = re.findall(r"https://[^\s<>\"']*", sent.replace("USER:TOKEN@", "").replace(OF_A_PERSON, ""))
+        assert all(found.startswith(f"{site}/api/v4") for found in absolute), absolute
+        for link in re.findall(r'href="([^"]+)"', response.text) + re.findall(r"<(https:[^>]+)>", sent):
+            assert session.get(urljoin(response.url, unescape(link)), headers={"Accept": HTML}).status_code == 200
+    return response.text
+
+
+OF_A_PERSON = "__token__:&lt;your_personal_token&gt;@"

@@ -6,7 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -37,6 +37,13 @@ Group www-data
 Include {folder}/apache.conf
 """
 
+FORGED = {
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Host": "evil.example",
+    "X-Forwarded-Prefix": "/evil",
+    "X-Forwarded-For": "192.0.2.66",
+    "SCRIPT_NAME": "/api",
+}
 NEEDS_NGINX = pytest.mark.skipif(shutil.which("nginx") is None, reason="there is no nginx")
 
 
@@ -104,6 +111,11 @@ class Standalone:
     def publish_and_install(self, port: int) -> None:
         self.example.publish_and_install(self.programs, f"127.0.0.1:{port}", self.secret, shown="127.0.0.1:8000")
 
+    def shown_url(self, port: int, headers: Mapping[str, str]) -> str:
+        """Return the URL of the API as it is in a list of the Packages API."""
+        address = f"http://127.0.0.1:{port}{PLACE.removesuffix('/pypi')}"
+        return request("GET", address, {**login(self.secret), **headers}).headers["Link"][1:].partition("/projects/")[0]
+
     def file(self, port: int) -> str:
         """Return the URL of the published file."""
         host = f"http://127.0.0.1:{port}"
@@ -123,13 +135,18 @@ def test_a_server_with_the_files_of_the_example_alone(standalone: Standalone, se
         pytest.skip(f"there is no {server.split()[0]}")
     with standalone.served(server) as port:
         standalone.publish_and_install(port)
+        if server.startswith("gunicorn"):  # uwsgi believes a forwarded scheme, as docs/standalone.md states
+            assert standalone.shown_url(port, {**FORGED, "Host": "a.example"}) == "http://a.example/api/v4"
 
 
 @NEEDS_NGINX
 @pytest.mark.parametrize("server", ["gunicorn --config", "uwsgi --ini"])
 def test_behind_nginx(standalone: Standalone, server: str) -> None:
-    with standalone.served(server) as upstream, standalone.behind_nginx("nginx-plain.conf", upstream) as port:
+    with ExitStack() as stack:
+        upstream = stack.enter_context(standalone.served(server, REGISTRY_PROXIES="1"))
+        port = stack.enter_context(standalone.behind_nginx("nginx-plain.conf", upstream))
         standalone.publish_and_install(port)
+        assert standalone.shown_url(port, {**FORGED, "Host": "packages.example"}) == "http://packages.example/api/v4"
         whole = get(standalone.file(port), standalone.secret)
         part = request("GET", standalone.file(port), {**login(standalone.secret), "Range": "bytes=-10"})
         assert (part.status, part.body) == (206, whole.body[-10:])

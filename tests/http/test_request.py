@@ -187,6 +187,22 @@ def test_a_host_header_that_is_none_is_replaced_by_the_servers_name(host: str | 
     assert origin(environ) == expected
 
 
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        pytest.param({"SERVER_NAME": "::1", "SERVER_PORT": "80"}, "http://[::1]:80", id="an address of version 6"),
+        pytest.param({"SERVER_NAME": "[::1]", "SERVER_PORT": "80"}, "http://[::1]:80", id="one in brackets"),
+        pytest.param({"SERVER_NAME": '"><script>', "SERVER_PORT": "80"}, "http://localhost", id="no name"),
+        pytest.param({"HTTP_HOST": "a.example", "wsgi.url_scheme": "HTTPS"}, "https://a.example", id="upper case"),
+        pytest.param({"HTTP_HOST": "a.example", "wsgi.url_scheme": "javascript"}, "http://a.example", id="no scheme"),
+    ],
+)
+def test_an_origin_is_valid_whatever_a_middleware_has_read_from_headers(
+    environ: Mapping[str, object], expected: str
+) -> None:
+    assert origin({"wsgi.url_scheme": "http", **environ}) == expected
+
+
 # Answers
 
 

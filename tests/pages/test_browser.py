@@ -127,10 +127,11 @@ def package_page(
     files: Iterable[PackageFile] = (FILE,),
     metadata: PackageMetadata | None = None,
     others: Iterable[Package] = (),
+    packages_path: str = ".",
     api_url: str = API,
 ) -> Page:
     details = PackageDetails(package, [*files], metadata or PackageMetadata())
-    return Page(render_package(project, details, [*others], api_url, render_description))
+    return Page(render_package(project, details, [*others], packages_path, api_url, render_description))
 
 
 def list_page(
@@ -140,11 +141,13 @@ def list_page(
     page: int = 1,
     has_next: bool = False,
     parameters: Mapping[str, str] | None = None,
-    api_url: str = API,
+    above: str = "..",
 ) -> Page:
     projects = Projects([TOOLS, CLOSED])
-    shown = PackageList(where, [*packages], projects, total, page, has_next, parameters or {})
-    return Page(render_list(shown, api_url, MAX_TOTAL))
+    shown = PackageList(
+        where, [*packages], projects, total, page, has_next, parameters or {}, lambda project: f"{above}/{project.id}"
+    )
+    return Page(render_list(shown, MAX_TOTAL))
 
 
 # The list
@@ -160,7 +163,7 @@ def test_a_list_counts_its_packages(where: Project | Group, packages: list[Packa
     page = list_page(where, packages, total)
     assert words in [text.strip() for text in page.texts["p"]]
     assert page.count("table") == bool(packages)
-    assert page.hrefs == [f"{API}/projects/1/packages/{package.id}" for package in packages]
+    assert page.hrefs == [f"../1/{package.id}" for package in packages]
 
 
 def test_a_list_says_what_which_version_where_and_when() -> None:
@@ -230,8 +233,7 @@ def test_a_package_that_is_not_public_needs_a_token(visibility: Visibility) -> N
 def test_the_files_of_a_package_are_linked_and_described() -> None:
     other = replace(FILE, id=9, filename="My.Demo-1.0-py3-none-any.whl", requires_python="")
     page = package_page(files=[FILE, other])
-    address = f"{API}/projects/1/packages/7/package_files"
-    assert page.hrefs == [f"{address}/8/download", f"{address}/9/download"]
+    assert page.hrefs == ["./7/package_files/8/download", "./7/package_files/9/download"]
     cells = [text.strip() for text in page.texts["td"]]
     assert cells[0].startswith("My.Demo-1.0.tar.gz") and "a" * 64 in cells[0]
     assert cells[1:4] == ["871 B", ">=3.11", "2024-06-07 00:00 UTC"]
@@ -299,7 +301,7 @@ def test_the_other_versions_are_linked() -> None:
     others = [replace(DEMO, id=5, version="0.9", yanked=""), replace(DEMO, id=6, version="2!1.0+local.1")]
     page = package_page(files=[], others=others)
     assert page.texts["li"] == ["0.9 (yanked)", "2!1.0+local.1"]
-    assert page.hrefs == [f"{API}/projects/1/packages/{number}" for number in (5, 6)]
+    assert page.hrefs == ["./5", "./6"]
 
 
 # What came from outside
@@ -335,11 +337,12 @@ def test_nothing_said_leaves_no_headings() -> None:
         pytest.param(lambda: package_page(files=[replace(FILE, requires_python=HOSTILE)]), id="requires-python"),
         pytest.param(lambda: package_page(replace(TOOLS, path=HOSTILE)), id="path"),
         pytest.param(lambda: package_page(api_url=HOSTILE), id="address"),
+        pytest.param(lambda: package_page(packages_path=HOSTILE), id="path of the packages"),
         pytest.param(lambda: list_page(replace(ACME, name=HOSTILE)), id="title of a list"),
         pytest.param(lambda: list_page(replace(ACME, path=HOSTILE)), id="path of a list"),
         pytest.param(lambda: list_page(packages=[replace(DEMO, name=HOSTILE)]), id="name in a list"),
         pytest.param(lambda: list_page(packages=[replace(DEMO, version=HOSTILE)]), id="version in a list"),
-        pytest.param(lambda: list_page(api_url=HOSTILE), id="address in a list"),
+        pytest.param(lambda: list_page(above=HOSTILE), id="address in a list"),
         pytest.param(lambda: list_page(page=2, has_next=True, parameters={HOSTILE: HOSTILE}), id="query"),
     ],
 )
@@ -411,7 +414,7 @@ PRETEND = "*emphasis*\n\n[link](javascript:alert(1)) `reST <javascript:alert(2)>
 
 def rendered(content_type: str, text: str) -> str:
     metadata = PackageMetadata(description=text, description_content_type=content_type)
-    return render_package(TOOLS, PackageDetails(DEMO, [FILE], metadata), [], API, render_description).decode()
+    return render_package(TOOLS, PackageDetails(DEMO, [FILE], metadata), [], ".", API, render_description).decode()
 
 
 @pytest.fixture

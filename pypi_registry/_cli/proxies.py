@@ -1,0 +1,66 @@
+"""Which headers of reverse proxies `serve` trusts: those that the last N proxies have set (``--proxies N``)."""
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from pypi_registry._http.request import SCHEMES, is_host
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+def behind_proxies(application: "WSGIApplication", count: int) -> "WSGIApplication":
+    """Return an application whose environ has the client's address, scheme, host and prefix, as proxies forward them.
+
+    It trusts ``X-Forwarded-For``, ``-Proto``, ``-Host`` and ``-Prefix``. Each proxy appends a value to such a header,
+    or sets it; the value that counts is the `count`-th from the right, as the client can send only those before it.
+
+    :param count: how many proxies are in front of the server; with 0 no header is trusted.
+    """
+    if count == 0:
+        return application
+    checked = _with_valid_values(application)
+    return ProxyFix(checked, x_for=count, x_proto=count, x_host=count, x_prefix=count)
+
+
+def _with_valid_values(application: "WSGIApplication") -> "WSGIApplication":
+    """Return an application that ignores a forwarded value that is not what it should be.
+
+    A proxy that does not set one of the headers passes on that of the client, which may be any text.
+    """
+
+    def checked(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        before: dict[str, Any] = environ["werkzeug.proxy_fix.orig"]
+        environ["REMOTE_ADDR"] = _address(environ.get("REMOTE_ADDR") or "") or before["REMOTE_ADDR"]
+        environ["wsgi.url_scheme"] = environ["wsgi.url_scheme"].lower()
+        if environ["wsgi.url_scheme"] not in SCHEMES:
+            environ["wsgi.url_scheme"] = before["wsgi.url_scheme"]
+        if not is_host(environ.get("HTTP_HOST") or ""):
+            host = {name: before[name] for name in ("HTTP_HOST", "SERVER_NAME", "SERVER_PORT")}
+            environ.update(host)
+            if host["HTTP_HOST"] is None:
+                del environ["HTTP_HOST"]
+        prefix = (environ.get("SCRIPT_NAME") or "").strip("/")
+        environ["SCRIPT_NAME"] = f"/{prefix}" if prefix else ""
+        return application(environ, start_response)
+
+    return checked
+
+
+def _address(text: str) -> str:
+    """Return the IP address in a value of ``X-Forwarded-For``, to which some proxies add a port; empty if it has none.
+
+    >>> _address("192.0.2.7"), _address("192.0.2.7:4711"), _address("[2001:db8::1]:4711"), _address("unknown")
+    ('192.0.2.7', '192.0.2.7', '2001:db8::1', '')
+    """
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        return "" if "%" in text else str(ip_address(text))  # a zone may be any text, and only a local address has one
+    except ValueError:
+        return ""
