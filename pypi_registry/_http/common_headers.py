@@ -5,6 +5,7 @@ nothing but the time changes. Werkzeug takes 40 µs per header, 6 % of a small u
 """
 
 import re
+from functools import lru_cache
 
 _CONTENT_TYPE = re.compile(r"multipart/form-data; boundary=([\w-]+)", re.ASCII)
 _PART = re.compile(
@@ -22,11 +23,19 @@ def common_boundary(content_type: str) -> str | None:
     return found and found[1]
 
 
+_MAX_HEAD = 512  # bytes; longer ones, which anyone may send, do not go into the cache
+
+
 def common_names(head: bytes) -> tuple[str, str | None] | None:
     """Return the name and the file name in the headers of a part.
 
     >>> common_names(b'Content-Disposition: form-data; name="content"; filename="demo-1.0.tar.gz"')
     ('content', 'demo-1.0.tar.gz')
     """
+    return _common_names(head) if len(head) <= _MAX_HEAD else None
+
+
+@lru_cache(maxsize=64)  # every upload has the same fields: 10 µs for the 18 parts of twine's form
+def _common_names(head: bytes) -> tuple[str, str | None] | None:
     found = _PART.fullmatch(head)
     return found and (found[1].decode(), found[2].decode() if found[2] else None)

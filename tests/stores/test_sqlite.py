@@ -5,8 +5,9 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -32,7 +33,7 @@ from pypi_registry.model import (
 from pypi_registry.stores.sqlite import SQLiteCatalogue, pool
 from pypi_registry.stores.sqlite import catalogue as sqlite_catalogue
 from pypi_registry.stores.sqlite.pool import ConnectionPool
-from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION, UnknownSchema
+from pypi_registry.stores.sqlite.schema import MANY, SCHEMA_VERSION, UnknownSchema
 
 TOOLS = Project(1, "acme/tools")
 IN_TOOLS, IN_TWO = Projects([TOOLS]), Projects([TOOLS, Project(2, "acme/libs")])
@@ -186,23 +187,62 @@ def test_a_project_that_changed_while_it_was_away_changes_the_revision_of_the_gr
     assert all(was != now for was, now in zip(before, after, strict=True))
 
 
-@pytest.mark.parametrize("count", [1, 2, 5])
+def publish_in_many(path: Path, projects: Sequence[Project], name: str) -> None:
+    """Insert a package of a name in each project, in one transaction and without files."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for project in projects:
+            connection.execute("INSERT OR IGNORE INTO projects (id, path) VALUES (?, ?)", (project.id, project.path))
+            connection.execute("INSERT OR IGNORE INTO project_roots VALUES (?, ?)", (project.id, project.root))
+            connection.execute(
+                "INSERT INTO packages (project_id, name, normalized_name, version, canonical_version, metadata, "
+                "created_at) VALUES (?, ?, ?, '0', '0', '{}', 0)",
+                (project.id, name, name),
+            )
+
+
+@pytest.mark.parametrize("mine", [1, 2, 5])
+@pytest.mark.parametrize("others", [4, 98, 120])
 def test_the_revision_of_several_projects_changes_with_each_of_them_and_with_no_other_group(
-    catalogue: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch, count: int
+    catalogue: SQLiteCatalogue, path: Path, mine: int, others: int
 ) -> None:
-    monkeypatch.setattr(sqlite_catalogue, "_FEW", 3)
-    mine = [Project(number, f"mine/{number}") for number in range(1, 1 + count)]
-    others = [Project(number, f"other/{number}") for number in range(11, 15)]
-    group = Projects([*mine, Project(9, "mine/empty")])
-    for project in [*mine, *others]:
+    of_mine = [Project(number, f"mine/{number}") for number in range(1, 1 + mine)]
+    of_others = [Project(number, f"other/{number}") for number in range(1001, 1001 + others)]
+    group = Projects([*of_mine, *(Project(number, f"mine/empty/{number}") for number in range(2001, 2001 + MANY))])
+    publish_in_many(path, of_others, DEMO)
+    for project in [*of_mine, of_others[0], of_others[-1]]:
         catalogue.add(project, upload("1.zip"), "0" * 32, AT, "")
         before = [catalogue.revision(group, name) for name in (DEMO, None)]
         new = replace(upload("2.zip", "2"), name="new", normalized_name=canonicalize_name("new"))
         for each in (new, upload("3.zip", "3")):
             catalogue.add(project, each, "0" * 32, AT, "")
         after = [catalogue.revision(group, name) for name in (DEMO, None)]
-        assert [was != now for was, now in zip(before, after, strict=True)] == [project in mine] * 2
+        assert [was != now for was, now in zip(before, after, strict=True)] == [project in of_mine] * 2
     assert catalogue.revision(group, canonicalize_name("absent")) is None
+
+
+@pytest.mark.parametrize("change", ["yank", "delete"])
+def test_a_change_while_fewer_projects_have_a_page_changes_the_revision_when_they_are_many_again(
+    catalogue: SQLiteCatalogue, path: Path, change: str
+) -> None:
+    """The revisions of root groups are not written for a page that few projects have."""
+    package = catalogue.add(TOOLS, upload("demo-1.0.zip"), "0" * 32, AT, "").package
+    others = [Project(number, f"other/{number}") for number in range(1001, 1000 + MANY)]
+    publish_in_many(path, others, DEMO)
+    group = Projects([TOOLS, *(Project(number, f"acme/{number}") for number in range(2001, 2001 + MANY))])
+    many = catalogue.revision(group, DEMO)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM packages WHERE project_id = ?", (others[0].id,))
+    few = catalogue.revision(group, DEMO)
+    if change == "yank":
+        catalogue.yank(TOOLS, package.id, "broken", "")
+    else:
+        catalogue.delete_package(TOOLS, package.id, "")
+        publish_in_many(path, [Project(1000, "other/1000")], DEMO)
+    few_later = catalogue.revision(group, DEMO)
+    publish_in_many(path, [others[0]], DEMO)
+    many_later = catalogue.revision(group, DEMO)
+    found = [many, few, few_later, many_later]
+    assert len(set(found)) == 4, found
 
 
 def test_a_file_of_several_projects_is_the_newest_that_is_not_quarantined(catalogue: SQLiteCatalogue, few: int) -> None:

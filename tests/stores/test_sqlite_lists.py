@@ -18,7 +18,7 @@ from pypi_registry.storage import Catalogue
 from pypi_registry.stores import memory
 from pypi_registry.stores._search import search_words
 from pypi_registry.stores.memory import MemoryCatalogue
-from pypi_registry.stores.sqlite import SQLiteCatalogue, lists, selections
+from pypi_registry.stores.sqlite import SQLiteCatalogue, frequent, lists, selections
 
 PROJECTS = [Project(number, f"{'ab'[number % 2]}/p{number % 7}/x{number // 2}") for number in range(1, 25)]
 SILENT = [Project(number, f"silent/{number}") for number in range(100, 110)]
@@ -57,8 +57,8 @@ FILTERS = [
     PackageQuery(normalized_name=canonicalize_name("package-1-one")),
     PackageQuery(normalized_name=canonicalize_name("package-1-one"), version="1.0"),
 ]
-# How many projects are few, packages walked without counting, packages counted
-LIMITS = {"usual": (100, 1_000, 10_000), "low": (4, 3, 12), "lowest": (1, 1, 2)}
+# How many projects are few, packages walked without counting, packages counted, packages that are not cached
+LIMITS = {"usual": (100, 1_000, 10_000, 1_000), "cached": (2, 3, 100, 1), "low": (4, 3, 12, 4), "lowest": (1, 1, 2, 0)}
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +84,11 @@ def fill(catalogue: Catalogue) -> None:
 
 @pytest.fixture(params=LIMITS)
 def limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    few, shallow, total = LIMITS[request.param]
+    few, shallow, total, cached = LIMITS[request.param]
     monkeypatch.setattr(selections, "FEW", few)
     monkeypatch.setattr(lists, "_SHALLOW", shallow)
     monkeypatch.setattr(lists, "MAX_TOTAL", total)
+    monkeypatch.setattr(lists, "MANY", cached)
     monkeypatch.setattr(memory, "MAX_TOTAL", total)
 
 
@@ -221,6 +222,46 @@ def test_a_cached_total_notices_deletions(catalogue: SQLiteCatalogue, monkeypatc
     assert catalogue.packages(projects, query)[1] == 2
     add(catalogue, PROJECTS[0], "demo-4")
     assert catalogue.packages(projects, query)[1] is None
+
+
+def test_a_cached_total_notices_every_change(catalogue: SQLiteCatalogue, tmp_path: Path) -> None:
+    """Of a search that matches many packages; each is of one name, so that only the totals are cached."""
+    path = tmp_path / "catalogue.sqlite3"
+    add(catalogue, PROJECTS[0], "first")
+    insert = (
+        "INSERT INTO packages (id, project_id, name, normalized_name, version, canonical_version, metadata, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, '{}', 0)"
+    )
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executemany(
+            insert, ((10 + 2 * n, PROJECTS[n % 2].id, "demo", "demo", str(n), str(n)) for n in range(frequent.MANY + 1))
+        )
+    total = frequent.MANY + 1
+    both, one = Projects(PROJECTS[:2]), Projects(PROJECTS[:1])
+
+    def check(total: int, in_one: int) -> None:
+        for projects, expected in ((both, total), (one, in_one)):
+            for query in (PackageQuery(name="emo"), PackageQuery(name="emo", offset=expected - 1, limit=5)):
+                page, found = catalogue.packages(projects, query)
+                assert (found, len(page)) == (expected, 1 if query.offset else expected)
+
+    changes = [
+        (insert, (9_001, PROJECTS[0].id, "demo-b", "demo-b", "x", "x"), 1, 1),  # the highest id
+        (insert, (11, PROJECTS[1].id, "demo-c", "demo-c", "x", "x"), 1, 0),  # between others
+        (insert, (9_002, PROJECTS[0].id, "other", "other", "x", "x"), 0, 0),
+        ("UPDATE packages SET name = 'renamed' WHERE id = ?", (9_001,), -1, -1),
+        ("UPDATE packages SET project_id = ? WHERE id = 11", (PROJECTS[0].id,), 0, 1),
+        ("DELETE FROM packages WHERE id = ?", (9_002,), 0, 0),
+        ("DELETE FROM packages WHERE id = ?", (12,), -1, 0),
+    ]
+    in_one = total - total // 2
+    for statement, values, change, change_in_one in changes:
+        for _ in range(2):
+            check(total, in_one)
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(statement, values)
+        total, in_one = total + change, in_one + change_in_one
+        check(total, in_one)
 
 
 def test_a_search_finds_names_before_and_after_they_are_indexed(

@@ -26,6 +26,8 @@ SCANS = {
     "name_search_config": r"SCAN main\.name_search_config",
     # At most 256 names, which are not indexed yet
     "names WHERE id > (SELECT name_id FROM name_search_end)": r"SEARCH names USING INTEGER PRIMARY KEY \(rowid>\?\)",
+    # At most 1,000 packages, which were added since the total of a search was cached
+    "SELECT count(*) FROM packages p WHERE p.id >": r"SEARCH p USING INTEGER PRIMARY KEY \(rowid>\?\)",
     # Values that the statement brings along, and virtual tables, which search their own index
     "json_each": r"SCAN \w+ VIRTUAL TABLE INDEX 1:",
     "MATCH": r"SCAN name_search VIRTUAL TABLE INDEX 0:M\d",
@@ -144,6 +146,7 @@ def test_no_statement_for_many_projects_scans_a_table(
     tmp_path: Path, statements: dict[str, str], monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
     monkeypatch.setattr(catalogue, "_FEW", few)
+    monkeypatch.setattr(catalogue, "MANY", few)
     with closing(SQLiteCatalogue(tmp_path / "catalogue.sqlite3")) as opened:
         fill(opened)
         statements.clear()

@@ -48,11 +48,11 @@ from pypi_registry.stores.sqlite.rows import (
     read_package,
     read_status,
 )
-from pypi_registry.stores.sqlite.schema import migrate, require_features
+from pypi_registry.stores.sqlite.schema import MANY, index_new_names, migrate, require_features
 from pypi_registry.stores.sqlite.selections import Selections
 
 _INDEX = ""  # the name of the index in the tables of revisions
-_FEW = 100  # projects of which `revision` and `file` read one row each
+_FEW = 100  # projects of which `file` reads one row each
 
 _LISTED = f"""
 SELECT {FILE}, {PACKAGE}, {STATUS}
@@ -117,6 +117,7 @@ class SQLiteCatalogue:
                 _upsert_project(connection, project)
             if not found.has_publication:
                 _insert_publication(connection, project, upload.normalized_name)
+                index_new_names(connection)
             if found.package is None:
                 package = _insert_package(connection, project, upload, version, at)
             else:
@@ -365,25 +366,25 @@ def _package(connection: sqlite3.Connection, project_id: int, package_id: int) -
 def _revision_of_several(connection: sqlite3.Connection, projects: Projects, page: str) -> Hashable | None:
     """Return the revisions of those projects that have the page; None if none of them has it.
 
-    If at least `_FEW` projects of the catalogue have the page and the caller reads more than that many, their revisions
+    If at least `MANY` projects of the catalogue have the page and the caller reads more than that many, their revisions
     would cost too much: then it returns those of their root groups, without a check that one of the projects has it.
     Such a page can be stale for a project that moved to a root group, was not changed there, moved away, was changed,
     and moved back: the catalogue learns only from changes through it where a project is.
     """
-    statement = f"SELECT project_id, revision FROM project_revisions WHERE name = ? LIMIT {_FEW}"
+    statement = f"SELECT project_id, revision FROM project_revisions WHERE name = ? LIMIT {MANY}"
     rows = connection.execute(statement, (page,)).fetchall()
-    if len(rows) == _FEW and len(projects) <= _FEW:
+    if len(rows) == MANY and len(projects) <= MANY:
         statement = (
             "SELECT project_id, revision FROM project_revisions "
             "WHERE name = ? AND project_id IN (SELECT value FROM json_each(?)) ORDER BY project_id"
         )
         rows = connection.execute(statement, (page, json.dumps(projects.ids))).fetchall()
-    elif len(rows) == _FEW:
+    elif len(rows) == MANY:
         statement = (
             "SELECT root, revision FROM root_revisions "
             "WHERE name = ? AND root IN (SELECT value FROM json_each(?)) ORDER BY root"
         )
-        return tuple(connection.execute(statement, (page, json.dumps([*projects.roots]))).fetchall())
+        return tuple(connection.execute(statement, (page, json.dumps(["", *projects.roots]))).fetchall())
     return tuple(row for row in rows if row[0] in projects) or None
 
 

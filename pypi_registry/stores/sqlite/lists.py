@@ -3,7 +3,8 @@
 A list is read in one of three ways, none of which reads all packages if there are many:
 
 - *Find* all packages that match, by an index, and sort them. If there are more than `MAX_TOTAL`, which the total would
-  have to count anyway, they are frequent enough to walk.
+  have to count anyway, they are frequent enough to walk. If they are many, their total is cached (`frequent.py`), and a
+  page that is near the beginning is reached by a walk.
 - *Walk* the index that has the order of the list, and skip packages that do not match. Long lists are walked from the
   nearer end. A deep page of a project with more than `MAX_TOTAL` packages among very many others costs the most.
 - *By path*: skip whole projects by their number of packages, then sort the packages of the projects on the page.
@@ -25,7 +26,7 @@ from packaging.utils import NormalizedName
 from pypi_registry.model import Package, PackageQuery, Projects
 from pypi_registry.storage import MAX_TOTAL
 from pypi_registry.stores._search import MIN_CHARS_FOR_PARTIAL_MATCHING, search_words
-from pypi_registry.stores.sqlite.frequent import FrequentQueries
+from pypi_registry.stores.sqlite.frequent import MANY, FrequentQueries, FrequentQuery
 from pypi_registry.stores.sqlite.rows import PACKAGE, read_package
 from pypi_registry.stores.sqlite.selections import Selection
 
@@ -35,6 +36,9 @@ _INDEXES = {"created_at": "packages_by_age", "name": "packages_by_name", "versio
 """By the column of a package by which a list is ordered: the index that has this order."""
 
 _OF_PROJECTS = "json_each(:ids) j CROSS JOIN packages p ON p.project_id = j.value"
+_FILTERED = "p.id, p.project_id, p.name, p.normalized_name, p.version"
+"""The columns that the conditions of a list read."""
+
 _OF_IDS = "json_each(:ids) j CROSS JOIN packages p ON p.id = j.value"
 
 
@@ -224,37 +228,67 @@ class _List:
 
     def _matching(self, filter_: _Filter, count: int, window: _Window) -> tuple[list[Package], int | None]:
         key = (self._selection.key, filter_.condition, *self._values.values())
-        if self._frequent.has(self._connection, key):
-            return self._walk_filtered(filter_, window), None
-        values = {}
+        known = self._frequent.get(self._connection, key, lambda last_id: self._count_after(last_id, filter_))
+        values: dict[str, str] = {}
         if count <= MAX_TOTAL:
-            source, values["ids"] = f"{_OF_PROJECTS} WHERE true", self._selection.ids_as_json
+            source, values["ids"] = f"{_OF_PROJECTS} WHERE {filter_.condition}", self._selection.ids_as_json
         else:
-            source = f"{filter_.source} AND {self._wanted('p.project_id')}"
-        rows = self._rows(
-            f"SELECT p.id FROM {source} AND {filter_.condition} LIMIT {MAX_TOTAL + 1}", **values
-        ).fetchall()
+            source = f"{filter_.source} AND {self._wanted('p.project_id')} AND {filter_.condition}"
+        if known is not None:
+            page = self._frequent_page(filter_, known, window)
+            total = None if known.total > MAX_TOTAL else known.total
+            return self._sorted(source, window, **values) if page is None else page, total
+        rows = self._rows(f"SELECT p.id FROM {source} LIMIT {MAX_TOTAL + 1}", **values).fetchall()
+        if len(rows) > min(MAX_TOTAL, MANY):
+            self._frequent.add(self._connection, key, len(rows))
         if len(rows) > MAX_TOTAL:
-            self._frequent.add(self._connection, key)
             return self._walk_filtered(filter_, window), None
         return self._sorted(_OF_IDS, window, ids=json.dumps([id_ for (id_,) in rows])), len(rows)
 
-    def _sorted(self, source: str, window: _Window, *, ids: str) -> list[Package]:
-        """Sort all packages p of a source."""
-        if self._query.order_by == "project_path":
-            source, order = f"{source} JOIN projects w ON w.id = p.project_id", self._path_order
-        else:
-            order = self._order()
-        return self._packages(f"SELECT p.id FROM {source} ORDER BY {order}", window, ids=ids)
-
-    def _walk_filtered(self, filter_: _Filter, window: _Window) -> list[Package]:
-        if self._query.order_by != "project_path":
-            return self._walk(window, filter_.condition)
-        return self._packages(
-            "SELECT p.id FROM projects w INDEXED BY projects_by_path CROSS JOIN packages p ON p.project_id = w.id "
-            f"WHERE {self._wanted('w.id')} AND {filter_.condition} ORDER BY {self._path_order}",
-            window,
+    def _count_after(self, last_id: int, filter_: _Filter) -> int:
+        statement = (
+            "SELECT count(*) FROM packages p "
+            f"WHERE p.id > :last_id AND {self._wanted('p.project_id')} AND {filter_.condition}"
         )
+        [count] = self._rows(statement, last_id=last_id).fetchone()
+        return int(count)
+
+    def _frequent_page(self, filter_: _Filter, query: FrequentQuery, window: _Window) -> list[Package] | None:
+        """Walk to a page if that passes fewer packages than match; None if it does not."""
+        if query.total > MAX_TOTAL:
+            return self._walk_filtered(filter_, window)
+        # If the matches are spread evenly, a walk to the end of the page passes so many packages. They need not be, so
+        # the walk ends where a sort is cheaper.
+        if window.end * query.last_id > query.total**2:
+            return None
+        page = self._walk_filtered(filter_, window, at_most=query.total)
+        return page if len(page) == max(0, min(window.limit, query.total - window.offset)) else None
+
+    def _sorted(self, source: str, window: _Window, **values: str) -> list[Package]:
+        """Sort all packages p of a source."""
+        if self._query.order_by != "project_path":
+            return self._packages(f"SELECT p.id FROM {source} ORDER BY {self._order()}", window, **values)
+        return self._packages(
+            f"SELECT p.id FROM (SELECT p.id, p.project_id FROM {source}) p JOIN projects w ON w.id = p.project_id "
+            f"ORDER BY {self._path_order}",
+            window,
+            **values,
+        )
+
+    def _walk_filtered(self, filter_: _Filter, window: _Window, at_most: int | None = None) -> list[Package]:
+        """Walk, and skip what does not match; end after `at_most` packages, matching or not."""
+        if self._query.order_by == "project_path":
+            walked = "projects w INDEXED BY projects_by_path CROSS JOIN packages p ON p.project_id = w.id"
+            order = self._path_order
+        else:
+            walked = f"packages p INDEXED BY {_INDEXES[self._query.order_by]}"
+            order = self._order()
+        condition = f"{self._wanted('p.project_id')} AND {filter_.condition}"
+        if at_most is None:
+            return self._packages(f"SELECT p.id FROM {walked} WHERE {condition} ORDER BY {order}", window)
+        # The outer SELECT keeps the order of the inner one: SQLite runs it as a coroutine
+        nearest = f"SELECT {_FILTERED} FROM {walked} ORDER BY {order} LIMIT {at_most}"
+        return self._packages(f"SELECT p.id FROM ({nearest}) p WHERE {condition}", window)
 
     # Statements
 

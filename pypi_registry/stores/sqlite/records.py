@@ -20,6 +20,7 @@ from pypi_registry.stores.sqlite.rows import (
     read_package,
     read_status,
 )
+from pypi_registry.stores.sqlite.schema import index_new_names
 
 _PACKAGES = f"SELECT p.metadata, {PACKAGE} FROM packages p"
 _FILES = (
@@ -133,6 +134,7 @@ def _restore_package(connection: sqlite3.Connection, record: PackageRecord) -> N
             package.yanked,
         ),
     )
+    index_new_names(connection)
 
 
 def _restore_file(connection: sqlite3.Connection, record: FileRecord) -> None:

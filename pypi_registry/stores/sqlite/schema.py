@@ -15,8 +15,13 @@ A program that replaces rows with ``REPLACE`` or ``OR REPLACE`` deletes rows wit
 a package by another, because the number of packages would be wrong for ever.
 
 A search for names reads ``name_search``, an FTS5 table of trigrams. A new name costs FTS5 0.4 ms, because each
-transaction adds a segment that is merged later. So names are added 256 at a time, and a search reads the names after
-``name_search_end`` as they are.
+transaction adds a segment that is merged later. So `index_new_names` adds names 256 at a time, and a search reads the
+names after ``name_search_end`` as they are. No trigger does it: each statement whose triggers may write into an FTS5
+table begins a transaction of FTS5, which costs every upload 20 µs.
+
+``root_revisions`` are read only for a page that `MANY` projects have, so the triggers write them only for such pages.
+Its row with an empty root group is renewed when that many projects have the page (again): whatever changed while they
+were fewer, no revision of that time is equal to a later one.
 """
 
 import sqlite3
@@ -24,6 +29,11 @@ import sqlite3
 from pypi_registry.errors import RegistryError
 
 _REQUIRED_SQLITE = (3, 34)  # the trigram tokenizer of FTS5: https://sqlite.org/releaselog/3_34_0.html
+
+MANY = 100
+"""A page that so many projects have gets revisions per root group. The triggers contain this number."""
+
+_NAMES_AT_ONCE = 256
 
 _TABLES = """
 CREATE TABLE packages (
@@ -95,9 +105,15 @@ CREATE TABLE core_metadata (
 )
 """
 
+
+def _has_many(name: str, many: int = MANY) -> str:
+    """Return the SQL condition that at least so many projects have the page of a name."""
+    return f"EXISTS (SELECT 1 FROM project_revisions WHERE name = {name} LIMIT 1 OFFSET {many - 1})"
+
+
 # Columns get the names that the contracts have. ``files.identity`` is the same for all spellings of a file name of one
 # release, and NULL where it is not known.
-_LISTS_AND_REVISIONS = """
+_LISTS_AND_REVISIONS = f"""
 ALTER TABLE packages RENAME COLUMN normalized TO normalized_name
 --
 ALTER TABLE packages RENAME COLUMN canonical TO canonical_version
@@ -130,7 +146,7 @@ CREATE INDEX projects_by_path ON projects (path)
 --
 CREATE TABLE list_revisions (                 -- one row of random values, for what a process caches about lists
     projects INTEGER NOT NULL,                -- changes when a project gets its first package or loses its last one
-    removals INTEGER NOT NULL                 -- changes when a list may have become shorter
+    removals INTEGER NOT NULL                 -- changes with each change but a new package with the highest id
 )
 --
 CREATE TABLE project_roots (                  -- each root group in which a project ever was
@@ -146,9 +162,9 @@ CREATE TABLE project_revisions (              -- one row for each name that has 
     PRIMARY KEY (name, project_id)
 ) WITHOUT ROWID
 --
-CREATE TABLE root_revisions (                 -- one row for each name that ever had a package in a root group
+CREATE TABLE root_revisions (                 -- of pages that at least {MANY} projects have
     name TEXT NOT NULL,
-    root TEXT NOT NULL,
+    root TEXT NOT NULL,                       -- empty: renewed when the page gets its {MANY}th project
     revision INTEGER NOT NULL,
     PRIMARY KEY (name, root)
 ) WITHOUT ROWID
@@ -181,10 +197,7 @@ SELECT name, project_id, random() FROM (
 )
 --
 INSERT INTO root_revisions (name, root, revision)
-SELECT name, root, random() FROM (
-    SELECT name, root FROM project_revisions JOIN project_roots USING (project_id)
-    UNION SELECT name, root FROM publications
-)
+SELECT name, '', random() FROM project_revisions GROUP BY name HAVING count(*) >= {MANY}
 --
 INSERT INTO names (name) SELECT DISTINCT name FROM packages
 --
@@ -206,28 +219,29 @@ INSERT INTO name_search (name_search) VALUES ('rebuild')
 --
 INSERT INTO name_search_end (name_id) SELECT ifnull(max(id), 0) FROM names
 --
-CREATE TRIGGER names_inserted AFTER INSERT ON names WHEN NEW.id >= (SELECT name_id FROM name_search_end) + 256 BEGIN
-    INSERT INTO name_search (rowid, name) SELECT id, name FROM names WHERE id > (SELECT name_id FROM name_search_end);
-    UPDATE name_search_end SET name_id = NEW.id;
-END
---
 CREATE TRIGGER names_deleted AFTER DELETE ON names WHEN OLD.id <= (SELECT name_id FROM name_search_end) BEGIN
     INSERT INTO name_search (name_search, rowid, name) VALUES ('delete', OLD.id, OLD.name);
 END
 --
-CREATE TRIGGER project_revisions_inserted AFTER INSERT ON project_revisions BEGIN
+CREATE TRIGGER project_revisions_inserted AFTER INSERT ON project_revisions
+WHEN {_has_many("NEW.name")} BEGIN
+    INSERT INTO root_revisions (name, root, revision)
+    SELECT NEW.name, root, NEW.revision FROM project_roots WHERE project_id = NEW.project_id
+    ON CONFLICT (name, root) DO UPDATE SET revision = excluded.revision;
+    INSERT INTO root_revisions (name, root, revision)
+    SELECT NEW.name, '', random() WHERE NOT {_has_many("NEW.name", MANY + 1)}
+    ON CONFLICT (name, root) DO UPDATE SET revision = excluded.revision;
+END
+--
+CREATE TRIGGER project_revisions_updated AFTER UPDATE ON project_revisions
+WHEN {_has_many("NEW.name")} BEGIN
     INSERT INTO root_revisions (name, root, revision)
     SELECT NEW.name, root, NEW.revision FROM project_roots WHERE project_id = NEW.project_id
     ON CONFLICT (name, root) DO UPDATE SET revision = excluded.revision;
 END
 --
-CREATE TRIGGER project_revisions_updated AFTER UPDATE ON project_revisions BEGIN
-    INSERT INTO root_revisions (name, root, revision)
-    SELECT NEW.name, root, NEW.revision FROM project_roots WHERE project_id = NEW.project_id
-    ON CONFLICT (name, root) DO UPDATE SET revision = excluded.revision;
-END
---
-CREATE TRIGGER project_revisions_deleted AFTER DELETE ON project_revisions BEGIN
+CREATE TRIGGER project_revisions_deleted AFTER DELETE ON project_revisions
+WHEN {_has_many("OLD.name")} BEGIN
     INSERT INTO root_revisions (name, root, revision)
     SELECT OLD.name, root, random() FROM project_roots WHERE project_id = OLD.project_id
     ON CONFLICT (name, root) DO UPDATE SET revision = excluded.revision;
@@ -260,6 +274,10 @@ CREATE TRIGGER packages_inserted AFTER INSERT ON packages BEGIN
     INSERT INTO projects (id, path, package_count) VALUES (NEW.project_id, '', 1)
     ON CONFLICT (id) DO UPDATE SET package_count = package_count + 1;
     INSERT INTO names (name) SELECT NEW.name WHERE NOT EXISTS (SELECT 1 FROM names WHERE name = NEW.name);
+END
+--
+CREATE TRIGGER packages_inserted_between AFTER INSERT ON packages WHEN NEW.id < (SELECT max(id) FROM packages) BEGIN
+    UPDATE list_revisions SET removals = random();
 END
 --
 CREATE TRIGGER packages_inserted_first AFTER INSERT ON packages
@@ -388,3 +406,15 @@ def migrate(connection: sqlite3.Connection, path: str) -> None:
             connection.execute(statement)
     # Written at each start, so that a read-only file is noticed now and not by the first upload.
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def index_new_names(connection: sqlite3.Connection) -> None:
+    """Add the names that are not in ``name_search`` yet if they are many, within the transaction of the caller."""
+    [last] = connection.execute("SELECT ifnull(max(id), 0) FROM names").fetchone()
+    [end] = connection.execute("SELECT name_id FROM name_search_end").fetchone()
+    if last - end >= _NAMES_AT_ONCE:
+        connection.execute(
+            "INSERT INTO name_search (rowid, name) "
+            "SELECT id, name FROM names WHERE id > (SELECT name_id FROM name_search_end)"
+        )
+        connection.execute("UPDATE name_search_end SET name_id = ?", (last,))
