@@ -385,7 +385,7 @@ def _revision_of_several(connection: sqlite3.Connection, projects: Projects, pag
             "WHERE name = ? AND root IN (SELECT value FROM json_each(?)) ORDER BY root"
         )
         return tuple(connection.execute(statement, (page, json.dumps(["", *projects.roots]))).fetchall())
-    return tuple(row for row in rows if row[0] in projects) or None
+    return tuple([row for row in rows if row[0] in projects]) or None
 
 
 def _file_of_several(connection: sqlite3.Connection, projects: Projects, sha256: str, filename: str) -> Any:
