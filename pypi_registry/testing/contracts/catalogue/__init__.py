@@ -1,4 +1,10 @@
-"""The suite of a catalogue: `samples` has its hooks and helpers, the other modules have its tests by subject."""
+"""The suite of a catalogue: `samples` has its hooks and helpers, the other modules have its tests by subject.
+
+Where a test belongs: with a second instance over the same data, in `durability`; with several threads, in
+`concurrency`; with records, in `records`; with a revision, in `revisions`. Every other test belongs to the method that
+changes something (`adding`, `deleting`, `yanking_and_status`) if it is about what one change does. It belongs to the
+method that reads (`pages_and_files`, `package_lists`, `history`) if it is about what is returned, in which order.
+"""
 
 from pypi_registry.testing.contracts.catalogue.adding import Adding
 from pypi_registry.testing.contracts.catalogue.concurrency import Concurrency

@@ -1,4 +1,7 @@
-"""Tests of `Catalogue.add`."""
+"""Tests of `add` alone: what of an upload is stored, which package it becomes part of, and which uploads it refuses.
+
+Uploads at the same time are in `concurrency`.
+"""
 
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256

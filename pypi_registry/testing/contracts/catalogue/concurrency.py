@@ -1,4 +1,4 @@
-"""Tests that call the methods from many threads at once, and readers beside writers."""
+"""Every test with threads: simultaneous uploads and deletions, and readers beside writers, of any method."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator

@@ -1,9 +1,12 @@
-"""Tests of `delete_file` and `delete_package`."""
+"""Tests of `delete_file` and `delete_package`: what they return, what is gone, and what is free or untouched after it.
+
+Publications, which stay, are in `history`; a restart after it is in `durability`.
+"""
 
 from datetime import timedelta
 
-from pypi_registry.errors import FileTaken, UploadsRefused
-from pypi_registry.model import Deletion, NameStatus, Package, PackageDetails, PackageMetadata, Status
+from pypi_registry.errors import FileTaken
+from pypi_registry.model import Deletion, Package, PackageDetails, PackageMetadata
 from pypi_registry.testing.contracts.catalogue.samples import (
     AT,
     DEMO,
@@ -163,12 +166,3 @@ class Deleting(CatalogueHooks):
         assert catalogue.delete_file(OUTSIDE, file.id, "") is None
         assert catalogue.package(LIBS.id, file.package.id) is None
         assert everything(catalogue) == before
-
-    def test_a_quarantined_name_can_be_yanked_and_deleted_and_stays_quarantined(self) -> None:
-        catalogue = self.make_catalogue()
-        file = add(catalogue, TOOLS, "demo-1.0.zip")
-        catalogue.set_status(TOOLS, DEMO, NameStatus(Status.QUARANTINED, "malware"), "")
-        yanked = catalogue.yank(TOOLS, file.package.id, "bad", "")
-        assert yanked and yanked.yanked == "bad"
-        assert deleted(catalogue.delete_file(TOOLS, file.id, "")).package_deleted
-        raised(UploadsRefused, add, catalogue, TOOLS, "demo-1.0.zip")

@@ -1,4 +1,4 @@
-"""Tests of what another instance over the same data reads, at once and after a restart."""
+"""Every test with a second instance over the same data (`reopen`): what it reads, at once and after a restart."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Tests of what the catalogue stores for ever: `publications`, and the optional `project_paths`."""
+"""Tests of what stays when packages are deleted and projects move: `publications`, and the optional `project_paths`."""
 
 from collections.abc import Callable
 from dataclasses import replace

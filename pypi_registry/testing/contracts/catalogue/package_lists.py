@@ -1,4 +1,7 @@
-"""Tests of what the Packages API lists: `packages` and `package`."""
+"""Tests of what the Packages API lists: `PackageQuery` with `packages` and its total, and `package` with its details.
+
+The rows that simple pages and downloads read are in `pages_and_files`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace

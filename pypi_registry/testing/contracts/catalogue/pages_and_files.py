@@ -1,4 +1,7 @@
-"""Tests of what pages and downloads read: `names`, `listing`, `file`."""
+"""Tests of what simple pages and downloads read: which rows `names`, `listing` and `file` return, in which order.
+
+The rows that the Packages API reads are in `package_lists`.
+"""
 
 from dataclasses import replace
 

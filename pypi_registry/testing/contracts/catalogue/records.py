@@ -1,4 +1,4 @@
-"""Tests of the optional `Enumerable`, by which whole catalogues are checked, copied and exported."""
+"""Tests of the optional `Enumerable`: `records` and `restore`, by which whole catalogues are checked and copied."""
 
 from collections.abc import Iterable
 from dataclasses import replace

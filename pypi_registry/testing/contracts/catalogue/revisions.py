@@ -1,4 +1,7 @@
-"""Tests of `revision`, which decides whether a cached page is rendered again."""
+"""Tests of `revision`, which decides whether a cached page is rendered again: before and after each kind of change.
+
+With several threads they are in `concurrency`, with a second instance in `durability`.
+"""
 
 from collections.abc import Callable
 from itertools import pairwise

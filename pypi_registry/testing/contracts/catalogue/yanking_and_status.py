@@ -1,4 +1,7 @@
-"""Tests of `yank` and `set_status`."""
+"""Tests of `yank` and `set_status`: what of packages, files and listings they change, and what they do not.
+
+Uploads that a status refuses are in `adding`.
+"""
 
 from dataclasses import replace
 
@@ -14,6 +17,7 @@ from pypi_registry.testing.contracts.catalogue.samples import (
     TOOLS,
     CatalogueHooks,
     add,
+    deleted,
     details,
     filenames,
     files_of,
@@ -103,3 +107,12 @@ class YankingAndStatus(CatalogueHooks):
             file = add(catalogue, TOOLS, f"demo-{number}.zip")
             assert listing(catalogue, IN_TOOLS) == Listing((file,), {TOOLS.id: deprecated})
             catalogue.delete_file(TOOLS, file.id, "")
+
+    def test_a_quarantined_name_can_be_yanked_and_deleted_and_stays_quarantined(self) -> None:
+        catalogue = self.make_catalogue()
+        file = add(catalogue, TOOLS, "demo-1.0.zip")
+        catalogue.set_status(TOOLS, DEMO, NameStatus(Status.QUARANTINED, "malware"), "")
+        yanked = catalogue.yank(TOOLS, file.package.id, "bad", "")
+        assert yanked and yanked.yanked == "bad"
+        assert deleted(catalogue.delete_file(TOOLS, file.id, "")).package_deleted
+        raised(UploadsRefused, add, catalogue, TOOLS, "demo-1.0.zip")
