@@ -28,6 +28,8 @@ SCANS = {
     "names WHERE id > (SELECT name_id FROM name_search_end)": r"SEARCH names USING INTEGER PRIMARY KEY \(rowid>\?\)",
     # At most 1,000 packages, which were added since the total of a search was cached
     "SELECT count(*) FROM packages p WHERE p.id >": r"SEARCH p USING INTEGER PRIMARY KEY \(rowid>\?\)",
+    # The result of a search, which is a subquery where the packages are sorted
+    "UNION ALL SELECT id FROM names WHERE id >": r"SCAN s",
     # Values that the statement brings along, and virtual tables, which search their own index
     "json_each": r"SCAN \w+ VIRTUAL TABLE INDEX 1:",
     "MATCH": r"SCAN name_search VIRTUAL TABLE INDEX 0:M\d",
@@ -35,6 +37,8 @@ SCANS = {
     "FROM (SELECT 1)": r"SCAN (\(subquery-\d+\)|CONSTANT ROW)",
     # An index in the order of the list, up to LIMIT
     "INDEXED BY": r"SCAN (p|w) USING (COVERING )?INDEX (packages|projects)_by_\w+",
+    # The result of such a scan, which has a LIMIT of its own; its INDEXED BY allows no other plan
+    "SELECT p.id FROM (SELECT p.id, p.project_id, p.name, p.normalized_name, p.version FROM": r"SCAN p",
     # One row per project: until as many packages are counted, until the page is reached, or once for a selection
     "SELECT id, package_count FROM projects": r"SCAN projects",
     "SELECT path, id, package_count FROM projects": r"SCAN projects USING INDEX projects_by_path",
