@@ -96,7 +96,7 @@ def test_a_bad_number_of_proxies_is_named(capsys: pytest.CaptureFixture[str], co
 def test_data_that_is_a_file_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"precious")
-    assert refusal(capsys, "serve", "--port", "0", "--data", file) == f"{file}: File exists"
+    assert refusal(capsys, "serve", "--port", "0", "--data", file) == f"{file}: Not a directory"
     assert refusal(capsys, "serve", "--port", "0", "--data", file / "x") == f"{file / 'x'}: Not a directory"
     assert file.read_bytes() == b"precious"
 
