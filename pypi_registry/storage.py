@@ -4,7 +4,7 @@ A store never sees HTTP and does not decide who may do what. The registry calls 
 other processes may use the same data.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Protocol, runtime_checkable
@@ -170,6 +170,12 @@ class Enumerable(Protocol):
         :raises ValueError: if another record has its id or its file name, or the package of a file is missing.
         """
 
+    def listed(self, blob_keys: Collection[str]) -> Set[str]:
+        """Return those of these keys that a file has now. A program that deletes blobs asks this just before."""
+
+    def correct_size(self, file_id: int, size: int) -> bool:
+        """Set the size of a file in bytes, which changes the revision of its page; False if there is no such file."""
+
 
 @runtime_checkable
 class EnumerableBlobs(Protocol):
@@ -177,6 +183,20 @@ class EnumerableBlobs(Protocol):
 
     def keys(self) -> Iterator[tuple[str, int, datetime]]:
         """Yield the key of each blob with its size in bytes and the time at which it was stored (aware, UTC)."""
+
+
+@runtime_checkable
+class ChecksItself(Protocol):
+    """An optional part of a catalogue or a store of bytes: it finds problems that no caller can see.
+
+    Such as an index that disagrees with its rows, or a file that a killed process left behind.
+    """
+
+    def inconsistencies(self, *, repair: bool) -> Iterator[tuple[str, bool, bool]]:
+        """Yield each problem: a sentence, whether the store can repair it, and whether it has done so.
+
+        Other programs may use the store meanwhile. With `repair`, the store repairs what it can, and nothing else.
+        """
 
 
 # Bytes

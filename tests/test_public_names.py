@@ -27,7 +27,7 @@ PUBLIC = {
     "pypi_registry.forwarding": "Forward ForwardTo PYPI",
     "pypi_registry.model": "Deletion Digests FileWithStatus Group Listing NameStatus Namespace Package PackageDetails "
     "PackageFile PackageMetadata PackageName PackageQuery Project Projects Status Upload Visibility",
-    "pypi_registry.storage": "Blobs Catalogue CreatesFiles Enumerable EnumerableBlobs MAX_PUBLICATIONS "
+    "pypi_registry.storage": "Blobs Catalogue ChecksItself CreatesFiles Enumerable EnumerableBlobs MAX_PUBLICATIONS "
     "MAX_TOTAL ProjectPaths Redirect",
     "pypi_registry.stores.files": "FileBlobs",
     "pypi_registry.stores.memory": "MemoryBlobs MemoryCatalogue",

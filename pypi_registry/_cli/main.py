@@ -8,15 +8,20 @@ from pathlib import Path
 
 from pypi_registry import __version__
 from pypi_registry._cli.check import check
-from pypi_registry._cli.data_folder import USER, UnusableData
+from pypi_registry._cli.data_folder import USER, DataFolder, UnusableData
+from pypi_registry._cli.fsck import fsck
 from pypi_registry._cli.token import token
+from pypi_registry._maintenance.fsck import Options as FsckOptions
 from pypi_registry.accounts import TokenKind
 from pypi_registry.accounts.config import SCOPES
 from pypi_registry.errors import RegistryError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0; 1 if `check` found problems; 2 if the command could not run."""
+    """Run a command and return its exit status.
+
+    It is 0; 1 if `check` found problems, or problems remain after `fsck`; 2 if the command could not run.
+    """
     options = _parser().parse_args(arguments)
     status: int = options.run(options)
     return status
@@ -41,6 +46,13 @@ def _parser() -> argparse.ArgumentParser:
             description="Verify wheels and sdists as an upload does, and print one line per problem.",
         )
     )
+    _add_fsck(
+        commands.add_parser(
+            "fsck",
+            help="check the stored data, and repair it",
+            description="Compare the catalogue with the stored files, also while the registry runs.",
+        )
+    )
     return parser
 
 
@@ -48,13 +60,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=8080, help="0 chooses a free port (default: %(default)s)")
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: DIR/registry.toml, created if missing")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        metavar="DIR",
-        default=Path("pypi-registry-data"),
-        help="where everything is stored (default: %(default)s)",
-    )
+    _add_data(parser)
     parser.add_argument(
         "--proxies",
         type=_proxies,
@@ -63,6 +69,16 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="how many reverse proxies are in front; their X-Forwarded-… headers are trusted (default: %(default)s)",
     )
     parser.set_defaults(run=_serve)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        default=Path("pypi-registry-data"),
+        help="where everything is stored (default: %(default)s)",
+    )
 
 
 def _add_token(parser: argparse.ArgumentParser) -> None:
@@ -83,6 +99,20 @@ def _add_token(parser: argparse.ArgumentParser) -> None:
 def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.set_defaults(run=lambda options: check(options.files))
+
+
+def _add_fsck(parser: argparse.ArgumentParser) -> None:
+    _add_data(parser)
+    parser.add_argument("--config", type=Path, metavar="FILE", help="accepted, as by serve, and not read")
+    parser.add_argument("--digests", action="store_true", help="read all files, and compare their digests")
+    parser.add_argument(
+        "--repair", action="store_true", help="delete blobs that belong to no file, after a day; correct wrong sizes"
+    )
+    parser.add_argument(
+        "--drop-missing", action="store_true", help="with --repair: delete files whose bytes are missing or wrong"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(run=_fsck, fail=parser.error)
 
 
 def _port(text: str) -> int:
@@ -115,11 +145,25 @@ def _serve(options: argparse.Namespace) -> int:
         return _fail(f"{error}; install it with: pip install 'pypi-registry[serve]'")
     try:
         serve(Options(options.host, options.port, options.config, options.data, options.proxies))
-    except OSError as error:
-        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except (RegistryError, UnusableData) as error:
-        return _fail(str(error))
+    except (OSError, RegistryError, UnusableData) as error:
+        return _fail(_reason(error))
     return 0
+
+
+def _fsck(options: argparse.Namespace) -> int:
+    if options.drop_missing and not options.repair:
+        options.fail("--drop-missing needs --repair")
+    checked = FsckOptions(options.digests, options.repair, options.drop_missing)
+    try:
+        return fsck(DataFolder(options.data), checked, as_json=options.json)
+    except (OSError, RegistryError, UnusableData) as error:
+        return _fail(_reason(error))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _fail(reason: str) -> int:

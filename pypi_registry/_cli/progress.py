@@ -1,4 +1,4 @@
-"""A file that shows on a terminal how much of it was read."""
+"""How much of some long work is done: a bar on a terminal; elsewhere nothing, or one line a minute."""
 
 import io
 import os
@@ -11,11 +11,12 @@ from typing import BinaryIO
 
 _WIDTH = 30  # characters of the bar
 _INTERVAL = 0.1  # seconds between two updates
+_MINUTE = 60  # seconds between two lines where there is no terminal
 
 
-def printable(path: Path) -> str:
-    """Return a path on one line, without control characters: a file name may hold any."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(path))
+def printable(text: str | Path) -> str:
+    """Return a text or a path on one line, without control characters: a file name may hold any."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(text))
 
 
 @contextmanager
@@ -45,11 +46,48 @@ class _ObservedFile(io.FileIO):
 
     def _draw(self) -> None:
         part = min(1, self._read / max(1, self._size))
-        bar = ("#" * round(part * _WIDTH)).ljust(_WIDTH, ".")
-        print(f"\r[{bar}] {part:4.0%} {self._title}", end="\x1b[K", file=sys.stderr, flush=True)
+        _draw(part, self._title)
         self._drawn_at = time.monotonic()
 
     def close(self) -> None:
         if not self.closed:
-            print("\r", end="\x1b[K", file=sys.stderr, flush=True)
+            _erase()
         super().close()
+
+
+class Meter:
+    """Shows how much of some work is done, on the standard error stream."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._on_terminal = sys.stderr.isatty()
+        self._shown_at = time.monotonic()
+        self._is_drawn = False
+
+    def show(self, unit: str, done: int, total: int | None) -> None:
+        """Show how many things are done; the total is None while it is not known."""
+        now = time.monotonic()
+        if now - self._shown_at <= (_INTERVAL if self._on_terminal else _MINUTE):
+            return
+        self._shown_at = now
+        text = f"{done:,} {unit}" if total is None else f"{done:,} of {total:,} {unit}"
+        if not self._on_terminal:
+            print(f"{self._title}: {text}", file=sys.stderr, flush=True)
+            return
+        self._is_drawn = True
+        _draw(0 if total is None else min(1, done / max(1, total)), text)
+
+    def erase(self) -> None:
+        """Erase the bar, before another line is printed."""
+        if self._is_drawn:
+            self._is_drawn = False
+            _erase()
+
+
+def _draw(part: float, text: str) -> None:
+    bar = ("#" * round(part * _WIDTH)).ljust(_WIDTH, ".")
+    print(f"\r[{bar}] {part:4.0%} {text}", end="\x1b[K", file=sys.stderr, flush=True)
+
+
+def _erase() -> None:
+    print("\r", end="\x1b[K", file=sys.stderr, flush=True)

@@ -36,31 +36,33 @@ _CAN_RENAME_OPEN_FILES = os.name == "posix"
 
 
 class FileBlobs:
-    """Stores bytes as files. Implements `Blobs`, `CreatesFiles` and `EnumerableBlobs`.
+    """Stores bytes as files. Implements `Blobs`, `CreatesFiles`, `EnumerableBlobs` and `ChecksItself`.
 
     Files that a killed process left incomplete are deleted at the next start, if they are older than a day.
 
     :param folder: is created if it is missing.
     :param accel: the URL path at which nginx has the folder as an ``internal`` location, such as ``/blobs/``. Then
         nginx sends the files, and no thread of this process waits for slow clients. None sends them from here.
+    :param create: False changes nothing at the start: for a program that works on the data of a registry that runs.
+    :raises FileNotFoundError: if `create` is False and the folder is missing.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], *, accel: str | None = None) -> None:
+    def __init__(self, folder: str | os.PathLike[str], *, accel: str | None = None, create: bool = True) -> None:
         if accel is not None and not (accel.startswith("/") and accel.endswith("/")):
             raise ValueError(f"accel= must begin and end with a slash: {accel!r}")
         self._accel = accel
         root = Path(folder).absolute()  # a daemon changes its working directory
+        self._folder, self._incoming = str(root), str(root / "incoming")
+        if not create:
+            os.stat(self._incoming)
+            return
         create_folder(root)
-        incoming = root / "incoming"
-        incoming.mkdir(exist_ok=True)
+        os.makedirs(self._incoming, exist_ok=True)
         for digit in _DIGITS:
             (root / digit).mkdir(exist_ok=True)
         sync_folder(root)
-        self._folder, self._incoming = str(root), str(incoming)
-        for path in incoming.iterdir():
-            with suppress(FileNotFoundError):  # another process may delete it, too
-                if path.stat().st_mtime < time.time() - _DAY:
-                    path.unlink()
+        for name in self._abandoned():
+            self._delete_incoming(name)
 
     def new_file(self) -> BinaryIO:
         with disk_full_as_storage_full():
@@ -112,8 +114,31 @@ class FileBlobs:
                         stat = entry.stat()
                     except FileNotFoundError:  # it was deleted meanwhile
                         continue
-                    if _KEY.fullmatch(entry.name):
+                    if _is_blob(digit, entry.name):
                         yield entry.name, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)
+
+    def inconsistencies(self, *, repair: bool) -> Iterator[tuple[str, bool, bool]]:
+        for name in self._abandoned():
+            if repair:
+                self._delete_incoming(name)
+            yield f"the incomplete file incoming/{name} was left by a process that was killed", True, repair
+        for digit in _DIGITS:
+            for name in os.listdir(f"{self._folder}/{digit}"):
+                if not _is_blob(digit, name):
+                    yield f"{digit}/{name} is not a blob", False, False
+
+    def _abandoned(self) -> list[str]:
+        """Return the names of incomplete files that are older than a day."""
+        found = []
+        for name in os.listdir(self._incoming):
+            with suppress(FileNotFoundError):  # another process may delete it, too
+                if os.stat(f"{self._incoming}/{name}").st_mtime < time.time() - _DAY:
+                    found.append(name)
+        return found
+
+    def _delete_incoming(self, name: str) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(f"{self._incoming}/{name}")
 
     def _create(self, name: str) -> "_NewFile":
         return _NewFile(_NewRawFile(f"{self._incoming}/{name}", "xb+"))
@@ -125,6 +150,10 @@ class FileBlobs:
 
     def _path_of(self, key: str) -> str:
         return f"{self._folder_of(key)}/{key}"
+
+
+def _is_blob(digit: str, name: str) -> bool:
+    return name.startswith(digit) and _KEY.fullmatch(name) is not None
 
 
 class _NewFile(io.BufferedRandom):

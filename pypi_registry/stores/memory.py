@@ -3,7 +3,7 @@
 import io
 import secrets
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence, Set
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -248,6 +248,19 @@ class MemoryCatalogue:
                 case PublicationRecord():
                     self._publications[record.name].add((record.root, record.project_id))
                     self._roots[record.project_id].add(record.root)
+
+    def listed(self, blob_keys: Collection[str]) -> Set[str]:
+        with self._lock:
+            return {record.file.blob_key for record in self._files.values()}.intersection(blob_keys)
+
+    def correct_size(self, file_id: int, size: int) -> bool:
+        with self._lock:
+            record = self._files.get(file_id)
+            if record is None:
+                return False
+            self._files[file_id] = replace(record, file=replace(record.file, size=size))
+            self._renew(record.file.package.project_id, record.file.package.normalized_name)
+            return True
 
     def _restore_project(self, record: ProjectRecord) -> None:
         if self._paths.setdefault(record.id, record.path) != record.path:

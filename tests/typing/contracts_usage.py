@@ -37,6 +37,7 @@ from pypi_registry.model import (
 from pypi_registry.storage import (
     Blobs,
     Catalogue,
+    ChecksItself,
     CreatesFiles,
     Enumerable,
     EnumerableBlobs,
@@ -189,6 +190,12 @@ class OurCatalogue:
 def copy(source: Enumerable, target: Enumerable) -> None:
     for record in source.records():
         target.restore(record)
+
+
+def inconsistencies(store: Catalogue | Blobs) -> list[str]:
+    if not isinstance(store, ChecksItself):
+        return []
+    return [sentence for sentence, _, repaired in store.inconsistencies(repair=True) if not repaired]
 
 
 def shown(listing: Listing) -> None:

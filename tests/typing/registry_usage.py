@@ -123,7 +123,7 @@ def stores() -> None:
     assert_type(MemoryCatalogue().copy(), MemoryCatalogue)
     assert_type((MAX_PUBLICATIONS, MAX_TOTAL), tuple[int, int])
     try:
-        SQLiteCatalogue("catalogue.sqlite3").close()
+        SQLiteCatalogue("catalogue.sqlite3", create=False).close()
     except UnknownSchema as error:
         assert_type(str(error), str)
 

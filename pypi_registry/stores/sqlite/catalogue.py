@@ -7,7 +7,7 @@ change survives a power cut. It does not work on a network file system, where SQ
 import json
 import os
 import sqlite3
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +32,7 @@ from pypi_registry.model import (
     Upload,
 )
 from pypi_registry.storage import MAX_PUBLICATIONS
-from pypi_registry.stores.sqlite import lists, records
+from pypi_registry.stores.sqlite import checks, lists, records
 from pypi_registry.stores.sqlite.frequent import FrequentQueries
 from pypi_registry.stores.sqlite.pool import ConnectionPool
 from pypi_registry.stores.sqlite.rows import (
@@ -48,7 +48,13 @@ from pypi_registry.stores.sqlite.rows import (
     read_package,
     read_status,
 )
-from pypi_registry.stores.sqlite.schema import MANY, index_new_names, migrate, require_features
+from pypi_registry.stores.sqlite.schema import (
+    MANY,
+    index_new_names,
+    migrate,
+    require_features,
+    require_present_schema,
+)
 from pypi_registry.stores.sqlite.selections import Selections
 
 _INDEX = ""  # the name of the index in the tables of revisions
@@ -80,23 +86,31 @@ FROM (SELECT 1) LEFT JOIN packages p
 
 
 class SQLiteCatalogue:
-    """Stores rows in an SQLite file. Implements `Catalogue`, `ProjectPaths` and `Enumerable`.
+    """Stores rows in an SQLite file. Implements `Catalogue`, `ProjectPaths`, `Enumerable` and `ChecksItself`.
 
     The file is created if it is missing, with its folder; the file of an older version is migrated.
 
-    :raises UnknownSchema: if the file was created by a newer version of this package, or is not a catalogue.
+    :param create: False neither creates nor migrates a file: for a program that works on the data of a registry that
+        runs.
+    :raises UnknownSchema: if the file was created by a newer version of this package, or is not a catalogue; without
+        `create` also if it was created by an older version.
+    :raises FileNotFoundError: if `create` is False and the file is missing.
     :raises RegistryError: if Python's SQLite is older than 3.34 or has no FTS5.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, create: bool = True) -> None:
         path = Path(path).absolute()  # a daemon changes its working directory
-        create_folder(path.parent)
+        if create:
+            create_folder(path.parent)
+        else:
+            require_present_schema(path)
         self._pool = ConnectionPool(path)
         self._selections, self._frequent = Selections(), FrequentQueries()
         try:
-            with self._pool.transaction() as connection:
+            with self._pool.transaction() if create else self._pool.lease() as connection:
                 require_features(connection)
-                migrate(connection, str(path))
+                if create:
+                    migrate(connection, str(path))
         except BaseException:
             self.close()
             raise
@@ -258,6 +272,19 @@ class SQLiteCatalogue:
     def restore(self, record: Record) -> None:
         with self._pool.transaction() as connection:
             records.restore(connection, record)
+
+    def listed(self, blob_keys: Collection[str]) -> Set[str]:
+        with self._pool.lease() as connection:
+            return records.listed(connection, blob_keys)
+
+    def correct_size(self, file_id: int, size: int) -> bool:
+        with self._pool.transaction() as connection:
+            return connection.execute("UPDATE files SET size = ? WHERE id = ?", (size, file_id)).rowcount > 0
+
+    # ChecksItself
+
+    def inconsistencies(self, *, repair: bool) -> Iterator[tuple[str, bool, bool]]:
+        return checks.inconsistencies(self._pool, repair=repair)
 
 
 class _Found(NamedTuple):

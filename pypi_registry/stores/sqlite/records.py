@@ -1,7 +1,8 @@
 """Reading and writing a whole catalogue as records."""
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Set
 from dataclasses import replace
 from typing import Any
 
@@ -96,6 +97,12 @@ def insert_file(
     if core_metadata is not None:
         connection.execute("INSERT INTO core_metadata (file_id, data) VALUES (?, ?)", (id_, core_metadata))
     return replace(file, id=id_)
+
+
+def listed(connection: sqlite3.Connection, blob_keys: Collection[str]) -> Set[str]:
+    """Return those of these keys that a file has, also a file whose package is missing."""
+    statement = "SELECT blob_key FROM files WHERE blob_key IN (SELECT value FROM json_each(?))"
+    return {key for (key,) in connection.execute(statement, (json.dumps([*blob_keys]),))}
 
 
 def insert_root(connection: sqlite3.Connection, project_id: int, root: str) -> None:

@@ -25,6 +25,8 @@ were fewer, no revision of that time is equal to a later one.
 """
 
 import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 from pypi_registry.errors import RegistryError
 
@@ -368,7 +370,7 @@ SCHEMA_VERSION = len(STEPS)
 
 
 class UnknownSchema(RegistryError):
-    """A file was created by a newer version of this package, or is not a catalogue."""
+    """A file has the schema of another version of this package and is not migrated, or is not a catalogue."""
 
     def __init__(self, path: str, found: int) -> None:
         super().__init__(path, found)
@@ -376,6 +378,11 @@ class UnknownSchema(RegistryError):
         self.found = found
 
     def __str__(self) -> str:
+        if 0 < self.found < SCHEMA_VERSION:
+            return (
+                f"{self.path} has the schema version {self.found} of an older version of this program; make a backup, "
+                f"then start the registry with this version, which migrates it to version {SCHEMA_VERSION}"
+            )
         return f"{self.path} has the schema version {self.found}, this program knows versions up to {SCHEMA_VERSION}"
 
 
@@ -390,6 +397,21 @@ def require_features(connection: sqlite3.Connection) -> None:
             f"Python's sqlite3 module uses SQLite {sqlite3.sqlite_version} {'with' if has_fts5 else 'without'} FTS5; "
             "the catalogue needs SQLite 3.34 or newer with FTS5: install such a library, or a Python that contains one"
         )
+
+
+def require_present_schema(path: Path) -> None:
+    """Check the version of a file without changing it.
+
+    :raises FileNotFoundError: if it is missing.
+    :raises UnknownSchema: if it has another version, older or newer, or is not a catalogue.
+    :raises sqlite3.Error: if it cannot be read, or is not a database.
+    """
+    path.stat()
+    # SQLite would create a missing file; with mode=ro it raises instead: another program may delete it in between.
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found != SCHEMA_VERSION:
+            raise UnknownSchema(str(path), found)
 
 
 def migrate(connection: sqlite3.Connection, path: str) -> None:

@@ -423,6 +423,21 @@ class Changes(W):
     def restore(self, *args: Any) -> Any:
         return self._change("restore", *args)
 
+    def correct_size(self, *args: Any) -> Any:
+        return self._change("correct_size", *args)
+
+
+class ListsDeletedFiles(W):
+    """Never forgets a key."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.keys: set[str] = set()
+
+    def listed(self, blob_keys: Any) -> Any:
+        self.keys |= self.inner.listed(blob_keys)
+        return self.keys.intersection(blob_keys)
+
 
 # Revisions
 
@@ -1326,6 +1341,22 @@ MUTANTS: Mapping[str, Mapping[str, Mutant]] = {
     },
     "test_a_restored_file_changes_the_revision_of_its_page": {
         "a restored file changes no revision": quiet(lambda called, project, projects, name: called == "restore"),
+    },
+    "test_listed_are_the_blob_keys_of_files_as_they_are_now": {
+        "every key is listed": {"listed": lambda self, keys: {*keys}},
+        "keys that were not asked for are listed": {
+            "listed": lambda self, keys: {
+                record.file.blob_key for record in self.inner.records() if isinstance(record, FileRecord)
+            }
+        },
+        "keys of deleted files stay listed": ListsDeletedFiles,
+    },
+    "test_a_corrected_size_changes_one_file_and_the_revision_of_its_page": {
+        "no size is corrected": {"correct_size": lambda self, file_id, size: True},
+        "a file that does not exist is corrected": {
+            "correct_size": lambda self, file_id, size: self.inner.correct_size(file_id, size) or True
+        },
+        "a corrected size changes no revision": quiet(lambda called, project, projects, name: called == "correct_size"),
     },
     "test_records_are_of_one_moment": {
         "records are of several moments": {"records": lazily},

@@ -3,7 +3,7 @@
 They use the methods of the protocols and nothing else of what they wrap.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence, Set
 from datetime import datetime
 from typing import Any, BinaryIO, Protocol, Self
 
@@ -95,6 +95,12 @@ class CatalogueWrapper:
 
     def restore(self, record: Record) -> None:
         self.inner.restore(record)
+
+    def listed(self, blob_keys: Collection[str]) -> Set[str]:
+        return self.inner.listed(blob_keys)
+
+    def correct_size(self, file_id: int, size: int) -> bool:
+        return self.inner.correct_size(file_id, size)
 
 
 class BlobsWrapper:

@@ -145,6 +145,30 @@ class Records(CatalogueHooks):
         assert all(seen[1][projects, DEMO] != seen[2][projects, DEMO] for projects in (IN_TOOLS, IN_ACME))
         assert catalogue.revision(IN_LIBS, DEMO) is not None
 
+    def test_listed_are_the_blob_keys_of_files_as_they_are_now(self) -> None:
+        catalogue = self.make_catalogue()
+        source = as_enumerable(catalogue)
+        keys = [letter * 32 for letter in "abc"]
+        files = [add(catalogue, TOOLS, f"demo-1.0-{key[0]}.zip", key=key) for key in keys[:2]]
+        assert source.listed([*keys]) == {*keys[:2]}
+        assert source.listed([keys[1], keys[2]]) == {keys[1]}
+        assert source.listed([]) == set()
+        catalogue.delete_file(TOOLS, files[0].id, "")
+        assert source.listed(keys) == {keys[1]}
+        catalogue.delete_package(TOOLS, files[1].package.id, "")
+        assert source.listed(keys) == set()
+
+    def test_a_corrected_size_changes_one_file_and_the_revision_of_its_page(self) -> None:
+        catalogue = self.make_catalogue()
+        source = as_enumerable(catalogue)
+        file, other = add(catalogue, TOOLS, "demo-1.0.zip"), add(catalogue, TOOLS, "demo-1.0.tar.gz")
+        seen = revisions(catalogue, [DEMO], [IN_TOOLS, IN_ACME])
+        assert source.correct_size(file.id, 5)
+        assert files_of(catalogue, IN_TOOLS) == [replace(file, size=5), other]
+        now = revisions(catalogue, [DEMO], [IN_TOOLS, IN_ACME])
+        assert all(now[projects, DEMO] != seen[projects, DEMO] for projects in (IN_TOOLS, IN_ACME))
+        assert not source.correct_size(other.id + 1000, 5)
+
     def test_records_are_of_one_moment(self) -> None:
         catalogue = self.make_catalogue()
         source = as_enumerable(catalogue)

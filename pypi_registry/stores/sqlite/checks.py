@@ -1,0 +1,197 @@
+"""What SQLite and the derived tables state about themselves: the checks of `SQLiteCatalogue.inconsistencies`.
+
+Each check reads one moment, while other programs write. A repair is one statement that finds the rows again, so that a
+change in between cannot make it wrong; it follows from other rows only.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.utils import canonicalize_version
+
+from pypi_registry.model import Status
+from pypi_registry.stores.sqlite.pool import ConnectionPool
+from pypi_registry.stores.sqlite.schema import migrate
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """One kind of problem."""
+
+    sentence: str
+    """A format of the columns that `find` returns."""
+    find: str
+    repair: str = ""
+    """A statement without parameters; empty if the right rows are not known."""
+
+
+_STATUSES = ", ".join(f"'{status}'" for status in Status)
+
+# A repair may fire the triggers of the tables, so the order matters: `names` comes before `name_search`.
+_CHECKS = (
+    _Check("the catalogue has {} rows in list_revisions", "SELECT count(*) FROM list_revisions HAVING count(*) != 1"),
+    _Check("the catalogue has {} rows in name_search_end", "SELECT count(*) FROM name_search_end HAVING count(*) != 1"),
+    _Check(
+        "the file {} ({!r}) is in project {}, but its package {} is in project {}",
+        "SELECT f.id, f.filename, f.project_id, p.id, p.project_id FROM files f JOIN packages p ON p.id = f.package_id "
+        "WHERE f.project_id != p.project_id",
+    ),
+    _Check(
+        "the package {} has the version {!r}, but the canonical version {!r}",
+        "SELECT id, version, canonical_version FROM packages WHERE canonical_version != canonicalize_version(version)",
+    ),
+    _Check(
+        "the package {} has metadata or a time that cannot be read",
+        "SELECT id FROM packages WHERE NOT json_valid(metadata) OR typeof(created_at) != 'integer'",
+    ),
+    _Check(
+        "the file {} has a size or a time that cannot be read",
+        "SELECT id FROM files WHERE typeof(size) != 'integer' OR typeof(uploaded_at) != 'integer'",
+    ),
+    _Check(
+        "the status of {!r} in project {} is {!r}, which is none",
+        f"SELECT name, project_id, status FROM statuses WHERE status NOT IN ({_STATUSES})",
+    ),
+    _Check(
+        "the project {} has packages, but no row",
+        "SELECT DISTINCT project_id FROM packages WHERE project_id NOT IN (SELECT id FROM projects)",
+        "INSERT INTO projects (id, path) "
+        "SELECT DISTINCT project_id, '' FROM packages WHERE project_id NOT IN (SELECT id FROM projects)",
+    ),
+    _Check(
+        "the project {} has {} packages, but its row has the number {}",
+        "SELECT id, (SELECT count(*) FROM packages WHERE project_id = projects.id) AS number, package_count "
+        "FROM projects WHERE package_count != number",
+        "UPDATE projects SET package_count = (SELECT count(*) FROM packages WHERE project_id = projects.id) "
+        "WHERE package_count != (SELECT count(*) FROM packages WHERE project_id = projects.id)",
+    ),
+    _Check(
+        "the root group {!r} of project {} is not in project_roots",
+        "SELECT lower(substr(path, 1, instr(path || '/', '/') - 1)) AS root, id FROM projects WHERE path != '' "
+        "AND NOT EXISTS (SELECT 1 FROM project_roots r WHERE r.project_id = projects.id AND r.root = "
+        "lower(substr(path, 1, instr(path || '/', '/') - 1)))",
+        "INSERT INTO project_roots (project_id, root) "
+        "SELECT id, lower(substr(path, 1, instr(path || '/', '/') - 1)) FROM projects WHERE path != '' "
+        "AND NOT EXISTS (SELECT 1 FROM project_roots r WHERE r.project_id = projects.id AND r.root = "
+        "lower(substr(path, 1, instr(path || '/', '/') - 1)))",
+    ),
+    _Check(
+        "the page {!r} of project {} has no revision",
+        "SELECT normalized_name, project_id FROM packages UNION SELECT '', project_id FROM packages "
+        "EXCEPT SELECT name, project_id FROM project_revisions",
+        "INSERT INTO project_revisions (name, project_id, revision) SELECT page, project_id, random() FROM ("
+        "SELECT normalized_name AS page, project_id FROM packages UNION SELECT '', project_id FROM packages "
+        "EXCEPT SELECT name, project_id FROM project_revisions)",
+    ),
+    _Check(
+        "the page {!r} of project {} has a revision, but no package",
+        "SELECT name, project_id FROM project_revisions "
+        "EXCEPT SELECT normalized_name, project_id FROM packages EXCEPT SELECT '', project_id FROM packages",
+        "DELETE FROM project_revisions WHERE (name, project_id) IN (SELECT name, project_id FROM project_revisions "
+        "EXCEPT SELECT normalized_name, project_id FROM packages EXCEPT SELECT '', project_id FROM packages)",
+    ),
+    _Check(
+        "the name {!r} of a package is not in the list of names",
+        "SELECT name FROM packages EXCEPT SELECT name FROM names",
+        "INSERT INTO names (name) SELECT name FROM packages EXCEPT SELECT name FROM names",
+    ),
+    _Check(
+        "the name {!r} is in the list of names, but no package has it",
+        "SELECT name FROM names EXCEPT SELECT name FROM packages",
+        "DELETE FROM names WHERE name NOT IN (SELECT name FROM packages)",
+    ),
+)
+
+_SEARCH_REPAIR = (
+    "INSERT INTO name_search (name_search) VALUES ('rebuild')",
+    "UPDATE name_search_end SET name_id = ifnull((SELECT max(id) FROM names), 0)",
+)
+
+
+def inconsistencies(pool: ConnectionPool, *, repair: bool) -> Iterator[tuple[str, bool, bool]]:
+    """Implement `ChecksItself`."""
+    with pool.snapshot() as connection:
+        connection.create_function("canonicalize_version", 1, _canonicalized, deterministic=True)
+        found = [(f"SQLite: {problem}", False, False) for problem in _of_sqlite(connection)]
+    yield from found
+    for check in _CHECKS:
+        yield from _run(pool, check, repair)
+    yield from _check_search(pool, repair)
+
+
+def _run(pool: ConnectionPool, check: _Check, repair: bool) -> Iterator[tuple[str, bool, bool]]:
+    with pool.snapshot() as connection:
+        connection.create_function("canonicalize_version", 1, _canonicalized, deterministic=True)
+        rows = connection.execute(check.find).fetchall()
+    repairs = bool(rows and repair and check.repair)
+    if repairs:
+        _execute(pool, [check.repair])
+    for row in rows:
+        yield check.sentence.format(*row), bool(check.repair), repairs
+
+
+def _check_search(pool: ConnectionPool, repair: bool) -> Iterator[tuple[str, bool, bool]]:
+    with pool.snapshot() as connection:
+        disagrees = _search_disagrees(connection)
+    if disagrees:
+        if repair:
+            _execute(pool, _SEARCH_REPAIR)
+        yield "the search for names disagrees with the list of names", True, repair
+
+
+def _execute(pool: ConnectionPool, statements: Sequence[str]) -> None:
+    with pool.transaction() as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def _of_sqlite(connection: sqlite3.Connection) -> Iterator[str]:
+    try:
+        for (text,) in connection.execute("PRAGMA integrity_check"):
+            if text != "ok":
+                yield str(text)
+        for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check"):
+            yield f"row {row} of {table} refers to a row of {parent} that does not exist"
+    except sqlite3.DatabaseError as error:  # of a schema that it cannot read
+        yield str(error)
+        return
+    missing = _schema_in_memory() - _schema(connection)
+    for kind, name in sorted(missing):
+        yield f"the {kind} {name} is missing"
+
+
+def _schema(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    return {*connection.execute("SELECT type, name FROM sqlite_schema")}
+
+
+def _schema_in_memory() -> set[tuple[str, str]]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        migrate(connection, ":memory:")
+        return _schema(connection)
+
+
+def _search_disagrees(connection: sqlite3.Connection) -> bool:
+    """Return whether the index holds other trigrams than a new one of the same names would.
+
+    FTS5's own check compares the index with all of `names`, but the newest names are not in the index yet.
+    """
+    statements = (
+        "CREATE VIRTUAL TABLE temp.expected USING fts5 "
+        "(name, content = '', tokenize = 'trigram', detail = 'none', columnsize = 0)",
+        "INSERT INTO temp.expected (rowid, name) "
+        "SELECT id, name FROM names WHERE id <= (SELECT name_id FROM name_search_end)",
+        "CREATE VIRTUAL TABLE temp.expected_terms USING fts5vocab ('temp', 'expected', 'instance')",
+        "CREATE VIRTUAL TABLE temp.found_terms USING fts5vocab ('main', 'name_search', 'instance')",
+    )
+    for statement in statements:  # the caller rolls back, which deletes the temporary tables
+        connection.execute(statement)
+    expected, found = "SELECT term, doc FROM temp.expected_terms", "SELECT term, doc FROM temp.found_terms"
+    differences = f"SELECT 1 FROM ({expected} EXCEPT {found}) UNION ALL SELECT 1 FROM ({found} EXCEPT {expected})"
+    return connection.execute(f"{differences} LIMIT 1").fetchone() is not None
+
+
+def _canonicalized(version: Any) -> str | None:
+    return canonicalize_version(version) if isinstance(version, str) else None
