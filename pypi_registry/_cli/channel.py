@@ -124,7 +124,7 @@ class Channel(HTTPChannel):
 
     def __init__(self, server: "Listener", sock: Socket, addr: Any, adj: Settings, map: Any = None) -> None:  # noqa: A002  # waitress's name
         self._clock = server.clock
-        self._began = self._progress = self._clock()
+        self._opened = self._began = self._progress = self._clock()
         self._ahead = b""
         self._is_new = True
         self.network = network_of(addr[0])
@@ -163,7 +163,7 @@ class Channel(HTTPChannel):
                 earned = self.request.body_bytes_received / limits.body_rate
                 return min(self._began + limits.body_grace + earned, last)
             case Phase.IDLE:
-                return self._began + limits.head_seconds if self._is_new else last
+                return self._opened + limits.head_seconds if self._is_new else last
             case Phase.DROPPING:
                 assert self._drop_until is not None
                 return self._drop_until
@@ -174,13 +174,14 @@ class Channel(HTTPChannel):
 
     def enforce(self, now: float) -> None:
         """End what has taken too long. The main loop calls this about once a second."""
-        if now < self.deadline():
-            return
-        if self.phase in (Phase.HEAD, Phase.BODY):
-            with self.requests_lock:
-                self._refuse(RequestTimeout("the request took too long to arrive"))
-        else:
-            self.will_close = True
+        if self.will_close:  # handle_write() is not called while the client reads nothing
+            self.handle_close()
+        elif now >= self.deadline():
+            if self.phase in (Phase.HEAD, Phase.BODY):
+                with self.requests_lock:
+                    self._refuse(RequestTimeout("the request took too long to arrive"))
+            else:
+                self.handle_close()
 
     def cost_of_closing(self, now: float) -> tuple[int, float] | None:
         """Return a key by which to choose the connection that makes room for another; None if this one must stay.
@@ -278,7 +279,7 @@ class Channel(HTTPChannel):
         )
 
     def handle_write(self) -> None:
-        if self.total_outbufs_len:
+        if self.total_outbufs_len and not self.will_close:
             self._flush_exception(self._flush_some_if_lockable if self.requests else self._flush_some)
         if self.close_when_flushed and not self.total_outbufs_len:
             self.close_when_flushed = False
