@@ -20,7 +20,7 @@ from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error, InternalServerError, RequestEntityTooLarge
 
 from pypi_registry._api.errors import error_response
-from pypi_registry._cli.limits import Settings
+from pypi_registry._cli.limits import UNSENT, Settings
 from pypi_registry._cli.request_parser import BLOCK, HEAD_BLOCK, Refusal, RequestParser, RequestTimeout
 from pypi_registry._cli.spool import ResponseBuffer
 from pypi_registry.errors import StorageFull
@@ -132,6 +132,7 @@ class Channel(HTTPChannel):
         self._drop_until: float | None = None
         super().__init__(server, sock, addr, adj, map)
         self.outbufs = [ResponseBuffer(adj.spool)]
+        self.sendbuf_len = min(self.sendbuf_len, UNSENT)  # what is read of a file and not taken is read again
 
     # Where the connection is, and how long it may stay there
 

@@ -1,11 +1,15 @@
 """The numbers of ``serve``: what one client, and all clients together, may use of it."""
 
+import socket
 from dataclasses import dataclass
 from typing import Any
 
 from waitress.adjustments import Adjustments
 
 from pypi_registry._cli.spool import Spool
+
+UNSENT = 256 * 1024
+"""Bytes of a response that the system keeps beyond what it has sent. Without a limit Linux keeps some megabytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,5 +45,7 @@ class Settings(Adjustments):
 
     def __init__(self, limits: Limits, spool: Spool, **settings: Any) -> None:
         super().__init__(max_request_header_size=limits.head_bytes, **settings)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            self.socket_options = [*self.socket_options, (socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)]
         self.limits = limits
         self.spool = spool
