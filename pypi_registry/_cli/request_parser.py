@@ -22,6 +22,9 @@ HEAD_BLOCK = 16 * 1024
 
 _BLANK_LINE = b"\r\n\r\n"
 
+# RFC 9110, 9.1: "method = token".
+_IS_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]")
+
 
 class Refusal(Error):
     """A response of the registry, where waitress expects one of its errors."""
@@ -70,30 +73,32 @@ class RequestParser(HTTPRequestParser):
         # empty line (CRLF) received prior to the request-line."
         self._head += data if before else data.lstrip(b"\r\n")
         self.began = bool(self._head)
+        if self.began and _IS_TOKEN.match(self._head) is None:  # TLS, for example, whose client should not have to wait
+            return self._refuse_head(data, BadRequest("Start line is invalid"))
         end = self._head.find(_BLANK_LINE, max(0, before - len(_BLANK_LINE) + 1))
         size = len(self._head) if end < 0 else end + len(_BLANK_LINE)
         if size >= self.adj.limits.head_bytes:
-            self._refuse_head()
-            return len(data)
+            return self._refuse_head(data, self._too_large())
         if end < 0:
             return len(data)
         unparsed = len(self._head) - end - len(_BLANK_LINE)
         head = bytes(self._head[: end + len(_BLANK_LINE)])
         self._head.clear()
         if head.count(b"\r\n") - 2 > self.adj.limits.head_lines:
-            self._refuse_head()
-        else:
-            super().received(head)
-            if self.empty:  # nothing but white space: it must not count as a request that has ended
-                self.empty, self.error = False, BadRequest("Start line is invalid")
+            return self._refuse_head(data, self._too_large())
+        super().received(head)
         return len(data) - unparsed
 
-    def _refuse_head(self) -> None:
+    def _too_large(self) -> Error:
         limits = self.adj.limits
-        self.error = RequestHeaderFieldsTooLarge(
-            f"a head has at most {limits.head_bytes} bytes and {limits.head_lines} lines"
+        return RequestHeaderFieldsTooLarge(
+            f"a head has at most {limits.head_bytes} bytes and {limits.head_lines} header lines"
         )
+
+    def _refuse_head(self, data: bytes, error: Error) -> int:
+        self.error = error
         self.headers_finished = self.completed = True
+        return len(data)
 
     def parse_header(self, header_plus: bytes) -> None:
         # RFC 9112, 5.2: "A server that receives an obs-fold in a request message that is not within a "message/http"
