@@ -10,7 +10,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from pypi_registry._cli.access_log import AccessLog
 from pypi_registry._cli.channel import Channel
 from pypi_registry._cli.limits import Limits
 from pypi_registry._cli.listener import affordable_connections
-from pypi_registry._cli.request_parser import BLOCK, HEAD_BLOCK
+from pypi_registry._cli.request_parser import HEAD_BLOCK
 from pypi_registry._cli.server import THREADS, Server, listen
 from pypi_registry._cli.spool import Spool
 from pypi_registry._http.response import Response, json_response
@@ -169,10 +169,8 @@ class Client:
 
             def send_some() -> bool:
                 nonlocal rest
-                try:
+                with suppress(BlockingIOError):
                     rest = rest[self.connection.send(rest) :]
-                except BlockingIOError:
-                    pass
                 return not rest
 
             self._running.turn_until(send_some)
@@ -230,15 +228,15 @@ def request(path: str, *headers: str, method: str = "GET") -> bytes:
 
 
 def test_pipelined_requests_are_answered_in_their_order(running: Running) -> None:
-    client = running.connect(b"".join(request(f"/{number}") for number in range(500)))
-    running.turn_until(lambda: client.read().count(b"HTTP/1.1 200") == 500)
-    assert re.findall(rb"/(\d+)(?=HTTP|$)", client.received) == [str(number).encode() for number in range(500)]
+    client = running.connect(b"".join(request(f"/{number}") for number in range(300)))
+    running.turn_until(lambda: client.read().count(b"HTTP/1.1 200") == 300)
+    assert re.findall(rb"/(\d+)(?=HTTP|$)", client.received) == [str(number).encode() for number in range(300)]
 
 
 def test_no_request_is_run_before_the_previous_response_was_sent(running: Running) -> None:
     pipelined = 5000 * request("/large")
     client = running.connect(window=4096)
-    with pytest.raises(BlockingIOError):
+    with suppress(BlockingIOError):  # as much as the system takes
         while True:
             client.connection.send(pipelined)
             running.settle()
@@ -347,9 +345,7 @@ def test_a_connection_whose_rest_is_dropped_ends_with_its_client(choosy: Running
 
 
 @pytest.mark.parametrize("size", [MEGABYTE + 1, MEGABYTE, 5])
-def test_the_body_of_a_known_caller_and_a_small_body_are_received(
-    choosy: Running, asked: list[str], size: int
-) -> None:
+def test_the_body_of_a_known_caller_and_a_small_body_are_received(choosy: Running, asked: list[str], size: int) -> None:
     known = ["PRIVATE-TOKEN: known"] if size > MEGABYTE else []
     client = choosy.connect(upload(size, *known, "Expect: 100-continue"))
     choosy.turn_until(lambda: client.statuses == [100])
@@ -544,12 +540,13 @@ def test_accepting_pauses_while_there_is_no_descriptor(running: Running, caplog:
     listening: Any = running.server._listener
     listening.socket = exhausted = Exhausted(listening.socket)
     with socket.create_connection(running.server.address) as waiting:
-        for _ in range(50):
-            running.settle()
+        running.settle()
         assert exhausted.attempts == 1
-        for _ in range(100):
+        for _ in range(20):
             running.advance(1)
-        assert 90 <= exhausted.attempts <= 101
+        assert 10 <= exhausted.attempts <= 21
+        assert len(caplog.records) == 1
+        running.advance(60)
         assert len(caplog.records) == 2, "one line a minute"
         exhausted.is_exhausted = False
         running.advance(1)
@@ -776,7 +773,9 @@ def _random(seed: int) -> bytes:
         pytest.param(request("/body", "Content-Length: +5"), [400], id="a length with a sign"),
         pytest.param(request("/body", "Transfer-Encoding: chunked, chunked"), [400], id="chunked twice"),
         pytest.param(
-            request("/body", "Transfer-Encoding: chunked", "Transfer-Encoding: chunked"), [400], id="chunked in two lines"
+            request("/body", "Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
+            [400],
+            id="chunked in two lines",
         ),
         pytest.param(b"POST /body HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", [400], id="chunked in HTTP/1.0"),
         pytest.param(b"POST /body HTTP/2.0\r\nTransfer-Encoding: chunked\r\n\r\n", [400], id="chunked in HTTP/2.0"),
@@ -861,8 +860,7 @@ def test_a_request_may_arrive_in_pieces_of_any_size(running: Running, data: byte
     running.turn_until(lambda: client.statuses == [200])
     assert client.received.split(b"\r\n")[-1] == whole.received.split(b"\r\n")[-1]
     for cut in range(1, len(data)):
-        running.now += 1
         client = running.connect(data[:cut], data[cut:])
-        running.turn_until(lambda client=client: client.statuses == [200])
+        client.read_until(len(whole.received))
+        assert client.statuses == [200]
         client.connection.close()
-    assert BLOCK > HEAD_BLOCK

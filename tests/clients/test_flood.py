@@ -43,28 +43,20 @@ def enormous(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made.write_to(tmp_path_factory.mktemp("enormous"))
 
 
-@pytest.mark.parametrize("client", ["twine", "uv", "uv without a token"])
+@pytest.mark.parametrize("client", ["twine", "uv"])
 def test_clients_show_the_refusal_of_200_megabytes(
     server: Served, programs: Programs, enormous: Path, client: str
 ) -> None:
     address, written = f"{server.api}/projects/1/packages/pypi", _bytes_written(server)
     if client == "twine":
         shown = programs.twine_upload(address, "wrong", enormous, status=1)
-        assert "401 Unauthorized" in shown
     else:
-        login = ["--username", "any", "--password", "wrong"] if client == "uv" else []
+        login = ["--username", "any", "--password", "wrong"]
         shown = programs.run("uv", "publish", "--publish-url", address, *login, enormous, status=2)
-        assert "401 Unauthorized" in shown or "Missing credentials" in shown, shown
-    assert {re.sub(r".*(\"POST.*\" \d+).*", r"\1", line) for line in server.access_lines} <= {
-        '"POST /api/v4/projects/1/packages/pypi" 401'
-    }
+    assert "401 Unauthorized" in shown
+    assert {line.split()[4] for line in server.access_lines if '"POST ' in line} == {"401"}
     assert _bytes_written(server) - written < 1000**2, "nothing of it was stored"
     assert "Traceback" not in server.err
-
-
-def test_the_holder_of_a_token_publishes_200_megabytes(server: Served, programs: Programs, enormous: Path) -> None:
-    programs.twine_upload(f"{server.api}/projects/1/packages/pypi", server.secret, enormous)
-    assert wire.get(f"{server.api}/projects/1/packages/pypi/simple/demo/", server.secret).status == 200
 
 
 def _bytes_written(server: Served) -> int:
@@ -118,7 +110,7 @@ def _status(server: Served, key: str) -> int:
 
 
 def _descriptors(server: Served) -> int:
-    return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+    return sum(1 for _ in Path(f"/proc/{server.process.pid}/fd").iterdir())
 
 
 def _cpu_seconds(server: Served) -> float:
@@ -126,14 +118,20 @@ def _cpu_seconds(server: Served) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def _rests(server: Served) -> bool:
+    before = _cpu_seconds(server)
+    time.sleep(1)  # a loop that spins would use a second
+    return _cpu_seconds(server) - before < 0.2
+
+
 @pytest.mark.parametrize("number", [1, 200])
 def test_pipelined_requests_that_nobody_reads_take_little(serve: Callable[..., Served], number: int) -> None:
     server = serve()
     project = f"{server.api}/projects/1/packages"
-    for index in range(100):  # a page of more than 100 kB
-        filename = f"demo-1.{index}-py3-none-any.whl"
-        data = make_wheel("demo", f"1.{index}").data
-        wire.upload(f"{project}/pypi", server.secret, {":action": "file_upload"}, filename, data)
+    for index in range(300):  # a page of some 60 kB
+        made = make_wheel("demo", f"1.{index}")
+        fields = {":action": "file_upload", "name": "demo", "version": f"1.{index}"}
+        assert wire.upload(f"{project}/pypi", server.secret, fields, made.filename, made.data).status == 201
     toml = server.data / "registry.toml"
     toml.write_text(toml.read_text().replace('visibility = "private"       # public', 'visibility = "public" # public'))
     page = f"{project}/pypi/simple/demo/"
@@ -142,7 +140,7 @@ def test_pipelined_requests_that_nobody_reads_take_little(serve: Callable[..., S
     pipelined = f"GET {page.removeprefix(server.site)} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
     pipelined *= 1_000_000 // len(pipelined)
     with _connections(server, number, pipelined):
-        until(lambda: _cpu_seconds(server) == (time.sleep(1), _cpu_seconds(server))[1])  # it has nothing to do
+        until(lambda: _rests(server))
         assert _status(server, "VmHWM") - before < 16 * 1024**2 + number * 128 * 1024
         assert _descriptors(server) < 64 + 2 * number
         assert wire.get(page).status == 200
@@ -153,7 +151,8 @@ def test_a_server_without_descriptors_waits_for_some(tmp_path: Path) -> None:
     low = 160
     script = (
         f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({low}, {low}));"
-        "from pypi_registry._cli import listener, main; listener._RESERVED = -1000;"  # more connections than descriptors
+        # More connections are allowed than there are descriptors.
+        "from pypi_registry._cli import listener, main; listener._RESERVED = -1000;"
         f"raise SystemExit(main.main(['serve', '--port', '0', '--data', {str(tmp_path / 'data')!r}]))"
     )
     out, err = tmp_path / "out", tmp_path / "err"
