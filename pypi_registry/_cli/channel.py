@@ -64,7 +64,7 @@ class FileOfResponse(ReadOnlyFileBasedBuffer):
 
     def prepare(self, size: int | None = None) -> int:
         super().prepare(size)
-        if size is not None and self.file.seekable():
+        if size is not None and hasattr(self, "seek"):  # waitress iterates over other files
             self.remain = size
         return self.remain
 
@@ -190,7 +190,9 @@ class Channel(HTTPChannel):
         First come those that have no request yet, then those whose client has done nothing for some seconds.
         """
         match self.phase:
-            case Phase.IDLE | Phase.HEAD | Phase.DROPPING:
+            case Phase.IDLE:
+                return 0, self._opened if self._is_new else self._progress
+            case Phase.HEAD | Phase.DROPPING:
                 return 0, self._began
             case Phase.BODY | Phase.SENDING if now - self._progress >= self.adj.limits.stalled_seconds:
                 return 1, self._progress

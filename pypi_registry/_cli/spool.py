@@ -59,7 +59,10 @@ class Spool:
         What is in use, with the new bytes, must be at most half of what would be free without the spool:
         ``used + size <= (free + used) / 2``.
         """
-        return self._on_disk + 2 * size <= self._free_bytes(self.folder)
+        try:
+            return self._on_disk + 2 * size <= self._free_bytes(self.folder)
+        except OSError:  # the folder is missing: open() raises an error that says more
+            return True
 
     def take_disk(self, size: int) -> None:
         with self._lock:

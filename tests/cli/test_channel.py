@@ -491,6 +491,21 @@ def test_a_connection_with_a_request_is_not_closed_to_make_room(run: Callable[..
     running.turn_until(lambda: [client.statuses for client in busy] == [[200], [200]])
 
 
+def test_the_connection_that_was_used_last_stays_open(run: Callable[..., Running]) -> None:
+    running = run(limits=SMALL)
+    used = running.connect(request("/a"))
+    used.read_until(10)
+    running.now += 1
+    silent = running.connect()
+    running.now += 1
+    used.send(request("/b"))
+    running.turn_until(lambda: used.statuses == [200, 200])
+    running.connect()
+    assert silent.read_to_end() == b""
+    used.read()
+    assert not used.is_closed
+
+
 def test_stalled_uploads_make_room_after_some_seconds(run: Callable[..., Running]) -> None:
     running = run(limits=SMALL)
     for _ in range(2):
@@ -636,6 +651,27 @@ def test_a_file_that_cannot_be_read_closes_the_connection(
     monkeypatch.setitem(RESPONSES, "/broken", respond)
     assert running.connect(request("/broken")).read_to_end().endswith(b"\r\n\r\n")
     assert "cannot be read" in caplog.text
+
+
+class WithoutSeekable:
+    """A file as the oldest ones: it has no ``seekable``."""
+
+    def __init__(self, content: bytes) -> None:
+        file = io.BytesIO(content)
+        self.read, self.seek, self.tell, self.close = file.read, file.seek, file.tell, file.close
+
+
+@pytest.mark.parametrize(("content", "rest"), [(b"12345", b"12345"), (b"123", b"123")])
+def test_a_file_needs_no_method_to_tell_that_it_can_seek(
+    running: Running, monkeypatch: pytest.MonkeyPatch, content: bytes, rest: bytes
+) -> None:
+    def respond(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", "5")])
+        wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](WithoutSeekable(content))
+        return wrapped
+
+    monkeypatch.setitem(RESPONSES, "/old", respond)
+    assert running.connect(request("/old", "Connection: close")).read_to_end().endswith(b"\r\n\r\n" + rest)
 
 
 # The spool

@@ -1,7 +1,10 @@
 """The work of parsing a request: linear in its bytes, however they are cut."""
 
+import random
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +181,45 @@ def test_a_body_arrives_whole(settings: Settings, size: int, kind: str) -> None:
     assert (spool._on_disk, spool._in_memory) == ((size, 0) if size > 512 * 1024 else (0, size))
     parser.close()
     assert (spool._on_disk, spool._in_memory) == (0, 0)
+
+
+PIECES = (
+    b"GET /a?b HTTP/1.1\r\n", b"POST / HTTP/1.0\r\n", b"\r\n", b"\r\n\r\n", b"\n", b"\r", b" ", b"\t", b":", b"\0",
+    b"Host: x\r\n", b"Content-Length: 5\r\n", b"Content-Length: ", b"Transfer-Encoding: chunked\r\n",
+    b"Transfer-Encoding:", b"Connection: close\r\n", b"Expect: 100-continue\r\n", b"X", b"http://[", b"//", b"%00",
+    b"5\r\n12345\r\n", b"0\r\n\r\n", b"1;a=\"b\"\r\nx\r\n", b"FFFF", b"12345", b"\xff\xfe", b"99999999999999999999",
+)  # fmt: skip
+
+
+def outcome(settings: Settings, data: bytes, cuts: Sequence[int]) -> object:
+    """Return what a parser makes of data that arrives in pieces: how many bytes it took, and the error or the body."""
+    parser, taken = RequestParser(settings), 0
+    for start, stop in pairwise([0, *cuts, len(data)]):
+        waiting = data[start:stop]
+        while waiting and not parser.completed:
+            number = parser.received(waiting)
+            assert 0 <= number <= len(waiting)
+            taken += number
+            waiting = waiting[number:]
+    if not parser.completed:
+        return "incomplete"
+    if parser.error is not None:
+        return parser.error.code
+    found = taken, parser.command, parser.headers, parser.get_body_stream().read()
+    parser.close()
+    return found
+
+
+def test_what_a_request_is_does_not_depend_on_how_it_is_cut(settings: Settings) -> None:
+    generator, outcomes = random.Random(14), Counter[str]()
+    for _ in range(150):
+        data = b"".join(generator.choices(PIECES, k=generator.randint(1, 12)))
+        if generator.random() < 0.5:
+            data = b"POST / HTTP/1.1\r\n" + data
+        whole = outcome(settings, data, [])
+        for _ in range(2):
+            cuts = sorted(generator.randint(0, len(data)) for _ in range(generator.randint(1, 20)))
+            assert outcome(settings, data, cuts) == whole, data
+        outcomes[type(whole).__name__ if isinstance(whole, tuple) else str(whole)] += 1
+    assert {*outcomes} >= {"tuple", "400", "incomplete"}
+    assert settings.spool._on_disk == 0

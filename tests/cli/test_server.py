@@ -366,6 +366,17 @@ def test_requests_without_a_large_body_succeed_without_a_spool(running: Running,
     assert running.run(act) == 200
 
 
+def test_a_large_body_without_a_spool_is_503(running: Running, tmp_path: Path) -> None:
+    def act() -> int:
+        tmp_path.rmdir()
+        tmp_path.write_text("in the way", encoding="utf-8")
+        with running.connected() as connection:
+            connection.sendall(request("/body", "Content-Length: 2000000", method="POST") + 2_000_000 * b"x")
+            return answer(connection)[0]
+
+    assert running.run(act) == 503
+
+
 def test_large_bodies_are_stored_in_the_spool(running: Running, tmp_path: Path) -> None:
     folders: list[str] = []
     ordinary = tempfile.TemporaryFile
