@@ -106,10 +106,10 @@ class Auth(Protocol):
         load the user and their role in one query. For an upload whose body took longer than five seconds, it calls
         this a second time, just before the file is published.
 
-        `credentials` is None if the request has none. `namespace` is the project or group of the request; None only
-        for pages that belong to neither. `environ` is the WSGI environ, for applications with sessions: do not change
-        it, and do not read the body. Unknown Basic credentials and an unknown ``DEPLOY-TOKEN`` make the caller
-        anonymous, as in GitLab.
+        `credentials` is None if the request has none. `namespace` is the project or group of the request; None only for
+        pages that belong to neither, and where ``serve`` asks its accounts before it receives a large body. `environ`
+        is the WSGI environ, for applications with sessions: do not change it, and do not read the body. Unknown Basic
+        credentials and an unknown ``DEPLOY-TOKEN`` make the caller anonymous, as in GitLab.
 
         :raises InvalidToken: if GitLab answers 401 even for a public project: an expired or revoked personal token, a
             wrong job token, an unknown ``PRIVATE-TOKEN`` or Bearer token.

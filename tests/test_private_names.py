@@ -148,7 +148,7 @@ class Captured:
     application: Any
     reload: Callable[[], None]
 
-    def server(self, application: Any, *arguments: object) -> "Captured":
+    def server(self, application: Any, *arguments: object, **options: object) -> "Captured":
         self.application = application
         return self
 

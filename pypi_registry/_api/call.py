@@ -20,6 +20,8 @@ from pypi_registry.forwarding import ForwardTo
 from pypi_registry.model import Namespace, Project
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
     from pypi_registry._api.routes import Route
 
 
@@ -62,6 +64,18 @@ class Services:
     """Bytes; a file must be smaller."""
     verify: Verify | None
     pages: PageCache
+
+
+def authenticate(
+    auth: Auth, environ: "WSGIEnvironment", dialect: Dialect, namespace: Namespace | None = None
+) -> Principal:
+    """Return the caller; the dialect decides which headers count. `namespace` is None where none is known yet.
+
+    :raises InvalidToken: if GitLab answers this token with 401 everywhere.
+    :raises InsufficientScope: if the scopes of the token exclude the request.
+    """
+    credentials = read_credentials(environ, job_header=dialect is Dialect.PACKAGES)
+    return auth.authenticate(credentials, namespace, environ)
 
 
 class Call:
@@ -117,9 +131,7 @@ class Call:
         :raises InvalidToken: if GitLab answers this token with 401 everywhere.
         :raises InsufficientScope: if the scopes of the token exclude the request.
         """
-        environ = self.request.environ
-        credentials = read_credentials(environ, job_header=self.match.route.dialect is Dialect.PACKAGES)
-        return self.services.auth.authenticate(credentials, namespace, environ)
+        return authenticate(self.services.auth, self.request.environ, self.match.route.dialect, namespace)
 
     def reader(self, challenge: Challenge = Challenge.ALWAYS) -> tuple[Namespace, Principal]:
         """Return the project or group of the path, and a caller who may read its packages.

@@ -8,8 +8,9 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
+from pypi_registry._api.early_refusal import refuse_unknown_caller
 from pypi_registry._api.routes import API_PREFIX
 from pypi_registry._cli.access_log import AccessLog
 from pypi_registry._cli.data_folder import EXAMPLE, PROJECT, USER, DataFolder, UnusableData
@@ -17,11 +18,15 @@ from pypi_registry._cli.proxies import behind_proxies
 from pypi_registry._cli.server import Server, listen
 from pypi_registry._cli.site import Site
 from pypi_registry._cli.watch import Watch
+from pypi_registry._http.response import Response
 from pypi_registry.accounts import Accounts, InvalidConfig
 from pypi_registry.errors import StorageUnavailable
 from pypi_registry.storage import Blobs, Catalogue
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.sqlite import SQLiteCatalogue
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,10 @@ def _serve(options: Options, folder: DataFolder, listening: socket) -> None:
 
 def _serve_from(options: Options, folder: DataFolder, listening: socket, catalogue: Catalogue, blobs: Blobs) -> None:
     config = options.config or folder.config
+    accounts: Accounts
 
     def reload() -> None:
+        nonlocal accounts
         try:
             accounts = Accounts.from_toml(config)
         except (InvalidConfig, OSError) as error:
@@ -73,6 +80,9 @@ def _serve_from(options: Options, folder: DataFolder, listening: socket, catalog
         site.registry = accounts.registry(catalogue=catalogue, blobs=blobs)
         print(f"{config}: reloaded", file=sys.stderr, flush=True)
 
+    def refuse(environ: "WSGIEnvironment") -> Response | None:
+        return refuse_unknown_caller(accounts, environ, environ["PATH_INFO"].removeprefix(API_PREFIX))
+
     with ExitStack() as undo:
         secret = folder.first_config() if options.config is None else None
         if secret is not None:  # if it cannot be printed, it is of no use: the next start creates another
@@ -81,7 +91,14 @@ def _serve_from(options: Options, folder: DataFolder, listening: socket, catalog
         accounts = Accounts.from_toml(config)
         site = Site(accounts.registry(catalogue=catalogue, blobs=blobs))
         log = AccessLog(site, sys.stderr)
-        server = Server(behind_proxies(log, options.proxies), log, listening, folder.spool)
+        server = Server(
+            behind_proxies(log, options.proxies),
+            log,
+            listening,
+            folder.spool,
+            refuse=refuse,
+            limits_addresses=not options.proxies,
+        )
         server.limit_bodies(accounts.max_file_size)
 
         def announce() -> None:

@@ -1,7 +1,7 @@
-"""The server of ``serve``: waitress, with a graceful stop.
+"""The server of ``serve``: waitress, with limits and a graceful stop.
 
 waitress receives a whole request before it calls the application, so a slow client costs memory and disk, but no
-thread. Its price: it cannot refuse an upload before the body has arrived, as gunicorn can.
+thread. What the application may not be asked before the body has arrived, `refuse` decides from the head.
 """
 
 import errno
@@ -13,31 +13,28 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from waitress import wasyncore
-from waitress.channel import HTTPChannel
-from waitress.server import create_server
-from waitress.task import ErrorTask
 
 from pypi_registry._cli.access_log import AccessLog
+from pypi_registry._cli.limits import Limits, Settings
+from pypi_registry._cli.listener import Listener
+from pypi_registry._cli.spool import Spool
+from pypi_registry._http.response import Response
 from pypi_registry._publishing.form import MAX_FIELDS
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 THREADS = 8
 """Threads compute and wait for the disk. They never wait for clients: the main loop does."""
 
-CONNECTIONS = 1000
 BACKLOG = 1024
-
-GRACE = 60.0
-"""Seconds that requests in progress have to finish after a signal."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -61,38 +58,67 @@ def listen(host: str, port: int) -> socket.socket:
         raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
 
 
-class Server:
-    """waitress on an open socket. It accepts connections as soon as it is created."""
+def _refuse_nothing(environ: "WSGIEnvironment") -> None:
+    return None
 
-    def __init__(self, application: "WSGIApplication", log: AccessLog, listening: socket.socket, spool: Path) -> None:
-        self._spool = spool
-        tempfile.tempdir = str(spool)  # for this process: waitress has no setting for the folder of its temporary files
+
+class Server:
+    """waitress on an open socket. It accepts connections as soon as it is created.
+
+    :param spool: the folder for large bodies, and for responses that wait for a slow client.
+    :param refuse: returns the response to a request with a large body that is to be refused before its body arrives,
+        None to accept it. It is called in the main loop, so it must not wait for anything.
+    :param limits_addresses: whether one address may have only a tenth of the connections. False behind a proxy, whose
+        address is that of every client.
+    :param clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        application: "WSGIApplication",
+        log: AccessLog,
+        listening: socket.socket,
+        spool: Path,
+        *,
+        refuse: Callable[["WSGIEnvironment"], Response | None] = _refuse_nothing,
+        limits_addresses: bool = True,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limits = limits or Limits()
+        self._spool = Spool(spool)
+        tempfile.tempdir = str(spool)  # for this process: a store without new_file() takes Python's own setting
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns of every request that waits for a thread
-        server: Any = create_server(  # its type stubs lack what a graceful stop needs
-            application,
+        settings = Settings(
+            self._limits,
+            self._spool,
             sockets=[listening],
-            threads=THREADS,
-            connection_limit=CONNECTIONS,
             backlog=BACKLOG,
-            outbuf_high_watermark=2**62,  # a response waits on the disk for a slow client, and not in a thread
-            asyncore_use_poll=True,
-            recv_bytes=256 * 1024,
+            outbuf_high_watermark=2**62,  # a response waits in the spool for a slow client, and not in a thread
             clear_untrusted_proxy_headers=False,  # behind_proxies() reads them, or nobody does
             ident="pypi_registry",
         )
-        server.channel_class = _channel_class(log)
-        self._server = server
+        self._listener = Listener(
+            application,
+            listening,
+            settings,
+            threads=THREADS,
+            access_log=log,
+            refuse=refuse,
+            limits_addresses=limits_addresses,
+            clock=clock,
+        )
         self._stopping = Event()
 
     @property
     def address(self) -> tuple[str, int]:
         """The host and the port of the socket."""
-        host, port = self._server.socket.getsockname()[:2]
+        host, port = self._listener.socket.getsockname()[:2]
         return host, port
 
     def limit_bodies(self, max_file_size: int) -> None:
         """Accept bodies larger than a file may be, so that the registry itself responds "File is too large"."""
-        self._server.adj.max_request_body_size = max_file_size + MAX_FIELDS
+        self._listener.adj.max_request_body_size = max_file_size + MAX_FIELDS
 
     def run(self, ready: Callable[[], None]) -> None:
         """Serve until SIGTERM or SIGINT, then finish the requests in progress.
@@ -104,44 +130,34 @@ class Server:
                 ready()
                 while not self._stopping.is_set():
                     self._turn(timeout=1)
-                    self._restore_spool()
+                    self._spool.restore()
             self._finish()  # a second signal stops it at once
         finally:
-            wasyncore.close_all(self._server._map)
+            wasyncore.close_all(self._listener._map)
 
     def _stop(self) -> None:
         self._stopping.set()
-        self._server.pull_trigger()  # wakes the loop
+        self._listener.pull_trigger()  # wakes the loop
 
     def _turn(self, timeout: float) -> None:
-        wasyncore.loop(timeout=timeout, use_poll=True, map=self._server._map, count=1)
-
-    def _restore_spool(self) -> None:
-        """Create the spool again if it was deleted: some systems delete folders that were not used for days."""
-        if not self._spool.is_dir():
-            with suppress(OSError):
-                self._spool.mkdir(mode=0o700)
+        wasyncore.loop(timeout=timeout, use_poll=True, map=self._listener._map, count=1)
+        self._listener.enforce()
 
     def _finish(self) -> None:
+        listener = self._listener
         with selectors.DefaultSelector() as connecting:
-            connecting.register(self._server.socket, selectors.EVENT_READ)
-            while connecting.select(timeout=0) and len(self._server.active_channels) < CONNECTIONS:
+            connecting.register(listener.socket, selectors.EVENT_READ)
+            while connecting.select(timeout=0) and listener.has_room and listener.readable():
                 self._turn(timeout=0)  # accepts one connection that the system has already queued
         self._turn(timeout=0)  # receives what they have sent
-        wasyncore.dispatcher.close(self._server)
-        deadline = time.monotonic() + GRACE
-        while self._server.active_channels and time.monotonic() < deadline:
-            for channel in [*self._server.active_channels.values()]:
-                if not _busy(channel):
+        wasyncore.dispatcher.close(listener)
+        deadline = time.monotonic() + self._limits.stop_seconds
+        while listener.active_channels and time.monotonic() < deadline:
+            for channel in [*listener.active_channels.values()]:
+                if not channel.is_busy:
                     channel.will_close = True
             self._turn(timeout=0.1)
-        self._server.task_dispatcher.shutdown()
-
-
-def _busy(channel: Any) -> bool:
-    """Return whether a connection has a request that is arriving, is processed, or whose response is being sent."""
-    arriving = channel.request is not None and channel.request.headers_finished
-    return bool(channel.requests or arriving or channel.total_outbufs_len)
+        listener.task_dispatcher.shutdown()
 
 
 @contextmanager
@@ -155,19 +171,3 @@ def _signals(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, disposition in before.items():
             signal.signal(number, disposition)
-
-
-def _channel_class(log: AccessLog) -> type[HTTPChannel]:
-    """Return a channel class that also logs what waitress itself responds to: malformed and too large requests."""
-
-    class LoggedError(ErrorTask):
-        def execute(self) -> None:
-            super().execute()
-            request: Any = self.request
-            method = getattr(request, "command", "-")  # None until its first line is parsed
-            log.write(self.channel.addr[0], method, "-", str(request.error.code), "-", 0.0)
-
-    class Channel(HTTPChannel):
-        error_task_class = LoggedError
-
-    return Channel

@@ -23,8 +23,8 @@ class Site:
         self.registry = registry
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        # Not werkzeug's DispatcherMiddleware, whose time grows with the square of the slashes in a path: waitress
-        # accepts 256 KiB of them, which took 49 s.
+        # Not werkzeug's DispatcherMiddleware, whose time grows with the square of the slashes in a path: 256 KiB of
+        # them, waitress's default limit, took 49 s.
         path: str = environ.get("PATH_INFO", "")
         if path == API_PREFIX or path.startswith(f"{API_PREFIX}/"):
             environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + API_PREFIX

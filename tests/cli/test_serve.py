@@ -11,6 +11,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from socket import socket
 from threading import Thread
+from typing import Any
 
 import pytest
 from webtest import TestApp
@@ -21,6 +22,8 @@ from pypi_registry._cli.access_log import AccessLog
 from pypi_registry._cli.main import main
 from pypi_registry._cli.serve import Options, serve
 from pypi_registry._cli.site import Site
+from pypi_registry.accounts import Token, token_digest
+from pypi_registry.accounts.tokens import toml_table
 
 SECRET = "registry-of-the-first-start"
 
@@ -243,3 +246,49 @@ def test_headers_of_proxies_are_trusted_only_as_far_as_the_option_states(
     assert main(["serve", "--port", "0", "--data", str(tmp_path / "data"), *arguments]) == 0
     assert f"twine upload --repository-url {shown}projects/1/" in pages[0]
     assert [line.split()[0] for line in err.getvalue().splitlines()] == [logged]
+
+
+class Captured:
+    """Replaces the server and the watch of `serve`, and notes what they are created with."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self.arguments, self.options = arguments, options
+
+    def run(self, ready: Callable[[], None]) -> None: ...
+
+    def limit_bodies(self, longest: int) -> None: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+@pytest.mark.parametrize("proxies", [0, 1])
+def test_the_server_asks_the_accounts_as_they_are_after_a_reload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxies: int
+) -> None:
+    made: dict[str, Captured] = {}
+
+    def capture(name: str) -> Callable[..., Captured]:
+        return lambda *arguments, **options: made.setdefault(name, Captured(*arguments, **options))
+
+    monkeypatch.setattr(module, "Server", capture("server"))
+    monkeypatch.setattr(module, "Watch", capture("watch"))
+    config = tmp_path / "registry.toml"
+    config.write_text("", encoding="utf-8")
+    serve(Options("127.0.0.1", 0, config, tmp_path / "data", proxies))
+    options, reload = made["server"].options, made["watch"].arguments[1]
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/api/v4/projects/1/packages/pypi",
+        "HTTP_PRIVATE_TOKEN": SECRET,
+    }
+    assert options["refuse"](environ).status.startswith("401")
+    token = toml_table(Token(sha256=token_digest(SECRET), user="ada", scopes=frozenset({"api"})))
+    config.write_text(f'[[users]]\nname = "ada"\n{token}', encoding="utf-8")
+    reload()
+    assert options["refuse"](environ) is None
+    config.write_text("", encoding="utf-8")
+    reload()
+    assert options["refuse"](environ).status.startswith("401")
+    assert options["limits_addresses"] == (proxies == 0)

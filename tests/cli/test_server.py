@@ -18,6 +18,7 @@ import pytest
 
 from pypi_registry._cli import server
 from pypi_registry._cli.access_log import AccessLog
+from pypi_registry._cli.limits import Limits
 from pypi_registry._cli.server import Server, listen
 
 T = TypeVar("T")
@@ -166,10 +167,13 @@ def signals_are_restored() -> Iterator[None]:
 @pytest.fixture
 def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Running:
     monkeypatch.setattr(tempfile, "tempdir", None)  # undoes what a server sets
-    monkeypatch.setattr(server, "GRACE", PATIENCE / 2)
+    return started(tmp_path, Limits(stop_seconds=PATIENCE / 2))
+
+
+def started(spool: Path, limits: Limits) -> Running:
     application, stream = Application(), io.StringIO()
     log = AccessLog(application, stream)
-    return Running(application, Server(log, log, listen(LOCAL, 0), tmp_path), stream)
+    return Running(application, Server(log, log, listen(LOCAL, 0), spool, limits=limits), stream)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
@@ -258,9 +262,10 @@ def test_idle_connections_do_not_delay_the_stop(running: Running) -> None:
 
 
 def test_an_unfinished_request_delays_the_stop_only_for_the_grace_period(
-    running: Running, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "GRACE", 0.3)
+    monkeypatch.setattr(tempfile, "tempdir", None)  # undoes what a server sets
+    running = started(tmp_path, Limits(stop_seconds=0.3))
 
     def act() -> None:
         with running.connected() as connection:
@@ -284,8 +289,8 @@ def wait_until_closed(running: Running) -> None:
     raise AssertionError("it still accepts connections")
 
 
-ENORMOUS = 256 * 1024
-"""Bytes of a head that are too many. With one more, the system would discard it together with the response."""
+ENORMOUS = 32 * 1024
+"""Bytes of a head that are too many."""
 
 
 @pytest.mark.parametrize(
@@ -294,10 +299,10 @@ ENORMOUS = 256 * 1024
         pytest.param(b"this is no request\r\n\r\n", 400, '"- -" 400', id="no request"),
         pytest.param(b"GET /secret HTTP/1.1 x\r\n\r\n", 400, '"- -" 400', id="more than a request"),
         pytest.param(request("/secret", "no header"), 400, '"- -" 400', id="no header"),
-        pytest.param(request("/secret", "Content-Length: x"), 400, '"GET -" 400', id="bad length"),
-        pytest.param(request("/secret", "Transfer-Encoding: secret"), 501, '"GET -" 501', id="unknown encoding"),
-        pytest.param(request("/secret", ENORMOUS * "x")[:ENORMOUS], 431, '"GET -" 431', id="enormous head"),
-        pytest.param(request("/secret", "Content-Length: 999999999", method="POST"), 413, '"POST -" 413', id="body"),
+        pytest.param(request("/a?secret", "Content-Length: x"), 400, '"GET /a" 400', id="bad length"),
+        pytest.param(request("/a?secret", "Transfer-Encoding: secret"), 501, '"GET /a" 501', id="unknown encoding"),
+        pytest.param(request("/secret", "X: " + 2 * ENORMOUS * "x"), 431, '"- -" 431', id="enormous head"),
+        pytest.param(request("/a?secret", "Content-Length: 999999999", method="POST"), 413, '"POST /a" 413', id="body"),
     ],
 )
 def test_a_request_that_the_server_itself_refuses_is_logged_and_does_not_delay_the_stop(
@@ -361,12 +366,23 @@ def test_requests_without_a_large_body_succeed_without_a_spool(running: Running,
     assert running.run(act) == 200
 
 
+def test_a_large_body_without_a_spool_is_503(running: Running, tmp_path: Path) -> None:
+    def act() -> int:
+        tmp_path.rmdir()
+        tmp_path.write_text("in the way", encoding="utf-8")
+        with running.connected() as connection:
+            connection.sendall(request("/body", "Content-Length: 2000000", method="POST") + 2_000_000 * b"x")
+            return answer(connection)[0]
+
+    assert running.run(act) == 503
+
+
 def test_large_bodies_are_stored_in_the_spool(running: Running, tmp_path: Path) -> None:
     folders: list[str] = []
     ordinary = tempfile.TemporaryFile
 
     def noted(*arguments: Any, **options: Any) -> Any:
-        folders.append(tempfile.gettempdir())
+        folders.append(str(options["dir"]))
         return ordinary(*arguments, **options)
 
     size = 2 * 1024**2

@@ -48,6 +48,7 @@ SCANS = {
     "SELECT DISTINCT name FROM project_revisions": r"SEARCH project_revisions USING PRIMARY KEY \(name>\?\)",
     "SELECT p.metadata, p.id": r"SCAN p",
     "SELECT c.data, f.identity": r"SCAN f",
+    "SELECT blob_key FROM files WHERE blob_key IN": r"SCAN files",
     "FROM statuses": r"SCAN statuses",
     "FROM publications": r"SCAN publications",
     "SELECT 1 FROM sqlite_schema LIMIT 1": r"SCAN sqlite_schema",
