@@ -6,7 +6,7 @@ nothing else makes it ask for a password.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 from werkzeug.http import parse_date
@@ -95,7 +95,8 @@ def show_package(call: Call) -> Response:
     others = [other for other in versions if other.id != package.id]
     if html:
         links = call.packages_path(project), call.api_url
-        return _web_page(render_package(project, details, others, *links, render_description))
+        render = partial(render_description, cache=call.services.pages)
+        return _web_page(render_package(project, details, others, *links, render))
     entity = _package_entity(call, principal, project, package)
     entity["versions"] = [
         {"id": other.id, "version": other.version, "created_at": _time(other.created_at), "tags": []}
