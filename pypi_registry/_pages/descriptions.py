@@ -5,7 +5,7 @@ from hashlib import sha256
 from pypi_registry._pages.cache import PageCache
 
 MAX_LENGTH = 100_000
-"""Characters of a description that is rendered. The longest METADATA that was seen has 230 kB, most have below 30 kB."""
+"""Characters of a description that is rendered: about a second of work at worst. Longer ones are shown as text."""
 
 
 def render_description(text: str, content_type: str, cache: PageCache) -> str | None:

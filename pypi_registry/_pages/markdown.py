@@ -93,7 +93,7 @@ class _Parser(MarkdownIt):
         self.block.ruler.before("table", "depth", _limit_depth)
         self.core.ruler.push("attributes", _limit_attributes)
 
-    def validateLink(self, url: str) -> bool:  # noqa: N802: markdown-it-py calls it
+    def validateLink(self, url: str) -> bool:  # noqa: N802 - markdown-it-py calls it
         """Accept every target, so that a link is never shown as its source; nh3 removes targets that are not safe."""
         return True
 

@@ -126,7 +126,7 @@ HOSTILE = [
     f'![a](b "><script>{SCRIPT}</script>")',
     f'[a](https://b.example/"onmouseover="{SCRIPT})',
     f"[a](https://b.example '\"><img src=x onerror={SCRIPT}>')",
-    f"<https://b.example/\"onmouseover={SCRIPT}>",
+    f'<https://b.example/"onmouseover={SCRIPT}>',
     f"```<img onerror={SCRIPT}>\n</code></pre><script>{SCRIPT}</script>\n```",
     f"`</code><script>{SCRIPT}</script>`",
     f"&lt;script&gt;{SCRIPT}&lt;/script&gt;",
@@ -141,9 +141,8 @@ HOSTILE = [
     "a <textarea> <title> <select>",
     "\0<scr\0ipt>",
 ]
-SAFE = frozenset(
-    "a br code em s strong blockquote h3 h4 h5 h6 hr li ol p pre ul table tbody td th thead tr".split()
-)
+TEXT, TABLES = {"a", "br", "code", "em", "s", "strong"}, {"table", "tbody", "td", "th", "thead", "tr"}
+SAFE = TEXT | TABLES | {"blockquote", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "ul"}
 
 
 @pytest.mark.parametrize("text", HOSTILE)
