@@ -63,7 +63,9 @@ def test_each_file_is_renewed_by_the_command() -> None:
 @pytest.mark.parametrize("name", SELECTED)
 def test_each_line_is_one_version_with_hashes(name: str) -> None:
     for entry in entries(name):
-        assert re.fullmatch(r"[a-z0-9.-]+==[^\s*]+( ; .+?)?(\s+--hash=sha256:[0-9a-f]{64})+", entry), entry
+        assert re.fullmatch(
+            r"[a-z0-9.-]+(\[[a-z0-9,-]+\])?==[^\s*]+( ; .+?)?(\s+--hash=sha256:[0-9a-f]{64})+", entry
+        ), entry
 
 
 @pytest.mark.parametrize("name", SELECTED)

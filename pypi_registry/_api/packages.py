@@ -25,7 +25,7 @@ from pypi_registry._api.listing import (
 from pypi_registry._http.errors import InvalidParameter, PreconditionFailed
 from pypi_registry._http.negotiation import prefers_html
 from pypi_registry._http.request import is_plain, unknown_keys
-from pypi_registry._http.response import VARY, Response, bytes_response, json_response
+from pypi_registry._http.response import VARY, Response, html_response, json_response
 from pypi_registry._pages.browser import PackageList, render_list, render_package
 from pypi_registry._pages.descriptions import render_description
 from pypi_registry._paths import MAX_DIGITS
@@ -311,8 +311,4 @@ def _file_entity(file: PackageFile) -> dict[str, object]:
 
 
 def _web_page(body: bytes) -> Response:
-    policy = (
-        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    )
-    headers = ("Content-Security-Policy", policy), ("X-Content-Type-Options", "nosniff")
-    return bytes_response("200 OK", "text/html; charset=utf-8", body, VARY, REVALIDATE, *headers)
+    return html_response("200 OK", body, VARY, REVALIDATE)
