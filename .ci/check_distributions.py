@@ -1,8 +1,12 @@
-"""Check what was built: the wheel holds the package and nothing else, and both install and work on their own.
+"""Build sdist and wheel, and check them.
 
-Usage: python .ci/check_distributions.py DIST
+Two builds have the same bytes, the wheel holds the package and nothing else, and both install and work on their own.
+
+Usage: SOURCE_DATE_EPOCH=SECONDS python .ci/check_distributions.py DIST
 """
 
+import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -18,7 +22,7 @@ import pypi_registry
 from pypi_registry.__main__ import main
 assert "site-packages" in pypi_registry.__file__, pypi_registry.__file__
 assert pypi_registry.is_valid_version("1.0rc1") and not pypi_registry.is_valid_version("latest")
-installed = {d.name.lower() for d in importlib.metadata.distributions()} - {"pip", "setuptools"}
+installed = {d.name.lower() for d in importlib.metadata.distributions()} - {"pip", "setuptools", "flit_core"}
 assert installed == {"pypi-registry", "werkzeug", "packaging", "markupsafe"}, installed
 statuses = []
 def start_response(status, headers, exc_info=None):
@@ -31,10 +35,40 @@ assert main(["serve"]) == 2  # it needs the extra, and says so
 """
 
 
+def build(tracked: list[str], source: Path, umask: int, modified: int) -> dict[str, bytes]:
+    """Build in a copy of the tracked files, whose modes and times differ from those of other copies."""
+    before = os.umask(umask)
+    try:
+        for name in tracked:
+            copy = source / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(Path(name).read_bytes())
+            os.utime(copy, (modified, modified))
+        subprocess.run([sys.executable, "-m", "build", "--quiet", "--no-isolation", source], check=True)
+    finally:
+        os.umask(before)
+    return {path.name: path.read_bytes() for path in (source / "dist").iterdir()}
+
+
+def build_twice(tracked: list[str], folder: Path) -> None:
+    """Build sdist and wheel into a folder, and require that a second build elsewhere has the same bytes."""
+    assert "SOURCE_DATE_EPOCH" in os.environ
+    with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
+        built = build(tracked, Path(first, "a"), 0o022, 1_000_000_000)
+        assert built == build(tracked, Path(second, "another folder"), 0o077, 1_700_000_000), "not reproducible"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name, content in built.items():
+        (folder / name).write_bytes(content)
+        print(f"{name}: built twice, the same bytes")
+
+
 def main(folder: Path) -> None:
-    """Check the one wheel and the one sdist in a folder."""
+    """Build and check the one wheel and the one sdist of a folder."""
+    listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, check=True).stdout
+    tracked = [name for name in listed.split("\0") if name]
+    build_twice(tracked, folder)
     [wheel], [sdist] = [*folder.glob("*.whl")], [*folder.glob("*.tar.gz")]
-    tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True).stdout.split("\n")
     package = {name for name in tracked if name.startswith("pypi_registry/")}
     names = set(zipfile.ZipFile(wheel).namelist())
     metadata = {name for name in names if ".dist-info/" in name}
@@ -48,7 +82,10 @@ def main(folder: Path) -> None:
         with tempfile.TemporaryDirectory() as empty:
             subprocess.run([sys.executable, "-m", "venv", f"{empty}/venv"], check=True)
             python = f"{empty}/venv/bin/python"
-            subprocess.run([python, "-m", "pip", "install", "--quiet", distribution.resolve()], check=True)
+            pip = [python, "-m", "pip", "install", "--quiet"]
+            subprocess.run([*pip, "--require-hashes", "-r", ".ci/requirements/base.txt"], check=True)
+            subprocess.run([*pip, "--no-deps", "--no-build-isolation", distribution.resolve()], check=True)
+            subprocess.run([python, "-m", "pip", "check"], check=True, stdout=subprocess.DEVNULL)
             subprocess.run([python, "-W", "error", "-c", SMOKE], check=True, cwd=empty)
             subprocess.run([f"{empty}/venv/bin/pypi-registry", "--version"], check=True, cwd=empty)
         print(f"{distribution.name}: installs, imports, answers")

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from packaging.requirements import Requirement
 
 from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, ProtectionRule, Token, User
 from pypi_registry.forwarding import PYPI
@@ -173,15 +172,6 @@ def test_the_two_commands_of_the_readme_are_one_line_each() -> None:
 
 def test_the_quickstart_begins_with_the_command_of_the_readme() -> None:
     assert blocks(PAGES["quickstart.md"], "sh")[0] == blocks(README, "sh")[0]
-
-
-def test_the_lowest_versions_of_the_project_file_are_those_that_are_tested() -> None:
-    project = tomllib.loads(text_of(ROOT / "pyproject.toml"))["project"]
-    promised = [Requirement(text) for text in [*project["dependencies"], *project["optional-dependencies"]["serve"]]]
-    lower = {f"{each.name}=={bound.version}" for each in promised for bound in each.specifier if bound.operator == ">="}
-    tested = {line for line in text_of(ROOT / ".ci" / "lowest.txt").splitlines() if line and not line.startswith("#")}
-    assert tested == lower
-    assert len(lower) == len(promised)
 
 
 def test_the_host_of_pypi_is_named_in_one_file_only() -> None:

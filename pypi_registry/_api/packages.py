@@ -6,7 +6,7 @@ nothing else makes it ask for a password.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 from werkzeug.http import parse_date
@@ -25,7 +25,7 @@ from pypi_registry._api.listing import (
 from pypi_registry._http.errors import InvalidParameter, PreconditionFailed
 from pypi_registry._http.negotiation import prefers_html
 from pypi_registry._http.request import is_plain, unknown_keys
-from pypi_registry._http.response import VARY, Response, bytes_response, json_response
+from pypi_registry._http.response import VARY, Response, html_response, json_response
 from pypi_registry._pages.browser import PackageList, render_list, render_package
 from pypi_registry._pages.descriptions import render_description
 from pypi_registry._paths import MAX_DIGITS
@@ -95,7 +95,8 @@ def show_package(call: Call) -> Response:
     others = [other for other in versions if other.id != package.id]
     if html:
         links = call.packages_path(project), call.api_url
-        return _web_page(render_package(project, details, others, *links, render_description))
+        render = partial(render_description, cache=call.services.pages)
+        return _web_page(render_package(project, details, others, *links, render))
     entity = _package_entity(call, principal, project, package)
     entity["versions"] = [
         {"id": other.id, "version": other.version, "created_at": _time(other.created_at), "tags": []}
@@ -310,8 +311,4 @@ def _file_entity(file: PackageFile) -> dict[str, object]:
 
 
 def _web_page(body: bytes) -> Response:
-    policy = (
-        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    )
-    headers = ("Content-Security-Policy", policy), ("X-Content-Type-Options", "nosniff")
-    return bytes_response("200 OK", "text/html; charset=utf-8", body, VARY, REVALIDATE, *headers)
+    return html_response("200 OK", body, VARY, REVALIDATE)

@@ -16,7 +16,7 @@ from pypi_registry._api.files import package_file_response, require_offered
 from pypi_registry._api.negotiation import Negotiated, negotiate
 from pypi_registry._http.multipart import content_type, parts
 from pypi_registry._http.request import is_plain, unknown_keys
-from pypi_registry._http.response import VARY, Response, bytes_response, json_response, redirect_response
+from pypi_registry._http.response import HTML_HEADERS, VARY, Response, bytes_response, json_response, redirect_response
 from pypi_registry._index_urls import package_url
 from pypi_registry._pages.cache import RenderedPage, render_page
 from pypi_registry._pages.simple import MediaType, render_index, render_package
@@ -216,7 +216,8 @@ def _page_response(call: Call, view: _View, page: RenderedPage, wanted: Negotiat
     policy = page_policy(view.principal, view.namespace)
     if call.request.has_representation(page.etag):
         return Response("304 Not Modified", [VARY, policy, ("ETag", page.etag)])
-    headers = [("Content-Type", wanted.content_type), *page.headers, VARY, policy]
+    html = () if wanted.media_type is MediaType.JSON else HTML_HEADERS
+    headers = [("Content-Type", wanted.content_type), *page.headers, VARY, policy, *html]
     return Response("200 OK", headers, [page.body])
 
 

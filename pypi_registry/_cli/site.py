@@ -8,7 +8,7 @@ from pypi_registry._api.errors import error_response
 from pypi_registry._api.routes import API_PREFIX
 from pypi_registry._app import Registry
 from pypi_registry._http.request import Request, mount_url
-from pypi_registry._http.response import VARY, Response, bytes_response, json_response
+from pypi_registry._http.response import VARY, Response, html_response, json_response
 from pypi_registry._pages.browser import render_landing
 from pypi_registry.errors import Forbidden
 
@@ -42,11 +42,4 @@ def _landing_response(environ: "WSGIEnvironment", path: str) -> Response:
         return json_response("404 Not Found", {"error": "404 Not Found"})
     if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
         return json_response("405 Method Not Allowed", {"error": "405 Not Allowed"}, ("Allow", "GET, HEAD"))
-    return bytes_response(
-        "200 OK",
-        "text/html; charset=utf-8",
-        render_landing(mount_url(environ), API_PREFIX),
-        VARY,
-        REVALIDATE,
-        ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
-    )
+    return html_response("200 OK", render_landing(mount_url(environ), API_PREFIX), VARY, REVALIDATE)

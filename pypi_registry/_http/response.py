@@ -16,6 +16,12 @@ Headers = list[tuple[str, str]]
 VARY = ("Vary", "Accept, Accept-Encoding, Authorization, Cookie, PRIVATE-TOKEN, DEPLOY-TOKEN, JOB-TOKEN")
 
 
+# No page has a script, an image or a frame. So a browser runs and loads nothing, even if a text were not escaped.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+HTML_HEADERS = ("Content-Security-Policy", _POLICY), ("X-Content-Type-Options", "nosniff")
+"""The headers of every response in HTML."""
+
+
 class Response(NamedTuple):
     """A response, on its way to the server."""
 
@@ -43,6 +49,11 @@ def bytes_response(status: str, content_type: str, body: bytes, *headers: tuple[
     )
 
 
+def html_response(status: str, body: bytes, *headers: tuple[str, str]) -> Response:
+    """Make an HTML response, whose page runs no script."""
+    return bytes_response(status, "text/html; charset=utf-8", body, *HTML_HEADERS, *headers)
+
+
 def json_response(status: str, body: object, *headers: tuple[str, str]) -> Response:
     """Make a JSON response."""
     return bytes_response(status, "application/json", json.dumps(body).encode(), *headers)
@@ -54,7 +65,7 @@ def redirect_response(url: str, *headers: tuple[str, str]) -> Response:
     The body is HTML without an anchor: uv before 0.12 reads it as a simple page, and fails on any other type.
     """
     text = f"<!DOCTYPE html>\n<title>Found</title>\nThis resource has been moved temporarily to {escape(url)}.\n"
-    return bytes_response("302 Found", "text/html; charset=utf-8", text.encode(), ("Location", url), *headers)
+    return html_response("302 Found", text.encode(), ("Location", url), *headers)
 
 
 _MAX_REASON = 200

@@ -1785,7 +1785,8 @@ HOSTILE = "</pre></title><script>alert(1)</script><img src=x onerror=alert(1)> \
 
 @pytest.fixture
 def no_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "readme_renderer", None)
+    monkeypatch.setitem(sys.modules, "markdown_it", None)
+    monkeypatch.delitem(sys.modules, "pypi_registry._pages.markdown", raising=False)
 
 
 @MOUNTED

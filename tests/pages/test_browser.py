@@ -1,19 +1,15 @@
 """The pages for people, as text: whole, escaped, and without anything that runs."""
 
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
-from importlib.util import find_spec
-from types import ModuleType, SimpleNamespace
 from urllib.parse import parse_qs
 
 import pytest
 from packaging.utils import canonicalize_name
 
 from pypi_registry._pages.browser import PackageList, render_list, render_package
-from pypi_registry._pages.descriptions import render_description
 from pypi_registry.model import (
     Digests,
     Group,
@@ -115,10 +111,8 @@ class Page(HTMLParser):
         return [attributes["href"] or "" for _, attributes in self.elements if "href" in attributes]
 
 
-@pytest.fixture(autouse=True)
-def no_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if readme_renderer were not installed."""
-    monkeypatch.setitem(sys.modules, "readme_renderer", None)
+def as_text(text: str, content_type: str) -> None:
+    """Render no description."""
 
 
 def package_page(
@@ -131,7 +125,7 @@ def package_page(
     api_url: str = API,
 ) -> Page:
     details = PackageDetails(package, [*files], metadata or PackageMetadata())
-    return Page(render_package(project, details, [*others], packages_path, api_url, render_description))
+    return Page(render_package(project, details, [*others], packages_path, api_url, as_text))
 
 
 def list_page(
@@ -362,97 +356,3 @@ def test_a_page_is_for_phones_and_for_readers(body: object) -> None:
     style = page.texts["style"][0]
     assert "light dark" in style and ":focus-visible" in style and "@media (max-width" in style
     assert "url(" not in style and "@import" not in style
-
-
-# With a renderer
-
-
-def renderer(markdown: str | None, rst: str | None) -> ModuleType:
-    module = ModuleType("readme_renderer")
-    fakes = {"markdown": SimpleNamespace(render=lambda text: markdown), "rst": SimpleNamespace(render=lambda text: rst)}
-    module.__dict__.update(fakes)
-    return module
-
-
-MARKDOWN, RST = "<p>rendered Markdown</p>", "<p>rendered reST</p>"
-
-
-@pytest.mark.parametrize(
-    ("content_type", "shown"),
-    [
-        ("text/markdown", "rendered Markdown"),
-        ("text/markdown; charset=UTF-8; variant=GFM", "rendered Markdown"),
-        ("Text/Markdown ; variant=CommonMark", "rendered Markdown"),
-        ("text/x-rst", "rendered reST"),
-        ("text/x-rst; charset=UTF-8", "rendered reST"),
-        ("text/plain", None),
-        ("text/html", None),
-        ("text/markdownish", None),
-    ],
-)
-def test_a_renderer_renders_what_it_knows(
-    monkeypatch: pytest.MonkeyPatch, content_type: str, shown: str | None
-) -> None:
-    monkeypatch.setitem(sys.modules, "readme_renderer", renderer(MARKDOWN, RST))
-    page = package_page(metadata=PackageMetadata(description="# <b>", description_content_type=content_type))
-    if shown:
-        assert page.texts["article"] == [shown]
-    else:
-        assert page.texts["pre"][-1] == "# <b>"
-        assert page.count("article") == 0
-
-
-@pytest.mark.parametrize("content_type", ["text/markdown", "text/x-rst"])
-def test_what_a_renderer_cannot_render_is_plain_text(monkeypatch: pytest.MonkeyPatch, content_type: str) -> None:
-    monkeypatch.setitem(sys.modules, "readme_renderer", renderer(None, None))
-    page = package_page(metadata=PackageMetadata(description=HOSTILE, description_content_type=content_type))
-    assert page.texts["pre"][-1] == HOSTILE
-
-
-PRETEND = "*emphasis*\n\n[link](javascript:alert(1)) `reST <javascript:alert(2)>`_\n\n"
-
-
-def rendered(content_type: str, text: str) -> str:
-    metadata = PackageMetadata(description=text, description_content_type=content_type)
-    return render_package(TOOLS, PackageDetails(DEMO, [FILE], metadata), [], ".", API, render_description).decode()
-
-
-@pytest.fixture
-def installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real one, if there is any."""
-    for name in [name for name in sys.modules if name.partition(".")[0] == "readme_renderer"]:
-        monkeypatch.delitem(sys.modules, name)
-    pytest.importorskip("readme_renderer")
-
-
-@pytest.mark.usefixtures("installed")
-def test_markdown_that_was_really_rendered_is_safe() -> None:
-    if find_spec("comrak") is None and find_spec("cmarkgfm") is None:
-        pytest.skip("readme_renderer[md] is not installed")
-    page = rendered("text/markdown", f"{PRETEND}{HOSTILE}\n\n<style>*{{}}</style>\n")
-    assert "<em>emphasis</em>" in page
-    assert "<script" not in page and "onerror=alert(1)>" not in page and "javascript:alert(1)" not in page
-    assert page.count("<style>") == 1
-
-
-@pytest.mark.usefixtures("installed")
-@pytest.mark.parametrize("content_type", ["text/x-rst", "text/x-rst; charset=UTF-8"])
-def test_restructuredtext_that_was_really_rendered_is_safe(content_type: str) -> None:
-    page = rendered(content_type, f"{PRETEND}{HOSTILE}\n")
-    assert "<em>emphasis</em>" in page
-    assert "<script" not in page and "<img" not in page and 'href="javascript:' not in page
-
-
-@pytest.mark.usefixtures("installed")
-@pytest.mark.parametrize("directive", ["raw:: html\n\n   <script>alert(1)</script>", "include:: /etc/hostname"])
-def test_restructuredtext_reads_no_files_and_passes_nothing_through(directive: str) -> None:
-    page = rendered("text/x-rst", f"*emphasis*\n\n.. {directive}\n")
-    assert "<script" not in page
-    assert directive.partition("\n")[0] in page or "<em>emphasis</em>" in page
-
-
-@pytest.mark.usefixtures("installed")
-@pytest.mark.parametrize("content_type", ["", "text/plain", "text/html"])
-def test_what_needs_no_renderer_loads_none(content_type: str) -> None:
-    rendered(content_type, "*emphasis*")
-    assert "readme_renderer.markdown" not in sys.modules
