@@ -8,6 +8,7 @@ from pypi_registry._api.access import require_same_origin
 from pypi_registry._api.call import Call, Services
 from pypi_registry._api.errors import error_response, internal_error_response
 from pypi_registry._api.routes import match, respond
+from pypi_registry._http.draining import Drains
 from pypi_registry._http.errors import NoSuchRoute
 from pypi_registry._http.request import Request
 from pypi_registry._http.response import Response
@@ -92,6 +93,7 @@ class Registry:
             raise TypeError(f"on_event= must be a function of an event, or None: {on_event!r}")
         catalogue = MemoryCatalogue() if catalogue is None else catalogue
         self._fallback = fallback
+        self._drains = Drains()
         self._services = Services(
             directory=_open_directory(catalogue) if directory is None else directory,
             auth=AllowAll() if auth is None else auth,
@@ -108,9 +110,12 @@ class Registry:
         if response is None:
             assert self._fallback is not None
             return self._fallback(environ, start_response)
+        cut = None
         if request.has_body:
-            request.body.drain(longest=self._services.max_file_size + MAX_FIELDS)
-        return response.send(environ, start_response)
+            longest = self._services.max_file_size + MAX_FIELDS
+            cut = self._drains.drain(request.body, environ, longest=longest, authenticated=request.is_authenticated)
+        body = response.send(environ, start_response)
+        return body if cut is None else cut.after(body)
 
     def _call(self, request: Request) -> Call | None:
         """Match a request with the routes; None if none matches."""

@@ -30,6 +30,8 @@ class Request:
     def __init__(self, environ: "WSGIEnvironment") -> None:
         self.environ = environ
         self.method: str = environ["REQUEST_METHOD"]
+        self.is_authenticated = False
+        """Whether its credentials were accepted."""
 
     @cached_property
     def body(self) -> Body:
