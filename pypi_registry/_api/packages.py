@@ -9,8 +9,6 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
 
-from werkzeug.http import parse_date
-
 from pypi_registry._api.access import REVALIDATE, Challenge, file_policy, readable_projects, require
 from pypi_registry._api.call import Call
 from pypi_registry._api.files import package_file_response, require_offered
@@ -22,14 +20,16 @@ from pypi_registry._api.listing import (
     list_response,
     read_paging,
 )
+from pypi_registry._http.dates import read_date
 from pypi_registry._http.errors import InvalidParameter, PreconditionFailed
 from pypi_registry._http.negotiation import prefers_html
-from pypi_registry._http.request import is_plain, unknown_keys
+from pypi_registry._http.request import unknown_keys
 from pypi_registry._http.response import VARY, Response, bytes_response, json_response
 from pypi_registry._pages.browser import PackageList, render_list, render_package
 from pypi_registry._pages.descriptions import render_description
 from pypi_registry._paths import MAX_DIGITS
 from pypi_registry._publishing import publish as publishing
+from pypi_registry._publishing.checks import reason_problems
 from pypi_registry.auth import Ability, Principal
 from pypi_registry.errors import InvalidRequest, NotFound
 from pypi_registry.model import (
@@ -111,8 +111,8 @@ def change_package(call: Call) -> Response:
     body = call.request.read_json()
     yanked = body.get("yanked")
     problems = unknown_keys(body, "yanked")
-    if not isinstance(yanked, bool | str) or (isinstance(yanked, str) and not is_plain(yanked)):
-        problems.append("yanked must be true, false or a reason without control characters")
+    if not isinstance(yanked, bool):
+        problems += reason_problems("yanked", yanked, "true, false or a reason")
     if problems:
         raise InvalidRequest(problems)
     reason = None if yanked is False else yanked if isinstance(yanked, str) else ""
@@ -208,7 +208,7 @@ def _require_named(principal: Principal, ability: Ability, named: Ability, proje
 def _require_unmodified(call: Call, modified_at: datetime) -> None:
     # RFC 9110, 13.1.4: "A recipient MUST ignore the If-Unmodified-Since header field if the received field value is not
     # a valid HTTP-date".
-    since = parse_date(call.request.header("HTTP_IF_UNMODIFIED_SINCE"))
+    since = read_date(call.request.header("HTTP_IF_UNMODIFIED_SINCE"))
     if since is not None and modified_at.replace(microsecond=0) > since:
         raise PreconditionFailed
 

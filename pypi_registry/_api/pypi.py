@@ -12,20 +12,21 @@ from packaging.utils import NormalizedName
 
 from pypi_registry._api.access import REVALIDATE, file_policy, page_policy, readable_projects, require
 from pypi_registry._api.call import Call
-from pypi_registry._api.files import package_file_response, require_offered
+from pypi_registry._api.files import missing, package_file_response, require_offered
 from pypi_registry._api.negotiation import Negotiated, negotiate
 from pypi_registry._http.multipart import content_type, parts
-from pypi_registry._http.request import is_plain, unknown_keys
+from pypi_registry._http.request import unknown_keys
 from pypi_registry._http.response import VARY, Response, bytes_response, json_response, redirect_response
 from pypi_registry._index_urls import package_url
 from pypi_registry._pages.cache import RenderedPage, render_page
 from pypi_registry._pages.simple import MediaType, render_index, render_package
 from pypi_registry._publishing import publish as publishing
-from pypi_registry._publishing.checks import check_upload, name_of
+from pypi_registry._publishing.checks import check_upload, name_of, reason_problems
 from pypi_registry._publishing.form import MAX_FIELDS, read_form
 from pypi_registry._publishing.incoming import new_file
 from pypi_registry.auth import Ability, Principal
 from pypi_registry.errors import FileTooLarge, InvalidRequest, NotFound
+from pypi_registry.events import Actor
 from pypi_registry.forwarding import Forward
 from pypi_registry.model import FileWithStatus, Namespace, NameStatus, PackageName, Project, Projects, Status
 from pypi_registry.storage import MAX_PUBLICATIONS
@@ -48,11 +49,13 @@ def core_metadata(call: Call) -> Response:
     digest = found.file.core_metadata_sha256
     etag = f'"{digest}"'
     headers = VARY, _file_policy(view, found), ("ETag", etag), ("X-Content-Type-Options", "nosniff")
-    if digest and call.request.has_representation(etag):
+    if digest is not None and call.request.has_representation(etag):
         return Response("304 Not Modified", [*headers])
-    data = call.services.stores.catalogue.core_metadata(found.file.id) if digest else None
-    if data is None:
+    if digest is None:
         raise NotFound("Metadata")
+    data = call.services.stores.catalogue.core_metadata(found.file.id)
+    if data is None:
+        raise missing(call, found.file, f"the core metadata of {found.file.filename} is missing")
     return bytes_response("200 OK", "text/plain; charset=utf-8", data, *headers)
 
 
@@ -109,8 +112,7 @@ def set_status(call: Call) -> Response:
     problems = unknown_keys(body, "status", "reason")
     if status not in [*Status]:
         problems.append(f"status must be one of {', '.join(Status)}")
-    if not isinstance(reason, str) or not is_plain(reason):
-        problems.append("reason must be a text without control characters")
+    problems += reason_problems("reason", reason)
     if problems:
         raise InvalidRequest(problems)
     publications = call.services.stores.catalogue.publications(name)
@@ -137,12 +139,18 @@ def upload(call: Call) -> Response:
         if name:  # GitLab checks its protection rules before the fields of the form
             require(principal, Ability.CREATE_PACKAGE, PackageName(project, name))
         checked = check_upload(form)
-        if time.monotonic() - started > SLOW_UPLOAD:
-            project = call.reload_project()
-            principal = call.authenticate(project)
-            require(principal, Ability.CREATE_PACKAGE, project)
-            require(principal, Ability.CREATE_PACKAGE, PackageName(project, checked.normalized_name))
-        publishing.publish(services.stores, project, checked, spool, actor=call.actor(principal))
+
+        def confirm() -> tuple[Project, Actor]:
+            if time.monotonic() - started <= SLOW_UPLOAD:
+                return project, actor
+            found = call.reload_project()
+            again = call.authenticate(found)
+            require(again, Ability.CREATE_PACKAGE, found)
+            require(again, Ability.CREATE_PACKAGE, PackageName(found, checked.normalized_name))
+            return found, call.actor(again)
+
+        actor = call.actor(principal)
+        publishing.publish(services.stores, project, checked, spool, actor=actor, confirm=confirm)
     return json_response("201 Created", {"message": "201 Created"})
 
 
@@ -240,10 +248,18 @@ def _was_published(call: Call, namespace: Namespace, name: NormalizedName) -> bo
 
     The package of a stranger in another index must not replace a private one (dependency confusion).
     """
-    root, publications = namespace.root, call.services.stores.catalogue.publications(name)
+    directory, root = call.services.directory, namespace.root
+    publications = call.services.stores.catalogue.publications(name)
     if len(publications) >= MAX_PUBLICATIONS or root in {published_root for published_root, _ in publications}:
         return True
-    projects = map(call.services.directory.project, {project_id for _, project_id in publications})
+    # A project may have moved here after it published. The directory is asked about this root group and not about the
+    # projects of the publications: the time would show whether the name exists under other root groups.
+    published = {project_id for _, project_id in publications}
+    group = directory.group(root)
+    if group is not None:
+        return not published.isdisjoint(directory.projects_in(group).ids)
+    # The namespace of a user is no group. Only its projects can be asked for, one by one.
+    projects = map(directory.project, published)
     return any(project is not None and project.root == root for project in projects)
 
 
