@@ -27,7 +27,7 @@ from pypi_registry._http.request import unknown_keys
 from pypi_registry._http.response import VARY, Response, bytes_response, json_response
 from pypi_registry._pages.browser import PackageList, render_list, render_package
 from pypi_registry._pages.descriptions import render_description
-from pypi_registry._paths import MAX_DIGITS
+from pypi_registry._paths import MAX_DIGITS, fold
 from pypi_registry._publishing import publish as publishing
 from pypi_registry._publishing.checks import reason_problems
 from pypi_registry.auth import Ability, Principal
@@ -220,13 +220,13 @@ def _projects(call: Call, namespace: Namespace, principal: Principal, parameters
     readable = readable_projects(principal, call.services.directory.projects_in(namespace))
     if not exclude_subgroups:
         return readable
-    return _directly_in(readable, namespace.path.lower())
+    return _directly_in(readable, fold(namespace.path))
 
 
 @lru_cache(maxsize=16)
 def _directly_in(projects: Projects, group: str) -> Projects:
     """Return the projects that no subgroup contains. Cached, because a group may have 100,000 projects."""
-    return projects.only(lambda project: project.path.rpartition("/")[0].lower() == group)
+    return projects.only(lambda project: fold(project.path.rpartition("/")[0]) == group)
 
 
 def _query(parameters: Mapping[str, str], namespace: Namespace) -> PackageQuery | None:

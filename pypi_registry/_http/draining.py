@@ -4,7 +4,9 @@ Many clients send all of a body before they read the response. If a server close
 a broken connection, and nginx responds 502, after which twine sends the file again.
 """
 
+import os
 import socket
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -91,7 +93,27 @@ def _socket_of(environ: Mapping[str, object]) -> Any:
     """
     if str(environ.get("SERVER_PROTOCOL")).startswith("HTTP/2"):
         return None
+    if "uwsgi.version" in environ and "uwsgi" in sys.modules:
+        return _Descriptor(sys.modules["uwsgi"].connection_fd())
     return next((environ[key] for key in _SOCKETS if key in environ), None)
+
+
+class _Descriptor:
+    """A connection of which only the file descriptor is known, as in uwsgi. It stays the server's."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def shutdown(self, side: int) -> None:
+        with self._copy() as connection:
+            connection.shutdown(side)
+
+    def recv(self, size: int) -> bytes:
+        with self._copy() as connection:
+            return connection.recv(size)
+
+    def _copy(self) -> socket.socket:
+        return socket.socket(fileno=os.dup(self._descriptor))
 
 
 class _Drain:

@@ -16,6 +16,7 @@ from pypi_registry._http.common_headers import common_boundary, common_names
 from pypi_registry.errors import InvalidRequest
 
 MAX_PARTS = 20_000
+_NOTHING = b""
 _MAX_BOUNDARY = 200  # characters; RFC 2046 allows 70, and in a form of line breaks each is compared with all of it
 _MAX_HEAD = 64 * 1024  # bytes of the headers of one part, and of all parts together
 _MAX_HEADS = 4 * 1024**2
@@ -206,7 +207,7 @@ class _Form:
             arrived += len(more)
         if not arrived:
             raise InvalidRequest(["the form cannot be read: it ends before its last boundary"])
-        self._data, self._at = b"".join(pieces), 0
+        self._data, self._at = _NOTHING.join(pieces), 0
 
 
 def _names(head: bytes) -> tuple[str, str | None]:
