@@ -26,7 +26,6 @@ def test_the_three_formats_are_read(text: str) -> None:
         "Sun, 06 Nov 1994 08:49:37 -0000",
         "Sun, 06 Nov 1994 08:49:37",
         "Sun, 06 Nov 99999 08:49:37 GMT",
-        "Sun, 06 Nov 0000 08:49:37 GMT",
         f"Sun, 06 Nov {'9' * 5000} 08:49:37 GMT",
         "Sun, 99 Nov 1994 08:49:37 GMT",
         "Sun, 06 Nix 1994 08:49:37 GMT",
