@@ -257,7 +257,8 @@ def _was_published(call: Call, namespace: Namespace, name: NormalizedName) -> bo
     published = {project_id for _, project_id in publications}
     group = directory.group(root)
     if group is not None:
-        return not published.isdisjoint(directory.projects_in(group).ids)
+        projects_here = directory.projects_in(group)
+        return any(project_id in projects_here for project_id in published)
     # The namespace of a user is no group. Only its projects can be asked for, one by one.
     projects = map(directory.project, published)
     return any(project is not None and project.root == root for project in projects)

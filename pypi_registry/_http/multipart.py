@@ -109,8 +109,6 @@ class _Form:
         if blank is None or blank.start() - self._at > _MAX_HEAD:
             raise InvalidRequest([f"a part of the form has more than {_MAX_HEAD} bytes of headers"])
         head = self._data[self._at : blank.start()]
-        if _BARE_CR.search(head):
-            raise InvalidRequest([_HAS_BARE_CR])
         self._at, self._begins = blank.end(), True
         return head
 
@@ -134,7 +132,8 @@ class _Form:
 
     def _up_to(self, start: int, end: int) -> tuple[bytes, ...]:
         """Return the content before a boundary, and skip the boundary."""
-        self._refuse_bare_cr(start)
+        if self._data.find(self._after_bare_cr, self._at, start) >= 0:
+            self._refuse_bare_cr(start)
         at, self._at = self._at, end
         return (self._data[at:start],) if start > at else ()
 
@@ -215,6 +214,8 @@ def _names(head: bytes) -> tuple[str, str | None]:
 
     :raises InvalidRequest: if there is no name, or the headers cannot be read.
     """
+    if _BARE_CR.search(head):
+        raise InvalidRequest([_HAS_BARE_CR])
     try:
         lines = re.sub(rb"\r?\n[ \t]+", b" ", head).decode().split("\n")
     except UnicodeDecodeError as error:
