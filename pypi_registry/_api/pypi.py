@@ -20,6 +20,7 @@ from pypi_registry._http.response import VARY, Response, bytes_response, json_re
 from pypi_registry._index_urls import package_url
 from pypi_registry._pages.cache import RenderedPage, render_page
 from pypi_registry._pages.simple import MediaType, render_index, render_package
+from pypi_registry._paths import fold
 from pypi_registry._publishing import publish as publishing
 from pypi_registry._publishing.checks import check_upload, name_of, reason_problems
 from pypi_registry._publishing.form import MAX_FIELDS, read_form
@@ -28,7 +29,7 @@ from pypi_registry.auth import Ability, Principal
 from pypi_registry.errors import FileTooLarge, InvalidRequest, NotFound
 from pypi_registry.events import Actor
 from pypi_registry.forwarding import Forward
-from pypi_registry.model import FileWithStatus, Namespace, NameStatus, PackageName, Project, Projects, Status
+from pypi_registry.model import FileWithStatus, Group, Namespace, NameStatus, PackageName, Project, Projects, Status
 from pypi_registry.storage import MAX_PUBLICATIONS
 
 SLOW_UPLOAD = 5.0
@@ -83,7 +84,7 @@ def index(call: Call) -> Response:
 def package(call: Call) -> Response:
     """``GET …/packages/pypi/simple/:package_name``"""
     view, name = _view(call), _name(call)
-    return _package_page(call, view, name, _negotiated(call)) or _forward(call, view.namespace, name)
+    return _package_page(call, view, name, _negotiated(call)) or _forward(call, view, name)
 
 
 def published(call: Call) -> Response:
@@ -161,13 +162,17 @@ class _View(NamedTuple):
     principal: Principal
     projects: Projects
     """The project, or those of the group that the caller may read."""
+    all_projects: Projects
+    """The project, or all of the group."""
 
 
 def _view(call: Call) -> _View:
     namespace, principal = call.reader()
     if isinstance(namespace, Project):
-        return _View(namespace, principal, Projects([namespace]))
-    return _View(namespace, principal, readable_projects(principal, call.services.directory.projects_in(namespace)))
+        only = Projects([namespace])
+        return _View(namespace, principal, only, only)
+    all_projects = call.services.directory.projects_in(namespace)
+    return _View(namespace, principal, readable_projects(principal, all_projects), all_projects)
 
 
 def _file(call: Call, view: _View) -> FileWithStatus:
@@ -228,33 +233,35 @@ def _page_response(call: Call, view: _View, page: RenderedPage, wanted: Negotiat
     return Response("200 OK", headers, [page.body])
 
 
-def _forward(call: Call, namespace: Namespace, name: NormalizedName) -> Response:
+def _forward(call: Call, view: _View, name: NormalizedName) -> Response:
     """Redirect a caller who may read the namespace to another index, for a name that is not in this registry.
 
     :raises NotFound: if the name is not forwarded.
     """
-    forward_to = call.services.forward_to
+    forward_to, namespace = call.services.forward_to, view.namespace
     target = forward_to(namespace, name) if callable(forward_to) else forward_to
     if target is None:
         raise NotFound("Package")
     forward = target if isinstance(target, Forward) else Forward(target)
-    if not forward.even_if_published and _was_published(call, namespace, name):
+    if not forward.even_if_published and _was_published(call, view, name):
         raise NotFound("Package")
     return redirect_response(package_url(forward.url, name), VARY, REVALIDATE)
 
 
-def _was_published(call: Call, namespace: Namespace, name: NormalizedName) -> bool:
+def _was_published(call: Call, view: _View, name: NormalizedName) -> bool:
     """Return whether a name was ever published under the root group of a namespace: as it is named now, or was then.
 
     The package of a stranger in another index must not replace a private one (dependency confusion).
     """
-    directory, root = call.services.directory, namespace.root
+    directory, namespace, root = call.services.directory, view.namespace, view.namespace.root
     publications = call.services.stores.catalogue.publications(name)
     if len(publications) >= MAX_PUBLICATIONS or root in {published_root for published_root, _ in publications}:
         return True
     # A project may have moved here after it published. The directory is asked about this root group and not about the
     # projects of the publications: the time would show whether the name exists under other root groups.
     published = {project_id for _, project_id in publications}
+    if isinstance(namespace, Group) and fold(namespace.path) == root:
+        return any(project_id in view.all_projects for project_id in published)
     group = directory.group(root)
     if group is not None:
         projects_here = directory.projects_in(group)

@@ -723,7 +723,7 @@ def index_of(services: Services, path: str) -> bytes:
 
 @pytest.mark.parametrize("filled", [False, True], ids=["empty", "filled"])
 def test_cached_indexes_of_an_open_registry_are_bounded_with_their_keys(filled: bool) -> None:
-    catalogue, title = MemoryCatalogue(), 5000 * "a"
+    catalogue, title = MemoryCatalogue(), 900 * "a"
     directory = OpenDirectory(catalogue)
     services = Services(
         directory=directory,
