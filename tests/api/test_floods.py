@@ -263,6 +263,7 @@ CACHES = {
     "pypi_registry._api.packages._directly_in": "projects and a path of the directory",
     "pypi_registry._api.routes._cached_match": "a path of at most 200 characters",
     "pypi_registry._api.routes._pattern": "the paths of the routes",
+    "pypi_registry._http.common_headers._common_names": "the headers of a part, at most 512 bytes",
     "pypi_registry._http.negotiation._prefers_html": "a header, at most 1,000 characters",
     "pypi_registry.distributions.filenames._parsed_wheel_filename": "a file name of at most 255 characters",
 }
