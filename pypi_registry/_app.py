@@ -8,6 +8,8 @@ from pypi_registry._api.access import require_same_origin
 from pypi_registry._api.call import Call, Services
 from pypi_registry._api.errors import error_response, internal_error_response
 from pypi_registry._api.routes import match, respond
+from pypi_registry._excerpt import excerpt
+from pypi_registry._http.draining import Drains
 from pypi_registry._http.errors import NoSuchRoute
 from pypi_registry._http.request import Request
 from pypi_registry._http.response import Response
@@ -19,7 +21,7 @@ from pypi_registry._publishing.publish import Stores
 from pypi_registry.auth import Auth
 from pypi_registry.directory import Directory
 from pypi_registry.distributions import Verify, verify
-from pypi_registry.errors import RegistryError
+from pypi_registry.errors import RegistryError, StorageFull, StorageUnavailable
 from pypi_registry.events import Event
 from pypi_registry.forwarding import ForwardTo
 from pypi_registry.storage import Blobs, Catalogue, ProjectPaths
@@ -92,6 +94,7 @@ class Registry:
             raise TypeError(f"on_event= must be a function of an event, or None: {on_event!r}")
         catalogue = MemoryCatalogue() if catalogue is None else catalogue
         self._fallback = fallback
+        self._drains = Drains()
         self._services = Services(
             directory=_open_directory(catalogue) if directory is None else directory,
             auth=AllowAll() if auth is None else auth,
@@ -108,9 +111,12 @@ class Registry:
         if response is None:
             assert self._fallback is not None
             return self._fallback(environ, start_response)
+        cut = None
         if request.has_body:
-            request.body.drain(longest=self._services.max_file_size + MAX_FIELDS)
-        return response.send(environ, start_response)
+            longest = self._services.max_file_size + MAX_FIELDS
+            cut = self._drains.drain(request.body, environ, longest=longest, authenticated=request.is_authenticated)
+        body = response.send(environ, start_response)
+        return body if cut is None else cut.after(body)
 
     def _call(self, request: Request) -> Call | None:
         """Match a request with the routes; None if none matches."""
@@ -134,9 +140,18 @@ class Registry:
             return respond(call)
         except Exception as error:
             response = error_response(error) if isinstance(error, RegistryError) else internal_error_response()
-            if response.status.startswith("500"):
-                _log.exception("%s %r failed", request.method, request.environ.get("PATH_INFO"))
+            self._log_failure(request, response, error)
             return response
+
+    def _log_failure(self, request: Request, response: Response, error: Exception) -> None:
+        """Log an error of the server; those of clients are not logged."""
+        # A stranger may choose the method and the path.
+        what = excerpt(request.method), excerpt(str(request.environ.get("PATH_INFO")), 200)
+        if isinstance(error, StorageUnavailable | StorageFull):
+            cause = error.__cause__
+            _log.error("%s %s: %s%s", *what, error, "" if cause is None else f" ({cause})")
+        elif response.status.startswith("500"):
+            _log.error("%s %s failed", *what, exc_info=error)
 
 
 def _is_ours(call: Call) -> bool:

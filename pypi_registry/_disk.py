@@ -7,17 +7,46 @@ from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
 
-from pypi_registry.errors import StorageFull
+from pypi_registry.errors import StorageFull, StorageUnavailable
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+# What an administrator or time can mend: a disk that is read-only, broken or not mounted, a folder that is missing or
+# belongs to another user, too few file descriptors or too little memory.
+_UNAVAILABLE = frozenset(
+    {
+        errno.EACCES,
+        errno.EBUSY,
+        errno.EIO,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENODEV,
+        errno.ENOENT,
+        errno.ENOMEM,
+        errno.ENOTCONN,
+        errno.ENOTDIR,
+        errno.ENXIO,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ESTALE,
+        errno.ETIMEDOUT,
+    }
+)
 
 
 @contextmanager
-def disk_full_as_storage_full() -> Iterator[None]:
-    """Raise `StorageFull` where the disk or the quota of its user is full; other errors of the disk pass through."""
+def disk_errors_as_storage_errors() -> Iterator[None]:
+    """Raise `StorageFull` or `StorageUnavailable` for errors of the disk; other errors pass through.
+
+    The message has no path: clients see it. The cause has it.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in _FULL:
             raise StorageFull from error
+        if error.errno in _UNAVAILABLE:
+            raise StorageUnavailable(f"files cannot be read or written: {os.strerror(error.errno)}") from error
         raise
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pypi_registry._paths import id_from_path, is_below, is_valid_path, paths_above
+from pypi_registry._paths import fold, id_from_path, is_below, is_valid_path, paths_above
 from pypi_registry.auth import Ability, Credentials, Principal, Subject
 from pypi_registry.directory import Ref
 from pypi_registry.model import Group, Namespace, Project, Projects, Visibility
@@ -62,7 +62,7 @@ class OpenDirectory:
         return Projects(
             Project(id_, path, visibility=Visibility.PUBLIC)
             for id_, path in self._all()
-            if is_below(path.lower(), group.path.lower())
+            if is_below(fold(path), fold(group.path))
         )
 
     def _all(self) -> Sequence[tuple[int, str]]:

@@ -2,9 +2,13 @@
 
 import hashlib
 import re
+import string
 
 MAX_DIGITS = 18
 """Decimal digits of an id at most, so that every id fits into 64 bits."""
+
+_MAX_PATH = 1_000  # characters; in an open registry anyone may choose a path
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 # GitLab's manual, "Rules for project and group names": letters, digits, '_', '-' and '.', not beginning with '-'.
 _PATH = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*(/[A-Za-z0-9_.][A-Za-z0-9_.-]*)*")
@@ -16,7 +20,18 @@ def is_valid_path(text: str) -> bool:
     >>> is_valid_path("acme/libs/my.tools_2"), is_valid_path("acme//tools"), is_valid_path("acme/../tools")
     (True, False, False)
     """
-    return _PATH.fullmatch(text) is not None and not {".", ".."} & set(text.split("/"))
+    return len(text) <= _MAX_PATH and _PATH.fullmatch(text) is not None and not {".", ".."} & set(text.split("/"))
+
+
+def fold(text: str) -> str:
+    """Return a path as paths are compared: GitLab ignores their case. Only ASCII letters have one.
+
+    In Unicode the Kelvin sign is an upper-case "k", so `str.lower` would find a project at a path that it has not.
+
+    >>> fold("Acme/Tools"), fold("acme/\N{KELVIN SIGN}it") == "acme/kit"
+    ('acme/tools', False)
+    """
+    return text.lower() if text.isascii() else text.translate(_LOWER)
 
 
 def id_from_path(path: str) -> int:
@@ -28,7 +43,7 @@ def id_from_path(path: str) -> int:
     >>> id_from_path("acme/tools") == id_from_path("Acme/Tools")
     True
     """
-    digest = hashlib.sha256(path.lower().encode()).digest()
+    digest = hashlib.sha256(fold(path).encode()).digest()
     return int.from_bytes(digest[:8]) % 10**15
 
 
@@ -47,7 +62,7 @@ def root_of(path: str) -> str:
     >>> root_of("Acme/libs/tools")
     'acme'
     """
-    return path.partition("/")[0].lower()
+    return fold(path.partition("/")[0])
 
 
 def is_below(path: str, group: str) -> bool:

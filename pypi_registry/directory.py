@@ -14,8 +14,9 @@ Ref: TypeAlias = int | str
 class Directory(Protocol):
     """Finds projects and groups.
 
-    The registry calls it from any thread, once or twice per request, so it must not block for long. Before a name is
-    redirected to another index, it also calls `project` for each project that ever published the name. For anything
+    The registry calls it from any thread, a few times per request, so it must not block for long. Before a name is
+    redirected to another index, it also calls `group` and `projects_in` for the root group, or, where the root is no
+    group, `project` for each project that ever published the name. For anything
     that does not exist it returns None, whatever characters the reference holds. It does not decide who may see a
     project: `Auth` does.
     """

@@ -234,7 +234,8 @@ class Blobs(Protocol):
         """Return the bytes, or `part` of them (positions from 0, step 1), as a stream that the caller reads forward.
 
         The caller closes the stream. None if the key does not exist. A store whose bytes are sent by another server
-        returns a `Redirect`; neither the key nor the size needs to be checked then.
+        returns a `Redirect`. It compares the size where that costs no request; otherwise the other server answers for
+        bytes that are missing.
 
         :raises StorageUnavailable: if other than `size` bytes are stored under the key.
         """

@@ -1,6 +1,7 @@
 """The application: what a registry is constructed from, and what becomes of the errors of its collaborators."""
 
 import base64
+import errno
 import io
 import logging
 from collections.abc import Callable
@@ -237,14 +238,34 @@ def test_a_path_cannot_add_a_line_to_the_log(caplog: pytest.LogCaptureFixture) -
     ],
     ids=["full", "unavailable"],
 )
-def test_an_expected_error_is_its_response_and_not_logged(
+def test_an_error_of_a_store_is_its_response_and_one_line_of_the_log(
     client_of: ClientOf, caplog: pytest.LogCaptureFixture, part: str, error: RegistryError, message: str
 ) -> None:
     client = client_of(with_broken(part, error))
     response = client.post("/projects/7/packages/pypi", FORM, upload_files=[SDIST], expect_errors=True)
     assert response.status == message
     assert response.json == {"message": message}
-    assert caplog.records == []
+    assert response.headers.get("Retry-After") == ("5" if message.startswith("503") else None)
+    (record,) = caplog.records
+    assert record.getMessage() == f"'POST' '/projects/7/packages/pypi': {error}"
+    assert record.exc_info is None
+
+
+def test_a_log_line_has_the_cause_and_a_response_has_not(caplog: pytest.LogCaptureFixture) -> None:
+    error = StorageUnavailable("files cannot be read")
+    error.__cause__ = OSError(errno.EROFS, "read-only", "/srv/secret/files")
+    body, status, _ = run_wsgi_app(with_broken("catalogue", error), create_environ("/projects/7/packages/pypi/simple"))
+    assert status == "503 Service Unavailable - files cannot be read"
+    assert b"/srv" not in b"".join(body)
+    assert "/srv/secret/files" in caplog.text
+
+
+def test_a_long_path_is_cut_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    for error in (RuntimeError("a defect"), StorageUnavailable("busy")):
+        environ = create_environ() | {"PATH_INFO": f"/projects/{'x' * 7900}/packages/pypi/simple"}
+        run_wsgi_app(with_broken("directory", error), environ)
+    assert len(caplog.records) == 2
+    assert all(len(record.getMessage()) < 1000 for record in caplog.records)
 
 
 # HEAD, and paths of nothing

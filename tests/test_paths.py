@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from pypi_registry._paths import id_from_path, is_below, is_valid_path, last_segment, paths_above, root_of
+from pypi_registry._paths import fold, id_from_path, is_below, is_valid_path, last_segment, paths_above, root_of
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,23 @@ def test_the_parts_of_a_path(path: str, root: str, last: str, above: list[str]) 
 )
 def test_a_path_is_below_a_group_or_not(path: str, group: str, expected: bool) -> None:
     assert is_below(path, group) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("Acme/Tools", "acme/tools"),
+        ("acme/\N{KELVIN SIGN}it", "acme/\N{KELVIN SIGN}it"),
+        ("ACME/\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}", "acme/\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}"),
+        ("\N{LATIN CAPITAL LETTER E WITH ACUTE}", "\N{LATIN CAPITAL LETTER E WITH ACUTE}"),
+        ("A\ud800\0", "a\ud800\0"),
+    ],
+)
+def test_only_ascii_letters_have_a_case(text: str, folded: str) -> None:
+    assert fold(text) == folded
+    assert root_of(text) == folded.partition("/")[0]
+
+
+def test_a_path_has_at_most_1000_characters() -> None:
+    assert is_valid_path("a/" * 499 + "ab")
+    assert not is_valid_path("a/" * 500 + "a")

@@ -131,7 +131,9 @@ class Call:
         :raises InvalidToken: if GitLab answers this token with 401 everywhere.
         :raises InsufficientScope: if the scopes of the token exclude the request.
         """
-        return authenticate(self.services.auth, self.request.environ, self.match.route.dialect, namespace)
+        principal = authenticate(self.services.auth, self.request.environ, self.match.route.dialect, namespace)
+        self.request.is_authenticated = not principal.anonymous
+        return principal
 
     def reader(self, challenge: Challenge = Challenge.ALWAYS) -> tuple[Namespace, Principal]:
         """Return the project or group of the path, and a caller who may read its packages.

@@ -6,7 +6,7 @@ from pypi_registry._api.access import REVALIDATE
 from pypi_registry._api.call import Call
 from pypi_registry._http.ranges import file_response
 from pypi_registry._http.response import VARY, Response, redirect_response
-from pypi_registry.errors import Forbidden, NotFound
+from pypi_registry.errors import Forbidden, NotFound, RegistryError, StorageUnavailable
 from pypi_registry.model import NameStatus, PackageFile
 from pypi_registry.storage import Redirect
 
@@ -20,11 +20,18 @@ def require_offered(file: PackageFile, status: NameStatus) -> None:
         raise Forbidden(f"{file.package.normalized_name} is quarantined")
 
 
+def missing(call: Call, file: PackageFile, problem: str) -> RegistryError:
+    """Return the error for something that a file must have: `NotFound` if the file was deleted meanwhile."""
+    details = call.services.stores.catalogue.package(file.package.project_id, file.package.id)
+    exists = details is not None and any(each.id == file.id for each in details.files)
+    return StorageUnavailable(problem) if exists else NotFound()
+
+
 def package_file_response(call: Call, file: PackageFile, policy: tuple[str, str]) -> Response:
     """Respond with the bytes of a file, or redirect to them.
 
     :param policy: the Cache-Control header.
-    :raises NotFound: if the bytes are missing.
+    :raises StorageUnavailable: if the bytes are missing, or their length is not that of the file.
     """
     content = [
         ("Content-Type", "application/octet-stream"),  # never guessed: for ".tar.gz" a guess adds Content-Encoding
@@ -35,7 +42,7 @@ def package_file_response(call: Call, file: PackageFile, policy: tuple[str, str]
     def open_part(part: range | None) -> BinaryIO | Response:
         found = call.services.stores.blobs.open(file.blob_key, size=file.size, part=part)
         if found is None:
-            raise NotFound
+            raise missing(call, file, f"the blob {file.blob_key} is missing")
         if not isinstance(found, Redirect):
             return found
         if not found.internal:

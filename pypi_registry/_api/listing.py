@@ -3,7 +3,7 @@
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote_plus, urlencode
 
 from pypi_registry._api.access import REVALIDATE
 from pypi_registry._api.call import Call
@@ -11,6 +11,7 @@ from pypi_registry._http.errors import InvalidParameter
 from pypi_registry._http.response import VARY, Response, json_response
 
 _DEFAULT_PER_PAGE, _MAX_PER_PAGE = 20, 100
+_MAX_VALUE = 255
 _PARAMETERS = frozenset(
     {
         "page",
@@ -31,9 +32,16 @@ def list_parameters(call: Call) -> Mapping[str, str]:
     """Return the parameters of a list that GitLab documents; of a repeated one the last value.
 
     Others are dropped and never repeated in links: one may be a secret that was passed by mistake.
+
+    :raises InvalidParameter: if one is longer than any name or version.
     """
     given = parse_qsl(call.request.header("QUERY_STRING"), keep_blank_values=True, errors="replace")
-    return {name: value for name, value in given if name in _PARAMETERS}
+    parameters = {name: value for name, value in given if name in _PARAMETERS}
+    for name, value in parameters.items():
+        # Each is in up to four links of one header. nginx responds 502 if all headers have more than 4 KB.
+        if len(quote_plus(value)) > _MAX_VALUE:
+            raise InvalidParameter(name, f"is too long (at most {_MAX_VALUE} characters in a URL)")
+    return parameters
 
 
 def choice(parameters: Mapping[str, str], name: str, allowed: Container[str], default: str) -> str:

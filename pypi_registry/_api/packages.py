@@ -9,8 +9,6 @@ from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any, Literal
 
-from werkzeug.http import parse_date
-
 from pypi_registry._api.access import REVALIDATE, Challenge, file_policy, readable_projects, require
 from pypi_registry._api.call import Call
 from pypi_registry._api.files import package_file_response, require_offered
@@ -22,14 +20,16 @@ from pypi_registry._api.listing import (
     list_response,
     read_paging,
 )
+from pypi_registry._http.dates import read_date
 from pypi_registry._http.errors import InvalidParameter, PreconditionFailed
 from pypi_registry._http.negotiation import prefers_html
-from pypi_registry._http.request import is_plain, unknown_keys
+from pypi_registry._http.request import unknown_keys
 from pypi_registry._http.response import VARY, Response, html_response, json_response
 from pypi_registry._pages.browser import PackageList, render_list, render_package
 from pypi_registry._pages.descriptions import render_description
-from pypi_registry._paths import MAX_DIGITS
+from pypi_registry._paths import MAX_DIGITS, fold
 from pypi_registry._publishing import publish as publishing
+from pypi_registry._publishing.checks import reason_problems
 from pypi_registry.auth import Ability, Principal
 from pypi_registry.errors import InvalidRequest, NotFound
 from pypi_registry.model import (
@@ -112,8 +112,8 @@ def change_package(call: Call) -> Response:
     body = call.request.read_json()
     yanked = body.get("yanked")
     problems = unknown_keys(body, "yanked")
-    if not isinstance(yanked, bool | str) or (isinstance(yanked, str) and not is_plain(yanked)):
-        problems.append("yanked must be true, false or a reason without control characters")
+    if not isinstance(yanked, bool):
+        problems += reason_problems("yanked", yanked, "true, false or a reason")
     if problems:
         raise InvalidRequest(problems)
     reason = None if yanked is False else yanked if isinstance(yanked, str) else ""
@@ -209,7 +209,7 @@ def _require_named(principal: Principal, ability: Ability, named: Ability, proje
 def _require_unmodified(call: Call, modified_at: datetime) -> None:
     # RFC 9110, 13.1.4: "A recipient MUST ignore the If-Unmodified-Since header field if the received field value is not
     # a valid HTTP-date".
-    since = parse_date(call.request.header("HTTP_IF_UNMODIFIED_SINCE"))
+    since = read_date(call.request.header("HTTP_IF_UNMODIFIED_SINCE"))
     if since is not None and modified_at.replace(microsecond=0) > since:
         raise PreconditionFailed
 
@@ -221,13 +221,13 @@ def _projects(call: Call, namespace: Namespace, principal: Principal, parameters
     readable = readable_projects(principal, call.services.directory.projects_in(namespace))
     if not exclude_subgroups:
         return readable
-    return _directly_in(readable, namespace.path.lower())
+    return _directly_in(readable, fold(namespace.path))
 
 
 @lru_cache(maxsize=16)
 def _directly_in(projects: Projects, group: str) -> Projects:
     """Return the projects that no subgroup contains. Cached, because a group may have 100,000 projects."""
-    return projects.only(lambda project: project.path.rpartition("/")[0].lower() == group)
+    return projects.only(lambda project: fold(project.path.rpartition("/")[0]) == group)
 
 
 def _query(parameters: Mapping[str, str], namespace: Namespace) -> PackageQuery | None:

@@ -12,22 +12,24 @@ from packaging.utils import NormalizedName
 
 from pypi_registry._api.access import REVALIDATE, file_policy, page_policy, readable_projects, require
 from pypi_registry._api.call import Call
-from pypi_registry._api.files import package_file_response, require_offered
+from pypi_registry._api.files import missing, package_file_response, require_offered
 from pypi_registry._api.negotiation import Negotiated, negotiate
 from pypi_registry._http.multipart import content_type, parts
-from pypi_registry._http.request import is_plain, unknown_keys
+from pypi_registry._http.request import unknown_keys
 from pypi_registry._http.response import HTML_HEADERS, VARY, Response, bytes_response, json_response, redirect_response
 from pypi_registry._index_urls import package_url
 from pypi_registry._pages.cache import RenderedPage, render_page
 from pypi_registry._pages.simple import MediaType, render_index, render_package
+from pypi_registry._paths import fold
 from pypi_registry._publishing import publish as publishing
-from pypi_registry._publishing.checks import check_upload, name_of
+from pypi_registry._publishing.checks import check_upload, name_of, reason_problems
 from pypi_registry._publishing.form import MAX_FIELDS, read_form
 from pypi_registry._publishing.incoming import new_file
 from pypi_registry.auth import Ability, Principal
 from pypi_registry.errors import FileTooLarge, InvalidRequest, NotFound
+from pypi_registry.events import Actor
 from pypi_registry.forwarding import Forward
-from pypi_registry.model import FileWithStatus, Namespace, NameStatus, PackageName, Project, Projects, Status
+from pypi_registry.model import FileWithStatus, Group, Namespace, NameStatus, PackageName, Project, Projects, Status
 from pypi_registry.storage import MAX_PUBLICATIONS
 
 SLOW_UPLOAD = 5.0
@@ -48,11 +50,13 @@ def core_metadata(call: Call) -> Response:
     digest = found.file.core_metadata_sha256
     etag = f'"{digest}"'
     headers = VARY, _file_policy(view, found), ("ETag", etag), ("X-Content-Type-Options", "nosniff")
-    if digest and call.request.has_representation(etag):
+    if digest is not None and call.request.has_representation(etag):
         return Response("304 Not Modified", [*headers])
-    data = call.services.stores.catalogue.core_metadata(found.file.id) if digest else None
-    if data is None:
+    if digest is None:
         raise NotFound("Metadata")
+    data = call.services.stores.catalogue.core_metadata(found.file.id)
+    if data is None:
+        raise missing(call, found.file, f"the core metadata of {found.file.filename} is missing")
     return bytes_response("200 OK", "text/plain; charset=utf-8", data, *headers)
 
 
@@ -80,7 +84,7 @@ def index(call: Call) -> Response:
 def package(call: Call) -> Response:
     """``GET …/packages/pypi/simple/:package_name``"""
     view, name = _view(call), _name(call)
-    return _package_page(call, view, name, _negotiated(call)) or _forward(call, view.namespace, name)
+    return _package_page(call, view, name, _negotiated(call)) or _forward(call, view, name)
 
 
 def published(call: Call) -> Response:
@@ -109,8 +113,7 @@ def set_status(call: Call) -> Response:
     problems = unknown_keys(body, "status", "reason")
     if status not in [*Status]:
         problems.append(f"status must be one of {', '.join(Status)}")
-    if not isinstance(reason, str) or not is_plain(reason):
-        problems.append("reason must be a text without control characters")
+    problems += reason_problems("reason", reason)
     if problems:
         raise InvalidRequest(problems)
     publications = call.services.stores.catalogue.publications(name)
@@ -137,12 +140,18 @@ def upload(call: Call) -> Response:
         if name:  # GitLab checks its protection rules before the fields of the form
             require(principal, Ability.CREATE_PACKAGE, PackageName(project, name))
         checked = check_upload(form)
-        if time.monotonic() - started > SLOW_UPLOAD:
-            project = call.reload_project()
-            principal = call.authenticate(project)
-            require(principal, Ability.CREATE_PACKAGE, project)
-            require(principal, Ability.CREATE_PACKAGE, PackageName(project, checked.normalized_name))
-        publishing.publish(services.stores, project, checked, spool, actor=call.actor(principal))
+
+        def confirm() -> tuple[Project, Actor]:
+            if time.monotonic() - started <= SLOW_UPLOAD:
+                return project, actor
+            found = call.reload_project()
+            again = call.authenticate(found)
+            require(again, Ability.CREATE_PACKAGE, found)
+            require(again, Ability.CREATE_PACKAGE, PackageName(found, checked.normalized_name))
+            return found, call.actor(again)
+
+        actor = call.actor(principal)
+        publishing.publish(services.stores, project, checked, spool, actor=actor, confirm=confirm)
     return json_response("201 Created", {"message": "201 Created"})
 
 
@@ -153,13 +162,17 @@ class _View(NamedTuple):
     principal: Principal
     projects: Projects
     """The project, or those of the group that the caller may read."""
+    all_projects: Projects
+    """The project, or all of the group."""
 
 
 def _view(call: Call) -> _View:
     namespace, principal = call.reader()
     if isinstance(namespace, Project):
-        return _View(namespace, principal, Projects([namespace]))
-    return _View(namespace, principal, readable_projects(principal, call.services.directory.projects_in(namespace)))
+        only = Projects([namespace])
+        return _View(namespace, principal, only, only)
+    all_projects = call.services.directory.projects_in(namespace)
+    return _View(namespace, principal, readable_projects(principal, all_projects), all_projects)
 
 
 def _file(call: Call, view: _View) -> FileWithStatus:
@@ -221,30 +234,41 @@ def _page_response(call: Call, view: _View, page: RenderedPage, wanted: Negotiat
     return Response("200 OK", headers, [page.body])
 
 
-def _forward(call: Call, namespace: Namespace, name: NormalizedName) -> Response:
+def _forward(call: Call, view: _View, name: NormalizedName) -> Response:
     """Redirect a caller who may read the namespace to another index, for a name that is not in this registry.
 
     :raises NotFound: if the name is not forwarded.
     """
-    forward_to = call.services.forward_to
+    forward_to, namespace = call.services.forward_to, view.namespace
     target = forward_to(namespace, name) if callable(forward_to) else forward_to
     if target is None:
         raise NotFound("Package")
     forward = target if isinstance(target, Forward) else Forward(target)
-    if not forward.even_if_published and _was_published(call, namespace, name):
+    if not forward.even_if_published and _was_published(call, view, name):
         raise NotFound("Package")
     return redirect_response(package_url(forward.url, name), VARY, REVALIDATE)
 
 
-def _was_published(call: Call, namespace: Namespace, name: NormalizedName) -> bool:
+def _was_published(call: Call, view: _View, name: NormalizedName) -> bool:
     """Return whether a name was ever published under the root group of a namespace: as it is named now, or was then.
 
     The package of a stranger in another index must not replace a private one (dependency confusion).
     """
-    root, publications = namespace.root, call.services.stores.catalogue.publications(name)
+    directory, namespace, root = call.services.directory, view.namespace, view.namespace.root
+    publications = call.services.stores.catalogue.publications(name)
     if len(publications) >= MAX_PUBLICATIONS or root in {published_root for published_root, _ in publications}:
         return True
-    projects = map(call.services.directory.project, {project_id for _, project_id in publications})
+    # A project may have moved here after it published. The directory is asked about this root group and not about the
+    # projects of the publications: the time would show whether the name exists under other root groups.
+    published = {project_id for _, project_id in publications}
+    if isinstance(namespace, Group) and fold(namespace.path) == root:
+        return any(project_id in view.all_projects for project_id in published)
+    group = directory.group(root)
+    if group is not None:
+        projects_here = directory.projects_in(group)
+        return any(project_id in projects_here for project_id in published)
+    # The namespace of a user is no group. Only its projects can be asked for, one by one.
+    projects = map(directory.project, published)
     return any(project is not None and project.root == root for project in projects)
 
 

@@ -85,6 +85,7 @@ ROUTES = (
     ),
 )
 
+_MAX_PATH = 8_000  # characters: GitLab's servers and nginx accept no longer ones, and matching takes its time
 _MAX_CACHED_PATH = 200  # characters: clients request the same short paths again and again
 
 
@@ -97,6 +98,8 @@ def match(path_info: str) -> Match:
 
     :raises NoSuchRoute: if no route matches.
     """
+    if len(path_info) > _MAX_PATH:
+        raise NoSuchRoute
     return _cached_match(path_info) if len(path_info) <= _MAX_CACHED_PATH else _cached_match.__wrapped__(path_info)
 
 
@@ -111,7 +114,7 @@ def _cached_match(path_info: str) -> Match:
             namespace = "group" if is_group else "project"
             parameters[namespace] = unquote(parameters[namespace])  # some servers leave %2F in an id
             name = _name(parameters.get("name", ""))
-            has_numeric_ids = all(parameters.get(each, "0").isdecimal() for each in ("package_id", "package_file_id"))
+            has_numeric_ids = all(_is_number(parameters.get(each, "0")) for each in ("package_id", "package_file_id"))
             ref = _ref(parameters[namespace])
             return Match(route, parameters, is_group, ref, name, path.endswith("/"), has_numeric_ids)
     raise NoSuchRoute
@@ -122,6 +125,10 @@ def _pattern(path: str) -> re.Pattern[str]:
     """Compile a path: an id is as long as possible, any other parameter is one segment; a final slash is optional."""
     ids = re.sub(r":(project|group)", r"(?P<\1>.+)", re.escape(path))
     return re.compile(re.sub(r":(\w+)", r"(?P<\1>[^/\\0]+)", ids) + "/?")
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()  # alone it accepts the digits of all scripts
 
 
 def _ref(text: str) -> Ref | None:

@@ -10,7 +10,7 @@ from waitress.utilities import BadRequest, Error, RequestHeaderFieldsTooLarge
 from pypi_registry._api.errors import error_response
 from pypi_registry._cli.limits import Settings
 from pypi_registry._cli.spool import Body
-from pypi_registry._disk import disk_full_as_storage_full
+from pypi_registry._disk import disk_errors_as_storage_errors
 from pypi_registry._http.response import Response
 from pypi_registry.errors import StorageFull, StorageUnavailable
 
@@ -160,14 +160,14 @@ class _Receiver:
 
     def _store(self, data: bytes, *, is_last: bool) -> None:
         try:
-            with disk_full_as_storage_full():
+            with disk_errors_as_storage_errors():
                 if data:
                     self._body.append(data)
                 if is_last:
                     self._body.finish()
-        except StorageFull as error:
+        except (StorageFull, StorageUnavailable) as error:
             self.error = Refusal(error_response(error))
-        except OSError:  # no descriptor is left, or the disk does not work
+        except OSError:  # any other error of the disk
             self.error = Refusal(error_response(StorageUnavailable("the body cannot be stored now")))
         self.completed = is_last and self.error is None
 

@@ -14,6 +14,8 @@ from pypi_registry.errors import InvalidRequest
 READ_SIZE = 512 * 1024
 """Bytes. gunicorn copies its buffer at every read: with reads of 64 KiB an upload takes twice the time."""
 
+_DRAIN_SIZE = 64 * 1024  # a server returns when all of it has arrived, and only then it counts as received
+
 DRAINED = 10 * 1000**2
 """How many bytes are read of a refused body that is too large, or whose length is not known."""
 
@@ -25,6 +27,9 @@ class Body:
         text = environ.get("CONTENT_LENGTH")
         self._environ = environ
         self._stream: IO[bytes] | None = None
+        self.received = 0
+        """Bytes that were read."""
+        self._was_read_to_end = False
         self.length = int(text) if isinstance(text, str) and re.fullmatch("[0-9]{1,100}", text) else None
         """As declared, in bytes; None if it was not declared, or is no number."""
 
@@ -37,9 +42,17 @@ class Body:
         if self._stream is None:
             self._stream = self._open()
         try:
-            return self._stream.read(size)
+            data = self._stream.read(size)
         except (OSError, ClientDisconnected) as error:  # servers raise errors of their own, all of them OSErrors
             raise InvalidRequest(["the request ended before its body was complete"]) from error
+        self.received += len(data)
+        self._was_read_to_end = not data and size > 0
+        return data
+
+    @property
+    def ended(self) -> bool:
+        """Whether all of the body was read."""
+        return self._was_read_to_end or (self.length is not None and self.received >= self.length)
 
     def _open(self) -> IO[bytes]:
         stream: Any = self._environ["wsgi.input"]
@@ -50,12 +63,8 @@ class Body:
         return LimitedStream(stream, self.length)  # type: ignore[return-value]  # only its read() is used
 
     def drain(self, longest: int) -> None:
-        """Read the rest of the body, up to a limit, for a client that sends all of it before it reads.
-
-        A body that is declared shorter than `longest` bytes is read to its end: if a server closes the connection
-        while nginx is still sending, nginx responds 502 itself, and twine sends a file again on any 5xx.
-        """
+        """Read the rest of the body; of one that is not declared shorter than `longest` bytes only the beginning."""
         with suppress(Exception):  # whatever the server raises: the response is ready, and the client may be gone
             left = self.length if self.length is not None and self.length < longest else DRAINED
-            while left > 0 and (data := self.read(min(left, READ_SIZE))):
+            while left > 0 and (data := self.read(min(left, _DRAIN_SIZE))):
                 left -= len(data)

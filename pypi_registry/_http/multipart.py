@@ -6,6 +6,7 @@ upload, copies a large one three times, and adds a byte to a file if a read ends
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from werkzeug.http import parse_options_header
@@ -15,14 +16,20 @@ from pypi_registry._http.common_headers import common_boundary, common_names
 from pypi_registry.errors import InvalidRequest
 
 MAX_PARTS = 20_000
+_NOTHING = b""
 _MAX_BOUNDARY = 200  # characters; RFC 2046 allows 70, and in a form of line breaks each is compared with all of it
 _MAX_HEAD = 64 * 1024  # bytes of the headers of one part, and of all parts together
 _MAX_HEADS = 4 * 1024**2
 _MAX_BLANKS = 100  # between a boundary and the end of its line
+_MAX_END = 1000  # bytes behind the last boundary, all of them blanks or line breaks
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")  # old tools end lines without \r
-_AFTER_BOUNDARY = re.compile(rb"(--)|[ \t]{0,%d}\r?\n" % _MAX_BLANKS)
+_AFTER_BOUNDARY = re.compile(rb"(--)|[ \t]{0,%d}(?:\r?\n|(\r[^\n]))" % _MAX_BLANKS)
 _LINE_BREAK = re.compile(rb"\r?\n|\r")
+_BARE_CR = re.compile(rb"\r(?!\n)")
+
+
+_HAS_BARE_CR = "the form cannot be read: a carriage return without a line feed ends a line"
 
 
 class Part(NamedTuple):
@@ -63,6 +70,7 @@ def parts(body: Body, content_type: str) -> Iterator[Part]:
         yield Part(name, filename, chunks)
         for _ in chunks:
             pass  # what the caller has not read comes before the next part
+    form.read_end()
 
 
 def _boundary(content_type: str) -> str:
@@ -78,6 +86,7 @@ class _Form:
         self._body = body
         self._boundary = b"--" + boundary
         self._line = b"\n" + self._boundary
+        self._after_bare_cr = b"\r" + self._boundary
         self._longest = len(b"\r\n" + self._boundary) + _MAX_BLANKS + len(b"\r\n")
         self._data = b""
         self._at = 0  # where the unread part of the data begins
@@ -114,6 +123,7 @@ class _Form:
     def _arriving_content(self) -> Iterator[bytes]:
         while (found := self._find_boundary()) is None:
             end = self._end_of_content()
+            self._refuse_bare_cr(len(self._data))
             if end > self._at:
                 chunk, self._at, self._begins = self._data[self._at : end], end, False
                 yield chunk
@@ -122,8 +132,39 @@ class _Form:
 
     def _up_to(self, start: int, end: int) -> tuple[bytes, ...]:
         """Return the content before a boundary, and skip the boundary."""
+        if self._data.find(self._after_bare_cr, self._at, start) >= 0:
+            self._refuse_bare_cr(start)
         at, self._at = self._at, end
         return (self._data[at:start],) if start > at else ()
+
+    def _refuse_bare_cr(self, end: int) -> None:
+        """Refuse a boundary after a carriage return alone, which some parsers take for a line break, and we do not.
+
+        :raises InvalidRequest: if there is one in the content up to `end`.
+        """
+        line = self._after_bare_cr
+        at = self._data.find(line, self._at, end)
+        while at >= 0:
+            if _AFTER_BOUNDARY.match(self._data, at + len(line)):
+                raise InvalidRequest([_HAS_BARE_CR])
+            at = self._data.find(line, at + 1, end)
+
+    def read_end(self) -> None:
+        """Read the body to its end, behind the last boundary.
+
+        RFC 2046, 5.1.1, allows an epilogue there, but no client of a registry sends one. What parsers disagree about
+        is refused.
+
+        :raises InvalidRequest: if there is any text.
+        """
+        rest = self._data[self._at :]
+        with suppress(InvalidRequest):  # of a client that went away when the form was complete
+            while len(rest) <= _MAX_END and not rest.strip(b" \t\r\n") and (more := self._body.read(READ_SIZE)):
+                rest += more
+        if len(rest) > _MAX_END or rest.strip(b" \t\r\n"):
+            raise InvalidRequest(["the form has text behind its last boundary"])
+        if _BARE_CR.search(rest):
+            raise InvalidRequest([_HAS_BARE_CR])
 
     def _find_boundary(self) -> tuple[int, int] | None:
         """Return where the line break before the next boundary begins, and where the line of the boundary ends."""
@@ -137,6 +178,8 @@ class _Form:
             after = _AFTER_BOUNDARY.match(data, at + len(self._boundary))
             if after is not None:
                 self.ended = after[1] is not None
+                if after[2]:
+                    raise InvalidRequest([_HAS_BARE_CR])
                 start = at if at == begin else at - (2 if data[at - 2 : at] == b"\r\n" else 1)
                 return max(start, begin), after.end()
             at_begin, at = False, data.find(self._line, at) + 1
@@ -153,10 +196,17 @@ class _Form:
         return next(maybe, len(data))
 
     def _read_on(self) -> None:
-        more = self._body.read(READ_SIZE)
-        if not more:
+        """Read at least as many bytes as are kept, so that each is copied a few times only, however few come at once.
+
+        :raises InvalidRequest: if the form ends.
+        """
+        pieces, kept, arrived = [self._data[self._at :]], len(self._data) - self._at, 0
+        while arrived <= kept and (more := self._body.read(READ_SIZE)):
+            pieces.append(more)
+            arrived += len(more)
+        if not arrived:
             raise InvalidRequest(["the form cannot be read: it ends before its last boundary"])
-        self._data, self._at = self._data[self._at :] + more, 0
+        self._data, self._at = _NOTHING.join(pieces), 0
 
 
 def _names(head: bytes) -> tuple[str, str | None]:
@@ -164,6 +214,8 @@ def _names(head: bytes) -> tuple[str, str | None]:
 
     :raises InvalidRequest: if there is no name, or the headers cannot be read.
     """
+    if _BARE_CR.search(head):
+        raise InvalidRequest([_HAS_BARE_CR])
     try:
         lines = re.sub(rb"\r?\n[ \t]+", b" ", head).decode().split("\n")
     except UnicodeDecodeError as error:

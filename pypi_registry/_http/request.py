@@ -7,12 +7,12 @@ decodes only UTF-8.
 import binascii
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from pypi_registry._excerpt import excerpt
 from pypi_registry._http.body import Body
 from pypi_registry.auth import AuthScheme, Credentials
 from pypi_registry.errors import InvalidRequest
@@ -30,6 +30,8 @@ class Request:
     def __init__(self, environ: "WSGIEnvironment") -> None:
         self.environ = environ
         self.method: str = environ["REQUEST_METHOD"]
+        self.is_authenticated = False
+        """Whether its credentials were accepted."""
 
     @cached_property
     def body(self) -> Body:
@@ -89,18 +91,9 @@ def unknown_keys(body: Mapping[str, object], *known: str) -> list[str]:
     """Return one problem for each key of a JSON object that is not known.
 
     >>> unknown_keys({"yanked": True, "yankd": True}, "yanked")
-    ['yankd is not known']
+    ["'yankd' is not known"]
     """
-    return [f"{key} is not known" for key in body if key not in known]
-
-
-def is_plain(text: str) -> bool:
-    r"""Return whether a text can be stored and shown: no control characters, no surrogates.
-
-    >>> is_plain("broken on 3.11; use 1.1"), is_plain("a\0b"), is_plain("\ud800")
-    (True, False, False)
-    """
-    return not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text)
+    return [f"{excerpt(key)} is not known" for key in body if key not in known]
 
 
 def read_path(path_info: str) -> str:
@@ -122,7 +115,7 @@ def read_path(path_info: str) -> str:
 
 SCHEMES = ("http", "https")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
-_HOST = r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?"
+_HOST = r"(?P<host>[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{1,45}\])(:(?P<port>[0-9]{1,5}))?"
 _ORIGIN = re.compile(f"(?P<scheme>https?)://{_HOST}")
 
 

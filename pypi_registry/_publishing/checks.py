@@ -5,6 +5,7 @@ All problems are collected and named together.
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import BinaryIO
@@ -21,6 +22,9 @@ from pypi_registry.distributions.report import truncated
 from pypi_registry.errors import InvalidName, InvalidUpload, InvalidVersion
 from pypi_registry.model import Digests, PackageMetadata, Upload
 from pypi_registry.versions import check_version
+
+MAX_REASON = 1_000
+"""Characters of the reason of a yank or of a project status."""
 
 _METADATA_FIELDS = [each.name for each in fields(PackageMetadata)]
 
@@ -134,6 +138,27 @@ def _requires_python(form: UploadForm) -> str:
 def _shortened(form: UploadForm, field: str) -> str:
     text, limit = form.first(field), TEXT_LIMITS[field]
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def reason_problems(name: str, reason: object, expected: str = "a text") -> Iterator[str]:
+    """Yield what is wrong with a reason, which pages repeat for each file: of a yank or of a project status.
+
+    >>> list(reason_problems("reason", "broken on 3.11")), list(reason_problems("reason", 1))
+    ([], ['reason must be a text without control characters'])
+    """
+    if not isinstance(reason, str) or not is_plain(reason):
+        yield f"{name} must be {expected} without control characters"
+    elif len(reason) > MAX_REASON:
+        yield f"{name} is too long (at most {MAX_REASON} characters)"
+
+
+def is_plain(text: str) -> bool:
+    r"""Return whether a text can be stored and shown: no control characters, no surrogates.
+
+    >>> is_plain("broken on 3.11; use 1.1"), is_plain("a\0b"), is_plain("\ud800")
+    (True, False, False)
+    """
+    return not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text)
 
 
 def read_distribution(file: BinaryIO, filename: str, *, verify: Verify | None) -> Upload:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import BinaryIO
 
-from pypi_registry._disk import disk_full_as_storage_full
+from pypi_registry._disk import disk_errors_as_storage_errors
 from pypi_registry.storage import Blobs
 
 
@@ -16,12 +16,13 @@ def new_file(blobs: Blobs) -> BinaryIO:
     """Create the file into which an upload is received: in the store if it can, otherwise as a temporary file.
 
     :raises StorageFull: if there is no room.
+    :raises StorageUnavailable: if files cannot be written now.
     """
     # By attribute, as isinstance() with the protocol `CreatesFiles` is slow.
     create: Callable[[], BinaryIO] | None = getattr(blobs, "new_file", None)
     if create is not None:
         return create()
-    with disk_full_as_storage_full():
+    with disk_errors_as_storage_errors():
         return tempfile.TemporaryFile()
 
 
@@ -33,7 +34,7 @@ def incoming_file(chunks: Iterator[bytes], file: BinaryIO) -> Iterator[BinaryIO]
     do, is read from memory.
 
     :raises StorageFull: if there is no room, even if the reader of the stream ignored this error. The same holds for
-        every error of `chunks`.
+        `StorageUnavailable`, and for every error of `chunks`.
     """
     first, second = next(chunks, b""), next(chunks, None)
     if second is None:
@@ -45,7 +46,7 @@ def incoming_file(chunks: Iterator[bytes], file: BinaryIO) -> Iterator[BinaryIO]
         with incoming:
             yield io.BufferedReader(incoming)
             incoming.receive_all()
-    with disk_full_as_storage_full():
+    with disk_errors_as_storage_errors():
         file.flush()
 
 
@@ -117,5 +118,5 @@ class IncomingFile(io.RawIOBase):
 
 
 def _write(file: BinaryIO, chunk: bytes) -> None:
-    with disk_full_as_storage_full():
+    with disk_errors_as_storage_errors():
         file.write(chunk)

@@ -50,12 +50,21 @@ class Stores:
 
 
 def publish(
-    stores: Stores, project: Project, upload: Upload, file: BinaryIO, *, actor: Actor, at: datetime | None = None
+    stores: Stores,
+    project: Project,
+    upload: Upload,
+    file: BinaryIO,
+    *,
+    actor: Actor,
+    at: datetime | None = None,
+    confirm: Callable[[], tuple[Project, Actor]] | None = None,
 ) -> PackageFile:
     """Publish a checked file.
 
     :param file: the bytes of the upload; seekable.
     :param at: when it was published (aware, UTC); None is now.
+    :param confirm: is called when the bytes are stored, just before the commit. It returns the project and the actor as
+        they are then, or raises a `RegistryError`; then nothing is published.
     :raises UploadsRefused: if the project status of the name is archived or quarantined.
     :raises FileTaken: if the project has a file with this name.
     """
@@ -64,6 +73,8 @@ def publish(
     blob_key = secrets.token_hex(16)
     stores.blobs.put(blob_key, file, size=upload.size, sha256=upload.digests.sha256, filename=upload.filename)
     try:
+        if confirm is not None:
+            project, actor = confirm()
         added = stores.catalogue.add(project, upload, blob_key, at, actor.name)
     except RegistryError:
         # The catalogue has no row. After any other error the row may exist, and then it needs its bytes.
@@ -104,7 +115,7 @@ def _delete_bytes(stores: Stores, blob_key: str, filename: str) -> None:
     """Delete bytes that have no row. What the caller has to answer is decided already, so an error is only logged."""
     try:
         stores.blobs.delete(blob_key)
-    except (RegistryError, OSError):
+    except Exception:  # a store of an application may raise errors of its own
         _log.exception("the bytes of %s were not deleted (key %s)", excerpt(filename), blob_key)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 from packaging.utils import NormalizedName
 
 from pypi_registry._app import Registry
+from pypi_registry._paths import fold
 from pypi_registry.accounts.config import GroupConfig, InvalidConfig, ProjectConfig, Role, Token, TokenKind, User
 from pypi_registry.accounts.forwarding import ForwardingRules
 from pypi_registry.accounts.namespaces import Namespaces
@@ -154,7 +155,7 @@ class Accounts:
         if token.kind is TokenKind.DEPLOY:
             # A deploy token that may publish may also read, as in GitLab.
             role = Role.DEVELOPER if "write_package_registry" in token.scopes else Role.REPORTER
-            return TokenPrincipal(self._namespaces, self._cache, via, via, roles={token.path.lower(): role})
+            return TokenPrincipal(self._namespaces, self._cache, via, via, roles={fold(token.path): role})
         return TokenPrincipal(
             self._namespaces,
             self._cache,
@@ -163,7 +164,7 @@ class Accounts:
             is_user=True,
             is_admin=self._users[token.user].admin,
             roles=self._roles[token.user],
-            job_project=token.path.lower() if token.kind is TokenKind.JOB else None,
+            job_project=fold(token.path) if token.kind is TokenKind.JOB else None,
         )
 
 
@@ -200,5 +201,5 @@ def _why_invalid(token: Token) -> str:
 def _by_lower_case_path(roles: Mapping[str, Role]) -> Mapping[str, Role]:
     found: dict[str, Role] = {}
     for path, role in roles.items():
-        found[path.lower()] = max(role, found.get(path.lower(), Role.NO_ACCESS))
+        found[fold(path)] = max(role, found.get(fold(path), Role.NO_ACCESS))
     return found

@@ -7,7 +7,7 @@ from functools import lru_cache
 from packaging.utils import NormalizedName
 
 from pypi_registry._index_urls import is_index_url
-from pypi_registry._paths import paths_above
+from pypi_registry._paths import fold, paths_above
 from pypi_registry.accounts.config import GroupConfig
 from pypi_registry.accounts.wildcards import Patterns
 from pypi_registry.forwarding import PYPI, Forward, ForwardTo
@@ -39,7 +39,7 @@ class ForwardingRules:
         self._index = _index_url(forwarding, PYPI)
         self._reserved = tuple(reserved)
         self._forward_always = tuple(forward_always)
-        self._groups = {group.path.lower(): group for group in groups}
+        self._groups = {fold(group.path): group for group in groups}
         self._reserved_within = _reserved_within(groups)
         self._rules_at = lru_cache(maxsize=1024)(self._combine)
 
@@ -64,7 +64,7 @@ class ForwardingRules:
 
     def _combine(self, path: str) -> _Rules:
         """Combine the settings of the registry, of the groups that contain a path, and of the group at the path."""
-        path = path.lower()
+        path = fold(path)
         groups = [self._groups[each] for each in [*paths_above(path), path] if each in self._groups]
         index = self._index
         for group in groups:
@@ -82,7 +82,7 @@ def _reserved_within(groups: Iterable[GroupConfig]) -> Mapping[str, set[str]]:
     """Return the patterns that are reserved by any group below a path, by the path in lower case."""
     found: dict[str, set[str]] = {}
     for group in groups:
-        for path in paths_above(group.path.lower()) if group.reserved else ():
+        for path in paths_above(fold(group.path)) if group.reserved else ():
             found.setdefault(path, set()).update(group.reserved)
     return found
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
-from pypi_registry._paths import id_from_path, paths_above
+from pypi_registry._paths import fold, id_from_path, paths_above
 from pypi_registry.accounts.config import GroupConfig, ProjectConfig
 from pypi_registry.directory import Ref
 from pypi_registry.model import Group, Project, Projects, Visibility
@@ -16,7 +16,7 @@ class Namespaces:
     """
 
     def __init__(self, projects: Sequence[ProjectConfig], groups: Sequence[GroupConfig]) -> None:
-        self._configs = {config.path.lower(): config for config in projects}
+        self._configs = {fold(config.path): config for config in projects}
         self._projects = {
             path: Project(config.id, config.path, config.name, config.visibility)
             for path, config in self._configs.items()
@@ -28,22 +28,22 @@ class Namespaces:
         self._group_projects: dict[Projects, GroupProjects] = {}
 
     def project(self, ref: Ref) -> Project | None:
-        return self._projects.get(ref.lower()) if isinstance(ref, str) else self._projects_by_id.get(ref)
+        return self._projects.get(fold(ref)) if isinstance(ref, str) else self._projects_by_id.get(ref)
 
     def group(self, ref: Ref) -> Group | None:
-        return self._groups.get(ref.lower()) if isinstance(ref, str) else self._groups_by_id.get(ref)
+        return self._groups.get(fold(ref)) if isinstance(ref, str) else self._groups_by_id.get(ref)
 
     def config(self, project: Project) -> ProjectConfig | None:
         """Return the settings of a project; None if there is no project at its path."""
-        return self._configs.get(project.path.lower())
+        return self._configs.get(fold(project.path))
 
     def projects_in(self, group: Group) -> Projects:
         """Return the projects of the group and of all groups below it, the same object at each call."""
-        return self.projects_at(group.path) if group.path.lower() in self._groups else _NO_PROJECTS
+        return self.projects_at(group.path) if fold(group.path) in self._groups else _NO_PROJECTS
 
     def projects_at(self, path: str) -> Projects:
         """Return the projects of the group at a path and of all groups below it, or only the project at the path."""
-        path = path.lower()
+        path = fold(path)
         if path in self._projects:
             return Projects([self._projects[path]])
         found = self._projects_at.get(path)
@@ -82,7 +82,7 @@ class Namespaces:
 
         Only projects have an allowlist (GitLab's manual, "CI/CD job token").
         """
-        path = path.lower()
+        path = fold(path)
         return path == job_project or path not in self._projects or path in self._allowlisted_by.get(job_project, ())
 
     def projects_for_job(self, job_project: str) -> Iterator[Project]:
@@ -97,7 +97,7 @@ class Namespaces:
         found: dict[str, set[str]] = {}
         for path, config in self._configs.items():
             for allowed in config.job_token_allowlist:
-                found.setdefault(allowed.lower(), set()).add(path)
+                found.setdefault(fold(allowed), set()).add(path)
         return {allowed: frozenset(paths) for allowed, paths in found.items()}
 
 
@@ -124,13 +124,13 @@ _NO_PROJECTS = Projects()
 def _all_groups(projects: Sequence[ProjectConfig], groups: Sequence[GroupConfig]) -> dict[str, Group]:
     """Return the groups that are declared, and those that a path contains, by their paths in lower case."""
     found = {
-        group.path.lower(): Group(
+        fold(group.path): Group(
             id_from_path(group.path) if group.id is None else group.id, group.path, group.name, group.visibility
         )
         for group in groups
     }
     for path in [*(config.path for config in projects), *(config.path for config in groups)]:
         for above in paths_above(path):
-            if above.lower() not in found:
-                found[above.lower()] = Group(id_from_path(above), above)
+            if fold(above) not in found:
+                found[fold(above)] = Group(id_from_path(above), above)
     return found

@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from itertools import chain
 from threading import Lock
 
-from pypi_registry._paths import is_below, paths_above
+from pypi_registry._paths import fold, is_below, paths_above
 from pypi_registry.accounts.config import Role
 from pypi_registry.accounts.namespaces import GroupProjects, Namespaces
 from pypi_registry.accounts.wildcards import Patterns
@@ -155,7 +155,7 @@ class TokenPrincipal:
         return lru_cache(maxsize=1024)(self._find_role)
 
     def _find_role(self, path: str) -> Role:
-        path = path.lower()
+        path = fold(path)
         if self.job_project is not None and not self.namespaces.lets_job_in(self.job_project, path):
             return Role.NO_ACCESS
         if self.is_admin:
@@ -170,7 +170,7 @@ class TokenPrincipal:
         return self.is_user and (self.job_project is None or self.namespaces.lets_job_in(self.job_project, path))
 
     def _has_role_below(self, path: str) -> bool:
-        return self.is_user and path.lower() in self._paths_above_roles
+        return self.is_user and fold(path) in self._paths_above_roles
 
     @cached_property
     def _paths_above_roles(self) -> frozenset[str]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from pypi_registry._paths import MAX_DIGITS, is_valid_path, paths_above
+from pypi_registry._paths import MAX_DIGITS, fold, is_valid_path, paths_above
 from pypi_registry.accounts.config import (
     HIDDEN,
     SCOPES,
@@ -26,8 +26,8 @@ def validate(
     """
     _validate_ids_and_paths("projects", projects)
     _validate_ids_and_paths("groups", groups)
-    project_paths = {config.path.lower() for config in projects}
-    group_paths = {config.path.lower() for config in groups}
+    project_paths = {fold(config.path) for config in projects}
+    group_paths = {fold(config.path) for config in groups}
     for path in project_paths | group_paths:
         group_paths.update(paths_above(path))
     for position, project in enumerate(projects, 1):
@@ -35,7 +35,7 @@ def validate(
             if not is_valid_path(path):
                 key = f"projects[{position}].job_token_allowlist"
                 raise InvalidConfig(key, path, "is not the full path of a project")
-        if project.path.lower() in group_paths:
+        if fold(project.path) in group_paths:
             raise InvalidConfig(f"projects[{position}].path", project.path, "is the path of a group")
     _validate_users(users, project_paths | group_paths)
     user_names = {user.name for user in users}
@@ -51,7 +51,7 @@ def _validate_ids_and_paths(table: str, configs: Sequence[ProjectConfig | GroupC
             raise InvalidConfig(f"{table}[{position}].path", config.path, problem)
         if config.id is not None and not 0 <= config.id < 10**MAX_DIGITS:
             raise InvalidConfig(f"{table}[{position}].id", config.id, f"must have at most {MAX_DIGITS} digits")
-    _validate_unique(table, "path", [config.path.lower() for config in configs])
+    _validate_unique(table, "path", [fold(config.path) for config in configs])
     _validate_unique(table, "id", [config.id for config in configs])
 
 
@@ -60,14 +60,14 @@ def _validate_users(users: Sequence[User], paths: set[str]) -> None:
         for path, role in user.roles.items():
             if not Role.GUEST <= role <= Role.OWNER:
                 raise InvalidConfig(f"users[{position}].roles", path, f"{role!r} is not a role in a project or group")
-            if path.lower() not in paths:
+            if fold(path) not in paths:
                 raise InvalidConfig(f"users[{position}].roles", path, "there is no such project or group")
     _validate_unique("users", "name", [user.name for user in users])
 
 
 def _validate_token(key: str, token: Token, users: set[str], project_paths: set[str], group_paths: set[str]) -> None:
     # What does not apply to a kind of token is ignored: the user of a deploy token, the path of a personal one.
-    kind, path = token.kind, token.path.lower()
+    kind, path = token.kind, fold(token.path)
     if re.fullmatch("[0-9a-fA-F]{64}", token.sha256) is None:
         raise InvalidConfig(f"{key}.sha256", HIDDEN, "must be 64 hexadecimal digits, the SHA-256 of the secret")
     if kind is not TokenKind.DEPLOY and token.user not in users:

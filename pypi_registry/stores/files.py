@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from pypi_registry._disk import create_folder, disk_full_as_storage_full, sync_folder
+from pypi_registry._disk import create_folder, disk_errors_as_storage_errors, sync_folder
 from pypi_registry.errors import StorageFull, StorageUnavailable
 from pypi_registry.storage import Redirect
 
@@ -65,12 +65,12 @@ class FileBlobs:
             self._delete_incoming(name)
 
     def new_file(self) -> BinaryIO:
-        with disk_full_as_storage_full():
+        with disk_errors_as_storage_errors():
             return self._create(secrets.token_hex(16))
 
     def put(self, key: str, file: BinaryIO, *, size: int, sha256: str, filename: str) -> None:
         folder, path = self._folder_of(key), self._path_of(key)
-        with disk_full_as_storage_full():
+        with disk_errors_as_storage_errors():
             if _CAN_RENAME_OPEN_FILES and isinstance(file, _NewFile) and file.is_in(self._incoming):
                 file.move(path)
             else:
@@ -89,21 +89,23 @@ class FileBlobs:
 
     def open(self, key: str, *, size: int, part: range | None = None) -> BinaryIO | Redirect | None:
         path = self._path_of(key)
-        try:
-            if self._accel is not None:
-                os.stat(path)  # raises if the disk cannot be read: then the file is not missing
-                return Redirect(f"{self._accel}{key[0]}/{key}", internal=True)
-            stream = open(path, "rb", buffering=0)  # noqa: SIM115  # the caller closes it
-        except FileNotFoundError:
-            return None
-        stored = os.fstat(stream.fileno()).st_size
-        if stored != size:
-            stream.close()
-            raise StorageUnavailable(f"the blob {key} has {stored} bytes instead of {size}")
+        with disk_errors_as_storage_errors():
+            try:
+                if self._accel is not None:
+                    _require_size(key, os.stat(path).st_size, size)
+                    return Redirect(f"{self._accel}{key[0]}/{key}", internal=True)
+                stream = open(path, "rb", buffering=0)  # noqa: SIM115  # the caller closes it
+            except FileNotFoundError:
+                return None
+            try:
+                _require_size(key, os.fstat(stream.fileno()).st_size, size)
+            except BaseException:
+                stream.close()
+                raise
         return stream if part is None else cast(BinaryIO, _Part(stream, part))
 
     def delete(self, key: str) -> None:
-        with suppress(FileNotFoundError):
+        with disk_errors_as_storage_errors(), suppress(FileNotFoundError):
             os.unlink(self._path_of(key))
 
     def keys(self) -> Iterator[tuple[str, int, datetime]]:
@@ -181,7 +183,7 @@ class _NewFile(io.BufferedRandom):
         # Closing flushes the buffer, which fails on a full disk. The bytes of a file that was not moved do not matter.
         try:
             super().close()
-        except StorageFull:
+        except (StorageFull, StorageUnavailable):
             if self._path is None:
                 raise
         finally:
@@ -195,7 +197,7 @@ class _NewRawFile(io.FileIO):
     _written = _writing_back = 0  # bytes
 
     def write(self, data: "ReadableBuffer", /) -> int:
-        with disk_full_as_storage_full():
+        with disk_errors_as_storage_errors():
             written = super().write(data)
         self._written += written
         if self._written - self._writing_back >= _WRITE_BACK:
@@ -254,3 +256,8 @@ class _Part(io.RawIOBase):
     def close(self) -> None:
         self._stream.close()
         super().close()
+
+
+def _require_size(key: str, stored: int, size: int) -> None:
+    if stored != size:
+        raise StorageUnavailable(f"the blob {key} has {stored} bytes instead of {size}")

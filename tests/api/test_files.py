@@ -210,11 +210,6 @@ def test_a_file_has_the_name_and_the_digest_of_its_address(client: Any, address:
     assert client.get(address, status=404).json == {"message": "404 Package Not Found"}
 
 
-def test_a_row_without_its_bytes_is_404(client: Any, blobs: RecordingBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blobs, "open", lambda key, *, size, part=None: None)
-    assert client.get(ADDRESS, status=404).json == {"message": "404 Not Found"}
-
-
 def test_a_store_may_send_the_client_elsewhere(
     client: Any, blobs: RecordingBlobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1415,7 +1415,8 @@ YANKS: list[tuple[object, object, str | None]] = [
     ("ünïcode ☃ 🐍", "ünïcode ☃ 🐍", "ünïcode ☃ 🐍"),
     ("false", "false", "false"),
     (" ", " ", " "),
-    ("x" * 4000, "x" * 4000, "x" * 4000),
+    ("x" * 1000, "x" * 1000, "x" * 1000),
+    ("☃" * 1000, "☃" * 1000, "☃" * 1000),
     (False, False, None),
 ]
 
@@ -1493,6 +1494,7 @@ BAD_BODIES: Mapping[str, bytes] = {
     "deep": b"[" * 50_000,
     "deep in the object": b'{"yanked": ' + b"[" * 30_000,
     "a number without end": b'{"yanked": ' + b"9" * 10_000 + b"}",
+    "too long": json.dumps({"yanked": "x" * 1001}).encode(),
     "huge": HUGE,
     "huge and no JSON": b"x" * 300_000,
 }

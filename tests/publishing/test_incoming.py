@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pypi_registry._publishing.incoming import IncomingFile, incoming_file, new_file
-from pypi_registry.errors import StorageFull
+from pypi_registry.errors import StorageFull, StorageUnavailable
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.testing.archives import distribution
 
@@ -238,12 +238,17 @@ def test_nothing_is_written_after_an_error() -> None:
     assert file.getvalue() == b"one"
 
 
-def test_other_errors_of_the_disk_pass_through() -> None:
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [(errno.ENOSPC, StorageFull), (errno.EIO, StorageUnavailable), (errno.EPIPE, BrokenPipeError)],
+    ids=["full", "broken", "no error of a disk"],
+)
+def test_each_error_of_the_disk_is_one_of_a_store(number: int, error: type[Exception]) -> None:
     class Broken(io.BytesIO):
         def write(self, data: Any, /) -> int:
-            raise OSError(errno.EIO, "the disk is broken")
+            raise OSError(number, "the disk is broken")
 
-    with pytest.raises(OSError, match="broken"), incoming_file(iter([b"one", b"two"]), Broken()):
+    with pytest.raises(error), incoming_file(iter([b"one", b"two"]), Broken()):
         pass
 
 

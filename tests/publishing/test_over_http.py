@@ -320,3 +320,85 @@ def test_a_refused_upload_can_be_corrected_and_sent_again(site: Site) -> None:
     site.upload(form=FORM | {"sha256_digest": hashlib.sha256(DATA).hexdigest()})
     [(_, size, _)] = site.blobs.keys()
     assert size == len(DATA)
+
+
+class SlowBlobs(MemoryBlobs):
+    """A store that takes long, by a clock of its own, and lets something happen meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.seconds = 0.0
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def put(self, key: str, file: BinaryIO, *, size: int, sha256: str, filename: str) -> None:
+        super().put(key, file, size=size, sha256=sha256, filename=filename)
+        self.now += self.seconds
+        self.meanwhile()
+
+
+@pytest.mark.parametrize(("seconds", "status", "calls"), [(5.0, 201, 1), (5.1, 401, 2)])
+def test_a_token_that_expires_while_the_bytes_are_stored_publishes_nothing(
+    client_of: ClientOf, monkeypatch: pytest.MonkeyPatch, seconds: float, status: int, calls: int
+) -> None:
+    blobs = SlowBlobs()
+    site = Site(client_of, blobs=blobs)
+    blobs.seconds, blobs.meanwhile = seconds, lambda: setattr(site.auth, "is_revoked", True)
+    monkeypatch.setattr("pypi_registry._api.pypi.time.monotonic", lambda: blobs.now)
+    site.upload(status=status)
+    assert site.auth.calls == calls
+    if status != 201:
+        assert [*blobs.keys()] == []
+        assert site.events == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("package", {"yanked": "x"}), (f"{PYPI}/simple/de-mo", {"status": "archived", "reason": "x"})]
+)
+def test_a_reason_has_at_most_1000_characters(site: Site, path: str, body: dict[str, str]) -> None:
+    site.upload()
+    path = site.package_path() if path == "package" else path
+    key = "reason" if "reason" in body else "yanked"
+    for length, status in ((1000, 200), (1001, 400), (60_000, 400)):
+        options = {"headers": HEADERS, "status": status}
+        sent = body | {key: "\N{SNOWMAN}" * length} if length < 10_000 else body | {key: "x" * length}
+        answer = site.client.app.patch_json(site.client.prefix + path, sent, **options)
+        if status == 400:
+            assert answer.json["errors"] == [f"{key} is too long (at most 1000 characters)"]
+            assert len(answer.body) < 500
+    site.events.clear()
+    for media_type in ("text/html", "application/vnd.pypi.simple.v1+json"):
+        page = site.client.get(f"{PYPI}/simple/de-mo/", headers=HEADERS | {"Accept": media_type})
+        assert len(page.body) < 20_000
+
+
+@pytest.mark.parametrize(
+    "date", ["yesterday", "Sun, 06 Nov 99999 08:49:37 GMT", "9" * 1000, "Sun, 06 Nov 1994 08:49:37 +9999", "\xff"]
+)
+def test_a_date_that_is_none_is_ignored(site: Site, date: str) -> None:
+    site.upload()
+    site.client.app.delete(
+        site.client.prefix + site.package_path(), headers=HEADERS | {"If-Unmodified-Since": date}, status=204
+    )
+
+
+class Undeletable(MemoryBlobs):
+    def delete(self, key: str) -> None:
+        raise RuntimeError("an error of a library")
+
+
+@pytest.mark.parametrize("what", ["package", "file"])
+def test_a_delete_whose_bytes_stay_is_204_and_logged(
+    client_of: ClientOf, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    blobs = Undeletable()
+    site = Site(client_of, blobs=blobs)
+    site.upload()
+    path = site.package_path()
+    if what == "file":
+        [file] = site.client.get(f"{path}/package_files", headers=HEADERS).json
+        path = f"{path}/package_files/{file['id']}"
+    site.client.app.delete(site.client.prefix + path, headers=HEADERS, status=204)
+    [(key, _, _)] = blobs.keys()
+    assert key in caplog.text
+    site.client.get(f"{PYPI}/simple/de-mo/", headers=HEADERS, status=404)

@@ -13,7 +13,7 @@ import pytest
 from packaging.utils import NormalizedName
 
 from pypi_registry._publishing.publish import Stores, delete_file, delete_package, publish, set_status, yank
-from pypi_registry.errors import FileTaken, RegistryError, StorageFull, StorageUnavailable, UploadsRefused
+from pypi_registry.errors import FileTaken, Forbidden, RegistryError, StorageFull, StorageUnavailable, UploadsRefused
 from pypi_registry.events import (
     Actor,
     Event,
@@ -84,8 +84,15 @@ class RecordedStores:
     def events(self) -> list[Event]:
         return [args[0] for _, args in self.journal if args and isinstance(args[0], get_args(Event))]
 
-    def publish(self, upload: Upload, data: bytes = DATA, *, at: datetime | None = None) -> PackageFile:
-        return publish(self.stores, PROJECT, upload, io.BytesIO(data), actor=ADA, at=at)
+    def publish(
+        self,
+        upload: Upload,
+        data: bytes = DATA,
+        *,
+        at: datetime | None = None,
+        confirm: Callable[[], tuple[Project, Actor]] | None = None,
+    ) -> PackageFile:
+        return publish(self.stores, PROJECT, upload, io.BytesIO(data), actor=ADA, at=at, confirm=confirm)
 
     def filled(self) -> tuple[PackageFile, PackageFile]:
         """Publish two files of one package, and start a new journal."""
@@ -301,11 +308,42 @@ def test_a_refused_upload_is_refused_for_its_reason_though_its_bytes_cannot_be_d
     assert str(error) in caplog.text
 
 
-def test_a_defect_of_a_store_of_bytes_is_raised(registry: RecordedStores) -> None:
+@pytest.mark.parametrize("error", [TypeError("?"), KeyError("an error of a library")], ids=repr)
+def test_any_error_of_a_store_of_bytes_is_logged_when_the_row_is_gone(
+    registry: RecordedStores, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
     first, _ = registry.filled()
-    registry.blobs.failing["delete"] = TypeError("?")
-    with pytest.raises(TypeError):
-        delete_file(registry.stores, PROJECT, first.id, actor=BOB)
+    registry.blobs.failing["delete"] = error
+    assert delete_file(registry.stores, PROJECT, first.id, actor=BOB) is not None
+    assert first.blob_key in caplog.text  # for the administrator; `fsck` finds it
+
+
+# Confirming
+
+
+def test_the_confirmed_project_and_actor_are_published(registry: RecordedStores) -> None:
+    moved = replace(PROJECT, path="elsewhere/tools")
+    steps: list[object] = []
+
+    def confirm() -> tuple[Project, Actor]:
+        steps.extend(registry.steps)
+        return moved, BOB
+
+    file = registry.publish(upload(), confirm=confirm)
+    assert steps == ["put"]  # just before the commit, when the bytes are stored
+    assert registry.events == [
+        Published(at=file.uploaded_at, actor=BOB, project=moved, package=file.package, files=(file,))
+    ]
+
+
+def test_what_is_not_confirmed_is_not_published(registry: RecordedStores) -> None:
+    def confirm() -> tuple[Project, Actor]:
+        raise Forbidden
+
+    with pytest.raises(Forbidden):
+        registry.publish(upload(), confirm=confirm)
+    assert registry.steps == ["put", "delete"]
+    assert [*registry.bytes.keys()] == []
 
 
 # Events

@@ -165,9 +165,13 @@ def test_a_body_without_a_length_is_taken_or_refused_in_words(row: Row) -> None:
 
 def test_a_connection_serves_again_or_is_closed(row: Row, file: str) -> None:
     refused = form({"name": "seed", "version": "1.0"}, WHEEL, CONTENT)
-    get, post = _head(f"GET {file}", login(SECRET)), _head(f"POST {PLACE}", {"Content-Length": str(len(refused))})
+    headers = {"Content-Length": str(len(refused)), "Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    get, post = _head(f"GET {file}", login(SECRET)), _head(f"POST {PLACE}", headers | login(SECRET))
     answered = row.one_after_another(get, post + refused, get)
-    assert answered == ([200, 401, 200] if row.server.keeps_alive else [200])
+    assert answered == ([200, 400, 200] if row.server.keeps_alive else [200])
+    # The body of an anonymous caller is not read where the server names no socket.
+    answered = row.one_after_another(get, _head(f"POST {PLACE}", headers) + refused, get)
+    assert answered in ([[200, 401, 200], [200, 401]] if row.server.keeps_alive else [[200]])
 
 
 def test_what_is_left_of_a_body_that_nobody_read_is_no_request(row: Row) -> None:

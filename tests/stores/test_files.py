@@ -330,8 +330,35 @@ def test_a_disk_that_cannot_be_read_is_not_a_missing_file(
     with monkeypatch.context() as patched:
         patched.setattr(os, "stat", broken)
         patched.setattr(files, "open", broken, raising=False)
-        with pytest.raises(OSError, match="broken"):
+        with pytest.raises(StorageUnavailable, match="cannot be read or written"):
             blobs.open(KEY, size=5)
+
+
+@pytest.mark.parametrize("accel", [None, "/blobs/"])
+@pytest.mark.parametrize("part", [None, range(1, 3)])
+@pytest.mark.parametrize("stored", [b"", b"byte", b"bytes!"], ids=repr)
+def test_a_file_of_another_size_is_not_opened(
+    tmp_path: Path, accel: str | None, part: range | None, stored: bytes
+) -> None:
+    blobs = FileBlobs(tmp_path, accel=accel)
+    put(blobs)
+    (tmp_path / KEY[0] / KEY).write_bytes(stored)
+    with pytest.raises(StorageUnavailable, match=f"the blob {KEY} has {len(stored)} bytes instead of 5"):
+        blobs.open(KEY, size=5, part=part)
+
+
+def test_a_folder_that_is_read_only_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_only(*args: object, **options: object) -> Any:
+        raise OSError(errno.EROFS, "read-only", str(tmp_path))
+
+    blobs = FileBlobs(tmp_path)
+    put(blobs)
+    monkeypatch.setattr(files, "_NewRawFile", read_only)
+    monkeypatch.setattr(os, "unlink", read_only)
+    for act in (blobs.new_file, lambda: put_copy(blobs), lambda: blobs.delete(KEY)):
+        with pytest.raises(StorageUnavailable) as caught:
+            act()
+        assert str(tmp_path) not in str(caught.value)
 
 
 def test_keys_have_sizes_and_times_and_other_files_are_not_listed(tmp_path: Path) -> None:
@@ -449,17 +476,17 @@ def test_a_disk_without_room_for_a_name_raises_storage_full(tmp_path: Path, monk
 def test_any_other_error_of_the_disk_passes_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, put: Put) -> None:
     blobs = FileBlobs(tmp_path)
     with monkeypatch.context() as patched:
-        fill_disk(patched, errno.EIO)
+        fill_disk(patched, errno.EPIPE)
         with pytest.raises(OSError, match="no room") as caught:
             put(blobs, KEY, b"bytes")
-    assert caught.value.errno == errno.EIO
+    assert caught.value.errno == errno.EPIPE
     assert files_below(tmp_path) == []
 
 
 @both_ways
 @pytest.mark.parametrize("failing", [1, 2], ids=["syncing the bytes", "syncing the name"])
 @pytest.mark.parametrize(
-    ("number", "error"), [(errno.ENOSPC, StorageFull), (errno.EIO, OSError)], ids=["full", "broken"]
+    ("number", "error"), [(errno.ENOSPC, StorageFull), (errno.EIO, StorageUnavailable)], ids=["full", "broken"]
 )
 def test_a_put_that_fails_stores_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int, number: int, error: type[Exception], put: Put
@@ -487,7 +514,7 @@ def test_a_move_that_fails_stores_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     blobs = FileBlobs(tmp_path)
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", no_replace)
-        with pytest.raises(OSError, match="broken"):
+        with pytest.raises(StorageUnavailable):
             put(blobs, KEY, b"bytes")
     assert files_below(tmp_path) == []
 

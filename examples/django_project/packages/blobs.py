@@ -31,13 +31,15 @@ class StorageBlobs:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise StorageFull from error
-            raise
+            raise StorageUnavailable("files cannot be written") from error
 
     def open(self, key: str, *, size: int, part: range | None = None) -> BinaryIO | None:
         try:
             file = self._storage.open(key)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise StorageUnavailable("files cannot be read") from error
         if file.size != size:
             file.close()
             raise StorageUnavailable(f"the blob {key} has {file.size} bytes instead of {size}")

@@ -215,7 +215,9 @@ def _like(path: str) -> set[str]:
     if rest:
         found |= {f"{first}//{rest}", f"{first}/./{rest}", f"{first}%2F{rest}", f"{first}\\{rest}"}
         found |= {first, rest, path.rpartition("/")[2], path.rpartition("/")[0]}
-    return {other for other in found if other.lower() != path.lower()}
+    # In Unicode the Kelvin sign is a "k" in lower case, and the long s an "S" in upper case.
+    folded = {path.replace("k", "\N{KELVIN SIGN}"), path.replace("s", "\N{LATIN SMALL LETTER LONG S}")}
+    return {other for other in found if other.lower() != path.lower()} | (folded - {path})
 
 
 _STRANGE: list[Ref] = [

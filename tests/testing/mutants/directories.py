@@ -33,6 +33,12 @@ def matches(method: str, paths: Any, matches: Callable[[str, str], bool]) -> Ove
     return {method: find}
 
 
+def in_upper_case(self: W, ref: Ref) -> Found:
+    """Find a path as a database does that compares with ``upper()``, in which the long s is an "S"."""
+    same = (path for path in PROJECTS if isinstance(ref, str) and path.upper() == ref.upper())
+    return cast(Found, self.inner.project(next(same, ref)))
+
+
 def contains(change: Callable[[list[Project], Group], Any]) -> Override:
     """Return other projects of a group."""
     return returns("projects_in", lambda self, found, group: Projects(change([*found], group)))
@@ -148,6 +154,7 @@ MUTANTS: Mapping[str, Mapping[str, Mutant]] = {
         ),
         "the beginning of a path is enough": matches("project", PROJECTS, str.startswith),
         "a path is a pattern": matches("project", PROJECTS, _like),
+        "paths are compared in upper case": {"project": in_upper_case},
         "a path is stripped": matches("project", PROJECTS, lambda path, ref: path == ref.strip("/ \n")),
     },
     "test_ids_and_paths_of_projects_can_stand_in_a_url": {
