@@ -21,6 +21,7 @@ The registry of pools and the lists that the hooks use are global to the process
 """
 
 import errno
+import logging
 import os
 import sqlite3
 import time
@@ -38,6 +39,8 @@ from pypi_registry.errors import StorageUnavailable
 from pypi_registry.stores.sqlite.failures import primary_code, translated
 from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION, UnknownSchema, migrate, require_features, schema_version
 from pypi_registry.stores.sqlite.writers import WriterQueue
+
+_log = logging.getLogger("pypi_registry")
 
 MAX_WAITING_WRITERS = 4
 
@@ -372,7 +375,8 @@ class ConnectionPool:
         except UnknownSchema as error:
             if create:
                 raise
-            raise StorageUnavailable(f"this is not a catalogue: {error}") from error
+            _log.error("%s", error)
+            raise StorageUnavailable("what is in the place of the catalogue is not one of this version") from error
         [journal_mode] = connection.execute("PRAGMA journal_mode").fetchone()
         if journal_mode != "wal":
             connection.execute("PRAGMA journal_mode = WAL")
