@@ -22,11 +22,16 @@ from pypi_registry.errors import (
     InvalidToken,
     InvalidVersion,
     NotFound,
+    OutcomeUnknown,
     RegistryError,
     StorageFull,
     StorageUnavailable,
     UploadsRefused,
 )
+
+# RFC 9110, 10.2.3: "When sent with a 503 (Service Unavailable) response, Retry-After indicates how long the service is
+# expected to be unavailable to the client." In seconds.
+_RETRY_AFTER = ("Retry-After", "5")
 
 # GitLab's realm.
 _CHALLENGE = ("WWW-Authenticate", 'Basic realm="GitLab Packages Registry"')
@@ -117,6 +122,7 @@ _RESPONSES: Mapping[type[BaseException], Callable[[Any], Response]] = {
     LengthRequired: lambda error: _message(411, f"Length Required - {error}"),
     PreconditionFailed: lambda error: _message(412, "Precondition Failed"),
     RegistryError: lambda error: _message(500, "Internal Server Error"),
-    StorageUnavailable: lambda error: _message(503, f"Service Unavailable - {error}"),
+    OutcomeUnknown: lambda error: _message(503, f"Service Unavailable - {error}", _RETRY_AFTER),
+    StorageUnavailable: lambda error: _message(503, f"Service Unavailable - {error}", _RETRY_AFTER),
     StorageFull: lambda error: _message(507, "Insufficient Storage"),
 }

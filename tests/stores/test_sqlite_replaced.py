@@ -13,7 +13,7 @@ from threading import Event
 import pytest
 from packaging.utils import canonicalize_name
 
-from pypi_registry.errors import StorageUnavailable
+from pypi_registry.errors import OutcomeUnknown, StorageUnavailable
 from pypi_registry.model import Digests, Package, PackageFile, PackageQuery, Project, Projects, Upload
 from pypi_registry.stores.sqlite import SQLiteCatalogue, lists, pool
 from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION
@@ -204,7 +204,7 @@ def test_a_change_that_is_committed_into_another_file_is_not_acknowledged(runnin
             else:
                 running.backup.rename(running.path)
 
-    with pytest.raises(OSError, match="it is not known whether the catalogue holds the change: its file was"):
+    with pytest.raises(OutcomeUnknown, match="it is not known whether the catalogue holds the change: its file was"):
         act()
     if remove:
         assert running.is_unavailable()
@@ -219,7 +219,7 @@ def test_a_change_is_not_acknowledged_if_a_reader_has_opened_another_file_meanwh
             running.backup.rename(running.path)
             assert running.filenames == ["1.zip"]
 
-    with pytest.raises(OSError, match="it is not known"):
+    with pytest.raises(OutcomeUnknown, match="it is not known"):
         act()
 
 
@@ -329,7 +329,7 @@ def test_many_threads_survive_a_change_of_the_file(running: Running) -> None:
             try:
                 running.add(f"{number}.{count}.zip")
                 assert running.filenames
-            except (StorageUnavailable, OSError):
+            except (StorageUnavailable, OutcomeUnknown):
                 continue
             count += 1
         return count

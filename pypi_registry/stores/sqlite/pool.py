@@ -20,7 +20,6 @@ locks are held, but not the locks themselves: it would write without any lock. T
 The registry of pools and the lists that the hooks use are global to the process, because a fork is.
 """
 
-import errno
 import logging
 import os
 import sqlite3
@@ -35,7 +34,7 @@ from types import TracebackType
 from typing import NamedTuple
 from weakref import WeakSet
 
-from pypi_registry.errors import StorageUnavailable
+from pypi_registry.errors import OutcomeUnknown, StorageUnavailable
 from pypi_registry.stores.sqlite.failures import primary_code, translated
 from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION, UnknownSchema, migrate, require_features, schema_version
 from pypi_registry.stores.sqlite.writers import WriterQueue
@@ -129,7 +128,7 @@ class ConnectionPool:
 
         :raises StorageUnavailable: if the file cannot be written now.
         :raises StorageFull: if there is no room.
-        :raises OSError: if it is not known whether the transaction was committed.
+        :raises OutcomeUnknown: if it is not known whether the transaction was committed, and will stay.
         """
         since = self._clock()
         self._writers.acquire()
@@ -243,14 +242,14 @@ class ConnectionPool:
     def _require_unchanged(self, connection: sqlite3.Connection) -> None:
         """Check after a commit that what was written is what the next start opens.
 
-        :raises OSError: if it is not.
+        :raises OutcomeUnknown: if it is not.
         """
         generation = self._open.get(connection)
         if generation is None or generation is not self._current or _files_at(self._path) != generation.files:
             self._check_at = 0.0
-            raise OSError(
-                errno.EIO, "it is not known whether the catalogue holds the change: its file was removed or replaced"
-            )
+            reason = "it is not known whether the catalogue holds the change: its file was removed or replaced"
+            _log.error(reason)
+            raise OutcomeUnknown(reason)
 
     # Opening
 
@@ -500,7 +499,8 @@ def _commit(connection: sqlite3.Connection) -> None:
         if primary_code(error) != sqlite3.SQLITE_IOERR:
             raise
         # If only the flush failed, the log may hold the whole transaction, which is then applied after a restart.
-        raise OSError(errno.EIO, f"it is not known whether the catalogue holds the change: {error}") from error
+        _log.error("it is not known whether the catalogue holds the change: %s", error)
+        raise OutcomeUnknown("it is not known whether the catalogue holds the change") from error
 
 
 def _version(connection: sqlite3.Connection) -> int:
