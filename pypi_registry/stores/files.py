@@ -58,7 +58,7 @@ class FileBlobs:
         sync_folder(root)
         self._folder, self._incoming = str(root), str(incoming)
         for path in incoming.iterdir():
-            with suppress(FileNotFoundError):  # another process may delete it, too
+            with suppress(OSError):  # another process may delete it, too; the disk may be read-only
                 if path.stat().st_mtime < time.time() - _DAY:
                     path.unlink()
 
