@@ -8,6 +8,9 @@ from pypi_registry.errors import RegistryError, StorageFull, StorageUnavailable
 
 _log = logging.getLogger("pypi_registry")
 
+ERRORS = (sqlite3.Error, MemoryError)
+"""What Python raises for an error of SQLite; `MemoryError` for ``SQLITE_NOMEM``."""
+
 # By the primary result code: https://sqlite.org/rescode.html
 _REASONS: Mapping[int, str] = {
     sqlite3.SQLITE_BUSY: "the catalogue is busy",
@@ -27,7 +30,7 @@ _LOGGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR}
 def primary_code(error: BaseException | None) -> int:
     """Return the primary result code of an error of SQLite; 0 (``SQLITE_OK``) if it is another error."""
     if isinstance(error, MemoryError):
-        return sqlite3.SQLITE_NOMEM  # Python raises this error for it
+        return sqlite3.SQLITE_NOMEM
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 

@@ -35,7 +35,7 @@ from typing import NamedTuple
 from weakref import WeakSet
 
 from pypi_registry.errors import OutcomeUnknown, StorageUnavailable
-from pypi_registry.stores.sqlite.failures import primary_code, translated
+from pypi_registry.stores.sqlite.failures import ERRORS, primary_code, translated
 from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION, UnknownSchema, migrate, require_features, schema_version
 from pypi_registry.stores.sqlite.writers import WriterQueue
 
@@ -198,7 +198,7 @@ class ConnectionPool:
             self._close(connection)
 
     def _close(self, connection: sqlite3.Connection) -> None:
-        with suppress(sqlite3.Error):  # it is closed, whatever SQLite could not do before
+        with suppress(*ERRORS):  # it is closed, whatever SQLite could not do before
             connection.close()
         self._open.pop(connection, None)
 
@@ -234,7 +234,7 @@ class ConnectionPool:
         try:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-        except sqlite3.Error:  # the error before it is the one that counts
+        except ERRORS:  # the error before it is the one that counts
             self.discard(connection)
         else:
             self.release(connection)
@@ -295,7 +295,7 @@ class ConnectionPool:
         try:
             [is_busy, *_] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             return not is_busy
-        except sqlite3.Error:
+        except ERRORS:
             return False
         finally:
             self.release(connection)
@@ -346,7 +346,7 @@ class ConnectionPool:
             # "using the immutable query parameter".
             try:
                 return self._connected("ro&immutable=1", create=False), True
-            except (sqlite3.Error, StorageUnavailable):
+            except (*ERRORS, StorageUnavailable):
                 raise error from None
 
     def _connected(self, mode: str, *, create: bool) -> sqlite3.Connection:
@@ -432,7 +432,7 @@ class _Lease:
     def __enter__(self) -> sqlite3.Connection:
         try:
             self._connection = self._pool.acquire()
-        except (sqlite3.Error, MemoryError) as error:  # not `_translating`, which costs as much as a look-up
+        except ERRORS as error:  # not `_translating`, which costs as much as a look-up
             raise translated(error) or error from error
         return self._connection
 
@@ -485,7 +485,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 def _translating() -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, MemoryError) as error:
+    except ERRORS as error:
         reason = translated(error)
         if reason is None:
             raise
@@ -507,7 +507,7 @@ def _version(connection: sqlite3.Connection) -> int:
     """Return a number that changes with each commit of another connection; 0 if it cannot be read."""
     try:
         return int(connection.execute("PRAGMA data_version").fetchone()[0])
-    except sqlite3.OperationalError:  # the other program lets nobody read
+    except ERRORS:  # the other program lets nobody read
         return 0
 
 
