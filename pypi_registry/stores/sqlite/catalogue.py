@@ -130,21 +130,18 @@ class SQLiteCatalogue:
         path = Path(path).absolute()  # a daemon changes its working directory
         create_folder(path.parent)
         self._reserve = Reserve(f"{path}-reserve", reserve)
-        self._pool = ConnectionPool(path, max_waiting_writers=max_waiting_writers, opened=self._clear_caches)
+        self._pool = ConnectionPool(
+            path,
+            max_waiting_writers=max_waiting_writers,
+            opened=self._clear_caches,
+            make_room=self._reserve.give_up_if_full,
+        )
         try:
-            self._create()
+            self._pool.create()
         except BaseException:
             self.close()
             raise
         self._reserve.restore()
-
-    def _create(self) -> None:
-        try:
-            self._pool.create()
-        except StorageFull:
-            if not self._reserve.give_up():
-                raise
-            self._pool.create()
 
     def _clear_caches(self) -> None:
         self._selections, self._frequent = Selections(), FrequentQueries()

@@ -76,6 +76,7 @@ class ConnectionPool:
     catalogue again; then all are opened anew.
 
     :param max_waiting_writers: how many writers may wait while another program holds the write lock.
+    :param make_room: is called if a connection cannot be opened on a full disk; returns whether there is more room now.
     :param opened: is called after the first connection to other files was opened: caches may be wrong for them.
     """
 
@@ -85,11 +86,13 @@ class ConnectionPool:
         *,
         max_waiting_writers: int = MAX_WAITING_WRITERS,
         opened: Callable[[], None] = lambda: None,
+        make_room: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = str(path)
         self._uri = path.as_uri()
         self._opened = opened
+        self._make_room = make_room
         self._clock = clock
         self._max_waiting_writers = max_waiting_writers
         self._open: dict[sqlite3.Connection, _Generation] = {}
@@ -339,7 +342,11 @@ class ConnectionPool:
         try:
             return self._connected("rwc" if create else "rw", create=create), False
         except sqlite3.OperationalError as error:
-            if primary_code(error) not in _CANNOT_WRITE or _has_content(f"{self._path}-wal"):
+            if primary_code(error) not in _CANNOT_WRITE:
+                raise
+            if self._make_room():
+                return self._connect(create=create)
+            if _has_content(f"{self._path}-wal"):
                 raise
             # SQLite's manual, "Write-Ahead Logging", on read-only databases: the -shm and -wal files must exist, or
             # there must be write permission on the directory so that they can be created, or the connection is opened

@@ -29,6 +29,10 @@ class Reserve:
             return False
         return True
 
+    def give_up_if_full(self) -> bool:
+        """Delete the file if the disk is full; return whether there is more room now."""
+        return self._free() < _PIECE and self.give_up()
+
     @property
     def has_room_for_uploads(self) -> bool:
         """Whether an upload may take room. Without the file, it must leave half of the room to deletions."""
