@@ -81,7 +81,7 @@ class FileBlobs:
                 # file without its bytes.
                 sync_folder(folder)
             except BaseException:
-                with suppress(FileNotFoundError):
+                with suppress(OSError):  # the error before it is the one that counts
                     os.unlink(path)
                 raise
 
@@ -158,7 +158,7 @@ class _NewFile(io.BufferedRandom):
         finally:
             path, self._path = self._path, None
             if path is not None:
-                with suppress(FileNotFoundError):
+                with suppress(OSError):  # a broken disk: a start deletes the file when it is older than a day
                     os.unlink(path)
 
 

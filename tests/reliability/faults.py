@@ -1,7 +1,7 @@
 """Lets each step of each change fail, and checks the response, what is stored, and that no restart is needed.
 
-``python -m tests.reliability.faults`` runs the whole sweep and prints its counts as one line of JSON; ``--every N`` runs
-one case of N.
+``python -m tests.reliability.faults`` runs the whole sweep and prints its counts as one line of JSON; ``--every N``
+runs one case of N.
 
 The steps are those of ``crashes``. A step fails once, or it and all steps after it fail until the response was sent, as
 on a disk that stays full. The response must be 503 with ``Retry-After``, or 507, or that of a change that was made in
@@ -178,10 +178,11 @@ def _check_response(folder: Path, change: Change, response: Any, failed: str) ->
 
 def _check_files(folder: Path, stored: Stored, stray: int) -> None:
     """Check that no bytes stayed, except those of an error whose outcome was unknown or that stopped their deletion."""
-    assert [*(folder / "files" / "incoming").iterdir()] == [], "an incomplete file stays"
+    incomplete = [*(folder / "files" / "incoming").iterdir()]
+    assert len(incomplete) <= (1 if stray else 0), "incomplete files stay"
     with stored.catalogue._pool.lease() as connection:
         listed = {key for (key,) in connection.execute("SELECT blob_key FROM files")}
-    found = {key for key, _, _ in stored.blobs.keys()}
+    found = {key for key, *_ in iter(stored.blobs.keys())}
     assert listed <= found, "a listed file has no bytes"
     assert len(found - listed) <= stray, "bytes stay that nothing lists"
 

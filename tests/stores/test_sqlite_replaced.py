@@ -266,7 +266,7 @@ def test_an_older_catalogue_is_migrated(running: Running) -> None:
 def test_a_start_does_not_replace_a_catalogue_whose_log_is_still_there(running: Running) -> None:
     moved = running.path.with_name("moved.db")
     running.path.rename(moved)
-    with pytest.raises(StorageUnavailable, match="the catalogue is missing, but .*-wal has changes of it"):
+    with pytest.raises(StorageUnavailable, match=r"the catalogue is missing, but .*-wal has changes of it"):
         SQLiteCatalogue(running.path)
     moved.rename(running.path)
     assert running.filenames == ["1.zip", "2.zip"]

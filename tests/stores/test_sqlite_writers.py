@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Barrier, Event
+from threading import Barrier
 
 import pytest
 from packaging.utils import canonicalize_name
@@ -156,17 +156,16 @@ def test_a_queue_that_does_not_move_is_left(first: Queue) -> None:
 
 
 def test_a_queue_that_moves_is_not_left(first: Queue) -> None:
-    waited = Event()
-
-    def wait() -> None:
+    """Each timeout counts from the last move."""
+    behind = first.join(0)
+    waiting = first.threads.submit(first.queue.acquire, 0.1)
+    deadline = time.monotonic() + 0.5
+    while time.monotonic() < deadline and not waiting.done():  # others take their turns meanwhile
         first.queue._moves += 1
-        waited.set()
-
-    first.queue._clock = lambda: wait() or 0.0  # type: ignore[func-returns-value]  # it is called on joining
-    joined = first.threads.submit(first.queue.acquire, PATIENT)
-    assert waited.wait(PATIENT)
+        time.sleep(0.01)  # shorter than the timeout
     first.queue.release()
-    joined.result(PATIENT)
+    waiting.result(PATIENT)
+    behind.result(PATIENT)
 
 
 def test_a_fork_overtakes(first: Queue) -> None:
@@ -268,7 +267,9 @@ def test_reading_does_not_wait_while_another_program_lets_nobody_write(
     assert add(catalogue, "demo-1.zip").filename == "demo-1.zip"
 
 
-def test_writers_wait_for_another_program_that_is_quick(catalogue: SQLiteCatalogue, another: sqlite3.Connection) -> None:
+def test_writers_wait_for_another_program_that_is_quick(
+    catalogue: SQLiteCatalogue, another: sqlite3.Connection
+) -> None:
     with ThreadPoolExecutor(9) as threads:
         waiting = [threads.submit(add, catalogue, f"demo-{number}.zip") for number in range(9)]
         while len(catalogue._pool._writers._waiting) < 8:

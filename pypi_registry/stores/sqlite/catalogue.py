@@ -129,7 +129,7 @@ class SQLiteCatalogue:
             raise ValueError(f"reserve= must be a number of bytes: {reserve!r}")
         path = Path(path).absolute()  # a daemon changes its working directory
         create_folder(path.parent)
-        self._reserve = Reserve(f"{path}-reserve", reserve)
+        self._reserve = Reserve(path.with_name(f"{path.name}-reserve"), reserve)
         self._pool = ConnectionPool(
             path,
             max_waiting_writers=max_waiting_writers,

@@ -31,11 +31,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, RLock
 from types import TracebackType
-from typing import NamedTuple
 from weakref import WeakSet
 
 from pypi_registry.errors import OutcomeUnknown, StorageUnavailable
 from pypi_registry.stores.sqlite.failures import ERRORS, primary_code, translated
+from pypi_registry.stores.sqlite.files_at import Files, files_at, has_content, set_aside
 from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION, UnknownSchema, migrate, require_features, schema_version
 from pypi_registry.stores.sqlite.writers import WriterQueue
 
@@ -52,21 +52,15 @@ _ATTEMPTS = 3  # to open a file that is replaced at this moment
 _CANNOT_WRITE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 
 
-class _Files(NamedTuple):
-    """Which files are at the path: the device and inode of each; None if it is missing."""
-
-    database: tuple[int, int] | None
-    log: tuple[int, int] | None
-    memory: tuple[int, int] | None  # shared by processes
-
-
 @dataclass(frozen=True, eq=False, slots=True)
 class _Generation:
     """Connections that opened the same files."""
 
-    files: _Files
+    files: Files
     is_immutable: bool
     """Whether SQLite could create no log, because nothing can be written, and reads the database alone."""
+    is_read_only: bool
+    """Whether the database could not be written when it was opened."""
 
 
 class ConnectionPool:
@@ -113,7 +107,7 @@ class ConnectionPool:
         :raises StorageFull: if there is no room.
         """
         log = f"{self._path}-wal"
-        if not os.path.exists(self._path) and os.path.exists(log) and os.path.getsize(log):
+        if files_at(self._path).database is None and has_content(log):
             raise StorageUnavailable(f"the catalogue is missing, but {log} has changes of it: restore both or none")
         with _translating(), self._open_lock:
             connection = self._open_connection(create=True)
@@ -190,7 +184,8 @@ class ConnectionPool:
         generation = self._open.get(connection)
         if generation is None:
             return  # it was acquired before a fork and belongs to the parent
-        if self._forking or generation is not self._current:
+        # SQLite does not notice that another program changes what it was told to be immutable.
+        if self._forking or generation is not self._current or generation.is_immutable:
             self._close(connection)
         else:
             self._idle.append(connection)
@@ -210,28 +205,30 @@ class ConnectionPool:
     def _begin(self, since: float) -> sqlite3.Connection:
         """Return a connection with a transaction that may write. The caller is the first of the queue of writers."""
         connection = self.acquire(check=True)
-        may_open_again = True
-        while True:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-            except BaseException as error:
+        if self._is_read_only(connection):  # the disk was, when the connection was opened; it may be writable now
+            self._current = None
+            self.discard(connection)
+            connection = self.acquire()
+        try:
+            if self._is_read_only(connection):  # SQLite would refuse no transaction, but the first change in it
+                raise StorageUnavailable("the catalogue is read-only")
+            while True:
                 try:
-                    if primary_code(error) == sqlite3.SQLITE_BUSY:
-                        self._writers.blocked(since, _version(connection))
-                        continue
-                    if primary_code(error) != sqlite3.SQLITE_READONLY or not may_open_again:
+                    connection.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError as error:
+                    if primary_code(error) != sqlite3.SQLITE_BUSY:
                         raise
-                except BaseException:
-                    self.discard(connection)
-                    raise
-                # The disk was read-only when the connection was opened. It may be writable now.
-                may_open_again = False
-                self._current = None
-                self.discard(connection)
-                connection = self.acquire()
-            else:
-                self._writers.begun()
-                return connection
+                    self._writers.blocked(since, _version(connection))
+                else:
+                    self._writers.begun()
+                    return connection
+        except BaseException:
+            self.discard(connection)
+            raise
+
+    def _is_read_only(self, connection: sqlite3.Connection) -> bool:
+        generation = self._open.get(connection)
+        return generation is not None and generation.is_read_only
 
     def _end(self, connection: sqlite3.Connection) -> None:
         try:
@@ -248,7 +245,7 @@ class ConnectionPool:
         :raises OutcomeUnknown: if it is not.
         """
         generation = self._open.get(connection)
-        if generation is None or generation is not self._current or _files_at(self._path) != generation.files:
+        if generation is None or generation is not self._current or files_at(self._path) != generation.files:
             self._check_at = 0.0
             reason = "it is not known whether the catalogue holds the change: its file was removed or replaced"
             _log.error(reason)
@@ -261,16 +258,14 @@ class ConnectionPool:
 
         :raises StorageUnavailable: if there is no database.
         """
-        now, files, current = self._clock(), _files_at(self._path), self._current
+        now, files, current = self._clock(), files_at(self._path), self._current
         if files.database is None:
             raise StorageUnavailable("the catalogue is missing")
         if current is not None and files != current.files:
             with self._open_lock:
                 if current is self._current and self._has_open(current):
                     self._end_generation(current)
-        # A program that can write what this one cannot creates a log: from then on it must be read, too.
-        if current is None or not current.is_immutable:
-            self._check_at = now + _CHECK_INTERVAL
+        self._check_at = now + _CHECK_INTERVAL
 
     def _has_open(self, generation: _Generation) -> bool:
         return generation in [*self._open.values()]  # a copy: other threads close connections
@@ -282,11 +277,11 @@ class ConnectionPool:
         not be applied to a database that is at the path now.
         """
         is_applied = self._apply_log()
-        files = _files_at(self._path)
+        files = files_at(self._path)
         self._current = None
         if files.database not in (None, generation.files.database) and files.log == generation.files.log is not None:
-            _set_aside(f"{self._path}-wal", delete=is_applied)
-            _set_aside(f"{self._path}-shm", delete=True)
+            set_aside(f"{self._path}-wal", delete=is_applied)
+            set_aside(f"{self._path}-shm", delete=True)
         self.close()
 
     def _apply_log(self) -> bool:
@@ -306,7 +301,7 @@ class ConnectionPool:
     def _open_connection(self, *, create: bool = False) -> sqlite3.Connection:
         """Open a connection to the files that are at the path. The caller holds the lock for opening."""
         for _ in range(_ATTEMPTS):
-            before, current = _files_at(self._path), self._current
+            before, current = files_at(self._path), self._current
             if before.database is None and not create:
                 raise StorageUnavailable("the catalogue is missing")
             if current is not None and not self._has_open(current):
@@ -317,9 +312,10 @@ class ConnectionPool:
             if current is None:
                 self._wait_for_log(before)
             connection, is_immutable = self._connect(create=create)
-            files = _files_at(self._path)
+            files = files_at(self._path)
             if current is None and (create or files.database == before.database):
-                self._current = current = _Generation(files, is_immutable)
+                is_read_only = is_immutable or not os.access(self._path, os.W_OK)
+                self._current = current = _Generation(files, is_immutable, is_read_only)
                 self._open[connection] = current
                 self._opened()
                 return connection
@@ -329,7 +325,7 @@ class ConnectionPool:
             connection.close()
         raise StorageUnavailable("the catalogue is replaced at this moment")
 
-    def _wait_for_log(self, files: _Files) -> None:
+    def _wait_for_log(self, files: Files) -> None:
         """Wait until no connection uses another log of the same database: SQLite would read one for the other."""
         deadline = self._clock() + _CLOSE_TIMEOUT
         while any(generation.files.database == files.database for generation in [*self._open.values()]):
@@ -346,7 +342,7 @@ class ConnectionPool:
                 raise
             if self._make_room():
                 return self._connect(create=create)
-            if _has_content(f"{self._path}-wal"):
+            if has_content(f"{self._path}-wal"):
                 raise
             # SQLite's manual, "Write-Ahead Logging", on read-only databases: the -shm and -wal files must exist, or
             # there must be write permission on the directory so that they can be created, or the connection is opened
@@ -527,31 +523,3 @@ def _until(deadline: float, act: Callable[[], None]) -> None:
             if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)  # SQLite offers nothing to wait for
-
-
-def _files_at(path: str) -> _Files:
-    return _Files(_inode(path), _inode(f"{path}-wal"), _inode(f"{path}-shm"))
-
-
-def _inode(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)
-    except OSError:  # missing, or the disk cannot be read
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _has_content(path: str) -> bool:
-    try:
-        return os.stat(path).st_size > 0
-    except OSError:
-        return False
-
-
-def _set_aside(path: str, *, delete: bool) -> None:
-    """Take a file away from where SQLite would use it for another database."""
-    with suppress(FileNotFoundError):  # another process was faster
-        if delete:
-            os.unlink(path)
-        else:
-            os.replace(path, f"{path}.replaced")

@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from pathlib import Path
 
 _PIECE = 1024**2
 
@@ -13,7 +14,7 @@ class Reserve:
     :param size: bytes; 0 keeps no room.
     """
 
-    def __init__(self, path: str, size: int) -> None:
+    def __init__(self, path: Path, size: int) -> None:
         self._path = path
         self._size = size
         self._is_given_up = size > 0
@@ -24,7 +25,7 @@ class Reserve:
             return False
         self._is_given_up = True
         try:
-            os.unlink(self._path)
+            self._path.unlink()
         except OSError:
             return False
         return True
@@ -43,7 +44,7 @@ class Reserve:
         if not self._is_given_up:
             return
         try:
-            found = os.stat(self._path).st_size
+            found = self._path.stat().st_size
         except OSError:
             found = 0
         if found == self._size:
@@ -60,13 +61,13 @@ class Reserve:
                 os.close(descriptor)
         except OSError:  # another program was faster, or the disk is read-only
             with suppress(OSError):
-                os.unlink(self._path)
+                self._path.unlink()
         else:
             self._is_given_up = False
 
     def _free(self) -> int:
         try:
-            status = os.statvfs(os.path.dirname(self._path))
+            status = os.statvfs(self._path.parent)
         except (OSError, AttributeError):  # Windows has no statvfs
             return 2 * self._size
         return status.f_bavail * status.f_frsize

@@ -78,11 +78,11 @@ class WriterQueue:
                 self._busy = False
 
     def begun(self) -> None:
-        """The first writer has the lock of SQLite."""
+        """Note that the first writer has the lock of SQLite."""
         self._blocked_since = None
 
     def blocked(self, since: float, version: int) -> None:
-        """The first writer did not get the lock of SQLite.
+        """Note that the first writer did not get the lock of SQLite, and limit the queue if that takes too long.
 
         :param since: when it began to wait, by the clock of the queue.
         :param version: changes when another program has changed the file: then the lock was not held all the time.
@@ -109,7 +109,6 @@ class WriterQueue:
             and now - self._blocked_at <= _UNSEEN
             and now - self._blocked_since > BLOCKED
         )
-
 
     def _is_over(self, since: float, now: float) -> bool:
         assert self._blocked_since is not None
