@@ -18,6 +18,11 @@ def files_at(path: str) -> Files:
     return Files(_inode(path), _inode(f"{path}-wal"), _inode(f"{path}-shm"))
 
 
+def are_at(path: str, files: Files) -> bool:
+    """Return whether what was committed into these files is what the next start reads: the database and its log."""
+    return _inode(path) == files.database and _inode(f"{path}-wal") == files.log
+
+
 def has_content(path: str) -> bool:
     """Return whether there is a file that is not empty."""
     try:

@@ -2,8 +2,8 @@
 
 What if the file is changed from outside. A connection keeps the file that it opened, also if that was removed or
 replaced since then: a writer would be acknowledged, and its rows would be gone after the next start. So the pool
-compares which files are at the path with those that its connections opened: a writer before and after its transaction,
-a reader twice a second. The log (``-wal``) and its index (``-shm``) count, too.
+compares which files are at the path with those that its connections opened: twice a second, and
+after each commit, before it is acknowledged. The log (``-wal``) and its index (``-shm``) count, too.
 
 Why forks need hooks. A server may load the application, open the catalogue and then fork its workers. SQLite's manual,
 "How To Corrupt An SQLite Database File": "Do not open an SQLite database connection, then fork(2), then try to use that
@@ -35,7 +35,7 @@ from weakref import WeakSet
 
 from pypi_registry.errors import OutcomeUnknown, StorageUnavailable
 from pypi_registry.stores.sqlite.failures import ERRORS, primary_code, translated
-from pypi_registry.stores.sqlite.files_at import Files, files_at, has_content, set_aside
+from pypi_registry.stores.sqlite.files_at import Files, are_at, files_at, has_content, set_aside
 from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION, UnknownSchema, migrate, require_features, schema_version
 from pypi_registry.stores.sqlite.writers import WriterQueue
 
@@ -162,12 +162,9 @@ class ConnectionPool:
         """
         return _Lease(self)
 
-    def acquire(self, *, check: bool = False) -> sqlite3.Connection:
-        """Return a connection that no other thread uses, until it is released.
-
-        :param check: whether to examine which files are at the path, however short ago that was done.
-        """
-        if check or self._clock() >= self._check_at:
+    def acquire(self) -> sqlite3.Connection:
+        """Return a connection that no other thread uses, until it is released."""
+        if self._clock() >= self._check_at:
             self._check()
         try:
             while True:
@@ -204,7 +201,7 @@ class ConnectionPool:
 
     def _begin(self, since: float) -> sqlite3.Connection:
         """Return a connection with a transaction that may write. The caller is the first of the queue of writers."""
-        connection = self.acquire(check=True)
+        connection = self.acquire()
         if self._is_read_only(connection):  # the disk was, when the connection was opened; it may be writable now
             self._current = None
             self.discard(connection)
@@ -245,7 +242,7 @@ class ConnectionPool:
         :raises OutcomeUnknown: if it is not.
         """
         generation = self._open.get(connection)
-        if generation is None or generation is not self._current or files_at(self._path) != generation.files:
+        if generation is None or generation is not self._current or not are_at(self._path, generation.files):
             self._check_at = 0.0
             reason = "it is not known whether the catalogue holds the change: its file was removed or replaced"
             _log.error(reason)
