@@ -12,6 +12,7 @@
     ├── InsufficientScope     the scopes of the token exclude the request
     ├── Forbidden             the principal may not do this
     ├── NotFound              there is no such thing, or the principal must not learn of it
+    ├── OutcomeUnknown        a store cannot tell whether it made the change
     ├── StorageUnavailable    a store cannot answer now
     └── StorageFull           a store has no room
 
@@ -167,6 +168,17 @@ class NotFound(RegistryError):
 
 class StorageUnavailable(RegistryError):
     """A store cannot answer now. Nothing was changed, and the same request may succeed later."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class OutcomeUnknown(RegistryError):
+    """A store cannot tell whether it made the change, or whether the change will last."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -46,6 +46,8 @@ class Catalogue(Protocol):
     projects there is nothing to read.
 
     Every method raises `StorageUnavailable` if the store cannot answer now, and `StorageFull` if it has no room.
+    Nothing was changed then. If it is not known whether something was changed, as after a commit without an answer,
+    the method raises `OutcomeUnknown` or an error of its own.
     """
 
     # Changes

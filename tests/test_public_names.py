@@ -22,7 +22,8 @@ PUBLIC = {
     "pypi_registry.directory": "Directory Ref",
     "pypi_registry.distributions": "CoreMetadata Report Verify read_metadata verify",
     "pypi_registry.errors": "FileTaken FileTooLarge Forbidden InsufficientScope InvalidName InvalidRequest "
-    "InvalidToken InvalidUpload InvalidVersion NotFound RegistryError StorageFull StorageUnavailable UploadsRefused",
+    "InvalidToken InvalidUpload InvalidVersion NotFound OutcomeUnknown RegistryError StorageFull "
+    "StorageUnavailable UploadsRefused",
     "pypi_registry.events": "Actor Event FileDeleted PackageDeleted Published StatusChanged Unyanked Yanked",
     "pypi_registry.forwarding": "Forward ForwardTo PYPI",
     "pypi_registry.model": "Deletion Digests FileWithStatus Group Listing NameStatus Namespace Package PackageDetails "

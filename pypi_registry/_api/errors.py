@@ -22,6 +22,7 @@ from pypi_registry.errors import (
     InvalidToken,
     InvalidVersion,
     NotFound,
+    OutcomeUnknown,
     RegistryError,
     StorageFull,
     StorageUnavailable,
@@ -121,6 +122,7 @@ _RESPONSES: Mapping[type[BaseException], Callable[[Any], Response]] = {
     LengthRequired: lambda error: _message(411, f"Length Required - {error}"),
     PreconditionFailed: lambda error: _message(412, "Precondition Failed"),
     RegistryError: lambda error: _message(500, "Internal Server Error"),
+    OutcomeUnknown: lambda error: _message(503, f"Service Unavailable - {error}", _RETRY_AFTER),
     StorageUnavailable: lambda error: _message(503, f"Service Unavailable - {error}", _RETRY_AFTER),
     StorageFull: lambda error: _message(507, "Insufficient Storage"),
 }

@@ -5,7 +5,7 @@ forwarded.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 from packaging.utils import NormalizedName
@@ -69,14 +69,16 @@ def index(call: Call) -> Response:
         names = call.services.stores.catalogue.names(view.projects)
         return render_index(title, names, wanted.media_type, trailing_slash=trailing_slash)
 
-    # Read before the names: a change in between is cached under the older revision, and rendered again.
-    revision = call.services.stores.catalogue.revision(view.projects, None)
+    def read_revision() -> Hashable | None:
+        return call.services.stores.catalogue.revision(view.projects, None)
+
+    revision = read_revision()
     if revision is None:
         # In an open registry every path is an empty project, so these indexes would fill the cache.
         page = render_page(render, gzip=wanted.gzip)
     else:
         key = view.projects.cache_key, title, wanted.content_type, trailing_slash
-        page = call.services.pages.get(key, revision, render, gzip=wanted.gzip)
+        page = call.services.pages.get(key, revision, render, gzip=wanted.gzip, read_revision=read_revision)
     assert page is not None  # an empty index is a page, too
     return _page_response(call, view, page, wanted)
 
@@ -216,12 +218,14 @@ def _package_page(call: Call, view: _View, name: NormalizedName, wanted: Negotia
         media_type = wanted.media_type
         return render_package(name, listing.offered_files, media_type, listing.status, trailing_slash=trailing_slash)
 
-    # Read before the rows: a change in between is cached under the older revision, and rendered again.
-    revision = catalogue.revision(view.projects, name)
+    def read_revision() -> Hashable | None:
+        return catalogue.revision(view.projects, name)
+
+    revision = read_revision()
     if revision is None:
         return None
     key = view.projects.cache_key, name, wanted.content_type, trailing_slash, "package"
-    page = call.services.pages.get(key, revision, render, gzip=wanted.gzip)
+    page = call.services.pages.get(key, revision, render, gzip=wanted.gzip, read_revision=read_revision)
     return page and _page_response(call, view, page, wanted)
 
 

@@ -41,6 +41,8 @@ class AccessLog:
     def write(self, client: str, method: str, path: str, status: str, length: str, seconds: float) -> None:
         """Write one line; `length` is that of the response in bytes, ``-`` if it is not known."""
         now, method = datetime.now(UTC), quote(method, safe="")
-        with suppress(OSError):  # the reader of the log has closed it; requests go on
+        # The reader of the log has closed it, its disk is full, or there is none: requests go on. A stream that was
+        # closed raises ValueError, and one that is None AttributeError.
+        with suppress(OSError, ValueError, AttributeError):
             self._stream.write(f'{client} {now:%Y-%m-%dT%H:%M:%SZ} "{method} {path}" {status} {length} {seconds:.3f}\n')
             self._stream.flush()

@@ -2,12 +2,18 @@
 
 import os
 import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pypi_registry._disk import create_folder, sync_folder
 from pypi_registry.accounts import Token, token_digest
 from pypi_registry.accounts.tokens import new_secret, toml_table
+
+if sys.platform != "win32":
+    import fcntl
 
 USER = "owner"
 PROJECT = 1
@@ -85,6 +91,35 @@ class DataFolder:
         """Where the server stores request bodies until the application reads them."""
         return self.folder / "tmp"
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Create the folder if it is missing, and let no other ``serve`` use it for the length of a ``with`` block.
+
+        The lock is on the folder itself, which needs no room on a full disk. The kernel drops it with the process, so
+        that a killed ``serve`` can be started again at once. Windows, and some network file systems, have none.
+
+        :raises UnusableData: if another ``serve`` uses the folder.
+        :raises OSError: if the folder cannot be created or read.
+        """
+        create_folder(self.folder, mode=0o700)
+        if sys.platform == "win32":
+            yield
+            return
+        descriptor = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise UnusableData(self.folder, "another serve uses this folder") from None
+        except OSError:  # a network file system without locks
+            os.close(descriptor)
+            yield
+            return
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
     def prepare(self) -> None:
         """Create the folder if it is missing, and empty the spool.
 
@@ -94,11 +129,18 @@ class DataFolder:
         create_folder(self.folder, mode=0o700)
         if self.spool.is_symlink():
             raise UnusableData(self.spool, "this is a symbolic link, and serve would empty its target")
-        if self.spool.exists():
-            if any(self.spool.iterdir()) and not self.catalogue.exists():
-                raise UnusableData(self.folder, "this has a tmp/ with files, and is not a data folder of this program")
-            shutil.rmtree(self.spool)
-        self.spool.mkdir(mode=0o700)
+        if not self.spool.exists():
+            self.spool.mkdir(mode=0o700)
+            return
+        left = [*self.spool.iterdir()]
+        if left and not self.catalogue.exists():
+            raise UnusableData(self.folder, "this has a tmp/ with files, and is not a data folder of this program")
+        for path in left:  # the folder itself stays: a full disk may have no room for another
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        self.spool.chmod(0o700)
 
     def first_config(self) -> str | None:
         """Create a ``registry.toml`` if there is none, and return the secret of its token, which is not stored."""

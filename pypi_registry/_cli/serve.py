@@ -4,10 +4,12 @@ import errno
 import os
 import sqlite3
 import sys
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TextIO
 
 from pypi_registry._api.early_refusal import refuse_unknown_caller
@@ -20,13 +22,16 @@ from pypi_registry._cli.site import Site
 from pypi_registry._cli.watch import Watch
 from pypi_registry._http.response import Response
 from pypi_registry.accounts import Accounts, InvalidConfig
-from pypi_registry.errors import StorageUnavailable
+from pypi_registry.errors import StorageFull, StorageUnavailable
 from pypi_registry.storage import Blobs, Catalogue
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.sqlite import SQLiteCatalogue
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+
+RESERVE = 8 * 1024**2
+"""Bytes of the disk that are kept for deletions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +63,53 @@ def serve(options: Options) -> None:
 
 
 def _serve(options: Options, folder: DataFolder, listening: socket) -> None:
-    folder.prepare()
-    with closing(_catalogue(folder.catalogue)) as catalogue:
-        _serve_from(options, folder, listening, catalogue, FileBlobs(folder.files))
+    with (
+        folder.locked(),
+        _spool(folder) as spool,
+        closing(_catalogue(folder.catalogue)) as catalogue,
+    ):
+        _serve_from(options, folder, spool, listening, catalogue, FileBlobs(folder.files))
 
 
-def _serve_from(options: Options, folder: DataFolder, listening: socket, catalogue: Catalogue, blobs: Blobs) -> None:
+@contextmanager
+def _spool(folder: DataFolder) -> Iterator[Path]:
+    """Prepare the data folder, and return where request bodies wait.
+
+    If the folder has a catalogue and cannot be written, they wait in a temporary folder of the system: a registry on a
+    read-only disk starts for reading.
+    """
+    try:
+        folder.prepare()
+    except OSError as error:
+        if not folder.catalogue.exists():
+            raise
+        _report(f"{folder.folder}: {error.strerror}; this registry can only be read")
+        with TemporaryDirectory() as spool:
+            yield Path(spool)
+    else:
+        yield folder.spool
+
+
+def _serve_from(
+    options: Options, folder: DataFolder, spool: Path, listening: socket, catalogue: Catalogue, blobs: Blobs
+) -> None:
     config = options.config or folder.config
     accounts: Accounts
 
-    def reload() -> None:
+    def reload() -> bool:
         nonlocal accounts
         try:
             accounts = Accounts.from_toml(config)
         except (InvalidConfig, OSError) as error:
             problem = f"{config}: {error.strerror}" if isinstance(error, OSError) else error
-            print(f"{problem}; the previous configuration stays in effect", file=sys.stderr, flush=True)
-            return
+            _report(f"{problem}; the previous configuration stays in effect")
+            # What is invalid or missing stays so until the next change. Another error may pass.
+            return isinstance(error, InvalidConfig | FileNotFoundError)
         server.limit_bodies(accounts.max_file_size)
         # Requests in progress finish with the registry with which they began.
         site.registry = accounts.registry(catalogue=catalogue, blobs=blobs)
-        print(f"{config}: reloaded", file=sys.stderr, flush=True)
+        _report(f"{config}: reloaded")
+        return True
 
     def refuse(environ: "WSGIEnvironment") -> Response | None:
         return refuse_unknown_caller(accounts, environ, environ["PATH_INFO"].removeprefix(API_PREFIX))
@@ -95,7 +126,7 @@ def _serve_from(options: Options, folder: DataFolder, listening: socket, catalog
             behind_proxies(log, options.proxies),
             log,
             listening,
-            folder.spool,
+            spool,
             refuse=refuse,
             limits_addresses=not options.proxies,
         )
@@ -114,9 +145,15 @@ def _serve_from(options: Options, folder: DataFolder, listening: socket, catalog
 
 def _catalogue(path: Path) -> SQLiteCatalogue:
     try:
-        return SQLiteCatalogue(path)
-    except (sqlite3.Error, StorageUnavailable) as error:
+        return SQLiteCatalogue(path, reserve=RESERVE)
+    except (sqlite3.Error, StorageUnavailable, StorageFull) as error:
         raise UnusableData(path, str(error.__cause__ or error)) from error
+
+
+def _report(text: str) -> None:
+    """Write a line to the standard error stream, if there is one that can be written."""
+    with suppress(OSError, ValueError):  # ValueError: it was closed
+        print(text, file=sys.stderr, flush=True)
 
 
 def _announce(stream: TextIO | None, host: str, port: int, secret: str | None) -> None:

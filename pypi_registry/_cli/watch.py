@@ -1,15 +1,22 @@
 """A file that is reloaded when it changes."""
 
+import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
+
+_log = logging.getLogger("pypi_registry")
 
 INTERVAL = 0.25
 """Seconds between two checks."""
 
 QUIET = 0.5
 """Seconds without a change before a file is reloaded: an editor may still be writing it."""
+
+RETRY = 5.0
+"""Seconds after which a file is reloaded again that could not be read."""
 
 Fingerprint = tuple[int, ...] | None
 
@@ -18,10 +25,11 @@ class Watch:
     """Calls `changed` in a thread of its own after a file has changed and then stayed the same for a while.
 
     A change is a difference from the file as it was when this object was created, so create it before the file is
-    first read. `changed` must not raise: it handles a file that is invalid or deleted.
+    first read. `changed` handles a file that is invalid or deleted. It is called again after a while if it returns
+    False, or raises, which is logged: a revoked token must not stay valid because of an error.
     """
 
-    def __init__(self, path: Path, changed: Callable[[], None]) -> None:
+    def __init__(self, path: Path, changed: Callable[[], object]) -> None:
         self._path = path
         self._changed = changed
         self._known = fingerprint(path)
@@ -42,8 +50,18 @@ class Watch:
             if now != seen:
                 seen, since = now, time.monotonic()
             elif now != self._known and time.monotonic() - since >= QUIET:
-                self._known = now
-                self._changed()
+                if self._call():
+                    self._known = now
+                else:
+                    since += RETRY
+
+    def _call(self) -> bool:
+        try:
+            return self._changed() is not False
+        except Exception:
+            with suppress(Exception):  # a log that cannot be written must not stop this thread
+                _log.exception("%s was not reloaded", self._path)
+            return False
 
 
 def fingerprint(path: Path) -> Fingerprint:

@@ -34,12 +34,21 @@ class PageCache:
         self._lock = Lock()
 
     def get(
-        self, key: Hashable, revision: Hashable, render: Callable[[], bytes | None], *, gzip: bool = False
+        self,
+        key: Hashable,
+        revision: Hashable,
+        render: Callable[[], bytes | None],
+        *,
+        gzip: bool = False,
+        read_revision: Callable[[], Hashable] | None = None,
     ) -> RenderedPage | None:
         """Return the page as of `revision`, which the caller read before; call `render` only if it is not cached.
 
         None if `render` returns None; that is not cached. The compressed page is an entry of its own; it is the plain
         one if compression makes it no smaller.
+
+        :param read_revision: reads the revision once more. A page that changed while it was rendered is not cached:
+            after a restore of the catalogue, its older revision could be the present one again.
         """
         entry = key, gzip
         with self._lock:
@@ -48,11 +57,11 @@ class PageCache:
                 self._pages.move_to_end(entry)
                 return cached[1]
         if gzip:
-            plain = self.get(key, revision, render)
+            plain = self.get(key, revision, render, read_revision=read_revision)
             page = plain and _compressed(plain)
         else:
             page = render_page(render)
-        if page is not None:
+        if page is not None and (read_revision is None or read_revision() == revision):
             self._store(entry, revision, page)
         return page
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from packaging.utils import NormalizedName
 
 from pypi_registry._excerpt import excerpt
-from pypi_registry.errors import RegistryError
+from pypi_registry.errors import OutcomeUnknown, RegistryError
 from pypi_registry.events import (
     Actor,
     Event,
@@ -76,8 +76,9 @@ def publish(
         if confirm is not None:
             project, actor = confirm()
         added = stores.catalogue.add(project, upload, blob_key, at, actor.name)
-    except RegistryError:
-        # The catalogue has no row. After any other error the row may exist, and then it needs its bytes.
+    except OutcomeUnknown:  # the row may exist, and then it needs its bytes; so it may after an unexpected error
+        raise
+    except RegistryError:  # the catalogue has no row
         _delete_bytes(stores, blob_key, upload.filename)
         raise
     stores.notify(Published(at=at, actor=actor, project=project, package=added.package, files=(added,)))

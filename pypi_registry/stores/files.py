@@ -61,8 +61,9 @@ class FileBlobs:
         for digit in _DIGITS:
             (root / digit).mkdir(exist_ok=True)
         sync_folder(root)
-        for name in self._abandoned():
-            self._delete_incoming(name)
+        with suppress(OSError):  # the disk may be read-only: then a registry is opened for reading
+            for name in self._abandoned():
+                self._delete_incoming(name)
 
     def new_file(self) -> BinaryIO:
         with disk_errors_as_storage_errors():
@@ -83,7 +84,7 @@ class FileBlobs:
                 # file without its bytes.
                 sync_folder(folder)
             except BaseException:
-                with suppress(FileNotFoundError):
+                with suppress(OSError):  # the error before it is the one that counts
                     os.unlink(path)
                 raise
 
@@ -189,7 +190,7 @@ class _NewFile(io.BufferedRandom):
         finally:
             path, self._path = self._path, None
             if path is not None:
-                with suppress(FileNotFoundError):
+                with suppress(OSError):  # a broken disk: a start deletes the file when it is older than a day
                     os.unlink(path)
 
 

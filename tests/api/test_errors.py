@@ -28,6 +28,7 @@ from pypi_registry.errors import (
     InvalidUpload,
     InvalidVersion,
     NotFound,
+    OutcomeUnknown,
     RegistryError,
     StorageFull,
     StorageUnavailable,
@@ -124,6 +125,7 @@ RESPONSES: list[tuple[RegistryError, str, dict[str, object], Headers]] = [
     (RegistrationNotSupported(), "410 Gone - a name need not be registered, upload a file instead", {}, []),
     (LengthRequired(), "411 Length Required - send a Content-Length", {}, []),
     (PreconditionFailed(), "412 Precondition Failed", {}, []),
+    (OutcomeUnknown("not known"), "503 Service Unavailable - not known", {}, [("Retry-After", "5")]),
     (StorageUnavailable("busy"), "503 Service Unavailable - busy", {}, [("Retry-After", "5")]),
     (StorageFull(), "507 Insufficient Storage", {}, []),
 ]

@@ -1,3 +1,5 @@
+import errno
+import os
 import re
 import stat
 import sys
@@ -49,6 +51,27 @@ def test_preparing_again_empties_the_spool_and_changes_nothing_else(folder: Data
     assert [*folder.spool.iterdir()] == []
     assert folder.catalogue.read_bytes() == b"a catalogue"
     assert (folder.files / "kept").read_bytes() == b"a file"
+
+
+@ON_POSIX
+def test_one_serve_at_a_time_uses_a_folder(folder: DataFolder) -> None:
+    with folder.locked():
+        assert mode(folder.folder) == 0o700
+        with pytest.raises(UnusableData, match="another serve uses this folder") as raised, folder.locked():
+            pass
+        assert raised.value.path == folder.folder
+    with folder.locked():
+        pass
+
+
+def test_a_folder_without_locks_is_used_without(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    fcntl = pytest.importorskip("fcntl")
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with folder.locked(), folder.locked():
+        folder.prepare()
 
 
 def test_a_tmp_of_another_program_is_refused_and_unchanged(folder: DataFolder) -> None:

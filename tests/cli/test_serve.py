@@ -19,6 +19,7 @@ from webtest import TestApp
 from pypi_registry._cli import serve as module
 from pypi_registry._cli import server, watch
 from pypi_registry._cli.access_log import AccessLog
+from pypi_registry._cli.data_folder import DataFolder
 from pypi_registry._cli.main import main
 from pypi_registry._cli.serve import Options, serve
 from pypi_registry._cli.site import Site
@@ -292,3 +293,57 @@ def test_the_server_asks_the_accounts_as_they_are_after_a_reload(
     reload()
     assert options["refuse"](environ).status.startswith("401")
     assert options["limits_addresses"] == (proxies == 0)
+
+
+class Unwritable(io.StringIO):
+    """A log that can be read by the test, and that fails after each line."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    def flush(self) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "full"), BrokenPipeError(errno.EPIPE, "gone"), ValueError("closed")], ids=repr
+)
+def test_the_configuration_is_reloaded_again_after_the_log_could_not_be_written(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stopping_when: Callable[[Callable[[], bool]], None],
+    error: Exception,
+) -> None:
+    """A revoked token would stay valid."""
+    monkeypatch.setattr(watch, "INTERVAL", 0.01)
+    monkeypatch.setattr(watch, "QUIET", 0.05)
+    err, config = Unwritable(error), tmp_path / "registry.toml"
+    monkeypatch.setattr(sys, "stderr", err)
+    config.write_text("forward_to = false", encoding="utf-8")
+    edits = iter(["forward_to = 1", "forward_to = true", "forward_to = false", None])
+    reports = 0
+
+    def edit_after_each_report() -> bool:
+        nonlocal reports
+        if reports and len(err.getvalue().splitlines()) < reports:
+            return False
+        reports += 1
+        text = next(edits)
+        if text is not None:
+            config.write_text(text, encoding="utf-8")
+        return text is None
+
+    stopping_when(edit_after_each_report)
+    serve(Options("127.0.0.1", 0, config, tmp_path / "data"))
+    assert [line.rpartition(" ")[2] for line in err.getvalue().splitlines()] == ["effect", "reloaded", "reloaded"]
+
+
+def test_a_second_serve_on_a_folder_does_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = DataFolder(tmp_path / "data")
+    with folder.locked():
+        folder.prepare()
+        (folder.spool / "body").write_bytes(b"of the first serve")
+        assert main(["serve", "--port", "0", "--data", str(folder.folder)]) == 2
+        assert capsys.readouterr() == ("", f"pypi-registry: {folder.folder}: another serve uses this folder\n")
+        assert (folder.spool / "body").exists()

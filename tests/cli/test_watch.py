@@ -17,7 +17,9 @@ STEP = 0.25
 A, B, C = (1,), (2,), (3,)
 
 
-def checks_after_which_it_calls(monkeypatch: pytest.MonkeyPatch, fingerprints: list[watch.Fingerprint]) -> list[int]:
+def checks_after_which_it_calls(
+    monkeypatch: pytest.MonkeyPatch, fingerprints: list[watch.Fingerprint], act: Callable[[], object] = lambda: None
+) -> list[int]:
     """Let a watch see a file with these fingerprints, the first at its creation; return after which it calls."""
     checks, called, over = iter(range(len(fingerprints))), list[int](), Event()
     number = -1
@@ -32,7 +34,12 @@ def checks_after_which_it_calls(monkeypatch: pytest.MonkeyPatch, fingerprints: l
     monkeypatch.setattr(watch, "fingerprint", check)
     monkeypatch.setattr(watch, "time", SimpleNamespace(monotonic=lambda: number * STEP))
     monkeypatch.setattr(watch, "INTERVAL", 0)
-    watching = Watch(Path("registry.toml"), lambda: called.append(number))
+
+    def changed() -> object:
+        called.append(number)
+        return act()
+
+    watching = Watch(Path("registry.toml"), changed)
     watching.start()
     assert over.wait(PATIENCE)
     watching.stop()
@@ -58,6 +65,26 @@ def test_it_calls_half_a_second_after_the_last_change(
     monkeypatch: pytest.MonkeyPatch, fingerprints: list[watch.Fingerprint], called: list[int]
 ) -> None:
     assert checks_after_which_it_calls(monkeypatch, fingerprints) == called
+
+
+@pytest.mark.parametrize("error", [OSError("the log is full"), ValueError("a defect")], ids=repr)
+def test_a_reload_that_fails_is_logged_and_done_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    """And the thread goes on, however often it fails."""
+    monkeypatch.setattr(watch, "RETRY", 3 * STEP)
+
+    def fail() -> None:
+        raise error
+
+    assert checks_after_which_it_calls(monkeypatch, [A, *[B] * 11], fail) == [3, 6, 9]
+    assert [record.getMessage() for record in caplog.records] == ["registry.toml was not reloaded"] * 3
+
+
+def test_a_file_that_cannot_be_read_is_reloaded_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "RETRY", 3 * STEP)
+    answers = iter([False, True])
+    assert checks_after_which_it_calls(monkeypatch, [A, *[B] * 20], lambda: next(answers)) == [3, 6]
 
 
 # With the real clock and shorter intervals.

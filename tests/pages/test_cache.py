@@ -390,3 +390,23 @@ def test_many_threads_get_what_they_asked_for_and_the_room_is_not_overrun() -> N
     assert all(kept(pages, *place) == held[place] for place in (oldest, *others))
     pages.get(key, revision + 20, Rendering(grown + b"x"))
     assert kept(pages, *oldest) is None
+
+
+@pytest.mark.parametrize("gzip", [False, True])
+def test_a_page_that_changed_while_it_was_rendered_is_not_cached(gzip: bool) -> None:
+    """A restored catalogue may have the older revision again, with the older rows."""
+    pages = PageCache()
+    revision = 1
+
+    def render() -> bytes:
+        nonlocal revision
+        revision = 2  # another upload, before the rows are read
+        return b"with the other upload " * 100
+
+    page = pages.get("k", 1, render, gzip=gzip, read_revision=lambda: revision)
+    assert page is not None
+    assert b"with the other upload" in opened(page)
+    restored = pages.get("k", 1, lambda: b"restored", gzip=gzip, read_revision=lambda: 1)
+    assert restored is not None
+    assert opened(restored) == b"restored"
+    assert pages.get("k", 1, never, gzip=gzip) == restored

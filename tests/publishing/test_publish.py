@@ -13,7 +13,15 @@ import pytest
 from packaging.utils import NormalizedName
 
 from pypi_registry._publishing.publish import Stores, delete_file, delete_package, publish, set_status, yank
-from pypi_registry.errors import FileTaken, Forbidden, RegistryError, StorageFull, StorageUnavailable, UploadsRefused
+from pypi_registry.errors import (
+    FileTaken,
+    Forbidden,
+    OutcomeUnknown,
+    RegistryError,
+    StorageFull,
+    StorageUnavailable,
+    UploadsRefused,
+)
 from pypi_registry.events import (
     Actor,
     Event,
@@ -202,7 +210,9 @@ def test_the_bytes_are_deleted_if_the_catalogue_refuses_the_row(registry: Record
     registry.assert_empty()
 
 
-@pytest.mark.parametrize("error", [RuntimeError("?"), OSError("connection lost"), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize(
+    "error", [OutcomeUnknown("?"), RuntimeError("?"), OSError("lost"), KeyboardInterrupt()], ids=repr
+)
 def test_the_bytes_stay_if_it_is_not_known_whether_the_row_was_written(
     registry: RecordedStores, error: BaseException
 ) -> None:

@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from packaging.utils import canonicalize_name
 
-from pypi_registry.errors import FileTaken, StorageFull, StorageUnavailable, UploadsRefused
+from pypi_registry.errors import FileTaken, OutcomeUnknown, StorageFull, StorageUnavailable, UploadsRefused
 from pypi_registry.model import (
     Digests,
     NameStatus,
@@ -30,7 +30,7 @@ from pypi_registry.model import (
     Status,
     Upload,
 )
-from pypi_registry.stores.sqlite import SQLiteCatalogue, pool
+from pypi_registry.stores.sqlite import SQLiteCatalogue, pool, writers
 from pypi_registry.stores.sqlite import catalogue as sqlite_catalogue
 from pypi_registry.stores.sqlite.pool import ConnectionPool
 from pypi_registry.stores.sqlite.schema import MANY, SCHEMA_VERSION, UnknownSchema
@@ -159,7 +159,7 @@ def test_a_file_of_another_schema_is_refused_and_left_alone(path: Path, version:
 
 def test_what_is_no_database_is_refused_and_left_alone(path: Path) -> None:
     path.write_bytes(b"this is a letter, and no database\n" * 100)
-    with pytest.raises(sqlite3.DatabaseError):
+    with pytest.raises(StorageUnavailable, match="the catalogue is damaged"):
         SQLiteCatalogue(path)
     assert path.read_bytes() == b"this is a letter, and no database\n" * 100
 
@@ -359,14 +359,18 @@ def test_a_commit_that_may_be_found_done_later_is_no_refusal(path: Path, monkeyp
     catalogue.close()
     connect = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda *given, **options: connect(*given, factory=FailingFlush, **options))
-    with pytest.raises(OSError, match="it is not known whether the catalogue holds the change: disk I/O error"):
+    with pytest.raises(OutcomeUnknown, match="it is not known whether the catalogue holds the change"):
         add(catalogue, "demo-1.0.zip")
     catalogue.close()
 
 
 @pytest.fixture
 def short_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "_BUSY_TIMEOUT", SHORT_TIMEOUT)
+    monkeypatch.setattr(pool, "_POLL", SHORT_TIMEOUT)
+    monkeypatch.setattr(pool, "_OPEN_TIMEOUT", SHORT_TIMEOUT)
+    monkeypatch.setattr(pool, "_CREATE_TIMEOUT", SHORT_TIMEOUT)
+    monkeypatch.setattr(writers, "BLOCKED", SHORT_TIMEOUT)
+    monkeypatch.setattr(writers, "PATIENCE", SHORT_TIMEOUT)
 
 
 @pytest.fixture
@@ -548,7 +552,7 @@ def test_an_unknown_schema_leaves_no_connection(path: Path, connections: list[Wa
 
 def test_what_is_no_database_leaves_no_connection(path: Path, connections: list[Watched]) -> None:
     path.write_bytes(b"this is a letter, and no database\n" * 100)
-    with pytest.raises(sqlite3.DatabaseError):
+    with pytest.raises(StorageUnavailable, match="the catalogue is damaged"):
         SQLiteCatalogue(path)
     assert (len(connections), still_open(connections)) == (1, 0)
 
@@ -689,12 +693,17 @@ def test_forks_while_others_read_and_write_leave_children_that_do_both(catalogue
 
 
 @forks
-@pytest.mark.parametrize("held", ["_write_lock", "_open_lock"])
+@pytest.mark.parametrize("held", ["queue", "lock"])
 def test_a_fork_in_the_middle_of_ones_own_work_waits_for_a_while_and_stops_no_child(
     catalogue: SQLiteCatalogue, held: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "_FORK_TIMEOUT", 0.05)
-    with getattr(catalogue._pool, held):
+    monkeypatch.setattr(pool, "_CLOSE_TIMEOUT", 0.05)
+    with ExitStack() as stack:
+        if held == "queue":
+            catalogue._pool._writers.acquire()
+            stack.callback(catalogue._pool._writers.release)
+        else:
+            stack.enter_context(catalogue._pool._open_lock)
         code = exit_code(fork(lambda: add_one(catalogue, "demo-1.zip")))
     assert code == 0
     assert filenames(catalogue) == ["demo-1.zip"]
@@ -705,7 +714,7 @@ def test_a_fork_in_the_middle_of_ones_own_work_waits_for_a_while_and_stops_no_ch
 def test_a_fork_in_the_middle_of_ones_own_look_up_leaves_the_child_no_connection(
     catalogue: SQLiteCatalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "_FORK_TIMEOUT", 0.05)
+    monkeypatch.setattr(pool, "_CLOSE_TIMEOUT", 0.05)
     connections = catalogue._pool
 
     def act() -> None:
@@ -719,16 +728,17 @@ def test_a_fork_in_the_middle_of_ones_own_look_up_leaves_the_child_no_connection
         assert again is leased
 
 
-class BusyLock:
-    """A lock that another thread holds for ever. The first time that a caller waits for it, something happens."""
+class BusyQueue(writers.WriterQueue):
+    """A queue that does not move. The first time that a caller waits in it, something happens."""
 
     def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__(1)
         self._meanwhile = [meanwhile]
 
-    def acquire(self, timeout: float) -> bool:
+    def acquire(self, timeout: float = 0.0, *, first: bool = False) -> None:
         while self._meanwhile:
             self._meanwhile.pop()()
-        return False
+        raise StorageUnavailable("the catalogue is busy")
 
 
 @forks
@@ -740,9 +750,9 @@ def test_a_signal_may_fork_while_a_fork_waits(catalogue: SQLiteCatalogue, monkey
 
     def act() -> None:  # in a process of its own, which an alarm ends if it hangs
         signal.signal(signal.SIGUSR1, handler)
-        lock = BusyLock(lambda: os.kill(os.getpid(), signal.SIGUSR1))
+        queue = BusyQueue(lambda: os.kill(os.getpid(), signal.SIGUSR1))
         with monkeypatch.context() as patch:
-            patch.setattr(catalogue._pool, "_write_lock", lock)
+            patch.setattr(catalogue._pool, "_writers", queue)
             assert exit_code(fork(lambda: add_one(catalogue, "demo-2.zip"))) == 0
         assert codes == [0]
         add(catalogue, "demo-3.zip")

@@ -7,16 +7,17 @@ change survives a power cut. It does not work on a network file system, where SQ
 import json
 import os
 import sqlite3
-from collections.abc import Collection, Hashable, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence, Set
 from datetime import datetime
+from functools import wraps
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from packaging.utils import NormalizedName, canonicalize_version
 
 from pypi_registry._disk import create_folder
 from pypi_registry._records import Record
-from pypi_registry.errors import FileTaken, UploadsRefused
+from pypi_registry.errors import FileTaken, StorageFull, UploadsRefused
 from pypi_registry.model import (
     Deletion,
     FileWithStatus,
@@ -34,7 +35,8 @@ from pypi_registry.model import (
 from pypi_registry.storage import MAX_PUBLICATIONS
 from pypi_registry.stores.sqlite import checks, lists, records
 from pypi_registry.stores.sqlite.frequent import FrequentQueries
-from pypi_registry.stores.sqlite.pool import ConnectionPool
+from pypi_registry.stores.sqlite.pool import MAX_WAITING_WRITERS, ConnectionPool
+from pypi_registry.stores.sqlite.reserve import Reserve
 from pypi_registry.stores.sqlite.rows import (
     FILE,
     FILE_COLUMNS,
@@ -48,14 +50,11 @@ from pypi_registry.stores.sqlite.rows import (
     read_package,
     read_status,
 )
-from pypi_registry.stores.sqlite.schema import (
-    MANY,
-    index_new_names,
-    migrate,
-    require_features,
-    require_present_schema,
-)
+from pypi_registry.stores.sqlite.schema import MANY, index_new_names, require_present_schema
 from pypi_registry.stores.sqlite.selections import Selections
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 _INDEX = ""  # the name of the index in the tables of revisions
 _FEW = 100  # projects of which `file` reads one row each
@@ -85,35 +84,80 @@ FROM (SELECT 1) LEFT JOIN packages p
 """
 
 
+def _on_a_full_disk_too(
+    method: "Callable[Concatenate[SQLiteCatalogue, _Arguments], _Result]",
+) -> "Callable[Concatenate[SQLiteCatalogue, _Arguments], _Result]":
+    """Let a method use the room that is kept for it, if there is no other."""
+
+    @wraps(method)
+    def change(self: "SQLiteCatalogue", /, *args: _Arguments.args, **options: _Arguments.kwargs) -> _Result:
+        try:
+            result = method(self, *args, **options)
+        except StorageFull:
+            if not self._reserve.give_up():
+                raise
+            return method(self, *args, **options)
+        self._reserve.restore()
+        return result
+
+    return change
+
+
 class SQLiteCatalogue:
     """Stores rows in an SQLite file. Implements `Catalogue`, `ProjectPaths`, `Enumerable` and `ChecksItself`.
 
-    The file is created if it is missing, with its folder; the file of an older version is migrated.
+    The file is created if it is missing, with its folder; the file of an older version is migrated. A file that is
+    removed later is not created again: until there is a catalogue, everything raises `StorageUnavailable`. One that is
+    replaced by another catalogue is opened within a second.
 
     :param create: False neither creates nor migrates a file: for a program that works on the data of a registry that
         runs.
+    :param max_waiting_writers: how many threads may wait while another program has held the write lock for more than a
+        second. Others then raise `StorageUnavailable` at once, and those that wait after 5 seconds. Threads of this
+        process wait for each other without a limit. Choose less than the threads of your server, so that some read.
+    :param reserve: bytes that are kept free for deletions, yanks and statuses, in a file ``…-reserve`` beside the
+        catalogue: SQLite cannot delete a row on a full disk. 0 keeps none.
     :raises UnknownSchema: if the file was created by a newer version of this package, or is not a catalogue; without
         `create` also if it was created by an older version.
     :raises FileNotFoundError: if `create` is False and the file is missing.
+    :raises StorageUnavailable: if the file cannot be read or created.
     :raises RegistryError: if Python's SQLite is older than 3.34 or has no FTS5.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, create: bool = True) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        create: bool = True,
+        max_waiting_writers: int = MAX_WAITING_WRITERS,
+        reserve: int = 0,
+    ) -> None:
+        if type(max_waiting_writers) is not int or max_waiting_writers < 1:
+            raise ValueError(f"max_waiting_writers= must be a number above 0: {max_waiting_writers!r}")
+        if type(reserve) is not int or reserve < 0:
+            raise ValueError(f"reserve= must be a number of bytes: {reserve!r}")
         path = Path(path).absolute()  # a daemon changes its working directory
         if create:
             create_folder(path.parent)
         else:
             require_present_schema(path)
-        self._pool = ConnectionPool(path)
-        self._selections, self._frequent = Selections(), FrequentQueries()
+        self._reserve = Reserve(path.with_name(f"{path.name}-reserve"), reserve)
+        self._pool = ConnectionPool(
+            path,
+            max_waiting_writers=max_waiting_writers,
+            opened=self._clear_caches,
+            make_room=self._reserve.give_up_if_full,
+        )
         try:
-            with self._pool.transaction() if create else self._pool.lease() as connection:
-                require_features(connection)
-                if create:
-                    migrate(connection, str(path))
+            if create:
+                self._pool.create()
         except BaseException:
             self.close()
             raise
+        self._reserve.restore()
+
+    def _clear_caches(self) -> None:
+        self._selections, self._frequent = Selections(), FrequentQueries()
 
     def close(self) -> None:
         """Close the connections that no thread uses; the catalogue opens new ones when it is used again."""
@@ -123,6 +167,9 @@ class SQLiteCatalogue:
 
     def add(self, project: Project, upload: Upload, blob_key: str, at: datetime, by: str) -> PackageFile:
         version = canonicalize_version(upload.version)
+        self._reserve.restore()
+        if not self._reserve.has_room_for_uploads:
+            raise StorageFull
         with self._pool.transaction() as connection:
             found = _look_up(connection, project, upload.normalized_name, version)
             if found.status is not None and not Status(found.status).accepts_uploads:
@@ -139,6 +186,7 @@ class SQLiteCatalogue:
                 _update_metadata(connection, package, upload)
             return _insert_file(connection, package, upload, blob_key, at, by)
 
+    @_on_a_full_disk_too
     def delete_file(self, project: Project, file_id: int, by: str) -> Deletion | None:
         with self._pool.transaction() as connection:
             files = _files(connection, "f.id = ? AND f.project_id = ?", file_id, project.id)
@@ -153,6 +201,7 @@ class SQLiteCatalogue:
             )
             return Deletion(package, files, package_deleted=deleted.rowcount > 0)
 
+    @_on_a_full_disk_too
     def delete_package(self, project: Project, package_id: int, by: str) -> Deletion | None:
         with self._pool.transaction() as connection:
             package = _package(connection, project.id, package_id)
@@ -164,6 +213,7 @@ class SQLiteCatalogue:
             connection.execute("DELETE FROM packages WHERE id = ?", (package_id,))
             return Deletion(package, files, package_deleted=True)
 
+    @_on_a_full_disk_too
     def yank(self, project: Project, package_id: int, reason: str | None, by: str) -> Package | None:
         with self._pool.transaction() as connection:
             if _package(connection, project.id, package_id) is None:
@@ -174,6 +224,7 @@ class SQLiteCatalogue:
             )
             return _package(connection, project.id, package_id)
 
+    @_on_a_full_disk_too
     def set_status(self, project: Project, name: NormalizedName, status: NameStatus, by: str) -> None:
         with self._pool.transaction() as connection:
             _follow(connection, project)

@@ -414,19 +414,28 @@ def require_present_schema(path: Path) -> None:
             raise UnknownSchema(str(path), found)
 
 
+def schema_version(connection: sqlite3.Connection, path: str) -> int:
+    """Return the version of the tables; 0 if there are none.
+
+    :raises UnknownSchema: if the file was created by a newer version of this package, or is not a catalogue.
+    """
+    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found == SCHEMA_VERSION:
+        return found
+    is_new = not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+    if found not in ((0,) if is_new else range(1, SCHEMA_VERSION)):
+        raise UnknownSchema(path, found)
+    return found
+
+
 def migrate(connection: sqlite3.Connection, path: str) -> None:
     """Create the tables that are missing, within the transaction of the caller.
 
     :raises UnknownSchema: if the file was created by a newer version of this package, or is not a catalogue.
     """
-    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    is_new = not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
-    if found not in ((0,) if is_new else range(1, SCHEMA_VERSION + 1)):
-        raise UnknownSchema(path, found)
-    for step in STEPS[found:]:
+    for step in STEPS[schema_version(connection, path) :]:
         for statement in step.split("\n--\n"):
             connection.execute(statement)
-    # Written at each start, so that a read-only file is noticed now and not by the first upload.
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

@@ -1,0 +1,81 @@
+"""Room on the disk that is kept for deletions: on a full disk SQLite cannot delete a row."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+_PIECE = 1024**2
+
+
+class Reserve:
+    """A file that occupies room until a deletion needs it.
+
+    :param path: where the file is, on the disk of the catalogue.
+    :param size: bytes; 0 keeps no room.
+    """
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._path = path
+        self._size = size
+        self._is_given_up = size > 0
+
+    def give_up(self) -> bool:
+        """Delete the file; return whether there was one."""
+        if not self._size:
+            return False
+        self._is_given_up = True
+        try:
+            self._path.unlink()
+        except OSError:
+            return False
+        return True
+
+    def give_up_if_full(self) -> bool:
+        """Delete the file if the disk is full; return whether there is more room now."""
+        return self._free() < _PIECE and self.give_up()
+
+    @property
+    def has_room_for_uploads(self) -> bool:
+        """Whether an upload may take room. Without the file, it must leave half of the room to deletions."""
+        return not self._is_given_up or self._free() >= self._size // 2
+
+    def restore(self) -> None:
+        """Create the file again if it was given up and the disk has room for it and a little more."""
+        if not self._is_given_up:
+            return
+        try:
+            found = self._path.stat().st_size
+        except OSError:
+            found = 0
+        if found == self._size:
+            self._is_given_up = False
+        elif self._free() + found >= self._size + _PIECE:
+            self._create()
+
+    def _create(self) -> None:
+        try:
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            try:
+                _allocate(descriptor, self._size)
+            finally:
+                os.close(descriptor)
+        except OSError:  # another program was faster, or the disk is read-only
+            with suppress(OSError):
+                self._path.unlink()
+        else:
+            self._is_given_up = False
+
+    def _free(self) -> int:
+        try:
+            status = os.statvfs(self._path.parent)
+        except (OSError, AttributeError):  # Windows has no statvfs
+            return 2 * self._size
+        return status.f_bavail * status.f_frsize
+
+
+def _allocate(descriptor: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+        return
+    for _ in range(0, size, _PIECE):  # random bytes, as a file system may compress others away
+        os.write(descriptor, os.urandom(min(_PIECE, size)))
