@@ -22,6 +22,8 @@ from pypi_registry._http.errors import (
     NotAuthenticated,
     PreconditionFailed,
 )
+from pypi_registry._maintenance.fsck import UnreadableCatalogue
+from pypi_registry._maintenance.index import NoRoomForCheck
 from pypi_registry._publishing.form import RegistrationNotSupported
 from pypi_registry.accounts import InvalidConfig
 from pypi_registry.errors import (
@@ -139,6 +141,11 @@ SENTENCES = [
     (LengthRequired(), "send a Content-Length"),
     (MethodNotAllowed(["GET", "HEAD"]), "only GET, HEAD is allowed"),
     (MethodNotAllowed(["POST"], "publish elsewhere"), "publish elsewhere"),
+    (
+        NoRoomForCheck("database or disk is full"),
+        "the temporary file of the check cannot be written: database or disk is full; "
+        "set SQLITE_TMPDIR to a folder with more room",
+    ),
     (NoSuchRoute(), "this does not exist"),
     (NotAuthenticated(), "authentication is required"),
     (NotFound(), "this does not exist"),
@@ -148,6 +155,10 @@ SENTENCES = [
     (RegistrationNotSupported(), "a name need not be registered, upload a file instead"),
     (StorageFull(), "the storage has no room"),
     (StorageUnavailable("the catalogue is busy"), "the catalogue is busy"),
+    (
+        UnreadableCatalogue("row 3"),
+        "the catalogue holds a row that cannot be read, so nothing was checked after it: row 3",
+    ),
     (UploadsRefused("demo", "archived"), "demo is archived and accepts no uploads"),
 ]
 

@@ -14,15 +14,16 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
+from tests.clients.distributions import make_wheel
 from tests.clients.programs import Programs, with_login
-from tests.clients.served import Served, served
+from tests.clients.served import Served, served, until
 from tests.servers.running import free_port, nginx, process
 from tests.test_docs import PAGES, blocks
 
 pytestmark = pytest.mark.slow
 
 PAGE = PAGES["serve.md"]
-BACK_UP, RESTORE, SERVE, GUNICORN = blocks(PAGE, "sh")
+FSCK, BACK_UP, RESTORE, RESTORE_RUNNING, SERVE, GUNICORN = blocks(PAGE, "sh")
 
 SECRET = "the-secret-of-the-page"
 REGISTRY_TOML = f"""
@@ -38,6 +39,13 @@ def test_a_restored_backup_has_all_packages(programs: Programs, wheel: Path, tmp
         secret = server.secret
         programs.twine_upload(f"{server.api}/projects/1/packages/pypi", secret, wheel)
         programs.shell(BACK_UP, tmp_path)  # while it runs
+        index = f"{server.api}/projects/1/packages/pypi/simple/"
+        later = make_wheel(tmp_path / "later", "demo", "2.0")
+        programs.twine_upload(f"{server.api}/projects/1/packages/pypi", secret, later)
+        assert "demo-2.0" in requests.get(f"{index}demo/", auth=("any", secret), timeout=30).text
+        programs.shell(RESTORE_RUNNING, tmp_path)
+        until(lambda: "demo-2.0" not in requests.get(f"{index}demo/", auth=("any", secret), timeout=30).text)
+        programs.shell(FSCK, tmp_path)
     copy, start = RESTORE.splitlines()
     assert start.endswith("-m pypi_registry serve --data restored")
     programs.shell(copy, tmp_path)
