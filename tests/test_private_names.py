@@ -146,13 +146,13 @@ class Captured:
     """Replaces the server and the watch of `serve`, so that `serve` returns when its application is ready."""
 
     application: Any
-    reload: Callable[[], None]
+    reload: Callable[[], bool]
 
     def server(self, application: Any, *arguments: object, **options: object) -> "Captured":
         self.application = application
         return self
 
-    def watch(self, config: Path, reload: Callable[[], None]) -> "Captured":
+    def watch(self, config: Path, reload: Callable[[], bool]) -> "Captured":
         self.reload = reload
         return self
 
@@ -194,8 +194,8 @@ def catalogues_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     opened: list[SQLiteCatalogue] = []
     create = SQLiteCatalogue.__init__
 
-    def create_and_keep(self: SQLiteCatalogue, path: Path) -> None:
-        create(self, path)
+    def create_and_keep(self: SQLiteCatalogue, path: Path, **options: Any) -> None:
+        create(self, path, **options)
         opened.append(self)
 
     monkeypatch.setattr(SQLiteCatalogue, "__init__", create_and_keep)
