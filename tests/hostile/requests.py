@@ -542,7 +542,7 @@ def no_files_outside(folder: str) -> Iterator[None]:
     def audit(event: str, arguments: tuple[Any, ...]) -> None:
         if event in ("open", "os.rename", "os.remove", "os.mkdir", "os.listdir", "os.scandir", "sqlite3.connect"):
             path = arguments[0]
-            if inside and isinstance(path, str) and not path.startswith(allowed):
+            if inside and isinstance(path, str) and not path.removeprefix("file://").startswith(allowed):
                 raise AssertionError(f"{event} {path!r}")
 
     sys.addaudithook(audit)
