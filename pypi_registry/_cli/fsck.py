@@ -91,7 +91,8 @@ class _Lines:
     def end(self, summary: _Summary | None) -> None:
         if summary is not None:
             print(
-                f"{summary.files:,} files, {summary.blobs:,} blobs: {summary.problems:,} problems, "
+                f"{_count(summary.files, 'file')}, {_count(summary.blobs, 'blob')}: "
+                f"{_count(summary.problems, 'problem')}, "
                 f"{summary.repaired:,} repaired, {summary.remaining:,} remaining",
                 flush=True,
             )
@@ -110,6 +111,10 @@ class _JSON:
 
     def end(self, summary: _Summary | None) -> None:
         print("\n],", f'"summary": {json.dumps(summary and asdict(summary))}}}', flush=True)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _line(problem: Problem) -> str:

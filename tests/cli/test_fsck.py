@@ -58,7 +58,7 @@ def tree(folder: Path) -> set[Path]:
 def test_of_a_clean_registry_the_status_is_0_and_nothing_is_created(data: Path, stores: Stores, capsys: Output) -> None:
     before = tree(data)
     assert fsck(data) == fsck(data, "--digests") == fsck(data, "--digests", "--repair", "--drop-missing") == 0
-    assert capsys.readouterr() == (3 * "1 files, 1 blobs: 0 problems, 0 repaired, 0 remaining\n", "")
+    assert capsys.readouterr() == (3 * "1 file, 1 blob: 0 problems, 0 repaired, 0 remaining\n", "")
     assert tree(data) == before
 
 
@@ -81,7 +81,7 @@ def test_each_problem_is_a_line_and_the_status_is_1_until_all_are_repaired(
     assert lines[0].endswith("belongs to no file [repaired]")
     assert lines[-1] == "2 files, 2 blobs: 2 problems, 1 repaired, 1 remaining"
     assert fsck(data, "--repair", "--drop-missing") == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "2 files, 1 blobs: 1 problems, 1 repaired, 0 remaining"
+    assert capsys.readouterr().out.splitlines()[-1] == "2 files, 1 blob: 1 problem, 1 repaired, 0 remaining"
     assert fsck(data) == 0
 
 

@@ -1,5 +1,6 @@
 """The quickstart, followed to the letter in a clone."""
 
+import json
 import os
 import re
 import shutil
@@ -81,7 +82,7 @@ class Terminal:
 
 
 def test_to_the_letter(clone: Path, home: Path, tmp_path: Path) -> None:
-    start, make, token, publish, install, install_with_uv, start_again = blocks(PAGE, "sh")
+    start, make, token, publish, install, install_with_uv, delete, start_again = blocks(PAGE, "sh")
     printed, netrc = blocks(PAGE, "text")
     pypirc, pip_conf = blocks(PAGE, "ini")
     [make_a_token] = re.findall(r"`(\S+ -m pypi_registry token)`", text_of(PAGE))
@@ -119,6 +120,12 @@ def test_to_the_letter(clone: Path, home: Path, tmp_path: Path) -> None:
         [briefly] = re.findall(r"`(pip install \S+)`", text_of(PAGE))
         environment["PIP_CONFIG_FILE"] = str(home / "pip.conf")
         assert "Successfully installed" in second.type(f"{begin}pip uninstall -y mypypipackage\n{briefly}", environment)
+
+        listed, yanked, *_ = second.type(
+            f"{begin}{delete}".replace("curl ", "curl --fail --silent --write-out '\\n' "), environment
+        ).splitlines()
+        assert '"version": "0.0.1"' in listed and '"yanked": "broken"' in yanked
+        assert json.loads(second.type(f"{begin}{delete.splitlines()[0]}", environment).splitlines()[-1]) == []
 
         printed_token = first.type(make_a_token)
         [another] = re.findall(r"^registry-\S+$", printed_token, re.MULTILINE)
