@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from pypi_registry._excerpt import excerpt
+from pypi_registry.distributions.limits import comparable_bytes
 from pypi_registry.distributions.report import InvalidArchive
 from pypi_registry.distributions.zip_directory import ZipMember
 from pypi_registry.distributions.zips import Zip
@@ -43,7 +44,8 @@ def content_problems(
     """Yield the members that are damaged, or do not have their digest; decompress at most `budget` bytes.
 
     Members with a data descriptor are all decompressed, and use up the budget first, because some readers find the end
-    of such data only by decompressing it. `is_bomb` alone bounds their cost, as in a gzipped tar.
+    of such data only by decompressing it. `is_bomb` alone bounds their cost, as in a gzipped tar. If they have more
+    bytes than the budget, their digests are not compared.
 
     Nothing is decompressed if the archive has problems: it is refused anyway, and may be a bomb.
 
@@ -58,7 +60,9 @@ def content_problems(
     if budget is None:
         left = sum(member.size for member in members)
     else:
-        left = budget - sum(member.size for member in members if member.has_descriptor)
+        left = comparable_bytes(budget, archive.size)
+        left -= sum(member.size for member in members if member.has_descriptor)
+    are_compared = left >= 0  # or those with a data descriptor have used up more than the budget
     for member in members:
         if not member.has_descriptor:
             if member.size > left:
@@ -67,7 +71,7 @@ def content_problems(
         contents = unpacked.get(member.path)
         try:
             chunks = archive.unpack(member) if contents is None else [contents]
-            if not _have_digest(chunks, digests.get(member.path)):
+            if not _have_digest(chunks, digests.get(member.path) if are_compared else None):
                 yield f"{source} has a different digest for {excerpt(member.path)}"
         except InvalidArchive as error:
             yield str(error)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from math import prod
 
 from packaging.utils import NormalizedName, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
@@ -17,6 +18,9 @@ SDIST_SUFFIXES = (SDIST_SUFFIX, ZIPPED_SDIST_SUFFIX)
 
 MAX_FILENAME = 255
 """Characters of a file name: NAME_MAX of common file systems. All characters are ASCII, so these are bytes, too."""
+
+MAX_TAGS = 1000
+"""Tags for which the file name of a wheel may stand; 255 characters could stand for 50,000. Largest seen: 4."""
 
 # The characters of names, versions and tags. None of them has a meaning in a path, a header, HTML or a URL. They are
 # checked first, because packaging's parsers accept NUL, quotes, spaces and "../".
@@ -57,7 +61,7 @@ def wheel_name_and_version(filename: str) -> tuple[NormalizedName, Version] | No
     >>> wheel_name_and_version("My_demo-1.0-py3-none-any.whl")
     ('my-demo', <Version('1.0')>)
     """
-    # A name that is too long must not reach packaging, which needs ten seconds to multiply the tags in 2 kB.
+    # A name that is too long, or stands for too many tags, must not reach packaging, which creates all of them.
     if not filename.endswith(WHEEL_SUFFIX) or any(filename_problems(filename)):
         return None
     return _parsed_wheel_filename(filename)
@@ -66,6 +70,9 @@ def wheel_name_and_version(filename: str) -> tuple[NormalizedName, Version] | No
 def _wheel_filename_problems(filename: str, name: NormalizedName | None, version: str | None) -> Iterator[str]:
     # Binary distribution format, "File name convention":
     # "{distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}.whl"
+    if (count := _tag_count(filename)) > MAX_TAGS:
+        yield f"File name {excerpt(filename)} stands for {count} tags, more than {MAX_TAGS}"
+        return
     try:
         found_name, found_version = _parsed_wheel_filename(filename)
     except ValueError as error:  # InvalidWheelFilename, InvalidVersion, and in newer versions of packaging InvalidTag
@@ -73,6 +80,12 @@ def _wheel_filename_problems(filename: str, name: NormalizedName | None, version
         return
     if name and version and not (found_name == name and found_version == Version(version)):
         yield _does_not_match(filename, name, version)
+
+
+def _tag_count(filename: str) -> int:
+    """Return how many tags the compressed tag sets of a wheel's file name stand for (PEP 425)."""
+    tag_sets = filename.removesuffix(WHEEL_SUFFIX).split("-")[-3:]
+    return prod(tag_set.count(".") + 1 for tag_set in tag_sets)
 
 
 # packaging creates every tag of a compressed tag set each time, and each upload asks for its file name several times.

@@ -5,6 +5,7 @@ this code, so only the fields that an index needs are parsed and checked.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from packaging.utils import NormalizedName
@@ -13,18 +14,23 @@ from packaging.version import Version
 from pypi_registry._excerpt import excerpt
 from pypi_registry._names import MAX_LENGTH, normalize
 from pypi_registry.distributions.filenames import WHEEL_SUFFIX, is_same_version
-from pypi_registry.distributions.limits import MAX_HEADER_LINES
+from pypi_registry.distributions.limits import MAX_FIELDS, MAX_HEADER_LINES, MAX_INDEX_FIELDS
 from pypi_registry.distributions.report import CoreMetadata, InvalidArchive
 from pypi_registry.errors import InvalidName, InvalidVersion
 from pypi_registry.versions import check_version
 
 _SINGLE_USE = ("Metadata-Version", "Name", "Version", "Requires-Python")
 _MULTIPLE_USE = ("Dynamic", "Requires-Dist", "Provides-Extra")
+_UNFOLDED = {"Metadata-Version", "Version", "Requires-Python", "Dynamic"}
 _DEPENDENCY_FIELDS = {"requires-dist", "requires-python", "provides-extra"}
 
-# A line with its end. Group 1 is the name of a field (RFC 5322, 3.6.8: printable ASCII except the colon), or None.
-_LINE = re.compile(rb"(?:([!-9;-~]*):)?([^\r\n]*)(?:\r\n|\r|\n|\Z)")
-_ENCODED_WORD = re.compile(r"=\?[^?]+\?[bq]\?", re.IGNORECASE)  # RFC 2047; uv decodes it, pip does not
+# All lines of fields: each is a field, which begins with a name (RFC 5322, 3.6.8: printable ASCII except the colon), or
+# continues one. The name may be empty: the email parser ignores such a line. No repetition goes back (``*+``), so the
+# time is proportional to the length.
+_FIELDS = re.compile(rb"(?:(?:[!-9;-~]*+:|[ \t])[^\n]*+(?:\n|\Z))*+")
+_FIELD_END = re.compile(rb"\n(?![ \t])")
+_MAX_UNFOLDED = 4096  # characters of a value on which an index acts, before its white space is removed
+_ENCODED_WORD = re.compile(r"=\?[^?]++\?[bq]\?", re.IGNORECASE)  # RFC 2047; uv decodes it, pip does not
 _WHITE_SPACE = re.compile(r"[ \t\n]+")
 _METADATA_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})", re.ASCII)
 
@@ -68,13 +74,15 @@ def parse_metadata(data: bytes, title: str = "the metadata") -> CoreMetadata:
         differently.
     """
     values = header_values(data, (*_SINGLE_USE, *_MULTIPLE_USE), title)
+    if sum(len(value) for found in values.values() for value in found) > MAX_INDEX_FIELDS:
+        raise InvalidArchive(f"{title} has more than {MAX_INDEX_FIELDS} characters of dependencies and other fields")
     problems = [
         f"has an encoded word in {field}, which only some readers decode"
         for field, found in values.items()
         if any(map(_ENCODED_WORD.search, found))
     ]
     # pip and uv strip white space from each field except the name.
-    values = {field: found if field == "Name" else [*map(unfolded, found)] for field, found in values.items()}
+    values = {field: [*map(unfolded, found)] if field in _UNFOLDED else found for field, found in values.items()}
     problems += _field_problems(values)
     if problems:
         raise InvalidArchive(f"{title} {', '.join(problems)}")
@@ -110,37 +118,43 @@ def header_values(data: bytes, fields: Sequence[str], title: str) -> Mapping[str
     Core metadata specification: "the practical standard is set by what the standard library email.parser module can
     parse using the compat32 policy". The email parser itself keeps everything in memory, at forty times the size.
 
-    Fields end at the first empty line. Of a value, only the white space at its beginning is removed; a folded value
+    Fields end at the first empty line. Of equal fields, with the same value, at most two are returned. Of a value, only the white space at its beginning is removed; a folded value
     keeps its line breaks.
 
-    :raises InvalidArchive: if there are too many lines, or a line that readers parse differently.
+    :raises InvalidArchive: if there are too many fields, or a line that readers parse differently.
     """
-    found: dict[bytes, list[list[bytes]]] = {field.lower().encode(): [] for field in fields}
-    lines: list[bytes] = []  # the lines of one value
-    for count, match in enumerate(_LINE.finditer(data)):
-        if count > MAX_HEADER_LINES:
-            raise InvalidArchive(f"{title} has more than {MAX_HEADER_LINES} lines of fields")
-        name, text = match.groups()
-        if name is not None:  # it may be empty: the email parser ignores a line that begins with a colon
-            lines = [text]
-            if (values := found.get(name.lower())) is not None:
-                values.append(lines)
-        elif text[:1] in (b" ", b"\t"):
-            lines.append(text)
-        elif text.startswith(b"From "):
-            # The envelope line of a mailbox: the email parser ignores it and reads on, other readers stop.
-            raise InvalidArchive(f"{title} has a line that begins with 'From ' among its fields")
-        else:
-            break  # an empty line (also the one that _LINE matches at the end), or text
+    lines = data[: MAX_FIELDS + 1].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    match = _FIELDS.match(lines)
+    text = match[0] if match else b""  # the expression also matches nothing
+    if len(data) > MAX_FIELDS and len(text) == len(lines):
+        raise InvalidArchive(f"{title} has more than {MAX_FIELDS} bytes of fields")
+    if text.count(b"\n") > MAX_HEADER_LINES:
+        raise InvalidArchive(f"{title} has more than {MAX_HEADER_LINES} lines of fields")
+    if lines.startswith(b"From ", len(text)):
+        # The envelope line of a mailbox: the email parser ignores it and reads on, other readers stop.
+        raise InvalidArchive(f"{title} has a line that begins with 'From ' among its fields")
+    found: dict[bytes, list[bytes]] = {field.lower().encode(): [] for field in fields}
+    # Equal fields are counted first: a file of many is compressed to nearly nothing, and must not cost much time.
+    for each, count in Counter(_FIELD_END.split(text)).items():
+        name, _, value = each.partition(b":")
+        if (values := found.get(name.lower())) is not None:
+            values += [value] * min(count, 2)
     return {field: [*map(_value, values)] for field, values in zip(fields, found.values(), strict=True)}
 
 
-def _value(lines: Sequence[bytes]) -> str:
-    return b"\n".join(lines).lstrip(b" \t").decode("utf-8", "replace")
+def _value(data: bytes) -> str:
+    return data.lstrip(b" \t").decode("utf-8", "replace")
 
 
 def unfolded(value: str) -> str:
-    """Return a value on one line, with single spaces in it and without white space around it."""
+    """Return a value on one line, with single spaces in it and without white space around it.
+
+    A very long value is returned as it is: no field on which an index acts may be so long.
+    """
+    if len(value) > _MAX_UNFOLDED:
+        return value
+    if _WHITE_SPACE.search(value) is None:
+        return value
     return " ".join(filter(None, _WHITE_SPACE.split(value)))
 
 
