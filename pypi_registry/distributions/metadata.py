@@ -124,12 +124,13 @@ def header_values(data: bytes, fields: Sequence[str], title: str) -> Mapping[str
     :raises InvalidArchive: if there are too many fields, or a line that readers parse differently.
     """
     lines = data[: MAX_FIELDS + 1].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    is_cut = len(data) > MAX_FIELDS
+    if lines.count(b"\n") > MAX_HEADER_LINES:
+        is_cut, lines = True, b"\n".join(lines.split(b"\n", MAX_HEADER_LINES + 1)[:-1])
     match = _FIELDS.match(lines)
     text = match[0] if match else b""  # the expression also matches nothing
-    if len(data) > MAX_FIELDS and len(text) == len(lines):
-        raise InvalidArchive(f"{title} has more than {MAX_FIELDS} bytes of fields")
-    if text.count(b"\n") > MAX_HEADER_LINES:
-        raise InvalidArchive(f"{title} has more than {MAX_HEADER_LINES} lines of fields")
+    if is_cut and len(text) == len(lines):
+        raise InvalidArchive(f"{title} has more than {MAX_HEADER_LINES} lines of fields, or {MAX_FIELDS} bytes of them")
     if lines.startswith(b"From ", len(text)):
         # The envelope line of a mailbox: the email parser ignores it and reads on, other readers stop.
         raise InvalidArchive(f"{title} has a line that begins with 'From ' among its fields")
