@@ -43,6 +43,7 @@ BUDGET = 64 * 1024**2
 Members with a data descriptor are decompressed in addition to this, whatever their size; `is_bomb` bounds them.
 """
 
+
 def comparable_bytes(budget: int, archive_size: int) -> int:
     """Return how much of a budget an archive may use: a small archive of zeros would cost much more than its upload.
 

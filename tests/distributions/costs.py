@@ -207,9 +207,7 @@ def pax_paths(count: int) -> bytes:
 
 def gnu_paths(count: int) -> bytes:
     return sdist_of(
-        part
-        for number in range(count)
-        for part in (long_name(TOP + b"a/" * 1900 + name_of(number)), Member(name=b"x"))
+        part for number in range(count) for part in (long_name(TOP + b"a/" * 1900 + name_of(number)), Member(name=b"x"))
     )
 
 

@@ -31,7 +31,9 @@ def problems_of(text: str, files: Sequence[str] = ()) -> list[str]:
         pytest.param("# note\n\n[a]\n# x = 1\nx = y\n   # note\nz\t=\t1\n", {"a": {"x": "y", "z": "1"}}, id="comments"),
         pytest.param("\n    [a]\n    x = y\n    z = 1\n    ", {"a": {"x": "y", "z": "1"}}, id="everything indented"),
         pytest.param("[a]\n  x = y\n z = 1\n", {"a": {"x": "y", "z": "1"}}, id="less and less indented"),
-        pytest.param("[a]\ns3:// b = c=d\nC =\nc = x y\n", {"a": {"s3:// b": "c=d", "C": "", "c": "x y"}}, id="other names"),
+        pytest.param(
+            "[a]\ns3:// b = c=d\nC =\nc = x y\n", {"a": {"s3:// b": "c=d", "C": "", "c": "x y"}}, id="other names"
+        ),
         pytest.param("[a b.c-d]\n[e]\n", {"a b.c-d": {}, "e": {}}, id="sections without names"),
     ],
 )
@@ -80,7 +82,9 @@ def test_other_encodings_are_a_problem() -> None:
 
 
 @pytest.mark.parametrize("group", ["console_scripts", "gui_scripts"])
-@pytest.mark.parametrize("name", ["../x", "/tmp/x", "a/b", "a\\b", ".", "..", "a b", "C:x", "\u00e9", "\u212a", "x\u00a0y", "%(a)s"])
+@pytest.mark.parametrize(
+    "name", ["../x", "/tmp/x", "a/b", "a\\b", ".", "..", "a b", "C:x", "\u00e9", "\u212a", "x\u00a0y", "%(a)s"]
+)
 def test_a_script_is_installed_in_its_folder(group: str, name: str) -> None:
     [found] = problems_of(f"[{group}]\n{name} = a:b\n")
     assert "entry_points.txt has invalid names of scripts" in found
@@ -104,7 +108,8 @@ def test_the_values_of_scripts_are_accepted(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "a", "a-b:c", "a : b", "a:b # note", "a:b [x-y, z-w]", "a:b []", "a:b=c", "/tmp/y=a:b", "../y = a:b", "a:"]
+    "value",
+    ["", "a", "a-b:c", "a : b", "a:b # note", "a:b [x-y, z-w]", "a:b []", "a:b=c", "/tmp/y=a:b", "../y = a:b", "a:"],
 )
 def test_the_values_of_scripts_that_an_installer_cannot_read_are_problems(value: str) -> None:
     [found] = problems_of(f"{CONSOLE}x = {value}\n")
@@ -138,7 +143,9 @@ def test_scripts_that_would_be_installed_over_each_other_are_a_problem(text: str
         pytest.param(CONSOLE + "x = a:b\nX = a:b\n", [], id="one program, by case"),
         pytest.param(CONSOLE + "x = a:b\nx.py = a:b\n", [], id="one program, with a suffix"),
         pytest.param(CONSOLE + "x = a:b\n", ["demo-1.0.data/scripts/x.py", "demo/x", "x"], id="a file of another name"),
-        pytest.param(CONSOLE + "x = a:b\n", ["demo-1.0.data/data/share/x", "demo-1.0.data/headers/x"], id="other folders"),
+        pytest.param(
+            CONSOLE + "x = a:b\n", ["demo-1.0.data/data/share/x", "demo-1.0.data/headers/x"], id="other folders"
+        ),
         pytest.param(CONSOLE + "x = a:b\n[other]\nx = a:c\n", [], id="a group without scripts"),
     ],
 )
@@ -146,7 +153,9 @@ def test_other_scripts_are_no_problem(text: str, files: Sequence[str]) -> None:
     assert problems_of(text, files) == []
 
 
-lines = st.sampled_from(["[a]", "[b]", " [c]", "x = y", "y=1", "  z = 2", " x=3", "# n", "", "  ", "; x = 1", "w", "v =", "[d] e"])
+lines = st.sampled_from(
+    ["[a]", "[b]", " [c]", "x = y", "y=1", "  z = 2", " x=3", "# n", "", "  ", "; x = 1", "w", "v =", "[d] e"]
+)
 
 
 @given(st.lists(lines, max_size=8).map("\n".join))

@@ -227,7 +227,10 @@ def test_links_without_a_problem_stay_inside_when_a_file_system_follows_them(
 
 
 def problems_of_links(links: dict[str, str]) -> Sequence[str]:
-    return [*path_problems([*links], []), *filter(None, (link_problem(*link, "demo", Links(links)) for link in links.items()))]
+    return [
+        *path_problems([*links], []),
+        *filter(None, (link_problem(*link, "demo", Links(links)) for link in links.items())),
+    ]
 
 
 def inside(link: Path, folder: Path) -> bool:

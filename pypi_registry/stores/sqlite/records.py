@@ -97,7 +97,9 @@ def insert_file(
     ).lastrowid
     assert id_ is not None
     if core_metadata is not None:
-        connection.execute("INSERT INTO core_metadata (file_id, data) VALUES (?, ?)", (id_, core_metadata_as_blob(core_metadata)))
+        connection.execute(
+            "INSERT INTO core_metadata (file_id, data) VALUES (?, ?)", (id_, core_metadata_as_blob(core_metadata))
+        )
     return replace(file, id=id_)
 
 
