@@ -140,5 +140,5 @@ def _installed_names(script: _Script) -> set[str]:
     if script.value is None:
         return {name}
     # On Windows, pip and uv write NAME.exe, and remove the suffix of a Python file before.
-    stem, dot, suffix = name.rpartition(".")
+    stem, _, suffix = name.rpartition(".")
     return {name, f"{stem if stem and suffix.startswith('py') else name}.exe"}

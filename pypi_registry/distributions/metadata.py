@@ -5,7 +5,6 @@ this code, so only the fields that an index needs are parsed and checked.
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from packaging.utils import NormalizedName
@@ -28,6 +27,7 @@ _DEPENDENCY_FIELDS = {"requires-dist", "requires-python", "provides-extra"}
 # continues one. The name may be empty: the email parser ignores such a line. No repetition goes back (``*+``), so the
 # time is proportional to the length.
 _FIELDS = re.compile(rb"(?:(?:[!-9;-~]*+:|[ \t])[^\n]*+(?:\n|\Z))*+")
+_EMPTY_LINE = re.compile(rb"\n\r?\n|\r\r")
 _FIELD_END = re.compile(rb"\n(?![ \t])")
 _MAX_UNFOLDED = 4096  # characters of a value on which an index acts, before its white space is removed
 _ENCODED_WORD = re.compile(r"=\?[^?]++\?[bq]\?", re.IGNORECASE)  # RFC 2047; uv decodes it, pip does not
@@ -118,13 +118,14 @@ def header_values(data: bytes, fields: Sequence[str], title: str) -> Mapping[str
     Core metadata specification: "the practical standard is set by what the standard library email.parser module can
     parse using the compat32 policy". The email parser itself keeps everything in memory, at forty times the size.
 
-    Fields end at the first empty line. Of equal fields, with the same value, at most two are returned. Of a value, only the white space at its beginning is removed; a folded value
-    keeps its line breaks.
+    Fields end at the first empty line. Of equal fields, with the same value, at most two are returned. Of a value, only
+    the white space at its beginning is removed; a folded value keeps its line breaks.
 
     :raises InvalidArchive: if there are too many fields, or a line that readers parse differently.
     """
-    lines = data[: MAX_FIELDS + 1].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    is_cut = len(data) > MAX_FIELDS
+    blank = _EMPTY_LINE.search(data, 0, MAX_FIELDS + 1)
+    lines = data[: blank.end() if blank else MAX_FIELDS + 1].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    is_cut = blank is None and len(data) > MAX_FIELDS
     if lines.count(b"\n") > MAX_HEADER_LINES:
         is_cut, lines = True, b"\n".join(lines.split(b"\n", MAX_HEADER_LINES + 1)[:-1])
     match = _FIELDS.match(lines)
@@ -136,7 +137,10 @@ def header_values(data: bytes, fields: Sequence[str], title: str) -> Mapping[str
         raise InvalidArchive(f"{title} has a line that begins with 'From ' among its fields")
     found: dict[bytes, list[bytes]] = {field.lower().encode(): [] for field in fields}
     # Equal fields are counted first: a file of many is compressed to nearly nothing, and must not cost much time.
-    for each, count in Counter(_FIELD_END.split(text)).items():
+    counts: dict[bytes, int] = {}
+    for each in _FIELD_END.split(text):
+        counts[each] = counts.get(each, 0) + 1
+    for each, count in counts.items():
         name, _, value = each.partition(b":")
         if (values := found.get(name.lower())) is not None:
             values += [value] * min(count, 2)

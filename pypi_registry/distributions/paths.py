@@ -14,8 +14,8 @@ from pypi_registry.distributions.limits import MAX_DEPTH, MAX_PATH
 _CONTROL_CHARACTER = re.compile(r"[\0-\x1f\x7f]")
 _DRIVE = re.compile(r"[A-Za-z]:")
 
-# Nearly all paths match this. One that does has none of the problems below except its length and its depth: it has no special
-# characters, and no part of it is empty or begins with a dot. A test compares it with `path_problem`.
+# Nearly all paths match this. One that does has none of the problems below except its length and depth: it has no
+# special characters, and no part of it is empty or begins with a dot. A test compares it with `path_problem`.
 _HARMLESS = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*", re.ASCII)
 
 
@@ -84,7 +84,7 @@ class Links:
             self._links.add(node)
 
     def node(self, folder: int, part: str) -> int:
-        """Return the node of a name in a folder, whose own node is 0 for the archive; -1 if no link is there or below."""
+        """Return the node of a name in a folder; -1 if no link is there or below. The node of the archive is 0."""
         return self._nodes.get((folder, part), -1)
 
     def is_link(self, node: int) -> bool:

@@ -15,14 +15,13 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pypi_registry.distributions import verify
 from pypi_registry.distributions.filenames import _parsed_wheel_filename as parse_wheel_filename
 from tests.distributions import tars, zips
 from tests.distributions.hostile import FILES, INFO, METADATA, SDIST, WHEEL, WHEEL_FILE, ZIPPED, Row, record, rows
-from tests.distributions.tars import Member, long_name, pax, tar
-from tests.distributions.zips import DEFLATED, Entry, archive, deflate, field_of, streamed
+from tests.distributions.tars import Member, long_name, pax
+from tests.distributions.zips import DEFLATED, Entry, archive, streamed
 
 MEGABYTE = 1000**2
 AROUND = 400

@@ -1,7 +1,6 @@
 """Fuzz the parsers with atheris: ``python -m tests.fuzz --seconds 600``, in an environment with the group ``fuzz``.
 
-Each target gets an equal part of the time, in a process of its own, and begins with its inputs in ``tests/fuzz/corpus``.
-The last line of each states how many inputs were executed. A crash is written to ``tests/fuzz/found``, and the exit
+Each target gets an equal part of the time, in a process of its own, and begins with its inputs in the corpus. The last line of each states how many inputs were executed. A crash is written to ``tests/fuzz/found``, and the exit
 status is 1. Copy its file to the corpus when it is mended: the fast tests execute each input of the corpus.
 """
 
