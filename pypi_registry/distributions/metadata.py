@@ -124,7 +124,10 @@ def header_values(data: bytes, fields: Sequence[str], title: str) -> Mapping[str
     :raises InvalidArchive: if there are too many fields, or a line that readers parse differently.
     """
     blank = _EMPTY_LINE.search(data, 0, MAX_FIELDS + 1)
-    lines = data[: blank.end() if blank else MAX_FIELDS + 1].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    lines = data[: blank.end() if blank else MAX_FIELDS + 1]
+    if lines.count(b"\r") > MAX_HEADER_LINES + 1:  # each ends a line, and to replace very many takes long
+        raise InvalidArchive(f"{title} has more than {MAX_HEADER_LINES} lines of fields, or {MAX_FIELDS} bytes of them")
+    lines = lines.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     is_cut = blank is None and len(data) > MAX_FIELDS
     if lines.count(b"\n") > MAX_HEADER_LINES:
         is_cut, lines = True, b"\n".join(lines.split(b"\n", MAX_HEADER_LINES + 1)[:-1])
