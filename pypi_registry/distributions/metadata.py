@@ -27,7 +27,7 @@ _DEPENDENCY_FIELDS = {"requires-dist", "requires-python", "provides-extra"}
 # continues one. The name may be empty: the email parser ignores such a line. No repetition goes back (``*+``), so the
 # time is proportional to the length.
 _FIELDS = re.compile(rb"(?:(?:[!-9;-~]*+:|[ \t])[^\n]*+(?:\n|\Z))*+")
-_EMPTY_LINE = re.compile(rb"\n\r?\n|\r\r")
+_EMPTY_LINES = (b"\n\n", b"\n\r\n", b"\r\r")
 _FIELD_END = re.compile(rb"\n(?![ \t])")
 _MAX_UNFOLDED = 4096  # characters of a value on which an index acts, before its white space is removed
 _ENCODED_WORD = re.compile(r"=\?[^?]++\?[bq]\?", re.IGNORECASE)  # RFC 2047; uv decodes it, pip does not
@@ -123,12 +123,12 @@ def header_values(data: bytes, fields: Sequence[str], title: str) -> Mapping[str
 
     :raises InvalidArchive: if there are too many fields, or a line that readers parse differently.
     """
-    blank = _EMPTY_LINE.search(data, 0, MAX_FIELDS + 1)
-    lines = data[: blank.end() if blank else MAX_FIELDS + 1]
+    blanks = [at for end in _EMPTY_LINES if (at := data.find(end, 0, MAX_FIELDS + 1)) >= 0]
+    lines = data[: min(blanks) + 3 if blanks else MAX_FIELDS + 1]
     if lines.count(b"\r") > MAX_HEADER_LINES + 1:  # each ends a line, and to replace very many takes long
         raise InvalidArchive(f"{title} has more than {MAX_HEADER_LINES} lines of fields, or {MAX_FIELDS} bytes of them")
     lines = lines.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    is_cut = blank is None and len(data) > MAX_FIELDS
+    is_cut = not blanks and len(data) > MAX_FIELDS
     if lines.count(b"\n") > MAX_HEADER_LINES:
         is_cut, lines = True, b"\n".join(lines.split(b"\n", MAX_HEADER_LINES + 1)[:-1])
     match = _FIELDS.match(lines)
