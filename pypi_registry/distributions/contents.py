@@ -45,7 +45,7 @@ def content_problems(
 
     Members with a data descriptor are all decompressed, and use up the budget first, because some readers find the end
     of such data only by decompressing it. `is_bomb` alone bounds their cost, as in a gzipped tar. If they have more
-    bytes than the budget, their digests are not compared.
+    than `comparable_bytes`, no digest is compared.
 
     Nothing is decompressed if the archive has problems: it is refused anyway, and may be a bomb.
 
@@ -58,11 +58,13 @@ def content_problems(
         return
     members = archive.members_by_offset
     if budget is None:
-        left = sum(member.size for member in members)
+        budget = limit = sum(member.size for member in members)
     else:
-        left = comparable_bytes(budget, archive.size)
-        left -= sum(member.size for member in members if member.has_descriptor)
-    are_compared = left >= 0  # or those with a data descriptor have used up more than the budget
+        limit = comparable_bytes(archive.size)
+    streamed = sum(member.size for member in members if member.has_descriptor)
+    if streamed > limit:
+        digests = {}
+    left = min(budget, limit) - streamed
     for member in members:
         if not member.has_descriptor:
             if member.size > left:
@@ -71,7 +73,7 @@ def content_problems(
         contents = unpacked.get(member.path)
         try:
             chunks = archive.unpack(member) if contents is None else [contents]
-            if not _have_digest(chunks, digests.get(member.path) if are_compared else None):
+            if not _have_digest(chunks, digests.get(member.path)):
                 yield f"{source} has a different digest for {excerpt(member.path)}"
         except InvalidArchive as error:
             yield str(error)

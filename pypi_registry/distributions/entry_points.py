@@ -6,10 +6,11 @@ refuses invalid files, too (https://github.com/pypi/warehouse/pull/20081).
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from pypi_registry._excerpt import excerpt
+from pypi_registry.distributions.limits import MAX_ENTRY_POINT_LINES
 from pypi_registry.distributions.report import InvalidArchive, listed
 
 EntryPoints: TypeAlias = Mapping[str, Mapping[str, str]]
@@ -40,42 +41,50 @@ def parse_entry_points(data: bytes) -> EntryPoints:
     :raises InvalidArchive: if readers parse it differently.
     """
     groups: dict[str, dict[str, str]] = {}
-    names: dict[str, str] | None = None
-    indent, may_continue = 0, False
+    names: dict[str, str] | None = None  # of the current group
+    name_indent: int | None = None  # of the name before this line; None after a section
     for line in _lines(data):
         text = line.strip()
-        if not text or text[0] == "#":
+        if not text or text.startswith("#"):
             continue
         # configparser: a line that is indented more than the name before it continues that name's value. For pip it is
         # a name of its own.
-        before, indent = indent, len(line) - len(line.lstrip())
-        if may_continue and indent > before:
+        indent = len(line) - len(line.lstrip())
+        if name_indent is not None and indent > name_indent:
             raise InvalidArchive(f"entry_points.txt has a value of several lines, which end in {excerpt(text)}")
-        may_continue = text[0] != "["
-        if text[0] == "[":
+        if text.startswith("["):
             group = _parse_group(text)
             if group in groups:
                 raise InvalidArchive(f"entry_points.txt has the section {excerpt(group)} twice")
             names = groups[group] = {}
+            name_indent = None
             continue
         name, equals, value = text.partition("=")
         name = name.rstrip()
-        if names is None or not equals or not name or name[0] == ";":
+        # After a semicolon, configparser reads a comment, and pip a name.
+        if names is None or not equals or not name or name.startswith(";"):
             raise InvalidArchive(f"entry_points.txt has a line that only some readers parse: {excerpt(text)}")
         if name in names:
             raise InvalidArchive(f"entry_points.txt has the name {excerpt(name)} twice in one section")
         names[name] = value.lstrip()
+        name_indent = indent
     return groups
 
 
-def _lines(data: bytes) -> list[str]:
+def _lines(data: bytes) -> Iterator[str]:
+    """Return the lines that are not empty.
+
+    :raises InvalidArchive: if there are too many, or readers split the file differently.
+    """
     try:
         text = data.decode().replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise InvalidArchive("entry_points.txt is not UTF-8") from None
     if _CONTROL_CHARACTER.search(text):
         raise InvalidArchive("entry_points.txt has a control character, which some readers take for the end of a line")
-    return text.split("\n")
+    if text.count("\n") > MAX_ENTRY_POINT_LINES:
+        raise InvalidArchive(f"entry_points.txt has more than {MAX_ENTRY_POINT_LINES} lines")
+    return filter(None, text.split("\n"))
 
 
 def _parse_group(line: str) -> str:
@@ -92,53 +101,51 @@ def script_problems(groups: EntryPoints, files: Iterable[str], data_folder: str)
     >>> list(script_problems({"console_scripts": {"../a": "b:c"}}, [], "demo-1.0.data"))
     ["entry_points.txt has invalid names of scripts: '../a'"]
     """
-    scripts = [(name, value) for group in _SCRIPT_GROUPS for name, value in groups.get(group, {}).items()]
+    scripts = [_Script(*entry_point) for group in _SCRIPT_GROUPS for entry_point in groups.get(group, {}).items()]
     invalid = [name for name, _ in scripts if _SCRIPT_NAME.fullmatch(name) is None or name in (".", "..")]
     if invalid:
         yield f"entry_points.txt has invalid names of scripts: {listed(invalid)}"
     if interpreters := [name for name, _ in scripts if _INTERPRETER.fullmatch(name)]:
         yield f"entry_points.txt has scripts with the name of an interpreter: {listed(interpreters)}"
-    if values := [value for _, value in scripts if _OBJECT.fullmatch(value) is None]:
+    if values := [value for _, value in scripts if value is not None and _OBJECT.fullmatch(value) is None]:
         yield f"entry_points.txt has scripts that are not 'module:object': {listed(values)}"
-    yield from _collisions(scripts, files, data_folder)
+    yield from _collisions([*_files_of_scripts(files, data_folder), *scripts])
 
 
 class _Script(NamedTuple):
     name: str
     value: str | None
-    """Of an entry point; None for a file."""
+    """Of an entry point; None for a file in the data folder."""
 
 
-def _collisions(scripts: Iterable[tuple[str, str]], files: Iterable[str], data_folder: str) -> Iterator[str]:
-    """Yield the scripts that would be installed over each other, also where file systems ignore case, and on Windows.
-
-    Entry points that differ in that only, and have the same value, are the same program.
-    """
-    found: dict[str, _Script] = {}
-    prefix = f"{data_folder}/"
-    of_files = [
-        _Script(name, None) for path in files if path.startswith(prefix) for name in _installed_scripts(path, prefix)
-    ]
-    for script in (*of_files, *(_Script(*script) for script in scripts)):
-        for installed_name in _installed_names(script):
-            other = found.setdefault(installed_name, script)
-            if other is not script and (script.value is None or other.value != script.value or other == script):
-                pair = listed([other.name, script.name]) if other.name != script.name else excerpt(script.name)
-                yield f"the wheel, by its entry_points.txt and data folder, has two scripts of one name: {pair}"
-                break
+def _collisions(scripts: Iterable[_Script]) -> Iterator[str]:
+    """Yield the scripts that would be installed over each other, on Windows or where case is ignored, too."""
+    found: dict[str, _Script] = {}  # by the name of the installed file
+    for script in scripts:
+        others = [found.setdefault(name, script) for name in _installed_names(script)]
+        if different := [other for other in others if other is not script and not _is_same_program(other, script)]:
+            names = listed([different[0].name, script.name])
+            yield f"the wheel, by its entry_points.txt and data folder, has two scripts of one name: {names}"
 
 
-def _installed_scripts(path: str, prefix: str) -> Iterator[str]:
-    """Yield the name of the script if a file in the data folder becomes one: the scheme "data" contains "scripts"."""
-    folder, _, name = path.removeprefix(prefix).rpartition("/")
-    if folder.lower() in ("scripts", "data/bin", "data/scripts"):
-        yield name
+def _is_same_program(one: _Script, other: _Script) -> bool:
+    """Return whether two entry points whose names differ only in case or suffix are the same program."""
+    return one.value is not None and one.value == other.value and one.name != other.name
 
 
-def _installed_names(script: _Script) -> set[str]:
+def _files_of_scripts(files: Iterable[str], data_folder: str) -> Iterator[_Script]:
+    """Yield the files in the data folder that become scripts; its scheme "data" contains the folder of scripts."""
+    for path in files:
+        if path.startswith(data_folder):
+            folder, _, name = path.removeprefix(f"{data_folder}/").rpartition("/")
+            if folder.lower() in ("scripts", "data/bin", "data/scripts"):
+                yield _Script(name, None)
+
+
+def _installed_names(script: _Script) -> Sequence[str]:
     name = script.name.lower()
     if script.value is None:
-        return {name}
+        return [name]
     # On Windows, pip and uv write NAME.exe, and remove the suffix of a Python file before.
     stem, _, suffix = name.rpartition(".")
-    return {name, f"{stem if stem and suffix.startswith('py') else name}.exe"}
+    return [name, f"{stem if stem and suffix.startswith('py') else name}.exe"]

@@ -61,7 +61,7 @@ def wheel_name_and_version(filename: str) -> tuple[NormalizedName, Version] | No
     >>> wheel_name_and_version("My_demo-1.0-py3-none-any.whl")
     ('my-demo', <Version('1.0')>)
     """
-    # A name that is too long, or stands for too many tags, must not reach packaging, which creates all of them.
+    # packaging is given no name that is too long, or has other characters.
     if not filename.endswith(WHEEL_SUFFIX) or any(filename_problems(filename)):
         return None
     return _parsed_wheel_filename(filename)
@@ -70,9 +70,6 @@ def wheel_name_and_version(filename: str) -> tuple[NormalizedName, Version] | No
 def _wheel_filename_problems(filename: str, name: NormalizedName | None, version: str | None) -> Iterator[str]:
     # Binary distribution format, "File name convention":
     # "{distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}.whl"
-    if (count := _tag_count(filename)) > MAX_TAGS:
-        yield f"File name {excerpt(filename)} stands for {count} tags, more than {MAX_TAGS}"
-        return
     try:
         found_name, found_version = _parsed_wheel_filename(filename)
     except ValueError as error:  # InvalidWheelFilename, InvalidVersion, and in newer versions of packaging InvalidTag
@@ -82,15 +79,13 @@ def _wheel_filename_problems(filename: str, name: NormalizedName | None, version
         yield _does_not_match(filename, name, version)
 
 
-def _tag_count(filename: str) -> int:
-    """Return how many tags the compressed tag sets of a wheel's file name stand for (PEP 425)."""
-    tag_sets = filename.removesuffix(WHEEL_SUFFIX).split("-")[-3:]
-    return prod(tag_set.count(".") + 1 for tag_set in tag_sets)
-
-
-# packaging creates every tag of a compressed tag set each time, and each upload asks for its file name several times.
+# Each upload asks for its file name several times.
 @lru_cache(maxsize=64)
 def _parsed_wheel_filename(filename: str) -> tuple[NormalizedName, Version]:
+    # PEP 425, "Compressed Tag Sets": the tags are all combinations of their parts, and packaging creates each of them.
+    *_, pythons, abis, platforms = ("--" + filename.removesuffix(WHEEL_SUFFIX)).split("-")
+    if (count := prod(tags.count(".") + 1 for tags in (pythons, abis, platforms))) > MAX_TAGS:
+        raise ValueError(f"it stands for {count} tags, more than {MAX_TAGS}")
     return parse_wheel_filename(filename)[:2]
 
 

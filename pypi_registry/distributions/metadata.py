@@ -5,6 +5,7 @@ this code, so only the fields that an index needs are parsed and checked.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from packaging.utils import NormalizedName
@@ -13,7 +14,7 @@ from packaging.version import Version
 from pypi_registry._excerpt import excerpt
 from pypi_registry._names import MAX_LENGTH, normalize
 from pypi_registry.distributions.filenames import WHEEL_SUFFIX, is_same_version
-from pypi_registry.distributions.limits import MAX_FIELDS, MAX_HEADER_LINES, MAX_INDEX_FIELDS
+from pypi_registry.distributions.limits import MAX_FIELDS, MAX_HEADER, MAX_VALUE, MAX_VALUES
 from pypi_registry.distributions.report import CoreMetadata, InvalidArchive
 from pypi_registry.errors import InvalidName, InvalidVersion
 from pypi_registry.versions import check_version
@@ -23,15 +24,8 @@ _MULTIPLE_USE = ("Dynamic", "Requires-Dist", "Provides-Extra")
 _UNFOLDED = {"Metadata-Version", "Version", "Requires-Python", "Dynamic"}
 _DEPENDENCY_FIELDS = {"requires-dist", "requires-python", "provides-extra"}
 
-# All lines of fields: each is a field, which begins with a name (RFC 5322, 3.6.8: printable ASCII except the colon), or
-# continues one. The name may be empty: the email parser ignores such a line. No repetition goes back (``*+``), so the
-# time is proportional to the length.
-_FIELDS = re.compile(rb"(?:(?:[!-9;-~]*+:|[ \t])[^\n]*+(?:\n|\Z))*+")
-_EMPTY_LINES = (b"\n\n", b"\n\r\n", b"\r\r")
-_FIELD_END = re.compile(rb"\n(?![ \t])")
-_MAX_UNFOLDED = 4096  # characters of a value on which an index acts, before its white space is removed
+_NAME_CHARACTERS = bytes(range(ord("!"), ord("~") + 1))  # of fields; RFC 5322, 3.6.8, which excludes the colon, too
 _ENCODED_WORD = re.compile(r"=\?[^?]++\?[bq]\?", re.IGNORECASE)  # RFC 2047; uv decodes it, pip does not
-_WHITE_SPACE = re.compile(r"[ \t\n]+")
 _METADATA_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})", re.ASCII)
 
 
@@ -74,8 +68,6 @@ def parse_metadata(data: bytes, title: str = "the metadata") -> CoreMetadata:
         differently.
     """
     values = header_values(data, (*_SINGLE_USE, *_MULTIPLE_USE), title)
-    if sum(len(value) for found in values.values() for value in found) > MAX_INDEX_FIELDS:
-        raise InvalidArchive(f"{title} has more than {MAX_INDEX_FIELDS} characters of dependencies and other fields")
     problems = [
         f"has an encoded word in {field}, which only some readers decode"
         for field, found in values.items()
@@ -121,49 +113,52 @@ def header_values(data: bytes, fields: Sequence[str], title: str) -> Mapping[str
     Fields end at the first empty line. Of equal fields, with the same value, at most two are returned. Of a value, only
     the white space at its beginning is removed; a folded value keeps its line breaks.
 
-    :raises InvalidArchive: if there are too many fields, or a line that readers parse differently.
+    :raises InvalidArchive: if there are too many fields, a value is too long, or readers parse a line differently.
     """
-    blanks = [at for end in _EMPTY_LINES if (at := data.find(end, 0, MAX_FIELDS + 1)) >= 0]
-    lines = data[: min(blanks) + 3 if blanks else MAX_FIELDS + 1]
-    if lines.count(b"\r") > MAX_HEADER_LINES + 1:  # each ends a line, and to replace very many takes long
-        raise InvalidArchive(f"{title} has more than {MAX_HEADER_LINES} lines of fields, or {MAX_FIELDS} bytes of them")
-    lines = lines.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    is_cut = not blanks and len(data) > MAX_FIELDS
-    if lines.count(b"\n") > MAX_HEADER_LINES:
-        is_cut, lines = True, b"\n".join(lines.split(b"\n", MAX_HEADER_LINES + 1)[:-1])
-    match = _FIELDS.match(lines)
-    text = match[0] if match else b""  # the expression also matches nothing
-    if is_cut and len(text) == len(lines):
-        raise InvalidArchive(f"{title} has more than {MAX_HEADER_LINES} lines of fields, or {MAX_FIELDS} bytes of them")
-    if lines.startswith(b"From ", len(text)):
-        # The envelope line of a mailbox: the email parser ignores it and reads on, other readers stop.
-        raise InvalidArchive(f"{title} has a line that begins with 'From ' among its fields")
-    found: dict[bytes, list[bytes]] = {field.lower().encode(): [] for field in fields}
-    # Equal fields are counted first: a file of many is compressed to nearly nothing, and must not cost much time.
-    counts: dict[bytes, int] = {}
-    for each in _FIELD_END.split(text):
-        counts[each] = counts.get(each, 0) + 1
-    for each, count in counts.items():
-        name, _, value = each.partition(b":")
+    head = data[: MAX_HEADER + 1]
+    if b"\r" in head:
+        head = head.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    end = head.find(b"\n\n")
+    head = head.removesuffix(b"\n") if end < 0 else head[:end]
+    # No "\r" is left, so it can stand for the line breaks in a folded field.
+    lines = head.replace(b"\n ", b"\r ").replace(b"\n\t", b"\r\t").split(b"\n", MAX_FIELDS)
+    if len(lines) > MAX_FIELDS or (end < 0 and len(data) > MAX_HEADER):
+        raise InvalidArchive(f"{title} has more than {MAX_FIELDS} fields, or {MAX_HEADER} bytes of them")
+    # Many equal lines are compressed to nearly nothing, so they are counted before anything else is done with each.
+    counts = Counter(lines)
+    text = next((line for line in counts if not _is_field(line)), None)
+    if text is not None:
+        if text.startswith(b"From "):
+            # The envelope line of a mailbox: the email parser ignores it and reads on, other readers stop.
+            raise InvalidArchive(f"{title} has a line that begins with 'From ' among its fields")
+        counts = Counter(lines[: lines.index(text)])
+    found: dict[bytes, list[str]] = {field.lower().encode(): [] for field in fields}
+    size = 0
+    for line, count in counts.items():
+        name, _, value = line.partition(b":")
         if (values := found.get(name.lower())) is not None:
-            values += [value] * min(count, 2)
-    return {field: [*map(_value, values)] for field, values in zip(fields, found.values(), strict=True)}
+            size += len(value)
+            if len(value) > MAX_VALUE or size > MAX_VALUES:
+                raise InvalidArchive(
+                    f"{title} has a {name.decode()} of more than {MAX_VALUE} bytes, or more than {MAX_VALUES} bytes of "
+                    f"{', '.join(fields)}"
+                )
+            values += [value.lstrip(b" \t").replace(b"\r", b"\n").decode("utf-8", "replace")] * min(count, 2)
+    return dict(zip(fields, found.values(), strict=True))
 
 
-def _value(data: bytes) -> str:
-    return data.lstrip(b" \t").decode("utf-8", "replace")
+def _is_field(line: bytes) -> bool:
+    """Return whether a line belongs to the fields.
+
+    The email parser ignores a field without a name, and white space before the first field.
+    """
+    name, colon, _ = line.partition(b":")
+    return (bool(colon) and not name.translate(None, _NAME_CHARACTERS)) or line.startswith((b" ", b"\t"))
 
 
 def unfolded(value: str) -> str:
-    """Return a value on one line, with single spaces in it and without white space around it.
-
-    A very long value is returned as it is: no field on which an index acts may be so long.
-    """
-    if len(value) > _MAX_UNFOLDED:
-        return value
-    if _WHITE_SPACE.search(value) is None:
-        return value
-    return " ".join(filter(None, _WHITE_SPACE.split(value)))
+    """Return a value on one line, with single spaces in it and without white space around it."""
+    return " ".join(filter(None, value.replace("\n", " ").replace("\t", " ").split(" ")))
 
 
 def _metadata_version(text: str) -> tuple[int, ...]:

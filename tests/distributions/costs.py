@@ -54,6 +54,14 @@ def wheel_info(name: bytes, data: bytes) -> bytes:
     return wheel_of({INFO + name: data})
 
 
+def wheel_file(data: bytes) -> bytes:
+    return wheel_info(b"WHEEL", data)
+
+
+def entry_points_file(data: bytes) -> bytes:
+    return wheel_info(b"entry_points.txt", data)
+
+
 def metadata(data: bytes) -> bytes:
     return wheel_info(b"METADATA", data)
 
@@ -260,7 +268,8 @@ READERS: Mapping[str, Reader] = {
     "zip: long paths": Reader(WHEEL, long_paths, (10, 100, 1_000)),
     "zip: paths with a problem": Reader(WHEEL, lambda count: long_paths(count, b"./"), (10, 100, 1_000)),
     "zip: zeros, sha256": Reader(WHEEL, zeros, (50_000, 200_000, 1_000_000, 60_000_000)),
-    "zip: zeros, sha3_512": Reader(WHEEL, lambda count: zeros(count, "sha3_512"), (50_000, 200_000, 1_000_000, 60_000_000)),
+    "zip: zeros, sha3_512": Reader(
+        WHEEL, lambda count: zeros(count, "sha3_512"), (50_000, 200_000, 1_000_000, 60_000_000)),
     "zip: zeros with a data descriptor": Reader(
         WHEEL, lambda count: zeros(count, "sha3_512", True), (50_000, 200_000, 1_000_000, 60_000_000)),
     "zip: symbolic links": Reader(ZIPPED, zipped_links, (10, 100, 500)),
@@ -274,22 +283,24 @@ READERS: Mapping[str, Reader] = {
     "RECORD: quotes": Reader(
         WHEEL, lambda count: wheel_of({}, [], [(b'"' + b'""' * count + b'"', b"", b"")]), (1_000, 4_000, 1_000_000)),
     "WHEEL: tags": Reader(
-        WHEEL, made(lambda data: wheel_info(b"WHEEL", data), lines(b"Tag:a-b-c\n", WHEEL_FILE)), (700, 2_900, 25_000)),
+        WHEEL, made(wheel_file, lines(b"Tag:a-b-c\n", WHEEL_FILE)), (700, 2_900, 25_000)),
     "WHEEL: a tag of many": Reader(
-        WHEEL, made(lambda data: wheel_info(b"WHEEL", data), lambda count: WHEEL_FILE + b"Tag: " + b"a." * count + b"a-b-c\n"),
-        (4_000, 16_000, 100_000)),
+        WHEEL, made(wheel_file, lambda count: WHEEL_FILE + b"Tag: " + b"a." * count + b"a-b-c\n"),
+        (2_000, 16_000, 100_000)),
     "WHEEL: fields": Reader(
-        WHEEL, made(lambda data: wheel_info(b"WHEEL", data), lines(b":\n", WHEEL_FILE)), (4_000, 16_000, 100_000)),
+        WHEEL, made(wheel_file, lines(b":\n", WHEEL_FILE)), (4_000, 16_000, 100_000)),
     "WHEEL: folded tags": Reader(
-        WHEEL, made(lambda data: wheel_info(b"WHEEL", data), lines(b" a", WHEEL_FILE)), (4_000, 16_000, 100_000)),
-    "entry_points.txt: scripts": Reader(WHEEL, entry_points, (100, 2_000, 7_000)),
+        WHEEL, made(wheel_file, lines(b" a", WHEEL_FILE)), (4_000, 16_000, 100_000)),
+    "entry_points.txt: scripts": Reader(WHEEL, entry_points, (100, 1_900, 7_000)),
     "entry_points.txt: comments": Reader(
-        WHEEL, made(lambda data: wheel_info(b"entry_points.txt", data), lines(b"#\n", b"")), (8_000, 32_000, 500_000)),
+        WHEEL, made(entry_points_file, lines(b"#\n", b"")), (450, 1_900, 32_000, 500_000)),
     "entry_points.txt: empty lines": Reader(
-        WHEEL, made(lambda data: wheel_info(b"entry_points.txt", data), lines(b"\n", b"")), (16_000, 64_000, 500_000)),
+        WHEEL, made(entry_points_file, lines(b"\n", b"")), (450, 1_900, 64_000, 500_000)),
+    "entry_points.txt: blank lines": Reader(
+        WHEEL, made(entry_points_file, lines(b" \n", b"")), (450, 1_900, 32_000, 500_000)),
     "entry_points.txt: sections": Reader(
-        WHEEL, made(lambda data: wheel_info(b"entry_points.txt", data),
-                    lambda count: b"".join(b"[%b]\n" % name_of(number) for number in range(count))), (100, 2_000, 9_000)),
+        WHEEL, made(entry_points_file, lambda count: b"".join(b"[%b]\n" % name_of(each) for each in range(count))),
+        (100, 1_900, 9_000)),
     **{f"METADATA: {row}": Reader(WHEEL, made(metadata, make), sizes) for row, (make, sizes) in _FIELDS.items()},
     **{f"PKG-INFO: {row}": Reader(SDIST, made(pkg_info, make), sizes) for row, (make, sizes) in _FIELDS.items()},
     "tar: members": Reader(SDIST, members, (100, 1_000, 5_000, 50_000)),

@@ -292,11 +292,13 @@ WHEELS: Mapping[str, Callable[[], bytes]] = {
         b"# note\r\n\r\n[console_scripts]\r\n# x = 1\r\nx=demo:f\r\n   # note\r\n\r\n[gui_scripts]"),
     "entry points that are all indented, without a last line break": lambda: wheel_starting(
         b"\n        [console_scripts]\n        x = demo:f\n        y = demo:g\n\n        [other]\n        x = y"),
-    "other groups' names are free": lambda: wheel_starting(b"[other]\n../x = demo:f\n/tmp/y : z = %(a)s\nX =\nx = 1 = 2\n"),
+    "other groups' names are free": lambda: wheel_starting(
+        b"[other]\n../x = demo:f\n/tmp/y : z = %(a)s\nX =\nx = 1 = 2\n"),
     "an empty entry_points.txt": lambda: wheel_starting(b""),
     "two names for one script, by case and suffix": lambda: wheel_starting(
         b"[console_scripts]\nX = demo:f\nx = demo:f\nx.py = demo:f\n"),
-    "an entry_points.txt elsewhere": lambda: wheel({**FILES, b"demo/entry_points.txt": b"[console_scripts]\n../x = a:b\n"}),
+    "an entry_points.txt elsewhere": lambda: wheel(
+        {**FILES, b"demo/entry_points.txt": b"[console_scripts]\n../x = a:b\n"}),
     # Metadata
     "metadata of version 1.0, in latin-1": lambda: wheel_saying(OLD),
     "metadata of a version to come": lambda: wheel_saying(NINE),

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pypi_registry.distributions.entry_points import parse_entry_points, script_problems
+from pypi_registry.distributions.limits import MAX_ENTRY_POINT_LINES
 from pypi_registry.distributions.report import InvalidArchive
 
 CONSOLE = "[console_scripts]\n"
@@ -79,6 +80,14 @@ def test_what_readers_parse_differently_is_a_problem(text: str, problem: str) ->
 def test_other_encodings_are_a_problem() -> None:
     with pytest.raises(InvalidArchive, match=r"entry_points\.txt is not UTF-8"):
         parse_entry_points(b"[a]\nx = \xe9\n")
+
+
+@pytest.mark.parametrize("line", [b"", b"# note", b"x%d = a:b"])
+def test_the_lines_have_a_limit(line: bytes) -> None:
+    lines = [line.replace(b"%d", b"%d" % number) + b"\n" for number in range(MAX_ENTRY_POINT_LINES)]
+    parse_entry_points(b"[a]\n" + b"".join(lines[1:]))
+    with pytest.raises(InvalidArchive, match=rf"entry_points\.txt has more than {MAX_ENTRY_POINT_LINES} lines"):
+        parse_entry_points(b"[a]\n" + b"".join(lines))
 
 
 @pytest.mark.parametrize("group", ["console_scripts", "gui_scripts"])

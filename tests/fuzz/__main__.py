@@ -1,7 +1,9 @@
 """Fuzz the parsers with atheris: ``python -m tests.fuzz --seconds 600``, in an environment with the group ``fuzz``.
 
-Each target gets an equal part of the time, in a process of its own, and begins with its inputs in the corpus. The last line of each states how many inputs were executed. A crash is written to ``tests/fuzz/found``, and the exit
-status is 1. Copy its file to the corpus when it is mended: the fast tests execute each input of the corpus.
+Each target gets an equal part of the time, in a process of its own, which begins with the inputs in
+``tests/fuzz/corpus``. The program prints how many inputs each target executed. An input that crashes a target is
+written to ``tests/fuzz/found``, and the exit status is 1. When the bug is fixed, move the input to the corpus: the fast
+tests execute all of the corpus.
 """
 
 import argparse
@@ -9,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.fuzz.targets import TARGETS
@@ -17,11 +20,11 @@ HERE = Path(__file__).parent
 MAX_LENGTH = 16_384
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("targets", nargs="*", choices=[*TARGETS, []], help="all by default")
     parser.add_argument("--seconds", type=int, default=600, help="of all targets together (600)")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     targets = options.targets or [*TARGETS]
     found = HERE / "found"
     found.mkdir(exist_ok=True)
