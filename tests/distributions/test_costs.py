@@ -49,8 +49,8 @@ def test_a_file_name_is_verified_in_few_calls(row: str) -> None:
 
 
 def test_the_program_prints_its_table(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["nothing in an sdist"])
-    assert "| nothing in an sdist |" in capsys.readouterr().out
+    main(["nothing: an sdist"])
+    assert "| nothing | an sdist |" in capsys.readouterr().out
 
 
 # What one call costs is not seen above: joining paths, or searching a long text again and again, is one call each.

@@ -11,7 +11,7 @@ from packaging.metadata import Metadata, parse_email
 from packaging.utils import NormalizedName
 
 from pypi_registry.distributions import CoreMetadata
-from pypi_registry.distributions.limits import MAX_FIELDS, MAX_HEADER, MAX_METADATA
+from pypi_registry.distributions.limits import MAX_FIELDS, MAX_HEADER, MAX_METADATA, MAX_VALUE, MAX_VALUES
 from pypi_registry.distributions.metadata import is_metadata_served, metadata_problems, parse_metadata
 from pypi_registry.distributions.report import InvalidArchive
 
@@ -250,6 +250,16 @@ def test_the_bytes_of_the_fields_have_a_limit_however_they_are_folded(line_break
     longest = head + b"A: b" + line * ((MAX_HEADER - len(head) - 4 - 2 * len(line_break)) // len(line))
     assert said(longest + 2 * line_break + b"text") == said(head)
     assert f"{MAX_HEADER} bytes" in problem_of(longest + 2 * line + b"text")
+
+
+def test_the_values_that_are_read_have_a_limit_and_others_none() -> None:
+    longest = b"x" * (MAX_VALUE - 1)  # and the space before it
+    assert said(HEAD + b"Requires-Dist: " + longest) == said(HEAD)
+    assert said(HEAD + b"Summary: " + longest + b"xx") == said(HEAD)
+    assert f"Requires-Dist of more than {MAX_VALUE} bytes" in problem_of(HEAD + b"Requires-Dist: x" + longest)
+    several = [b"Requires-Dist: %03d" % number + longest[3:] + b"\n" for number in range(MAX_VALUES // MAX_VALUE + 1)]
+    assert said(HEAD + b"".join(several[:-2])) == said(HEAD)
+    assert f"more than {MAX_VALUES} bytes of Metadata-Version, Name" in problem_of(HEAD + b"".join(several))
 
 
 @pytest.mark.parametrize("text", [b"text\n", b"text\n folded: text\n", b"a b: text\n", b"\xe9:\n"])

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pypi_registry.distributions import Report, verify
+from pypi_registry.distributions.limits import BUDGET
 from pypi_registry.testing.archives import distribution
 from tests.distributions.hostile import DATA, FILES, INFO, METADATA, Files, Row, digest_of, listed, record, rows
 from tests.distributions.measuring import Counted, peak
@@ -300,6 +301,17 @@ def test_what_is_streamed_is_unpacked_first_and_uses_the_budget_up() -> None:
     for budget, named in [(0, "c"), (59, "c"), (60, "bc"), (110, "ac"), (159, "ac"), (160, "abc"), (None, "abc")]:
         problems = look(made, budget=budget).problems
         assert problems == tuple(f"RECORD has a different digest for 'demo/{name}'" for name in named), budget
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_digests_of_much_more_than_the_archive_are_not_compared(is_streamed: bool) -> None:
+    zeros = bytes(2_000_000)
+    lines = [*rows({b"demo/zeros": zeros.replace(b"\0", b"1")})[:-1], *rows(FILES)]
+    entry = Entry(name=b"demo/zeros", data=zeros, method=DEFLATED)
+    made = archive([*listed()[:-1], Entry(name=RECORD, data=record(lines)), streamed(entry) if is_streamed else entry])
+    assert len(zeros) > 200 * len(made)
+    assert look(made, budget=BUDGET).problems == ()
+    assert look(made).problems == ("RECORD has a different digest for 'demo/zeros'",)
 
 
 def test_little_is_read_of_a_large_wheel() -> None:
