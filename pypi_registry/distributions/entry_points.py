@@ -102,8 +102,7 @@ def script_problems(groups: EntryPoints, files: Iterable[str], data_folder: str)
     ["entry_points.txt has invalid names of scripts: '../a'"]
     """
     scripts = [_Script(*entry_point) for group in _SCRIPT_GROUPS for entry_point in groups.get(group, {}).items()]
-    invalid = [name for name, _ in scripts if _SCRIPT_NAME.fullmatch(name) is None or name in (".", "..")]
-    if invalid:
+    if invalid := [name for name, _ in scripts if _SCRIPT_NAME.fullmatch(name) is None or name in (".", "..")]:
         yield f"entry_points.txt has invalid names of scripts: {listed(invalid)}"
     if interpreters := [name for name, _ in scripts if _INTERPRETER.fullmatch(name)]:
         yield f"entry_points.txt has scripts with the name of an interpreter: {listed(interpreters)}"

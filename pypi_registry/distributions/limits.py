@@ -22,8 +22,11 @@ MAX_METADATA = 1024**2
 MAX_HEADER = 256 * 1024
 """Bytes of the fields before the description, which old metadata has among them. Largest seen: 80 kB."""
 
+MAX_HEADER_LINES = 20_000
+"""Lines of these fields. Largest seen: 1,700."""
+
 MAX_FIELDS = 5_000
-"""Fields, each of any number of lines. Largest seen: 544."""
+"""Fields, each of which may have several lines. Largest seen: 544."""
 
 MAX_VALUE = 4096
 """Bytes in the value of a field that an index or an installer reads, such as one dependency."""

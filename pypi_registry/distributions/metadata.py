@@ -7,6 +7,7 @@ this code, so only the fields that an index needs are parsed and checked.
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import filterfalse
 
 from packaging.utils import NormalizedName
 from packaging.version import Version
@@ -14,7 +15,7 @@ from packaging.version import Version
 from pypi_registry._excerpt import excerpt
 from pypi_registry._names import MAX_LENGTH, normalize
 from pypi_registry.distributions.filenames import WHEEL_SUFFIX, is_same_version
-from pypi_registry.distributions.limits import MAX_FIELDS, MAX_HEADER, MAX_VALUE, MAX_VALUES
+from pypi_registry.distributions.limits import MAX_FIELDS, MAX_HEADER, MAX_HEADER_LINES, MAX_VALUE, MAX_VALUES
 from pypi_registry.distributions.report import CoreMetadata, InvalidArchive
 from pypi_registry.errors import InvalidName, InvalidVersion
 from pypi_registry.versions import check_version
@@ -120,13 +121,17 @@ def header_values(data: bytes, fields: Sequence[str], title: str) -> Mapping[str
         head = head.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     end = head.find(b"\n\n")
     head = head.removesuffix(b"\n") if end < 0 else head[:end]
+    if (end < 0 and len(data) > MAX_HEADER) or head.count(b"\n") > MAX_HEADER_LINES:
+        raise InvalidArchive(f"{title} has more than {MAX_HEADER_LINES} lines or {MAX_HEADER} bytes of fields")
     # No "\r" is left, so it can stand for the line breaks in a folded field.
     lines = head.replace(b"\n ", b"\r ").replace(b"\n\t", b"\r\t").split(b"\n", MAX_FIELDS)
-    if len(lines) > MAX_FIELDS or (end < 0 and len(data) > MAX_HEADER):
-        raise InvalidArchive(f"{title} has more than {MAX_FIELDS} fields, or {MAX_HEADER} bytes of them")
+    if len(lines) > MAX_FIELDS:
+        raise InvalidArchive(f"{title} has more than {MAX_FIELDS} fields")
     # Many equal lines are compressed to nearly nothing, so they are counted before anything else is done with each.
-    counts = Counter(lines)
-    text = next((line for line in counts if not _is_field(line)), None)
+    counts: Mapping[bytes, int] = dict.fromkeys(lines, 1)
+    if len(counts) < len(lines):
+        counts = Counter(lines)
+    text = next(filterfalse(_is_field, counts), None)
     if text is not None:
         if text.startswith(b"From "):
             # The envelope line of a mailbox: the email parser ignores it and reads on, other readers stop.
@@ -153,12 +158,13 @@ def _is_field(line: bytes) -> bool:
     The email parser ignores a field without a name, and white space before the first field.
     """
     name, colon, _ = line.partition(b":")
-    return (bool(colon) and not name.translate(None, _NAME_CHARACTERS)) or line.startswith((b" ", b"\t"))
+    return (colon != b"" and not name.translate(None, _NAME_CHARACTERS)) or line[:1] in (b" ", b"\t")
 
 
 def unfolded(value: str) -> str:
     """Return a value on one line, with single spaces in it and without white space around it."""
-    return " ".join(filter(None, value.replace("\n", " ").replace("\t", " ").split(" ")))
+    spaced = value.replace("\n", " ").replace("\t", " ")
+    return " ".join(filter(None, spaced.split(" "))) if " " in spaced else spaced
 
 
 def _metadata_version(text: str) -> tuple[int, ...]:

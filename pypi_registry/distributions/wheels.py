@@ -64,13 +64,12 @@ def verify_wheel(archive: Zip, filename: str, budget: int | None) -> Report:
         problems += _wheel_file_problems(read("WHEEL", MAX_WHEEL), expected, filename)
     except InvalidArchive as error:
         problems.append(str(error))
-    has_entry_points = f"{info}/entry_points.txt" in files
     try:
+        has_entry_points = f"{info}/entry_points.txt" in files
         groups = parse_entry_points(read("entry_points.txt", MAX_ENTRY_POINTS)) if has_entry_points else {}
+        problems += script_problems(groups, files, data_folder)
     except InvalidArchive as error:
         problems.append(str(error))
-    else:
-        problems += script_problems(groups, files, data_folder)
     try:
         record, repeated = _parse_record(read("RECORD", _max_record(len(archive.members))), len(archive.members))
     except InvalidArchive as error:

@@ -236,7 +236,7 @@ def pkg_info(data: bytes) -> bytes:
 
 
 _FIELDS: Mapping[str, tuple[Callable[[int], bytes], Sequence[int]]] = {
-    "a folded field": (lines(b"\n a", METADATA + b"Summary: x"), (1_000, 4_900, 80_000, 340_000)),
+    "a folded field": (lines(b"\n a", METADATA + b"Summary: x"), (1_000, 4_900, 19_900, 80_000, 340_000)),
     "a folded field of words": (lines(b" a", METADATA + b"Summary: x"), (30_000, 120_000, 500_000)),
     "a folded Version of words": (lines(b" a", METADATA[:-30] + b"Requires-Python: x"), (30_000, 120_000, 500_000)),
     "short fields": (lines(b"a:\n"), (1_000, 4_900, 80_000, 300_000)),

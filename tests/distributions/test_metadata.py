@@ -11,7 +11,14 @@ from packaging.metadata import Metadata, parse_email
 from packaging.utils import NormalizedName
 
 from pypi_registry.distributions import CoreMetadata
-from pypi_registry.distributions.limits import MAX_FIELDS, MAX_HEADER, MAX_METADATA, MAX_VALUE, MAX_VALUES
+from pypi_registry.distributions.limits import (
+    MAX_FIELDS,
+    MAX_HEADER,
+    MAX_HEADER_LINES,
+    MAX_METADATA,
+    MAX_VALUE,
+    MAX_VALUES,
+)
 from pypi_registry.distributions.metadata import is_metadata_served, metadata_problems, parse_metadata
 from pypi_registry.distributions.report import InvalidArchive
 
@@ -244,9 +251,15 @@ def test_the_fields_have_a_limit_and_the_lines_of_a_description_none() -> None:
     assert said(HEAD + b"\n" + b"A: b\n" * (more + 1)) == said(HEAD)
 
 
+def test_the_lines_of_the_fields_have_a_limit() -> None:
+    more = MAX_HEADER_LINES - HEAD.count(b"\n")
+    assert said(HEAD + b"A: b" + b"\n b" * more) == said(HEAD)
+    assert f"more than {MAX_HEADER_LINES} lines" in problem_of(HEAD + b"A: b" + b"\n b" * (more + 1))
+
+
 @pytest.mark.parametrize("line_break", [b"\n", b"\r\n", b"\r"])
 def test_the_bytes_of_the_fields_have_a_limit_however_they_are_folded(line_break: bytes) -> None:
-    head, line = HEAD.replace(b"\n", line_break), line_break + b" b"
+    head, line = HEAD.replace(b"\n", line_break), line_break + b" " + b"b" * 20
     longest = head + b"A: b" + line * ((MAX_HEADER - len(head) - 4 - 2 * len(line_break)) // len(line))
     assert said(longest + 2 * line_break + b"text") == said(head)
     assert f"{MAX_HEADER} bytes" in problem_of(longest + 2 * line + b"text")
