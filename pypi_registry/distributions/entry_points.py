@@ -123,7 +123,7 @@ def _collisions(scripts: Iterable[_Script]) -> Iterator[str]:
     for script in scripts:
         others = [found.setdefault(name, script) for name in _installed_names(script)]
         if different := [other for other in others if other is not script and not _is_same_program(other, script)]:
-            names = listed([different[0].name, script.name])
+            names = listed([*dict.fromkeys([different[0].name, script.name])])
             yield f"the wheel, by its entry_points.txt and data folder, has two scripts of one name: {names}"
 
 
