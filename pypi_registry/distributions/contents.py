@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from pypi_registry._excerpt import excerpt
+from pypi_registry.distributions.limits import comparable_bytes
 from pypi_registry.distributions.report import InvalidArchive
 from pypi_registry.distributions.zip_directory import ZipMember
 from pypi_registry.distributions.zips import Zip
@@ -43,7 +44,8 @@ def content_problems(
     """Yield the members that are damaged, or do not have their digest; decompress at most `budget` bytes.
 
     Members with a data descriptor are all decompressed, and use up the budget first, because some readers find the end
-    of such data only by decompressing it. `is_bomb` alone bounds their cost, as in a gzipped tar.
+    of such data only by decompressing it. `is_bomb` alone bounds their cost, as in a gzipped tar. If they have more
+    than `comparable_bytes`, no digest is compared.
 
     Nothing is decompressed if the archive has problems: it is refused anyway, and may be a bomb.
 
@@ -56,9 +58,13 @@ def content_problems(
         return
     members = archive.members_by_offset
     if budget is None:
-        left = sum(member.size for member in members)
+        budget = limit = sum(member.size for member in members)
     else:
-        left = budget - sum(member.size for member in members if member.has_descriptor)
+        limit = comparable_bytes(archive.size)
+    streamed = sum(member.size for member in members if member.has_descriptor)
+    if streamed > limit:
+        digests = {}
+    left = min(budget, limit) - streamed
     for member in members:
         if not member.has_descriptor:
             if member.size > left:

@@ -5,7 +5,9 @@ this code, so only the fields that an index needs are parsed and checked.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import filterfalse
 
 from packaging.utils import NormalizedName
 from packaging.version import Version
@@ -13,19 +15,18 @@ from packaging.version import Version
 from pypi_registry._excerpt import excerpt
 from pypi_registry._names import MAX_LENGTH, normalize
 from pypi_registry.distributions.filenames import WHEEL_SUFFIX, is_same_version
-from pypi_registry.distributions.limits import MAX_HEADER_LINES
+from pypi_registry.distributions.limits import MAX_FIELDS, MAX_HEADER, MAX_HEADER_LINES, MAX_VALUE, MAX_VALUES
 from pypi_registry.distributions.report import CoreMetadata, InvalidArchive
 from pypi_registry.errors import InvalidName, InvalidVersion
 from pypi_registry.versions import check_version
 
 _SINGLE_USE = ("Metadata-Version", "Name", "Version", "Requires-Python")
 _MULTIPLE_USE = ("Dynamic", "Requires-Dist", "Provides-Extra")
+_UNFOLDED = {"Metadata-Version", "Version", "Requires-Python", "Dynamic"}
 _DEPENDENCY_FIELDS = {"requires-dist", "requires-python", "provides-extra"}
 
-# A line with its end. Group 1 is the name of a field (RFC 5322, 3.6.8: printable ASCII except the colon), or None.
-_LINE = re.compile(rb"(?:([!-9;-~]*):)?([^\r\n]*)(?:\r\n|\r|\n|\Z)")
-_ENCODED_WORD = re.compile(r"=\?[^?]+\?[bq]\?", re.IGNORECASE)  # RFC 2047; uv decodes it, pip does not
-_WHITE_SPACE = re.compile(r"[ \t\n]+")
+_NAME_CHARACTERS = bytes(range(ord("!"), ord("~") + 1))  # of fields; RFC 5322, 3.6.8, which excludes the colon, too
+_ENCODED_WORD = re.compile(r"=\?[^?]++\?[bq]\?", re.IGNORECASE)  # RFC 2047; uv decodes it, pip does not
 _METADATA_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})", re.ASCII)
 
 
@@ -74,7 +75,7 @@ def parse_metadata(data: bytes, title: str = "the metadata") -> CoreMetadata:
         if any(map(_ENCODED_WORD.search, found))
     ]
     # pip and uv strip white space from each field except the name.
-    values = {field: found if field == "Name" else [*map(unfolded, found)] for field, found in values.items()}
+    values = {field: [*map(unfolded, found)] if field in _UNFOLDED else found for field, found in values.items()}
     problems += _field_problems(values)
     if problems:
         raise InvalidArchive(f"{title} {', '.join(problems)}")
@@ -110,38 +111,60 @@ def header_values(data: bytes, fields: Sequence[str], title: str) -> Mapping[str
     Core metadata specification: "the practical standard is set by what the standard library email.parser module can
     parse using the compat32 policy". The email parser itself keeps everything in memory, at forty times the size.
 
-    Fields end at the first empty line. Of a value, only the white space at its beginning is removed; a folded value
-    keeps its line breaks.
+    Fields end at the first empty line. Of equal fields, with the same value, at most two are returned. Of a value, only
+    the white space at its beginning is removed; a folded value keeps its line breaks.
 
-    :raises InvalidArchive: if there are too many lines, or a line that readers parse differently.
+    :raises InvalidArchive: if there are too many fields, a value is too long, or readers parse a line differently.
     """
-    found: dict[bytes, list[list[bytes]]] = {field.lower().encode(): [] for field in fields}
-    lines: list[bytes] = []  # the lines of one value
-    for count, match in enumerate(_LINE.finditer(data)):
-        if count > MAX_HEADER_LINES:
-            raise InvalidArchive(f"{title} has more than {MAX_HEADER_LINES} lines of fields")
-        name, text = match.groups()
-        if name is not None:  # it may be empty: the email parser ignores a line that begins with a colon
-            lines = [text]
-            if (values := found.get(name.lower())) is not None:
-                values.append(lines)
-        elif text[:1] in (b" ", b"\t"):
-            lines.append(text)
-        elif text.startswith(b"From "):
+    head = data[: MAX_HEADER + 1]
+    if b"\r" in head:
+        head = head.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    end = head.find(b"\n\n")
+    head = head.removesuffix(b"\n") if end < 0 else head[:end]
+    if (end < 0 and len(data) > MAX_HEADER) or head.count(b"\n") > MAX_HEADER_LINES:
+        raise InvalidArchive(f"{title} has more than {MAX_HEADER_LINES} lines or {MAX_HEADER} bytes of fields")
+    # No "\r" is left, so it can stand for the line breaks in a folded field.
+    lines = head.replace(b"\n ", b"\r ").replace(b"\n\t", b"\r\t").split(b"\n", MAX_FIELDS)
+    if len(lines) > MAX_FIELDS:
+        raise InvalidArchive(f"{title} has more than {MAX_FIELDS} fields")
+    # Many equal lines are compressed to nearly nothing, so they are counted before anything else is done with each.
+    counts: Mapping[bytes, int] = dict.fromkeys(lines, 1)
+    if len(counts) < len(lines):
+        counts = Counter(lines)
+    text = next(filterfalse(_is_field, counts), None)
+    if text is not None:
+        if text.startswith(b"From "):
             # The envelope line of a mailbox: the email parser ignores it and reads on, other readers stop.
             raise InvalidArchive(f"{title} has a line that begins with 'From ' among its fields")
-        else:
-            break  # an empty line (also the one that _LINE matches at the end), or text
-    return {field: [*map(_value, values)] for field, values in zip(fields, found.values(), strict=True)}
+        counts = Counter(lines[: lines.index(text)])
+    found: dict[bytes, list[str]] = {field.lower().encode(): [] for field in fields}
+    size = 0
+    for line, count in counts.items():
+        name, _, value = line.partition(b":")
+        if (values := found.get(name.lower())) is not None:
+            size += len(value)
+            if len(value) > MAX_VALUE or size > MAX_VALUES:
+                raise InvalidArchive(
+                    f"{title} has a {name.decode()} of more than {MAX_VALUE} bytes, or more than {MAX_VALUES} bytes of "
+                    f"{', '.join(fields)}"
+                )
+            values += [value.lstrip(b" \t").replace(b"\r", b"\n").decode("utf-8", "replace")] * min(count, 2)
+    return dict(zip(fields, found.values(), strict=True))
 
 
-def _value(lines: Sequence[bytes]) -> str:
-    return b"\n".join(lines).lstrip(b" \t").decode("utf-8", "replace")
+def _is_field(line: bytes) -> bool:
+    """Return whether a line belongs to the fields.
+
+    The email parser ignores a field without a name, and white space before the first field.
+    """
+    name, colon, _ = line.partition(b":")
+    return (colon != b"" and not name.translate(None, _NAME_CHARACTERS)) or line[:1] in (b" ", b"\t")
 
 
 def unfolded(value: str) -> str:
     """Return a value on one line, with single spaces in it and without white space around it."""
-    return " ".join(filter(None, _WHITE_SPACE.split(value)))
+    spaced = value.replace("\n", " ").replace("\t", " ")
+    return " ".join(filter(None, spaced.split(" "))) if " " in spaced else spaced
 
 
 def _metadata_version(text: str) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from pypi_registry._excerpt import excerpt
 from pypi_registry.distributions.contents import content_problems, read_all
 from pypi_registry.distributions.limits import MAX_METADATA, MAX_PATH
 from pypi_registry.distributions.metadata import parse_metadata
-from pypi_registry.distributions.paths import link_problem, path_problems
+from pypi_registry.distributions.paths import Links, link_problem, path_problems
 from pypi_registry.distributions.report import CoreMetadata, InvalidArchive, Report, listed
 from pypi_registry.distributions.tars import Tar
 from pypi_registry.distributions.zip_directory import ZipMember
@@ -58,7 +58,7 @@ class _Tree:
 
     def verify(self) -> None:
         """Add the problems of all members together. Call it when all were added."""
-        links = dict(self.links)
+        links = [path for path, _ in self.links]
         paths = *self.files, *self.folders, *links, *self.hard_links
         # An absolute path has an empty top folder, and is a problem of its own.
         tops = sorted({path.partition("/")[0] for path in paths} - {""})
@@ -68,7 +68,8 @@ class _Tree:
         [top] = tops
         if f"{top}/PKG-INFO" != self._metadata_path:
             self.problems.append(f"there is no PKG-INFO in the folder {excerpt(top)}")
-        self.problems += filter(None, (link_problem(path, target, top, links) for path, target in self.links))
+        tree = Links(links)
+        self.problems += filter(None, (link_problem(path, target, top, tree) for path, target in self.links))
 
 
 def verify_zipped_sdist(archive: Zip, budget: int | None) -> Report:

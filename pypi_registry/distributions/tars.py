@@ -29,7 +29,14 @@ from collections.abc import Iterator, Mapping
 from typing import BinaryIO, NamedTuple
 
 from pypi_registry._excerpt import excerpt
-from pypi_registry.distributions.limits import MAX_DIRECTORY, MAX_MEMBERS, MAX_PATH, is_bomb
+from pypi_registry.distributions.limits import (
+    MAX_DIRECTORY,
+    MAX_MEMBERS,
+    MAX_PATH,
+    MAX_PAX_RECORDS,
+    is_bomb,
+    is_mostly_headers,
+)
 from pypi_registry.distributions.report import InvalidArchive
 
 _BLOCK = 512
@@ -108,6 +115,8 @@ class Tar:
             count += 1
             if count > MAX_MEMBERS:
                 raise InvalidArchive(f"the archive has more than {MAX_MEMBERS} members")
+            if is_mostly_headers(count * _BLOCK + self._extended_size, self._gzip.compressed_size):
+                raise InvalidArchive(f"the archive has {count} headers, more than its compressed size can stand for")
             header = _parse_header(block)
             self._size = self._left = header.size
             member_must_follow = header.type in _EXTENDED_HEADERS
@@ -154,16 +163,22 @@ class _GzipReader:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        self._compressed_size = self._size = 0
+        self.compressed_size = self._size = 0
         self._buffer, self._offset = b"", 0
 
     def read(self, size: int) -> bytes:
         """Return `size` bytes, fewer only at the end."""
-        while len(self._buffer) - self._offset < size and (chunk := self._next_chunk()):
-            self._buffer, self._offset = self._buffer[self._offset :] + chunk, 0
         data = self._buffer[self._offset : self._offset + size]
         self._offset += len(data)
-        return data
+        if len(data) == size:
+            return data
+        # A stream may return few bytes at a time, so the chunks are joined once.
+        chunks, left = [data], size - len(data)
+        while left and (chunk := self._next_chunk()):
+            self._buffer, self._offset = chunk, min(left, len(chunk))
+            chunks.append(chunk[: self._offset])
+            left -= self._offset
+        return b"".join(chunks)
 
     def skip(self, size: int) -> None:
         while (size := size - (len(self._buffer) - self._offset)) > 0:
@@ -195,7 +210,7 @@ class _GzipReader:
             compressed = self._inflater.unconsumed_tail
             if not compressed:
                 compressed = self._stream.read(_CHUNK)
-                self._compressed_size += len(compressed)
+                self.compressed_size += len(compressed)
             if not compressed:
                 raise InvalidArchive("the file is truncated")
             try:
@@ -203,9 +218,9 @@ class _GzipReader:
             except zlib.error:
                 raise InvalidArchive("the file is not a gzip file, or is damaged") from None
         self._size += len(chunk)
-        if is_bomb(self._size, self._compressed_size):
+        if is_bomb(self._size, self.compressed_size):
             raise InvalidArchive(
-                f"the first {self._compressed_size} bytes of the file contain {self._size} bytes: it may be a bomb"
+                f"the first {self.compressed_size} bytes of the file contain {self._size} bytes: it may be a bomb"
             )
         return chunk
 
@@ -285,7 +300,11 @@ def _parse_pax_records(data: bytes) -> Iterator[tuple[str, str]]:
     # pax, "pax Extended Header": "An extended header shall consist of one or more records, each constructed as follows:
     # "%d %s=%s\n", <length>, <keyword>, <value>". The length includes itself and the newline.
     offset = 0
+    count = 0
     while offset < len(data):
+        count += 1
+        if count > MAX_PAX_RECORDS:
+            raise InvalidArchive(f"the archive has an extended header of more than {MAX_PAX_RECORDS} records")
         match = _PAX_RECORD.match(data, offset)
         end = offset + int(match[1]) if match else 0
         if match is None or not match.end() < end <= len(data) or data[end - 1 : end] != b"\n":

@@ -11,8 +11,9 @@ from packaging.version import Version
 
 from pypi_registry._excerpt import excerpt
 from pypi_registry.distributions.contents import content_problems, read_member
+from pypi_registry.distributions.entry_points import parse_entry_points, script_problems
 from pypi_registry.distributions.filenames import is_same_version, wheel_name_and_version
-from pypi_registry.distributions.limits import MAX_METADATA, MAX_PATH, MAX_RECORD, MAX_WHEEL
+from pypi_registry.distributions.limits import MAX_ENTRY_POINTS, MAX_METADATA, MAX_PATH, MAX_RECORD, MAX_WHEEL
 from pypi_registry.distributions.metadata import header_values, is_utf8, parse_metadata, unfolded
 from pypi_registry.distributions.report import InvalidArchive, Report, listed
 from pypi_registry.distributions.schemes import scheme_problems
@@ -44,7 +45,8 @@ def verify_wheel(archive: Zip, filename: str, budget: int | None) -> Report:
         info = _info_folder(archive, expected, filename)
     except InvalidArchive as error:
         return Report(None, (*problems, str(error)))
-    problems += scheme_problems(files, f"{info.rpartition('.')[0]}.data")
+    data_folder = f"{info.rpartition('.')[0]}.data"
+    problems += scheme_problems(files, data_folder)
     metadata = None
     unpacked: dict[str, bytes] = {}
 
@@ -63,7 +65,13 @@ def verify_wheel(archive: Zip, filename: str, budget: int | None) -> Report:
     except InvalidArchive as error:
         problems.append(str(error))
     try:
-        record, repeated = _parse_record(read("RECORD", MAX_RECORD), len(archive.members))
+        has_entry_points = f"{info}/entry_points.txt" in files
+        groups = parse_entry_points(read("entry_points.txt", MAX_ENTRY_POINTS)) if has_entry_points else {}
+        problems += script_problems(groups, files, data_folder)
+    except InvalidArchive as error:
+        problems.append(str(error))
+    try:
+        record, repeated = _parse_record(read("RECORD", _max_record(len(archive.members))), len(archive.members))
     except InvalidArchive as error:
         problems.append(str(error))
     else:
@@ -100,7 +108,7 @@ def _wheel_file_problems(data: bytes, expected: _NameAndVersion, filename: str) 
     if not is_utf8(data):
         yield "WHEEL is not UTF-8"
     versions, purities, tags = header_values(data, ("Wheel-Version", "Root-Is-Purelib", "Tag"), "WHEEL").values()
-    versions, tags = [*map(unfolded, versions)], [*map(unfolded, tags)]
+    versions, tags = [*map(unfolded, versions)], [*map(unfolded, dict.fromkeys(tags))]
     if len(versions) != 1 or _WHEEL_VERSION.fullmatch(versions[0]) is None:
         yield "WHEEL has no Wheel-Version, or more than one"
     # "A wheel installer [...] must fail if Wheel-Version has a greater major version than the version it supports."
@@ -161,6 +169,11 @@ def _parse_record(data: bytes, members: int) -> tuple[Mapping[str, _Row], Sequen
             "RECORD is not a table of path, digest and size in UTF-8, or has an empty line or control characters"
         ) from None
     return record, [*repeated]
+
+
+def _max_record(members: int) -> int:
+    """Return how many bytes ``RECORD`` may have; without more members, no more rows are parsed."""
+    return min(MAX_RECORD, 4 * _MAX_ROW * (members + len(_SIGNATURES)))  # UTF-8 has at most four bytes per character
 
 
 def _lines(data: bytes) -> Iterator[str]:

@@ -74,7 +74,7 @@ class Zip:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        size = stream.seek(0, os.SEEK_END)
+        self.size = size = stream.seek(0, os.SEEK_END)
         directory = read_directory(size, self._read)
         self.members: Sequence[ZipMember] = [*parse_entries(directory)]
         if any(member.header_offset + member.header.compressed_size > directory.offset for member in self.members):
@@ -105,6 +105,9 @@ class Zip:
             if member.header_offset != expected:
                 what = "overlaps the one before it" if member.header_offset < expected else "has other data before it"
                 yield f"entry {excerpt(member.path)} {what}"
+            if member.header_offset < expected:
+                # Many entries may refer to one local header, and parsing it for each costs quadratic time.
+                return
             if is_local_header_equal(member, directory, self._read):
                 local, data_offset = member.header, member.header_offset + _LOCAL.size + len(member.header.raw_path)
             elif parsed := parse_local_header(member, self._read):

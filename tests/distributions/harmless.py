@@ -41,6 +41,7 @@ from tests.distributions.hostile import (
     wheel_recorded,
     wheel_recording,
     wheel_saying,
+    wheel_starting,
     wheel_tagged,
     wheel_with,
 )
@@ -284,6 +285,20 @@ WHEELS: Mapping[str, Callable[[], bytes]] = {
     "no tags in WHEEL, of wheel 0.14": lambda: wheel_tagged(WHEEL_FILE.partition(b"Tag")[0]),
     "Wheel-Version 0.1, of wheel 0.14": lambda: wheel_tagged(WHEEL_FILE.replace(b"1.0", b"0.1")),
     "Wheel-Version 1.9": lambda: wheel_tagged(WHEEL_FILE.replace(b"1.0", b"1.9")),
+    # entry_points.txt
+    "entry points as setuptools writes them": lambda: wheel_starting(
+        b"[console_scripts]\nx = demo:f\ny.py = demo.a:f.g [a, b]\n\n[other.group]\ns3:// = demo\n"),
+    "entry points with comments, blanks and CRLF": lambda: wheel_starting(
+        b"# note\r\n\r\n[console_scripts]\r\n# x = 1\r\nx=demo:f\r\n   # note\r\n\r\n[gui_scripts]"),
+    "entry points that are all indented, without a last line break": lambda: wheel_starting(
+        b"\n        [console_scripts]\n        x = demo:f\n        y = demo:g\n\n        [other]\n        x = y"),
+    "other groups' names are free": lambda: wheel_starting(
+        b"[other]\n../x = demo:f\n/tmp/y : z = %(a)s\nX =\nx = 1 = 2\n"),
+    "an empty entry_points.txt": lambda: wheel_starting(b""),
+    "two names for one script, by case and suffix": lambda: wheel_starting(
+        b"[console_scripts]\nX = demo:f\nx = demo:f\nx.py = demo:f\n"),
+    "an entry_points.txt elsewhere": lambda: wheel(
+        {**FILES, b"demo/entry_points.txt": b"[console_scripts]\n../x = a:b\n"}),
     # Metadata
     "metadata of version 1.0, in latin-1": lambda: wheel_saying(OLD),
     "metadata of a version to come": lambda: wheel_saying(NINE),

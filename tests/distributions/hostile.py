@@ -119,6 +119,11 @@ def wheel_tagged(wheel_file: bytes) -> bytes:
     return wheel({**FILES, INFO + b"WHEEL": wheel_file})
 
 
+def wheel_starting(entry_points: bytes, files: Files = FILES) -> bytes:
+    """Make a wheel with an entry_points.txt."""
+    return wheel({**files, INFO + b"entry_points.txt": entry_points})
+
+
 def wheel_recorded(change: Callable[[list[Row]], Iterable[Row]], files: Files = FILES) -> bytes:
     """Make a wheel whose RECORD is changed."""
     return wheel_recording(record(change(rows(files))), files)
@@ -311,8 +316,8 @@ def made_by(system: int) -> bytes:
 
 
 def many_tags() -> bytes:
-    """Give a WHEEL of some 200 kB whose tags multiply to 672,700."""
-    words = [b".".join(b"a%x" % (31 * line + number) for number in range(31)) for line in range(700)]
+    """Give a WHEEL of some 30 kB whose tags multiply to many thousands."""
+    words = [b".".join(b"a%x" % (31 * line + number) for number in range(31)) for line in range(80)]
     return wheel_tagged(WHEEL_FILE.partition(b"Tag")[0] + b"".join(b"Tag: %s-%s-any\n" % (it, it) for it in words))
 
 
@@ -743,6 +748,59 @@ WHEEL_CONTENT: Mapping[str, Hostile] = {
     }.items()
 }  # fmt: skip
 
+# What entry_points.txt would install
+
+_STARTING: Mapping[str, bytes] = {
+    "a script that goes up": b"[console_scripts]\n../../outside = demo:f\n",
+    "a script with an absolute path": b"[console_scripts]\n/tmp/x = demo:f\n",
+    "a script in a folder": b"[console_scripts]\na/b = demo:f\n",
+    "a script with a backslash": b"[gui_scripts]\n..\\x = demo:f\n",
+    "a script that is its folder": b"[console_scripts]\n. = demo:f\n",
+    "a script that is the folder above": b"[gui_scripts]\n.. = demo:f\n",
+    "a script with white space in its name": b"[console_scripts]\nx y = demo:f\n",
+    "a script with letters beyond ASCII": "[console_scripts]\nx\u00e9 = demo:f\n".encode(),
+    "a script named as the interpreter": b"[console_scripts]\npython = demo:f\n",
+    "a script that is no object": b"[console_scripts]\nx = demo\n",
+    "a second name in a value": b"[console_scripts]\nx = /../../../y=demo:f\n",
+    "a script behind a carriage return": b"[console_scripts]\nx = demo:f\r../y = demo:f\n",
+    "a script behind a line separator": "[console_scripts]\nx = demo:f\u2028../y = demo:f\n".encode(),
+    "a script in a continued value": b"[console_scripts]\nx = demo:f\n  ../y = demo:f\n",
+    "a script behind a semicolon": b"[console_scripts]\n;../y = demo:f\n",
+    "a section in two brackets": b"[[console_scripts]]\n../x = demo:f\n",
+    "a section with text after it": b"[console_scripts] more\n../x = demo:f\n",
+    "names for all sections": b"[DEFAULT]\n../x = demo:f\n[console_scripts]\n",
+    "a name before the first section": b"x = demo:f\n[console_scripts]\n",
+    "a section twice": b"[console_scripts]\nx = demo:f\n[console_scripts]\ny = demo:f\n",
+    "a name twice": b"[console_scripts]\nx = demo:f\nx = demo:g\n",
+    "a name twice in another group": b"[other]\nx = demo:f\nx = demo:g\n",
+    "a colon for an equals sign": b"[console_scripts]\nx : demo:f\n",
+    "a line without an equals sign": b"[console_scripts]\nx\n",
+    "an empty name": b"[console_scripts]\n= demo:f\n",
+    "a byte order mark": b"\xef\xbb\xbf[console_scripts]\nx = demo:f\n",
+    "Latin-1": b"[console_scripts]\nx = demo:f\n# \xe9\n",
+    "a zero byte": b"[console_scripts]\nx\0y = demo:f\n",
+    "a console and a gui script of one name": b"[console_scripts]\nx = demo:f\n[gui_scripts]\nx = demo:g\n",
+    "two scripts of one name, ignoring case": b"[console_scripts]\nX = demo:f\nx = demo:g\n",
+    "too long": b"[other]\n" + b"".join(b"name%d = demo:f\n" % number for number in range(10_000)),
+}
+
+STARTING: Mapping[str, Hostile] = {
+    **{
+        row: Hostile(WHEEL, (lambda it: lambda: wheel_starting(it))(data), r"entry_points\.txt")
+        for row, data in _STARTING.items()
+    },
+    "a script over a script of the data folder": Hostile(
+        WHEEL,
+        lambda: wheel_starting(b"[console_scripts]\nx = demo:f\n", {**FILES, b"demo-1.0.data/scripts/x": b""}),
+        r"entry_points\.txt",
+    ),
+    "a script over a file in bin": Hostile(
+        WHEEL,
+        lambda: wheel_starting(b"[console_scripts]\nx = demo:f\n", {**FILES, b"demo-1.0.data/data/bin/x": b""}),
+        r"entry_points\.txt",
+    ),
+}
+
 # Where installers would put what lies in a wheel
 
 _PLACED: Mapping[str, tuple[bytes, str]] = {
@@ -1064,6 +1122,7 @@ HOSTILE: Mapping[str, Hostile] = {
     **{f"zip: {row}": it for row, it in ZIP_STRUCTURE.items()},
     **{f"wheel: {row}": it for row, it in WHEEL_CONTENT.items()},
     **{f"wheel: {row}": it for row, it in PLACED.items()},
+    **{f"entry points: {row}": it for row, it in STARTING.items()},
     **SAYING,
     **{f"tar: {row}": it for row, it in TARS.items()},
     **{f"zipped sdist: {row}": it for row, it in ZIPPED_SDISTS.items()},

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pypi_registry.distributions.limits import MAX_PATH
-from pypi_registry.distributions.paths import is_harmless, link_problem, path_problem, path_problems
+from pypi_registry.distributions.paths import Links, is_harmless, link_problem, path_problem, path_problems
 
 # One path
 
@@ -166,7 +166,7 @@ def test_paths_without_a_problem_can_all_be_made_and_read_back(
     ],
 )
 def test_a_link_that_stays_inside_has_no_problem(path: str, target: str) -> None:
-    assert link_problem(path, target, "demo", {path, "demo/other"}) == ""
+    assert link_problem(path, target, "demo", Links([path, "demo/other"])) == ""
 
 
 @pytest.mark.parametrize(
@@ -195,13 +195,13 @@ def test_a_link_that_stays_inside_has_no_problem(path: str, target: str) -> None
     ],
 )
 def test_a_link_that_leads_out_or_anywhere_is_named(path: str, target: str, problem: str) -> None:
-    found = link_problem(path, target, "demo", {path, "demo/through"})
+    found = link_problem(path, target, "demo", Links([path, "demo/through"]))
     assert problem in found
     assert found.isprintable()
 
 
 def test_a_problem_of_a_link_is_short() -> None:
-    assert len(link_problem("demo/" + "a" * 5000, "../" * 5000, "demo", [])) < 250
+    assert len(link_problem("demo/" + "a" * 5000, "../" * 5000, "demo", Links([]))) < 250
 
 
 targets = st.lists(st.sampled_from(["a", "b", "..", ".", "", "x", "C:"]), min_size=1, max_size=5).map("/".join)
@@ -227,7 +227,10 @@ def test_links_without_a_problem_stay_inside_when_a_file_system_follows_them(
 
 
 def problems_of_links(links: dict[str, str]) -> Sequence[str]:
-    return [*path_problems([*links], []), *filter(None, (link_problem(*link, "demo", links) for link in links.items()))]
+    return [
+        *path_problems([*links], []),
+        *filter(None, (link_problem(*link, "demo", Links(links)) for link in links.items())),
+    ]
 
 
 def inside(link: Path, folder: Path) -> bool:

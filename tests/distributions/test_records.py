@@ -32,9 +32,13 @@ def with_record(record: bytes) -> bytes:
         pytest.param(b",", "RECORD has a line of more than 8192 characters", id="one row of commas"),
     ],
 )
-def test_a_record_that_nobody_writes_costs_little(row: bytes, problem: str) -> None:
-    data = with_record(row * (8 * MEBIBYTE // len(row)))
+def test_a_record_that_nobody_writes_is_a_problem(row: bytes, problem: str) -> None:
+    assert problem in verify(io.BytesIO(with_record(row * (150_000 // len(row)))), WHEEL).problems
+
+
+def test_a_record_that_is_too_long_for_the_members_is_not_read() -> None:
+    data = with_record(b"ab,,\n" * MEBIBYTE)
     with peak() as needed:
-        problems = verify(io.BytesIO(data), WHEEL).problems
-    assert problem in problems
-    assert needed.bytes < 48 * MEBIBYTE
+        [problem] = verify(io.BytesIO(data), WHEEL).problems
+    assert "RECORD' has 5242880 bytes, more than" in problem
+    assert needed.bytes < MEBIBYTE

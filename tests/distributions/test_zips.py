@@ -471,7 +471,7 @@ def test_damage_is_found_when_contents_are_read(entry: Entry, what: str) -> None
 
 def test_contents_without_a_header_of_their_own_cannot_be_found() -> None:
     found = opened(archive([A, replace(B, central={"offset": 5})]))
-    assert [problem for problem in found.problems if "header" in problem] == ["entry 'demo/b.txt' has no local header"]
+    assert "entry 'demo/b.txt' overlaps the one before it" in found.problems
     with pytest.raises(InvalidArchive) as caught:
         list(found.unpack(found.members[1]))
     assert "cannot be found" in str(caught.value)

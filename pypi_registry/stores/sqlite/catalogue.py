@@ -44,6 +44,7 @@ from pypi_registry.stores.sqlite.rows import (
     STATUS,
     metadata_as_json,
     microseconds_of,
+    read_core_metadata,
     read_file_with_status,
     read_files,
     read_metadata,
@@ -276,7 +277,7 @@ class SQLiteCatalogue:
     def core_metadata(self, file_id: int) -> bytes | None:
         with self._pool.lease() as connection:
             row = connection.execute("SELECT data FROM core_metadata WHERE file_id = ?", (file_id,)).fetchone()
-        return None if row is None else bytes(row[0])
+        return None if row is None else read_core_metadata(row[0])
 
     def publications(self, name: NormalizedName) -> Sequence[tuple[str, int]]:
         statement = f"SELECT root, project_id FROM publications WHERE name = ? LIMIT {MAX_PUBLICATIONS}"

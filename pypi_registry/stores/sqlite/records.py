@@ -14,8 +14,10 @@ from pypi_registry.model import PackageFile
 from pypi_registry.stores.sqlite.rows import (
     FILE,
     PACKAGE,
+    core_metadata_as_blob,
     metadata_as_json,
     microseconds_of,
+    read_core_metadata,
     read_file,
     read_metadata,
     read_package,
@@ -95,7 +97,9 @@ def insert_file(
     ).lastrowid
     assert id_ is not None
     if core_metadata is not None:
-        connection.execute("INSERT INTO core_metadata (file_id, data) VALUES (?, ?)", (id_, core_metadata))
+        connection.execute(
+            "INSERT INTO core_metadata (file_id, data) VALUES (?, ?)", (id_, core_metadata_as_blob(core_metadata))
+        )
     return replace(file, id=id_)
 
 
@@ -179,4 +183,4 @@ def _package_record(row: Any) -> PackageRecord:
 
 def _file_record(row: Any) -> FileRecord:
     core_metadata, identity, *file = row
-    return FileRecord(read_file(*file), None if core_metadata is None else bytes(core_metadata), identity)
+    return FileRecord(read_file(*file), None if core_metadata is None else read_core_metadata(core_metadata), identity)

@@ -1,6 +1,7 @@
 """The columns of packages and files, and how their rows become the data types of the model."""
 
 import json
+import zlib
 from collections.abc import Iterable
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from pypi_registry.model import (
     Status,
 )
 
+_COMPRESSED_FROM = 16 * 1024  # bytes
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 PACKAGE = "p.id, p.project_id, p.name, p.normalized_name, p.version, p.created_at, p.yanked"
@@ -100,6 +102,20 @@ def read_file_with_status(row: Any) -> FileWithStatus:
 def metadata_as_json(metadata: PackageMetadata) -> str:
     """Return the text that the column ``metadata`` holds."""
     return json.dumps({name: getattr(metadata, name) for name in _METADATA})
+
+
+def core_metadata_as_blob(data: bytes) -> bytes:
+    """Return what the column ``core_metadata.data`` holds: NUL and zlib's stream for a long text, otherwise the text.
+
+    A short archive can contain a megabyte of core metadata, so the catalogue must not grow by what it contains. Core
+    metadata never begins with NUL, which is no field. Shorter texts would cost an upload more time than they save room.
+    """
+    return data if len(data) < _COMPRESSED_FROM else b"\0" + zlib.compress(data, 1)
+
+
+def read_core_metadata(blob: bytes) -> bytes:
+    """Return the core metadata that the column ``core_metadata.data`` holds."""
+    return zlib.decompress(memoryview(blob)[1:]) if blob[:1] == b"\0" else bytes(blob)
 
 
 def read_metadata(text: str) -> PackageMetadata:
