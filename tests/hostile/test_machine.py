@@ -200,5 +200,5 @@ def test_short_sequences_of_requests_agree_with_the_model(machine: type[Machine]
 @pytest.mark.long
 @pytest.mark.parametrize("machine", [Machine, DurableMachine])
 def test_long_sequences_of_requests_agree_with_the_model(machine: type[Machine]) -> None:
-    run(machine, sequences=400, steps=60)
-    print({"sequences": 400, "steps": 60})
+    run(machine, sequences=150, steps=50)
+    print({"sequences": 150, "steps": 50})
