@@ -11,13 +11,17 @@ from pypi_registry.errors import StorageFull, StorageUnavailable
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
-# What an administrator or time can mend: a disk that is read-only, broken or not mounted, a folder that is missing or
-# belongs to another user, too few file descriptors or too little memory.
-_UNAVAILABLE = frozenset(
+# What an administrator or time can mend: a disk that is read-only, broken or not mounted, a damaged file system, a
+# folder that is missing or belongs to another user, a folder or a link where a file is needed, too few file descriptors
+# or too little memory.
+_UNAVAILABLE: frozenset[int] = frozenset(
     {
         errno.EACCES,
+        errno.EBADMSG,
         errno.EBUSY,
         errno.EIO,
+        errno.EISDIR,
+        errno.ELOOP,
         errno.EMFILE,
         errno.ENFILE,
         errno.ENODEV,
@@ -31,6 +35,8 @@ _UNAVAILABLE = frozenset(
         errno.ESTALE,
         errno.ETIMEDOUT,
     }
+    # Linux returns EUCLEAN, "Structure needs cleaning", where ext4 or XFS finds itself damaged.
+    | {getattr(errno, name) for name in ("EUCLEAN", "EREMOTEIO") if hasattr(errno, name)}
 )
 
 

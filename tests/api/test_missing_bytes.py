@@ -138,3 +138,12 @@ def test_core_metadata_of_a_file_that_was_deleted_meanwhile_is_404(site: Site, m
 
     monkeypatch.setattr(site.catalogue, "core_metadata", deleted)
     site.app.get(path, status=404)
+
+
+def test_a_folder_in_the_place_of_a_blob_is_503_and_its_deletion_204(tmp_path: Path) -> None:
+    site = Site(FileBlobs(tmp_path))
+    key = site.replace_bytes(None)
+    (tmp_path / key[0] / key).mkdir()
+    for path in (site.paths[0], site.paths[2]):
+        assert site.app.get(path, status=503).headers["Retry-After"] == "5"
+    site.app.delete(f"/projects/acme/packages/{site.file.package.id}", status=204)
