@@ -33,13 +33,17 @@ class AccessLog:
             return self._application(environ, note)  # unchanged: the server recognizes its own file wrapper
         finally:
             seconds = time.perf_counter() - started
-            # quote() leaves no character with which a client could write a line of its own.
-            path = quote(environ.get("PATH_INFO", "").encode("latin-1", "replace"), safe="/+!@:,;=")
-            path = quote(environ.get("SCRIPT_NAME", "")) + path
-            self.write(environ.get("REMOTE_ADDR") or "-", environ["REQUEST_METHOD"], path, status, length, seconds)
+            self.write_request(environ, status, length, seconds)
+
+    def write_request(self, environ: "WSGIEnvironment", status: str, length: str, seconds: float) -> None:
+        """Write the line of a request; `length` is that of the response in bytes, ``-`` if it is not known."""
+        # quote() leaves no character with which a client could write a line of its own.
+        path = quote(environ.get("PATH_INFO", "").encode("latin-1", "replace"), safe="/+!@:,;=")
+        path = quote(environ.get("SCRIPT_NAME", "")) + path
+        self.write(environ.get("REMOTE_ADDR") or "-", environ["REQUEST_METHOD"], path, status, length, seconds)
 
     def write(self, client: str, method: str, path: str, status: str, length: str, seconds: float) -> None:
-        """Write one line; `length` is that of the response in bytes, ``-`` if it is not known."""
+        """Write one line, as `write_request` does, of a request whose head may be malformed."""
         now, method = datetime.now(UTC), quote(method, safe="")
         # The reader of the log has closed it, its disk is full, or there is none: requests go on. A stream that was
         # closed raises ValueError, and one that is None AttributeError.

@@ -12,7 +12,6 @@ from ipaddress import IPv6Address, ip_network
 from math import inf
 from threading import Lock
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import ClientDisconnected, HTTPChannel
@@ -377,8 +376,12 @@ class Channel(HTTPChannel):
 
     def log_refused(self, request: RequestParser, status: str) -> None:
         """Log a request that did not reach the application; of a malformed head what could be parsed."""
-        path = quote(getattr(request, "path", "-").encode("latin-1", "replace"), safe="/+!@:,;=")
-        self.server.access_log.write(self.addr[0], getattr(request, "command", "-"), path, status, "-", 0.0)
+        log = self.server.access_log
+        if hasattr(request, "path"):
+            environ = self.task_class(self, request).get_environment()  # type: ignore[arg-type]  # the stub is wrong
+            log.write_request(self.server.forwarded(environ), status, "-", 0.0)
+        else:
+            log.write(self.addr[0], getattr(request, "command", "-"), "-", status, "-", 0.0)
 
 
 def network_of(address: str) -> str:

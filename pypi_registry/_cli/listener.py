@@ -64,6 +64,7 @@ class Listener(TcpWSGIServer):
     If there are too many, from one address or altogether, the one is closed that has waited longest for its client.
 
     :param refuse: returns the response to a request with a large body that is to be refused before its body arrives.
+    :param forwarded: returns an environ with the client's address and path, for the access log.
     :param limits_addresses: whether one address may have only a part of the connections.
     :param clock: seconds, monotonic.
     """
@@ -83,11 +84,13 @@ class Listener(TcpWSGIServer):
         threads: int,
         access_log: AccessLog,
         refuse: Callable[["WSGIEnvironment"], Response | None],
+        forwarded: Callable[["WSGIEnvironment"], "WSGIEnvironment"],
         limits_addresses: bool,
         clock: Callable[[], float],
     ) -> None:
         self.access_log = access_log
         self.refuse = refuse
+        self.forwarded = forwarded
         self.clock = clock
         self.max_connections = affordable_connections(settings.limits.connections)
         if self.max_connections < settings.limits.connections:

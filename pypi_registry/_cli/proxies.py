@@ -26,6 +26,22 @@ def behind_proxies(application: "WSGIApplication", count: int) -> "WSGIApplicati
     return ProxyFix(checked, x_for=count, x_proto=count, x_host=count, x_prefix=count)
 
 
+def forwarded_environ(environ: "WSGIEnvironment", count: int) -> "WSGIEnvironment":
+    """Return what an application `behind_proxies` receives for an environ, which stays as it is."""
+    received = []
+
+    def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        received.append(environ)
+        return ()
+
+    behind_proxies(application, count)({**environ}, _no_response)
+    return received[0]
+
+
+def _no_response(*_: object) -> Any:
+    raise AssertionError("nothing is sent")
+
+
 def _with_valid_values(application: "WSGIApplication") -> "WSGIApplication":
     """Return an application that ignores a forwarded value that is not what it should be.
 

@@ -16,7 +16,7 @@ from pypi_registry._api.early_refusal import refuse_unknown_caller
 from pypi_registry._api.routes import API_PREFIX
 from pypi_registry._cli.access_log import AccessLog
 from pypi_registry._cli.data_folder import EXAMPLE, PROJECT, USER, DataFolder, UnusableData
-from pypi_registry._cli.proxies import behind_proxies
+from pypi_registry._cli.proxies import behind_proxies, forwarded_environ
 from pypi_registry._cli.server import Server, listen
 from pypi_registry._cli.site import Site
 from pypi_registry._cli.watch import Watch
@@ -128,6 +128,7 @@ def _serve_from(
             listening,
             spool,
             refuse=refuse,
+            forwarded=lambda environ: forwarded_environ(environ, options.proxies),
             limits_addresses=not options.proxies,
         )
         server.limit_bodies(accounts.max_file_size)

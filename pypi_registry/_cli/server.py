@@ -62,12 +62,18 @@ def _refuse_nothing(environ: "WSGIEnvironment") -> None:
     return None
 
 
+def _unchanged(environ: "WSGIEnvironment") -> "WSGIEnvironment":
+    return environ
+
+
 class Server:
     """waitress on an open socket. It accepts connections as soon as it is created.
 
     :param spool: the folder for large bodies, and for responses that wait for a slow client.
     :param refuse: returns the response to a request with a large body that is to be refused before its body arrives,
         None to accept it. It is called in the main loop, so it must not wait for anything.
+    :param forwarded: returns the environ of a request that the server itself refuses with the client's address and
+        path, as proxies forward them, for the access log.
     :param limits_addresses: whether one address may have only a tenth of the connections. False behind a proxy, whose
         address is that of every client.
     :param clock: seconds, monotonic.
@@ -81,6 +87,7 @@ class Server:
         spool: Path,
         *,
         refuse: Callable[["WSGIEnvironment"], Response | None] = _refuse_nothing,
+        forwarded: Callable[["WSGIEnvironment"], "WSGIEnvironment"] = _unchanged,
         limits_addresses: bool = True,
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -105,6 +112,7 @@ class Server:
             threads=THREADS,
             access_log=log,
             refuse=refuse,
+            forwarded=forwarded,
             limits_addresses=limits_addresses,
             clock=clock,
         )

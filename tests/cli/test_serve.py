@@ -225,7 +225,7 @@ def test_headers_of_proxies_are_trusted_only_as_far_as_the_option_states(
     logged: str,
 ) -> None:
     """waitress trusts headers of proxies by itself if it is asked to, and removes some of them otherwise."""
-    err, listening, pages = io.StringIO(), list[socket](), list[str]()
+    err, listening, pages, statuses = io.StringIO(), list[socket](), list[str](), list[int]()
     monkeypatch.setattr(sys, "stderr", err)
 
     def listen_and_keep(host: str, port: int) -> socket:
@@ -239,6 +239,8 @@ def test_headers_of_proxies_are_trusted_only_as_far_as_the_option_states(
         headers["Forwarded"] = "for=192.0.2.66;host=evil.example;proto=https"
         connection.request("GET", "/", headers={**headers, "Host": "packages.example"})
         pages.append(connection.getresponse().read().decode())
+        connection.request("POST", "/api/v4/a", headers={**headers, "Content-Length": "2000000"})  # the server refuses
+        statuses.append(connection.getresponse().status)
         connection.close()
         return True
 
@@ -246,7 +248,13 @@ def test_headers_of_proxies_are_trusted_only_as_far_as_the_option_states(
     stopping_when(ask)
     assert main(["serve", "--port", "0", "--data", str(tmp_path / "data"), *arguments]) == 0
     assert f"twine upload --repository-url {shown}projects/1/" in pages[0]
-    assert [line.split()[0] for line in err.getvalue().splitlines()] == [logged]
+    assert statuses == [401]
+    lines = [line.split() for line in err.getvalue().splitlines()]
+    prefix = "/pypi" if "/pypi/" in shown else ""
+    assert [(address, path) for address, _, _, path, *_ in lines] == [
+        (logged, f'{prefix}/"'),
+        (logged, f'{prefix}/api/v4/a"'),
+    ]
 
 
 class Captured:
