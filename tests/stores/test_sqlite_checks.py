@@ -214,3 +214,22 @@ def test_without_create_nothing_is_written(catalogue: SQLiteCatalogue, path: Pat
         assert [*opened.records()] == [*catalogue.records()]
         assert found(opened) == []
         assert [each.read_bytes() for each in files] == before
+
+
+def test_without_create_a_file_is_read_where_sqlite_can_create_nothing(catalogue: SQLiteCatalogue, path: Path) -> None:
+    """A full disk has no room for the -shm; here a link has its name, which SQLite does not follow."""
+    records = [*catalogue.records()]
+    catalogue.close()
+    path.with_name(f"{path.name}-shm").symlink_to("missing")
+    with closing(SQLiteCatalogue(path, create=False)) as opened:
+        assert [*opened.records()] == records
+        assert found(opened) == []
+
+
+def test_without_create_a_log_that_cannot_be_read_is_an_error(catalogue: SQLiteCatalogue, path: Path) -> None:
+    copy = path.with_name("copy.sqlite3")
+    for end in ("", "-wal"):
+        copy.with_name(f"{copy.name}{end}").write_bytes(path.with_name(f"{path.name}{end}").read_bytes())
+    copy.with_name(f"{copy.name}-shm").symlink_to("missing")
+    with pytest.raises(sqlite3.OperationalError):
+        SQLiteCatalogue(copy, create=False)

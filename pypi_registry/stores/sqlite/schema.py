@@ -29,6 +29,7 @@ from contextlib import closing
 from pathlib import Path
 
 from pypi_registry.errors import RegistryError
+from pypi_registry.stores.sqlite.files_at import has_content
 
 _REQUIRED_SQLITE = (3, 34)  # the trigram tokenizer of FTS5: https://sqlite.org/releaselog/3_34_0.html
 
@@ -408,10 +409,21 @@ def require_present_schema(path: Path) -> None:
     """
     path.stat()
     # SQLite would create a missing file; with mode=ro it raises instead: another program may delete it in between.
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+    try:
+        found = _user_version(path, "mode=ro")
+    except sqlite3.OperationalError:
+        # On a full or a read-only disk SQLite cannot create its -shm. As in the pool, the file is read alone then.
+        if has_content(f"{path}-wal"):
+            raise
+        found = _user_version(path, "mode=ro&immutable=1")
+    if found != SCHEMA_VERSION:
+        raise UnknownSchema(str(path), found)
+
+
+def _user_version(path: Path, parameters: str) -> int:
+    with closing(sqlite3.connect(f"{path.as_uri()}?{parameters}", uri=True)) as connection:
         found: int = connection.execute("PRAGMA user_version").fetchone()[0]
-        if found != SCHEMA_VERSION:
-            raise UnknownSchema(str(path), found)
+        return found
 
 
 def schema_version(connection: sqlite3.Connection, path: str) -> int:
