@@ -105,6 +105,10 @@ class RequestParser(HTTPRequestParser):
         # container MUST either reject the message by sending a 400 (Bad Request) …" or replace it; proxies differ.
         if re.search(rb"\r\n[ \t]", header_plus):
             raise ParsingError("a header must not be continued on the next line")
+        # RFC 9112, 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message […]
+        # that contains more than one Host header field line".
+        if len(re.findall(rb"(?im)^host:", header_plus)) > 1:
+            raise ParsingError("there is more than one Host")
         try:
             super().parse_header(header_plus)
         except ValueError as error:  # a URI with an invalid host, or a length of thousands of digits

@@ -816,6 +816,7 @@ def _random(seed: int) -> bytes:
         pytest.param(b"POST /body HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", [400], id="chunked in HTTP/1.0"),
         pytest.param(b"POST /body HTTP/2.0\r\nTransfer-Encoding: chunked\r\n\r\n", [400], id="chunked in HTTP/2.0"),
         pytest.param(request("http://[::1/a"), [400], id="an invalid host"),
+        pytest.param(b"GET /a HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n", [400], id="two hosts"),
         pytest.param(request("/a b"), [400], id="a space in the path"),
         pytest.param(request("/a", method="get"), [400], id="a method in small letters"),
         pytest.param(b" \r\n\r\n" + request("/a"), [400], id="white space"),
