@@ -44,8 +44,8 @@ class Spool:
 
     def restore(self) -> None:
         """Create the folder again if it was deleted: some systems delete folders that were not used for days."""
-        if not self.folder.is_dir():
-            with suppress(OSError):
+        with suppress(OSError):  # is_dir() raises, too, if the disk is broken or a folder above may not be searched
+            if not self.folder.is_dir():
                 self.folder.mkdir(mode=0o700)
 
     def open(self) -> BinaryIO:

@@ -357,6 +357,21 @@ def test_a_deleted_spool_is_created_again(running: Running, tmp_path: Path) -> N
     assert os.name != "posix" or tmp_path.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_spool_that_cannot_be_examined_does_not_stop_the_server(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examined = 0
+
+    def broken(folder: Path) -> bool:
+        nonlocal examined
+        examined += 1
+        raise OSError(errno.EIO, "the disk is broken")
+
+    monkeypatch.setattr(Path, "is_dir", broken)
+    assert running.run(lambda: [running.get("/"), running.get("/")]) == [200, 200]
+    assert examined > 1
+
+
 def test_requests_without_a_large_body_succeed_without_a_spool(running: Running, tmp_path: Path) -> None:
     def act() -> int:
         tmp_path.rmdir()
