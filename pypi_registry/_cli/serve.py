@@ -26,6 +26,7 @@ from pypi_registry.errors import StorageFull, StorageUnavailable
 from pypi_registry.storage import Blobs, Catalogue
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.sqlite import SQLiteCatalogue
+from pypi_registry.stores.sqlite.files_at import why_not_created
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -145,6 +146,8 @@ def _serve_from(
 
 
 def _catalogue(path: Path) -> SQLiteCatalogue:
+    if reason := why_not_created(str(path.absolute())):
+        raise UnusableData(path, reason)
     try:
         return SQLiteCatalogue(path, reserve=RESERVE)
     except (sqlite3.Error, StorageUnavailable, StorageFull) as error:

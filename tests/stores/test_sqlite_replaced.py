@@ -1,6 +1,7 @@
 """Administrators' mistakes: the file of a running catalogue is removed, moved, replaced, restored or changed."""
 
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -263,13 +264,37 @@ def test_an_older_catalogue_is_migrated(running: Running) -> None:
     assert "3.zip" in running.filenames_after_restart()
 
 
-def test_a_start_does_not_replace_a_catalogue_whose_log_is_still_there(running: Running) -> None:
+def test_a_start_does_not_replace_a_catalogue_whose_log_is_still_there(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
     moved = running.path.with_name("moved.db")
     running.path.rename(moved)
-    with pytest.raises(StorageUnavailable, match=r"the catalogue is missing, but .*-wal has changes of it"):
-        SQLiteCatalogue(running.path)
+    SQLiteCatalogue(running.path).close()
+    assert re.search("the catalogue is missing, but .*-wal has changes of it", caplog.text)
     moved.rename(running.path)
     assert running.filenames == ["1.zip", "2.zip"]
+
+
+def test_a_worker_that_starts_while_the_catalogue_is_missing_does_not_create_it(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in (running.path, *running.logs):
+        path.unlink()
+    worker = SQLiteCatalogue(running.path)
+    assert "the catalogue is missing: restore it, or delete" in caplog.text
+    with pytest.raises(StorageUnavailable):
+        worker.names(IN_TOOLS)
+    assert not running.path.exists()
+    shutil.copy(running.backup, running.path)
+    assert [*worker.names(IN_TOOLS)] == [DEMO]
+    worker.close()
+
+
+def test_a_catalogue_is_created_again_if_its_mark_is_deleted(running: Running) -> None:
+    for path in (running.path, *running.logs, running.path.with_name(f"{running.path.name}-created")):
+        path.unlink()
+    SQLiteCatalogue(running.path).close()
+    assert running.path.exists()
 
 
 # Restored, or changed, by SQLite

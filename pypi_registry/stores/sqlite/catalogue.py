@@ -108,8 +108,9 @@ class SQLiteCatalogue:
     """Stores rows in an SQLite file. Implements `Catalogue`, `ProjectPaths`, `Enumerable` and `ChecksItself`.
 
     The file is created if it is missing, with its folder; the file of an older version is migrated. A file that is
-    removed later is not created again: until there is a catalogue, everything raises `StorageUnavailable`. One that is
-    replaced by another catalogue is opened within a second.
+    removed later is not created again, also not by another process, as an empty file ``…-created`` beside it shows that
+    there was one: until there is a catalogue, everything raises `StorageUnavailable`. One that is replaced by another
+    catalogue is opened within a second.
 
     :param create: False neither creates nor migrates a file: for a program that works on the data of a registry that
         runs.

@@ -23,8 +23,32 @@ def are_at(path: str, files: Files) -> bool:
     return _inode(path) == files.database and _inode(f"{path}-wal") == files.log
 
 
+def why_not_created(path: str) -> str:
+    """Return why a database that is missing must not be created; empty if it is not missing, or may be created.
+
+    If it was created before, an empty one in its place would hide that its rows are lost, and names that were published
+    would be redirected to another index.
+    """
+    if _inode(path) is not None:
+        return ""
+    if has_content(f"{path}-wal"):
+        return f"the catalogue is missing, but {path}-wal has changes of it: restore both or none"
+    if os.path.lexists(_marker(path)):
+        return f"the catalogue is missing: restore it, or delete {_marker(path)} to begin with an empty one"
+    return ""
+
+
+def mark_as_created(path: str) -> None:
+    """Create the file by which `why_not_created` knows that there was a database."""
+    with suppress(OSError):  # there is one; or nothing can be written, and then nothing can be created either
+        os.close(os.open(_marker(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _marker(path: str) -> str:
+    return f"{path}-created"
+
+
 def has_content(path: str) -> bool:
-    """Return whether there is a file that is not empty."""
     try:
         return os.stat(path).st_size > 0
     except OSError:

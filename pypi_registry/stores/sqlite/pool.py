@@ -35,7 +35,15 @@ from weakref import WeakSet
 
 from pypi_registry.errors import OutcomeUnknown, StorageUnavailable
 from pypi_registry.stores.sqlite.failures import ERRORS, primary_code, translated
-from pypi_registry.stores.sqlite.files_at import Files, are_at, files_at, has_content, set_aside
+from pypi_registry.stores.sqlite.files_at import (
+    Files,
+    are_at,
+    files_at,
+    has_content,
+    mark_as_created,
+    set_aside,
+    why_not_created,
+)
 from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION, UnknownSchema, migrate, require_features, schema_version
 from pypi_registry.stores.sqlite.writers import WriterQueue
 
@@ -102,16 +110,20 @@ class ConnectionPool:
     def create(self) -> None:
         """Create the file if it is missing, and migrate it if it is of an older version.
 
+        A file that was created before is not created again, also not by another process: a server may start a worker
+        while the file is missing. Connections are refused until it is restored.
+
         :raises UnknownSchema: if it is not a catalogue of this version or an older one.
         :raises StorageUnavailable: if that is not possible now.
         :raises StorageFull: if there is no room.
         """
-        log = f"{self._path}-wal"
-        if files_at(self._path).database is None and has_content(log):
-            raise StorageUnavailable(f"the catalogue is missing, but {log} has changes of it: restore both or none")
+        if reason := why_not_created(self._path):
+            _log.error("%s", reason)
+            return
         with _translating(), self._open_lock:
             connection = self._open_connection(create=True)
         self.release(connection)
+        mark_as_created(self._path)
 
     def close(self) -> None:
         """Close the idle connections."""
