@@ -3,7 +3,7 @@
 from contextlib import suppress
 from threading import Barrier, BrokenBarrierError, Condition
 
-TIMEOUT = 5.0  # seconds, for a busy machine; only a thread that stays alone waits as long
+TIMEOUT = 60.0  # seconds, for a busy machine; only a thread that stays alone waits as long
 
 
 class Meeting:
