@@ -1,7 +1,7 @@
 """Lets each step of each change fail, and checks the response, what is stored, and that no restart is needed.
 
 ``python -m tests.reliability.faults`` runs the whole sweep and prints its counts as one line of JSON; ``--every N``
-runs one case of N.
+lets one step of N fail, another one for each change and fault.
 
 The steps are those of ``crashes``. A step fails once, or it and all steps after it fail until the response was sent, as
 on a disk that stays full. The response must be 503 with ``Retry-After``, or 507, or that of a change that was made in
@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -200,15 +200,13 @@ def sweep(folder: Path, *, every: int = 1, faults: Sequence[Fault] = tuple(FAULT
     """
     tried: Counter[str] = Counter()
     broken: list[Exception] = []
-    cases = count()
+    starts = cycle(range(every))  # the first step to fail, another one for each change and fault
     before = folder / "before"
     Stored.open(before).close()
     with short_waits():
         for number, change in enumerate(CHANGES):
             for fault in faults:
-                for last in count():
-                    if every > 1 and next(cases) % every and last < 100:
-                        continue
+                for last in count(next(starts), every):
                     failing_folder = folder / "failing"
                     shutil.copytree(before, failing_folder)
                     try:
