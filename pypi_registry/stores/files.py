@@ -181,17 +181,14 @@ class _NewFile(io.BufferedRandom):
         self._path = None
 
     def close(self) -> None:
-        # Closing flushes the buffer, which fails on a full disk. The bytes of a file that was not moved do not matter.
-        try:
+        # Closing flushes the buffer, which fails on a full disk. The bytes of a file that was not moved do not matter,
+        # and those of one that was moved were flushed to the disk before.
+        with suppress(OSError, StorageFull, StorageUnavailable):
             super().close()
-        except (StorageFull, StorageUnavailable):
-            if self._path is None:
-                raise
-        finally:
-            path, self._path = self._path, None
-            if path is not None:
-                with suppress(OSError):  # a broken disk: a start deletes the file when it is older than a day
-                    os.unlink(path)
+        path, self._path = self._path, None
+        if path is not None:
+            with suppress(OSError):  # a broken disk: a start deletes the file when it is older than a day
+                os.unlink(path)
 
 
 class _NewRawFile(io.FileIO):

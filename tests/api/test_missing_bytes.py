@@ -9,6 +9,8 @@ import pytest
 from webtest import TestApp
 
 from pypi_registry import AllowAll, Project, Registry
+from pypi_registry._maintenance.fsck import Check, Options
+from pypi_registry._maintenance.problems import Kind
 from pypi_registry._paths import id_from_path
 from pypi_registry.model import PackageFile, Projects
 from pypi_registry.storage import Redirect
@@ -79,6 +81,19 @@ def test_a_file_without_its_bytes_is_a_logged_503(
         assert not {"Content-Range", "ETag", "X-Accel-Redirect"} & {*answer.headers}
         (record,) = caplog.records
         assert key in record.getMessage()
+
+
+@pytest.mark.parametrize("site", ["memory", "files"], indirect=True)
+def test_wrong_bytes_of_the_right_length_are_found_by_clients_and_by_a_check_of_the_digests(site: Site) -> None:
+    """To compare digests, the registry would have to read each file twice."""
+    site.replace_bytes(len(DATA))
+    page: Any = site.app.get(f"{PYPI}/simple/demo/", headers={"Accept": "application/vnd.pypi.simple.v1+json"}).json
+    (listed,) = page["files"]
+    sent = site.app.get(site.paths[0], status=200).body
+    assert hashlib.sha256(sent).hexdigest() != listed["hashes"]["sha256"] == hashlib.sha256(DATA).hexdigest()
+    assert [*Check(site.catalogue, site.blobs, Options()).problems()] == []
+    (problem,) = Check(site.catalogue, site.blobs, Options(digests=True)).problems()
+    assert problem.kind is Kind.WRONG_DIGEST and not problem.repaired
 
 
 def test_a_file_that_the_client_has_is_not_opened(site: Site) -> None:

@@ -7,6 +7,7 @@ hooks for this: the child process replaces `os` functions, the class of SQLite c
 stores. Each case is a fork of one process, which has imported everything already.
 """
 
+import io
 import json
 import os
 import shutil
@@ -71,13 +72,19 @@ def watched(steps: Steps) -> Iterator[None]:
     def connect(*arguments: Any, **options: Any) -> Any:
         return real_connect(*arguments, **{**options, "factory": Connection})
 
+    class FileIO(io.FileIO):  # below the class of the package, which translates its errors
+        def write(self, data: Any, /) -> int:
+            return steps.around("write", super().write)(data)  # type: ignore[no-any-return]  # it was wrapped
+
+    class NewRawFile(files._NewRawFile, FileIO):
+        pass
+
     real_connect: Any = sqlite3.connect
-    new_file = files._NewRawFile
     calls: Any = {name: steps.around(f"os.{name}", getattr(os, name)) for name in CALLS}
     with (
         mock.patch.multiple(os, **calls),
         mock.patch.object(sqlite3, "connect", connect),
-        mock.patch.object(new_file, "write", steps.around("write", new_file.write)),
+        mock.patch.object(files, "_NewRawFile", NewRawFile),
     ):
         yield
 

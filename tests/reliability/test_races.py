@@ -6,12 +6,16 @@ Exactly one of the uploads of one name wins, and readers find the bytes of every
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
+from pypi_registry.testing.archives import distribution
 from tests.clients.served import served, until
+from tests.reliability.changes import TAKEN, Client, Stored
 from tests.reliability.load import Load, Registry
 from tests.servers.running import APPLICATION, SECRET, free_port, process
 
@@ -58,6 +62,26 @@ def race(registry: Registry, responses: int) -> Load:
         load.stop()
     load.check(registry)
     return load
+
+
+@pytest.mark.parametrize("count", [8, 50])
+def test_one_of_the_uploads_of_one_name_is_201_and_the_others_are_400(tmp_path: Path, count: int) -> None:
+    filename = "demo-1.0.tar.gz"
+    start = Barrier(count)
+    with closing(Stored.open(tmp_path)) as stored:
+
+        def upload(number: int) -> int:
+            client, data = Client(stored.registry), distribution(filename, payload=str(number).encode())
+            start.wait()
+            response = client.upload(filename, data)
+            assert response.status_int == 201 or TAKEN in response.text
+            return int(response.status_int)
+
+        with ThreadPoolExecutor(count) as threads:
+            statuses = [*threads.map(upload, range(count))]
+        assert sorted(statuses) == [201] + [400] * (count - 1)
+        assert [*Client(stored.registry).state()["demo"][1]] == [filename]
+        assert len([*stored.blobs.keys()]) == 1
 
 
 @pytest.mark.slow

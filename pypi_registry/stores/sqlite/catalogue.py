@@ -414,8 +414,22 @@ def _update_metadata(connection: sqlite3.Connection, package: Package, upload: U
 def _insert_file(
     connection: sqlite3.Connection, package: Package, upload: Upload, blob_key: str, at: datetime, by: str
 ) -> PackageFile:
-    file = PackageFile(
-        id=0,
+    core_metadata_sha256 = upload.core_metadata_sha256
+    try:
+        id_ = records.insert_file(
+            connection,
+            upload,
+            package,
+            at=at,
+            blob_key=blob_key,
+            by=by,
+            core_metadata=upload.core_metadata,
+            core_metadata_sha256=core_metadata_sha256,
+        )
+    except sqlite3.IntegrityError as error:
+        raise FileTaken(upload.filename) from error
+    return PackageFile(
+        id=id_,
         package=package,
         filename=upload.filename,
         size=upload.size,
@@ -423,13 +437,9 @@ def _insert_file(
         requires_python=upload.requires_python,
         uploaded_at=at,
         blob_key=blob_key,
-        core_metadata_sha256=upload.core_metadata_sha256,
+        core_metadata_sha256=core_metadata_sha256,
         uploaded_by=by,
     )
-    try:
-        return records.insert_file(connection, file, upload.core_metadata)
-    except sqlite3.IntegrityError as error:
-        raise FileTaken(upload.filename) from error
 
 
 def _files(connection: sqlite3.Connection, condition: str, *values: object) -> list[PackageFile]:

@@ -49,6 +49,7 @@ def _marker(path: str) -> str:
 
 
 def has_content(path: str) -> bool:
+    """Return whether there is a file that is not empty."""
     try:
         return os.stat(path).st_size > 0
     except OSError:

@@ -120,8 +120,11 @@ class ConnectionPool:
         if reason := why_not_created(self._path):
             _log.error("%s", reason)
             return
-        with _translating(), self._open_lock:
-            connection = self._open_connection(create=True)
+        try:
+            with self._open_lock:
+                connection = self._open_connection(create=True)
+        except ERRORS as error:
+            raise translated(error) or error from error
         self.release(connection)
         mark_as_created(self._path)
 
@@ -131,27 +134,14 @@ class ConnectionPool:
             while True:
                 self._close(self._idle.pop())
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Lease a connection for one transaction that writes; an exception rolls it back.
+    def transaction(self) -> "_Transaction":
+        """Lease a connection for one transaction that writes, in a ``with`` block; an exception rolls it back.
 
         :raises StorageUnavailable: if the file cannot be written now.
         :raises StorageFull: if there is no room.
         :raises OutcomeUnknown: if it is not known whether the transaction was committed, and will stay.
         """
-        since = self._clock()
-        self._writers.acquire()
-        try:
-            with _translating():
-                connection = self._begin(since)
-                try:
-                    yield connection
-                    _commit(connection)
-                    self._require_unchanged(connection)
-                finally:
-                    self._end(connection)
-        finally:
-            self._writers.release()
+        return _Transaction(self)
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
@@ -211,16 +201,19 @@ class ConnectionPool:
 
     # Writing
 
-    def _begin(self, since: float) -> sqlite3.Connection:
-        """Return a connection with a transaction that may write. The caller is the first of the queue of writers."""
-        connection = self.acquire()
-        if self._is_read_only(connection):  # the disk was, when the connection was opened; it may be writable now
-            self._current = None
-            self.discard(connection)
-            connection = self.acquire()
+    def begin(self) -> sqlite3.Connection:
+        """Wait for the turn of the caller, and return a connection with a transaction that may write."""
+        since = self._clock()
+        self._writers.acquire()
         try:
-            if self._is_read_only(connection):  # SQLite would refuse no transaction, but the first change in it
-                raise StorageUnavailable("the catalogue is read-only")
+            return self._begin(since)
+        except BaseException:
+            self._writers.release()
+            raise
+
+    def _begin(self, since: float) -> sqlite3.Connection:
+        connection = self._writable()
+        try:
             while True:
                 try:
                     connection.execute("BEGIN IMMEDIATE")
@@ -235,11 +228,36 @@ class ConnectionPool:
             self.discard(connection)
             raise
 
+    def _writable(self) -> sqlite3.Connection:
+        connection = self.acquire()
+        if self._is_read_only(connection):  # the disk was, when the connection was opened; it may be writable now
+            self._current = None
+            self.discard(connection)
+            connection = self.acquire()
+            if self._is_read_only(connection):  # SQLite would refuse no transaction, but the first change in it
+                self.discard(connection)
+                raise StorageUnavailable("the catalogue is read-only")
+        return connection
+
     def _is_read_only(self, connection: sqlite3.Connection) -> bool:
         generation = self._open.get(connection)
         return generation is not None and generation.is_read_only
 
-    def _end(self, connection: sqlite3.Connection) -> None:
+    def commit(self, connection: sqlite3.Connection) -> None:
+        """Commit, and check that what was written is what the next start opens.
+
+        :raises OutcomeUnknown: if it is not, or if it is not known whether it was committed.
+        """
+        _commit(connection)
+        generation = self._open.get(connection)
+        if generation is None or generation is not self._current or not are_at(self._path, generation.files):
+            self._check_at = 0.0
+            reason = "it is not known whether the catalogue holds the change: its file was removed or replaced"
+            _log.error(reason)
+            raise OutcomeUnknown(reason)
+
+    def end(self, connection: sqlite3.Connection) -> None:
+        """End a transaction, roll it back if it was not committed, and let the next writer begin."""
         try:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -247,18 +265,8 @@ class ConnectionPool:
             self.discard(connection)
         else:
             self.release(connection)
-
-    def _require_unchanged(self, connection: sqlite3.Connection) -> None:
-        """Check after a commit that what was written is what the next start opens.
-
-        :raises OutcomeUnknown: if it is not.
-        """
-        generation = self._open.get(connection)
-        if generation is None or generation is not self._current or not are_at(self._path, generation.files):
-            self._check_at = 0.0
-            reason = "it is not known whether the catalogue holds the change: its file was removed or replaced"
-            _log.error(reason)
-            raise OutcomeUnknown(reason)
+        finally:
+            self._writers.release()
 
     # Opening
 
@@ -444,7 +452,7 @@ class _Lease:
     def __enter__(self) -> sqlite3.Connection:
         try:
             self._connection = self._pool.acquire()
-        except ERRORS as error:  # not `_translating`, which costs as much as a look-up
+        except ERRORS as error:
             raise translated(error) or error from error
         return self._connection
 
@@ -460,10 +468,39 @@ class _Lease:
             raise reason from error
 
 
+class _Transaction:
+    """A transaction that writes, for the length of a ``with`` block. It is a class for the same reason."""
+
+    __slots__ = ("_connection", "_pool")
+
+    def __init__(self, pool: ConnectionPool) -> None:
+        self._pool = pool
+
+    def __enter__(self) -> sqlite3.Connection:
+        try:
+            self._connection = self._pool.begin()
+        except ERRORS as error:
+            raise translated(error) or error from error
+        return self._connection
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        try:
+            if error is None:
+                self._pool.commit(self._connection)
+        except ERRORS as failed:
+            raise translated(failed) or failed from failed
+        finally:
+            self._pool.end(self._connection)
+        if error is not None and (reason := translated(error)) is not None:
+            raise reason from error
+
+
 _pools: WeakSet[ConnectionPool] = WeakSet()
 _inherited: list[object] = []  # keeps the parent's connections referenced: garbage collection would close them
 _undo: list[Callable[[], None]] = []
-_fork_lock = RLock()  # reentrant: a signal handler may fork while its thread waits in `_before_fork`
+# Reentrant: a signal handler may fork while its thread waits in `_before_fork`. That works only if
+# `concurrent.futures.thread`, whose own lock for forks is not reentrant, was imported before this module.
+_fork_lock = RLock()
 
 
 def _before_fork() -> None:
@@ -491,17 +528,6 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
-
-
-@contextmanager
-def _translating() -> Iterator[None]:
-    try:
-        yield
-    except ERRORS as error:
-        reason = translated(error)
-        if reason is None:
-            raise
-        raise reason from error
 
 
 def _commit(connection: sqlite3.Connection) -> None:

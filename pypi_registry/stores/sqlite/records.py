@@ -3,14 +3,14 @@
 import json
 import sqlite3
 from collections.abc import Collection, Iterator, Set
-from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from packaging.utils import canonicalize_version
 
 from pypi_registry._paths import root_of
 from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
-from pypi_registry.model import PackageFile
+from pypi_registry.model import Package, PackageFile, Upload
 from pypi_registry.stores.sqlite.rows import (
     FILE,
     PACKAGE,
@@ -68,9 +68,19 @@ def restore(connection: sqlite3.Connection, record: Record) -> None:
 
 
 def insert_file(
-    connection: sqlite3.Connection, file: PackageFile, core_metadata: bytes | None, identity: str | None = None
-) -> PackageFile:
-    """Insert a file with its core metadata; an id of 0 means a fresh one. Return the file with its id.
+    connection: sqlite3.Connection,
+    file: Upload | PackageFile,
+    package: Package,
+    *,
+    at: datetime,
+    blob_key: str,
+    by: str,
+    core_metadata: bytes | None,
+    core_metadata_sha256: str | None,
+    id_: int | None = None,
+    identity: str | None = None,
+) -> int:
+    """Insert a file with its core metadata, with a fresh id if there is none; return the id.
 
     :raises sqlite3.IntegrityError: if the project has a file with this name, or another file has the id.
     """
@@ -79,19 +89,19 @@ def insert_file(
         "uploaded_at, blob_key, core_metadata_sha256, uploaded_by, identity) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            file.id or None,
-            file.package.id,
-            file.package.project_id,
+            id_,
+            package.id,
+            package.project_id,
             file.filename,
             file.size,
             file.digests.sha256,
             file.digests.md5,
             file.digests.blake2_256,
             file.requires_python,
-            microseconds_of(file.uploaded_at),
-            file.blob_key,
-            file.core_metadata_sha256,
-            file.uploaded_by,
+            microseconds_of(at),
+            blob_key,
+            core_metadata_sha256,
+            by,
             identity,
         ),
     ).lastrowid
@@ -100,7 +110,7 @@ def insert_file(
         connection.execute(
             "INSERT INTO core_metadata (file_id, data) VALUES (?, ?)", (id_, core_metadata_as_blob(core_metadata))
         )
-    return replace(file, id=id_)
+    return id_
 
 
 def listed(connection: sqlite3.Connection, blob_keys: Collection[str]) -> Set[str]:
@@ -156,7 +166,18 @@ def _restore_file(connection: sqlite3.Connection, record: FileRecord) -> None:
     statement = "SELECT 1 FROM packages WHERE id = ? AND project_id = ?"
     if not connection.execute(statement, (file.package.id, file.package.project_id)).fetchone():
         raise ValueError(f"the package of {file.filename} is missing")
-    insert_file(connection, file, record.core_metadata, record.identity)
+    insert_file(
+        connection,
+        file,
+        file.package,
+        at=file.uploaded_at,
+        blob_key=file.blob_key,
+        by=file.uploaded_by,
+        core_metadata=record.core_metadata,
+        core_metadata_sha256=file.core_metadata_sha256,
+        id_=file.id,
+        identity=record.identity,
+    )
 
 
 def _restore_status(connection: sqlite3.Connection, record: StatusRecord) -> None:

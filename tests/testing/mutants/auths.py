@@ -12,7 +12,7 @@ from pypi_registry.directory import Ref
 from pypi_registry.errors import InsufficientScope, InvalidToken
 from pypi_registry.model import PackageName, Project, Projects
 from tests.testing.known import PRIVATE, PROJECTS, PUBLIC
-from tests.testing.mutants.racing import Meeting
+from tests.testing.mutants.racing import Shared
 from tests.testing.mutants.wrapping import AccountsWrapper, Override, PrincipalWrapper, before, on_error, returns, takes
 
 W: TypeAlias = AccountsWrapper
@@ -210,13 +210,10 @@ class SharesCredentials(W):
 
     def __init__(self, inner: Any) -> None:
         super().__init__(inner)
-        self.meeting = Meeting(threads=8)
-        self.credentials: Credentials | None = None
+        self.credentials = Shared(threads=8)
 
     def authenticate(self, credentials: Credentials | None, *rest: Any) -> Any:
-        self.credentials = credentials
-        self.meeting.wait()
-        return self.inner.authenticate(self.credentials, *rest)
+        return self.inner.authenticate(self.credentials.exchange(credentials), *rest)
 
 
 # By the test that must find it: what is broken, and the mutant, as a class or as its methods.

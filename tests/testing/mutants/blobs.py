@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, BinaryIO, Self, TypeAlias, cast
 
 from pypi_registry.testing.contracts.blobs import put
-from tests.testing.mutants.racing import Count, Meeting
+from tests.testing.mutants.racing import Count, Shared
 from tests.testing.mutants.wrapping import BlobsWrapper, Override, after, before, returns
 
 W: TypeAlias = BlobsWrapper
@@ -178,13 +178,10 @@ def must_exist(self: W, key: str) -> None:
 class SharesWhatIsStored(W):
     def __init__(self, inner: Any) -> None:
         super().__init__(inner)
-        self.meeting = Meeting(threads=8)
-        self.data = b""
+        self.data = Shared(threads=8)
 
     def put(self, key: str, file: BinaryIO, **more: Any) -> None:
-        self.data = bytes_of(file)
-        self.meeting.wait()
-        put(self.inner, key, self.data)
+        put(self.inner, key, self.data.exchange(bytes_of(file)))
 
 
 # Optional parts

@@ -10,7 +10,7 @@ from pypi_registry._paths import id_from_path, is_below
 from pypi_registry.directory import Ref
 from pypi_registry.model import Group, Project, Projects
 from tests.testing.known import GROUPS, PRIVATE, PROJECTS
-from tests.testing.mutants.racing import Meeting
+from tests.testing.mutants.racing import Shared
 from tests.testing.mutants.wrapping import AccountsWrapper, Override, returns, takes
 
 W: TypeAlias = AccountsWrapper
@@ -127,14 +127,12 @@ class SharesAQuestion(W):
 
     def __init__(self, inner: Any) -> None:
         super().__init__(inner)
-        self.meeting = Meeting(threads=8)
-        self.ref: Ref = 0
+        self.ref = Shared(threads=8)
 
     def project(self, ref: Ref) -> Project | None:
-        self.ref = ref
         if current_thread() is not main_thread():
-            self.meeting.wait()
-        return self.inner.project(self.ref)
+            ref = self.ref.exchange(ref)
+        return self.inner.project(ref)
 
 
 # By the test that must find it: what is broken, and the mutant, as a class or as its methods.

@@ -2,8 +2,11 @@
 
 from contextlib import suppress
 from threading import Barrier, BrokenBarrierError, Condition
+from typing import Any, TypeVar
 
-TIMEOUT = 5.0  # seconds, for a busy machine; only a thread that stays alone waits as long
+T = TypeVar("T")
+
+TIMEOUT = 60.0  # seconds, for a busy machine; only a thread that stays alone waits as long
 
 
 class Meeting:
@@ -16,6 +19,24 @@ class Meeting:
         with suppress(BrokenBarrierError):
             self._barrier.wait(TIMEOUT)
             self._barrier.abort()
+
+
+class Shared:
+    """A variable that all threads share. The first threads all read what one of them wrote.
+
+    Without the second meeting a thread may read what another wrote for a later call, which can be its own value.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._written, self._read = Meeting(threads), Meeting(threads)
+        self._value: Any = None
+
+    def exchange(self, value: T) -> T:
+        self._value = value
+        self._written.wait()
+        found: T = self._value
+        self._read.wait()
+        return found
 
 
 class Count:
