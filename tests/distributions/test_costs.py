@@ -1,37 +1,19 @@
 """No reader costs more than its bytes: four times of what it reads is at most eight times the work."""
 
 import io
-import sys
-from collections.abc import Callable
 
 import pytest
 
 from pypi_registry.distributions import verify
 from pypi_registry.distributions.filenames import _parsed_wheel_filename
+from tests.counting import calls_of
 from tests.distributions.costs import READERS, Reader, main
 
 GROWING = {name: reader for name, reader in READERS.items() if len(reader.sizes) > 1}
 
 
-def calls(action: Callable[[], object]) -> int:
-    """Return how many functions are called, those of C included."""
-    count = 0
-
-    def profile(_frame: object, event: str, _argument: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(profile)
-    try:
-        action()
-    finally:
-        sys.setprofile(before)
-    return count
-
-
 def work(reader: Reader, data: bytes) -> int:
-    return calls(lambda: verify(io.BytesIO(data), reader.filename))
+    return calls_of(lambda: verify(io.BytesIO(data), reader.filename))
 
 
 @pytest.mark.parametrize("reader", [pytest.param(reader, id=name) for name, reader in GROWING.items()])

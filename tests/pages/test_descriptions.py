@@ -1,7 +1,6 @@
 """Descriptions: what is rendered and what is text, without anything that a browser runs or loads, in bounded work."""
 
 import sys
-from collections.abc import Callable
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -9,6 +8,7 @@ import pytest
 
 from pypi_registry._pages.cache import PageCache
 from pypi_registry._pages.descriptions import MAX_LENGTH, render_description
+from tests.counting import calls_of
 
 markdown = pytest.importorskip("pypi_registry._pages.markdown", reason="the extra `serve` is not installed")
 
@@ -219,23 +219,6 @@ GROWING = {
     "headings": "# a\n",
     "quotes": "> > a\n",
 }
-
-
-def calls_of(work: Callable[[], object]) -> int:
-    """Count the calls of functions, also of those in C."""
-    calls = 0
-
-    def profile(frame: object, event: str, argument: object) -> None:
-        nonlocal calls
-        calls += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(profile)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
-    return calls
 
 
 @pytest.mark.parametrize("unit", GROWING.values(), ids=GROWING)

@@ -183,7 +183,7 @@ class ConnectionPool:
         generation = self._open.get(connection)
         if generation is None:
             return  # it was acquired before a fork and belongs to the parent
-        # SQLite does not notice that another program changes what it was told to be immutable.
+        # SQLite does not notice changes of a file that it has opened as immutable.
         if self._forking or generation is not self._current or generation.is_immutable:
             self._close(connection)
         else:
@@ -395,7 +395,9 @@ class ConnectionPool:
             if create:
                 raise
             _log.error("%s", error)
-            raise StorageUnavailable("what is in the place of the catalogue is not one of this version") from error
+            raise StorageUnavailable(
+                "the file at the path of the catalogue is not a catalogue of this version"
+            ) from error
         [journal_mode] = connection.execute("PRAGMA journal_mode").fetchone()
         if journal_mode != "wal":
             connection.execute("PRAGMA journal_mode = WAL")
