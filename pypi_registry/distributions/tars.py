@@ -116,7 +116,7 @@ class Tar:
             if count > MAX_MEMBERS:
                 raise InvalidArchive(f"the archive has more than {MAX_MEMBERS} members")
             if is_mostly_headers(count * _BLOCK + self._extended_size, self._gzip.compressed_size):
-                raise InvalidArchive(f"the archive has {count} headers, more than its compressed size can stand for")
+                raise InvalidArchive(f"the archive has {count} headers, too many for its compressed size")
             header = _parse_header(block)
             self._size = self._left = header.size
             member_must_follow = header.type in _EXTENDED_HEADERS

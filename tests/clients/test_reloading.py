@@ -112,11 +112,12 @@ def test_the_limit_of_a_file_is_reloaded_by_registry_and_server(config: Path, se
     assert refused.status == 400
     assert refused.reason == "Bad request - File is too large (it must be smaller than 1000 bytes)"
     size = 64 * 1024**2 + 5000  # more than the server accepts with the first limit, and less than with the second
-    with wire.Slow(
-        upload_url, f"POST {urlsplit(upload_url).path} HTTP/1.1\r\nHost: a\r\nContent-Length: {size}"
-    ) as large:
-        large.send()
-        assert large.answer().status == 413
+    head = f"POST {urlsplit(upload_url).path} HTTP/1.1\r\nHost: a\r\nContent-Length: {size}"
+    for login, status in (("", 401), (f"\r\nPRIVATE-TOKEN: {SECRET}", 413)):
+        with wire.Slow(upload_url, head + login) as large:
+            large.send()
+            with large.answer() as answer:
+                assert answer.status == status
     edit(config, "max_file_size = 1000", "max_file_size = 100_000_000")
     until(lambda: "reloaded" in server.err, SOON)
     assert publish(upload_url, "1.0", size).status == 201

@@ -29,9 +29,8 @@ class StorageBlobs:
                 os.fsync(copy.fileno())
                 self._storage.save(key, copy)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StorageFull from error
-            raise StorageUnavailable("files cannot be written") from error
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise (StorageFull() if is_full else StorageUnavailable("files cannot be written")) from error
 
     def open(self, key: str, *, size: int, part: range | None = None) -> BinaryIO | None:
         try:

@@ -111,8 +111,7 @@ class DjangoCatalogue(Answering):
     def file(self, projects: Projects, sha256: str, filename: str) -> FileWithStatus | None:
         rows = File.rows(sha256=sha256, filename=filename).reverse()
         found = [FileWithStatus(row.value(), row.status()) for row in rows if row.project in projects]
-        offered = [each for each in found if each.status.status.offers_files]
-        return next(iter(offered or found), None)
+        return next(iter([each for each in found if each.status.status.offers_files] or found), None)
 
     def core_metadata(self, file_id: int) -> bytes | None:
         data = File.objects.filter(id=file_id).values_list("core_metadata", flat=True).first()
