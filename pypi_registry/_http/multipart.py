@@ -16,7 +16,6 @@ from pypi_registry._http.common_headers import common_boundary, common_names
 from pypi_registry.errors import InvalidRequest
 
 MAX_PARTS = 20_000
-_NOTHING = b""
 _MAX_BOUNDARY = 200  # characters; RFC 2046 allows 70, and in a form of line breaks each is compared with all of it
 _MAX_HEAD = 64 * 1024  # bytes of the headers of one part, and of all parts together
 _MAX_HEADS = 4 * 1024**2
@@ -27,7 +26,6 @@ _BLANK_LINE = re.compile(rb"\r?\n\r?\n")  # old tools end lines without \r
 _AFTER_BOUNDARY = re.compile(rb"(--)|[ \t]{0,%d}(?:\r?\n|(\r[^\n]))" % _MAX_BLANKS)
 _LINE_BREAK = re.compile(rb"\r?\n|\r")
 _BARE_CR = re.compile(rb"\r(?!\n)")
-
 
 _HAS_BARE_CR = "the form cannot be read: a carriage return without a line feed ends a line"
 
@@ -206,7 +204,7 @@ class _Form:
             arrived += len(more)
         if not arrived:
             raise InvalidRequest(["the form cannot be read: it ends before its last boundary"])
-        self._data, self._at = _NOTHING.join(pieces), 0
+        self._data, self._at = b"".join(pieces), 0
 
 
 def _names(head: bytes) -> tuple[str, str | None]:
