@@ -5,7 +5,7 @@ import gc
 import importlib
 import json
 import pkgutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -15,7 +15,7 @@ from werkzeug.test import create_environ, run_wsgi_app
 import pypi_registry
 from pypi_registry import Registry
 from pypi_registry._http.body import Body
-from pypi_registry._http.multipart import MAX_PARTS, parts
+from pypi_registry._http.multipart import MAX_PARTS, _Form, parts
 from pypi_registry.accounts import Accounts, ProjectConfig
 from pypi_registry.errors import InvalidRequest
 from pypi_registry.model import Visibility
@@ -192,22 +192,21 @@ def test_a_form_of_100_000_parts_is_refused_after_20_000() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 100])
 def test_a_form_that_drips_is_copied_in_proportion_to_its_length(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Counts the bytes that are joined, in heads and contents: with a copy per read, each would be the square.
+    # Counts the bytes that each refill copies, of heads and contents: if each read copied all, it would be the square.
     def copied(length: int) -> int:
-        joined = 0
+        total = 0
 
-        class Counting(bytes):
-            def join(self, pieces: Iterable[bytes], /) -> bytes:  # type: ignore[override]  # of bytes only
-                nonlocal joined
-                found = b"".join(pieces)
-                joined += len(found)
-                return found
+        def counted(form: _Form) -> None:
+            nonlocal total
+            read_on(form)
+            total += len(form._data)
 
-        monkeypatch.setattr("pypi_registry._http.multipart._NOTHING", Counting())
+        monkeypatch.setattr(_Form, "_read_on", counted)
         form = head(more="; x=" + "y" * length) + b"x" + b"--b" * (length // 3) + b"\r\n--b--\r\n"
         assert read(form, size) == (1, "")
-        return joined
+        return total
 
+    read_on = _Form._read_on
     assert copied(40_000) < 3 * copied(20_000)
     assert copied(40_000) < 20 * 80_000
 
