@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, Self, cast
 from urllib.parse import quote
 
 import obstore
+from obstore.exceptions import GenericError
 from obstore.store import S3Store
 
 from pypi_registry._disk import create_folder
@@ -18,13 +19,13 @@ from pypi_registry._excerpt import excerpt
 from pypi_registry.errors import StorageUnavailable
 from pypi_registry.storage import Redirect
 from pypi_registry.stores.objects.bucket import DOWNLOAD, LARGE, SMALL, SMALL_PUT, client, parsed, require_process
-from pypi_registry.stores.objects.download import Download
-from pypi_registry.stores.objects.failures import is_missing, obstore_errors_as_storage_errors
+from pypi_registry.stores.objects.download import Download, cut
+from pypi_registry.stores.objects.failures import ignores_ranges, is_missing, obstore_errors_as_storage_errors
 from pypi_registry.stores.objects.signing import Signer
 from pypi_registry.stores.objects.spool import new_file, verified_chunks
 
 if TYPE_CHECKING:
-    from obstore import Attributes, GetOptions
+    from obstore import Attributes, GetResult
 
 _KEY = re.compile("[0-9a-f]{32}")
 
@@ -133,16 +134,31 @@ class ObjectBlobs:
                 return None
             _require_size(key, stored, size)
             return io.BytesIO()
-        options: "GetOptions" = {} if part is None else {"range": (part.start, part.stop)}
+        found = self._get(name, part)
+        if found is None:
+            return None
+        _require_size(key, found.meta["size"], size)
+        chunks: Iterator[bytes] = found.stream(_BLOCK)
+        if part is None:
+            return cast(BinaryIO, Download(chunks, size))
+        return cast(BinaryIO, Download(cut(chunks, range(*found.range), part), len(part)))
+
+    def _get(self, name: str, part: range | None) -> "GetResult | None":
+        """Begin to read an object, or part of it; None if it does not exist."""
         with obstore_errors_as_storage_errors():
             try:
-                found = obstore.get(self._download, name, options=options)
+                if part is None:
+                    return obstore.get(self._download, name)
+                try:
+                    return obstore.get(self._download, name, options={"range": (part.start, part.stop)})
+                except GenericError as error:
+                    if not ignores_ranges(error):
+                        raise
+                return obstore.get(self._download, name)
             except FileNotFoundError as error:
                 if is_missing(error):
                     return None
                 raise
-        _require_size(key, found.meta["size"], size)
-        return cast(BinaryIO, Download(found.stream(_BLOCK), size if part is None else len(part)))
 
     def delete(self, key: str) -> None:
         require_process()

@@ -48,3 +48,16 @@ class Download(io.RawIOBase):
         if self._received > self._length or (not chunk and self._received < self._length):
             raise StorageUnavailable(f"the object store sent {self._received} bytes instead of {self._length}")
         return chunk
+
+
+def cut(chunks: Iterator[bytes], positions: range, part: range) -> Iterator[bytes]:
+    """Yield the bytes of a part from a response that has the bytes at `positions`."""
+    if positions == part:
+        yield from chunks
+        return
+    position = positions.start
+    for chunk in chunks:
+        yield chunk[max(part.start - position, 0) : max(part.stop - position, 0)]
+        position += len(chunk)
+        if position >= part.stop:
+            return

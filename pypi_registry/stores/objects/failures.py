@@ -52,6 +52,14 @@ def is_missing(error: FileNotFoundError) -> bool:
     return "Error performing HEAD" in text or _code(text) in _MISSING
 
 
+def ignores_ranges(error: exceptions.GenericError) -> bool:
+    """Return whether the response to a request for a range was a 200 (RFC 9110, 14.2: a server may ignore ranges).
+
+    obstore refuses it, also if it has a Content-Range, as that of gofakes3 and rclone.
+    """
+    return "Received non-partial response" in str(error)
+
+
 @contextmanager
 def obstore_errors_as_storage_errors() -> Iterator[None]:
     """Raise `StorageUnavailable` or `StorageFull` for errors of obstore; other errors pass through."""
