@@ -95,7 +95,6 @@ class Moto:
         """Create an empty bucket and return its name."""
         name = new_bucket(self.endpoint)
         self.sent.clear()
-        self.fault = None
         return name
 
     @property

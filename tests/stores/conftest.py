@@ -17,6 +17,8 @@ def moto_server() -> Iterator[Moto]:
 def s3(moto_server: Moto, monkeypatch: pytest.MonkeyPatch) -> Moto:
     """moto's S3, which obstore uses; no request is recorded yet."""
     use_endpoint(monkeypatch, moto_server.endpoint)
+    moto_server.fault = None
+    moto_server.sent.clear()
     return moto_server
 
 

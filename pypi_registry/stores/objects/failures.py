@@ -12,22 +12,32 @@ from obstore import exceptions
 
 from pypi_registry.errors import RegistryError, StorageFull, StorageUnavailable
 
-# The nearest base of an error decides. What is in neither table is a defect, and passes unchanged.
-_REASONS: Mapping[type[Exception], str] = {
-    exceptions.PermissionDeniedError: "the object store refuses the request or its credentials",
-    exceptions.UnauthenticatedError: "the object store refuses the credentials",
-    FileNotFoundError: "the object store has no such bucket",
-    exceptions.AlreadyExistsError: "the object store refuses the request",  # any 409, "OperationAborted" for one
-    exceptions.PreconditionError: "the object store refuses the request",
-    exceptions.GenericError: "the object store cannot be used now",
-}
+_REFUSED = "the object store refuses the request or its credentials"
+_NO_BUCKET = "the object store has no such bucket"
 
-# obstore has no classes for these.
-_REASONS_IN_TEXT: Mapping[str, str] = {
-    "//169.254.": "the credentials of the object store cannot be read",  # where instances and containers get them
+# By the error code of the response or, without one, by its status. obstore has no class for most of them, and one class
+# for all errors of a list.
+_REASONS: Mapping[str, str] = {
+    "NoSuchBucket": _NO_BUCKET,
+    "ContainerNotFound": _NO_BUCKET,  # of Azure
+    "401": _REFUSED,
+    "403": _REFUSED,
+    # Where instances and containers get their credentials.
+    "//169.254.": "the credentials of the object store cannot be read",
     "kind: Timeout": "the object store does not answer in time",
     "kind: Connect": "the object store cannot be reached",
 }
+_UNUSABLE = "the object store cannot be used now"
+
+# All others are defects, and pass unchanged.
+_TRANSLATED = (
+    exceptions.AlreadyExistsError,  # any 409, "OperationAborted" for one
+    exceptions.GenericError,
+    exceptions.PermissionDeniedError,
+    exceptions.PreconditionError,
+    exceptions.UnauthenticatedError,
+    FileNotFoundError,  # any 404
+)
 
 # Ceph, MinIO and Swift; S3 itself is never full.
 _FULL = {"QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"}
@@ -69,25 +79,21 @@ def obstore_errors_as_storage_errors() -> Iterator[None]:
         failure = translated(error)
         if failure is None:
             raise
-    else:
-        return
-    raise failure  # here, where the error of obstore is not its context
+        text = str(error)
+        facts = filter(None, (type(error).__name__, _status(text), _code(text)))
+        raise failure from ObjectStoreError(" ".join(facts))  # so no traceback shows the error of obstore
 
 
 def translated(error: Exception) -> RegistryError | None:
     """Return the error that an error of obstore is for the caller; None if it stays what it is."""
-    reason = next((_REASONS[kind] for kind in type(error).__mro__ if kind in _REASONS), None)
     text = str(error)
-    if reason is None or (isinstance(error, FileNotFoundError) and error.errno is not None):
+    if not isinstance(error, _TRANSLATED) or getattr(error, "errno", None) is not None:  # FileNotFoundError of a disk
         return None
     status, code = _status(text), _code(text)
     if status == "507" or code in _FULL:
-        failure: RegistryError = StorageFull()
-    else:
-        reason = next((found for words, found in _REASONS_IN_TEXT.items() if words in text), reason)
-        failure = StorageUnavailable(reason)
-    failure.__cause__ = ObjectStoreError(" ".join(filter(None, (type(error).__name__, status, code))))
-    return failure
+        return StorageFull()
+    found = (reason for words, reason in _REASONS.items() if words in (code, status) or (not status and words in text))
+    return StorageUnavailable(next(found, _UNUSABLE))
 
 
 def _status(text: str) -> str:

@@ -59,7 +59,7 @@ class Signer:
 def signed_url(url: str, credentials: Credentials, at: datetime, lifetime: timedelta) -> str:
     """Return a URL with which anybody may GET the object.
 
-    :param url: without a query; its path is quoted.
+    :param url: without a query and without the default port of its scheme; its path is quoted.
     :param at: from when on, in UTC.
     """
     parts = urlsplit(url)

@@ -5,10 +5,11 @@ import io
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from pypi_registry._disk import disk_errors_as_storage_errors
-from pypi_registry.errors import StorageUnavailable
+from pypi_registry.errors import StorageFull, StorageUnavailable
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
 def new_file(folder: str | None) -> BinaryIO:
     """Create a file without a name in a folder; None is the folder of the system."""
     with disk_errors_as_storage_errors(), tempfile.TemporaryFile(dir=folder, buffering=0) as file:
-        return io.BufferedRandom(_RawFile(os.dup(file.fileno()), "rb+"))
+        return _NewFile(_RawFile(os.dup(file.fileno()), "rb+"))
+
+
+class _NewFile(io.BufferedRandom):
+    def close(self) -> None:
+        # Closing writes the buffer, which fails on a full disk. Its bytes do not matter: what was stored was read.
+        with suppress(OSError, StorageFull, StorageUnavailable):
+            super().close()
 
 
 class _RawFile(io.FileIO):
