@@ -106,7 +106,7 @@ class Moto:
 @contextmanager
 def moto() -> Iterator[Moto]:
     """Run moto's S3."""
-    from moto.server import DomainDispatcherApplication, create_backend_app  # they take long to import
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # take long to import
 
     served = Moto(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, served, threaded=True, request_handler=_QuietHandler)

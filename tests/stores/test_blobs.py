@@ -66,9 +66,7 @@ class TestObjectBlobs(BlobsContract):
 @pytest.mark.slow
 class TestObjectBlobsInRclone(TestObjectBlobs):
     @pytest.fixture(autouse=True)
-    def bucket(  # type: ignore[override]  # another object store
-        self, rclone_server: Rclone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def bucket(self, rclone_server: Rclone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         use_endpoint(monkeypatch, rclone_server.endpoint)
         self.url = f"s3://{new_bucket(rclone_server.endpoint)}/a/prefix{self.deliver}"
         self.spool = tmp_path / "spool"

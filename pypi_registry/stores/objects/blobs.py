@@ -33,7 +33,7 @@ _PART = 8 * 1024**2  # bytes; a larger file is sent in parts of this size
 _PARTS_AT_ONCE = 3  # so an upload needs 32 MiB of memory
 _MAX_PARTS = 10_000  # of S3; Azure has 50,000
 
-_BLOCK = 128 * 1024  # bytes per read of a response
+_BLOCK = 64 * 1024  # bytes per read of a response, at least; more of them need more memory and are not faster
 
 # The URL of an object is secret, so a shared cache must not keep the object for those who know the URL later.
 _CACHE_CONTROL = "private, max-age=31536000, immutable"
