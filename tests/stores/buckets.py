@@ -51,12 +51,12 @@ class Sent:
     headers: dict[str, str]
 
 
-def new_bucket(endpoint: str) -> str:
+def new_bucket(endpoint: str, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY) -> str:
     """Create an empty bucket and return its name."""
     import boto3  # it takes long to import
 
     name = f"bucket-{secrets.token_hex(8)}"
-    keys = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY}
+    keys = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key}
     boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys).create_bucket(Bucket=name)
     return name
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.stores import swift
 from tests.stores.buckets import Moto, Rclone, moto, rclone, use_endpoint
 
 
@@ -26,3 +27,9 @@ def s3(moto_server: Moto, monkeypatch: pytest.MonkeyPatch) -> Moto:
 def rclone_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
     with rclone(tmp_path_factory.mktemp("rclone") / "served") as served:
         yield served
+
+
+@pytest.fixture(scope="session")
+def swift_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with swift.swift(tmp_path_factory.mktemp("swift")) as endpoint:
+        yield endpoint

@@ -1,8 +1,11 @@
 """The contract of a store of bytes, over every store of the package."""
 
+import hashlib
+import secrets
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.memory import MemoryBlobs
 from pypi_registry.stores.objects import ObjectBlobs
 from pypi_registry.testing.contracts import BlobsContract
+from tests.stores import swift
 from tests.stores.buckets import Moto, Rclone, new_bucket, use_endpoint
 
 
@@ -74,6 +78,33 @@ class TestObjectBlobsInRclone(TestObjectBlobs):
 
 @pytest.mark.slow
 class TestObjectBlobsThatRedirectToRclone(TestObjectBlobsInRclone):
+    deliver = "?deliver=redirect"
+
+    def follow(self, redirect: Redirect) -> bytes | None:
+        return followed(redirect)
+
+
+@pytest.mark.long
+class TestObjectBlobsInSwift(TestObjectBlobs):
+    @pytest.fixture(autouse=True)
+    def bucket(self, swift_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        keys = {"AWS_ACCESS_KEY_ID": swift.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": swift.SECRET_KEY}
+        use_endpoint(monkeypatch, swift_endpoint, AWS_REGION="us-east-1", **keys)
+        name = new_bucket(swift_endpoint, swift.ACCESS_KEY, swift.SECRET_KEY)
+        self.url = f"s3://{name}/a/prefix{self.deliver}"
+        self.spool = tmp_path / "spool"
+
+    def test_a_large_file_is_stored_in_parts(self) -> None:
+        blobs = ObjectBlobs(self.url.partition("?")[0])
+        data = secrets.token_bytes(20_000_000)
+        digest = hashlib.sha256(data).hexdigest()
+        blobs.put("a" * 32, BytesIO(data), size=len(data), sha256=digest, filename="demo-1.0.tar.gz")
+        found = self._get(self.make_blobs(), "a" * 32, len(data))
+        assert found is not None and hashlib.sha256(found).hexdigest() == digest
+
+
+@pytest.mark.long
+class TestObjectBlobsThatRedirectToSwift(TestObjectBlobsInSwift):
     deliver = "?deliver=redirect"
 
     def follow(self, redirect: Redirect) -> bytes | None:
