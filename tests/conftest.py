@@ -1,7 +1,7 @@
 """Fixtures that more than one test module uses."""
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from pypi_registry import Registry
 from tests.clients.reporting import pytest_runtest_logreport as pytest_runtest_logreport
 from tests.clients.reporting import pytest_terminal_summary as pytest_terminal_summary
+from tests.postgres import Cluster, running
 
 PREFIXES = ["", "/api/v4", "/deep/er/api/v4"]
 
@@ -82,6 +83,13 @@ def _not_found(environ: object, start_response: Callable[..., object]) -> list[b
 def client_of(request: pytest.FixtureRequest) -> Callable[[Registry], Client]:
     """Return a function that mounts a registry: at the root, and below each prefix."""
     return lambda registry: Client(registry, request.param)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL server whose commits do not wait for the disk: one for each worker of pytest-xdist."""
+    with running() as cluster:
+        yield cluster
 
 
 @pytest.fixture
