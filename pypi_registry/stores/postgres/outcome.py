@@ -26,9 +26,12 @@ class Transaction(NamedTuple):
     timeline: str
 
 
-BEGIN = """
-BEGIN ISOLATION LEVEL READ COMMITTED;
-SELECT pg_current_xact_id()::text, left(pg_walfile_name(pg_current_wal_insert_lsn()), 8), pg_advisory_xact_lock({lock})
+LIMITS = "SET LOCAL statement_timeout = 5000; SET LOCAL idle_in_transaction_session_timeout = 5000"
+"""Milliseconds after which the server ends a transaction whose client is gone: it would notice that hours later."""
+
+BEGIN = f"""
+BEGIN ISOLATION LEVEL READ COMMITTED; {LIMITS};
+SELECT pg_current_xact_id()::text, left(pg_walfile_name(pg_current_wal_insert_lsn()), 8), pg_advisory_xact_lock({{lock}})
 """
 """Begins a transaction under a lock; the columns of `Transaction` are first in the row that the SELECT returns.
 

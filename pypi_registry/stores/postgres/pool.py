@@ -19,8 +19,9 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from math import inf
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import psycopg
 from psycopg import waiting
@@ -32,7 +33,7 @@ from psycopg_pool import PoolClosed, PoolTimeout
 
 from pypi_registry.errors import OutcomeUnknown, StorageUnavailable
 from pypi_registry.stores.postgres.failures import AWAY, is_in_doubt, is_transient, translated
-from pypi_registry.stores.postgres.outcome import BEGIN, Transaction, was_committed
+from pypi_registry.stores.postgres.outcome import BEGIN, LIMITS, Transaction, was_committed
 from pypi_registry.stores.postgres.schema import SCHEMA_VERSION, UnknownSchema, schema_version
 from pypi_registry.stores.postgres.texts import text_adapters
 
@@ -47,7 +48,7 @@ _POLL = 0.05  # seconds between two questions for the outcome of a transaction
 _INTERVAL = 0.1  # seconds after which psycopg lets Python handle signals
 
 BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-BEGIN_SNAPSHOT_BY_INDEX = f"{BEGIN_SNAPSHOT}; SET LOCAL enable_seqscan = off"
+BEGIN_SNAPSHOT_BY_INDEX = f"{BEGIN_SNAPSHOT}; {LIMITS}; SET LOCAL enable_seqscan = off"
 """For lists: PostgreSQL estimates how many rows match, and would read a whole table where it expects many."""
 
 
@@ -64,6 +65,17 @@ class Connection(psycopg.Connection[TupleRow]):
         if self.deadline == inf:
             return super().wait(gen, interval)
         return waiting.wait(_until(gen, self.deadline), self.pgconn.socket, interval)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt(Generic[_T]):
+    """What became of one transaction."""
+
+    result: _T | None
+    lost: Transaction | None = None
+    """The transaction, if its connection was lost."""
+    committing: bool = False
+    """Whether COMMIT had been sent then."""
 
 
 Work: TypeAlias = Callable[[Connection], _T]
@@ -120,7 +132,7 @@ class ConnectionPool:
         def in_transaction(connection: Connection, deadline: float) -> _T:
             connection.execute(begin, prepare=False)
             result = work(connection)
-            connection.execute("COMMIT")
+            connection.execute("COMMIT", prepare=False)
             return result
 
         return self._run(in_transaction)
@@ -137,24 +149,24 @@ class ConnectionPool:
         :raises OutcomeUnknown: if it is not known whether the transaction was committed.
         """
 
-        def attempt(connection: Connection, deadline: float) -> tuple[_T, Transaction | None]:
-            transaction = _begin(connection, lock)
-            result = work(connection)
-            connection.deadline = deadline - _FOR_OUTCOME
+        def attempt(connection: Connection, deadline: float) -> _Attempt[_T]:
+            transaction, committing, result = _begin(connection, lock), False, None
             try:
-                connection.execute("COMMIT")
+                result = work(connection)
+                connection.deadline, committing = deadline - _FOR_OUTCOME, True
+                connection.execute("COMMIT", prepare=False)
             except psycopg.Error as error:
                 if not is_in_doubt(error, connection):
                     raise
-                _log.warning("COMMIT got no answer from the database: %s", error)
-                return result, transaction
-            return result, None
+                _log.warning("the connection to the database was lost in a transaction: %s", error)
+                return _Attempt(result, transaction, committing)
+            return _Attempt(result)
 
         deadline = time.monotonic() + _TIME_LIMIT
         while True:
-            result, in_doubt = self._run(attempt, deadline)
-            if in_doubt is None or self._was_committed(in_doubt, result, is_stored, deadline):
-                return result
+            made = self._run(attempt, deadline)
+            if made.lost is None or self._was_committed(made, made.lost, is_stored, deadline):
+                return cast(_T, made.result)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -184,24 +196,29 @@ class ConnectionPool:
 
     def _was_committed(
         self,
-        transaction: Transaction,
-        result: _T,
+        made: "_Attempt[_T]",
+        lost: Transaction,
         is_stored: Callable[[Connection, _T], bool] | None,
         deadline: float,
     ) -> bool:
-        """Return whether a transaction was committed whose COMMIT got no answer.
+        """Return whether a transaction was committed whose connection was lost, and end it if it is in progress.
+
+        If its COMMIT was not sent, it was not; but its session may still hold the lock.
 
         :raises OutcomeUnknown: if that cannot be known in time.
+        :raises StorageUnavailable: if the database does not answer in time, and COMMIT was not sent.
         """
         while time.monotonic() < deadline:
             with suppress(psycopg.Error, StorageUnavailable):  # the database is not there yet, or again
                 with self._lease(deadline) as connection:
-                    if is_stored and is_stored(connection, result):
+                    if made.committing and is_stored and is_stored(connection, cast(_T, made.result)):
                         return True
-                    found = was_committed(connection, transaction)
+                    found = was_committed(connection, lost)
                 if found is not None:
                     return found
             time.sleep(_POLL)  # a session that ends notifies no one
+        if not made.committing:
+            raise StorageUnavailable(AWAY)
         reason = "it is not known whether the catalogue holds the change: the database did not answer"
         _log.error(reason)
         raise OutcomeUnknown(reason)
@@ -263,7 +280,8 @@ class _Context:
 
 def _begin(connection: Connection, lock: int) -> Transaction:
     cursor = connection.execute(BEGIN.format(lock=lock), prepare=False)
-    cursor.nextset()
+    while cursor.nextset():
+        pass
     row = cursor.fetchone()
     assert row is not None
     return Transaction(row[0], row[1])
