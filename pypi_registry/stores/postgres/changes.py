@@ -41,7 +41,8 @@ WITH file AS (
         %(at)s, %(blob_key)s, %(core_metadata_sha256)s, %(by)s, %(identity)s)
     RETURNING id
 ), core_metadata AS (
-    INSERT INTO core_metadata (file_id, data) SELECT id, %(core_metadata)s::bytea FROM file WHERE %(core_metadata)s::bytea IS NOT NULL
+    INSERT INTO core_metadata (file_id, data)
+    SELECT id, %(core_metadata)s::bytea FROM file WHERE %(core_metadata)s::bytea IS NOT NULL
 )
 SELECT id FROM file
 """

@@ -31,7 +31,8 @@ LIMITS = "SET LOCAL statement_timeout = 5000; SET LOCAL idle_in_transaction_sess
 
 BEGIN = f"""
 BEGIN ISOLATION LEVEL READ COMMITTED; {LIMITS};
-SELECT pg_current_xact_id()::text, left(pg_walfile_name(pg_current_wal_insert_lsn()), 8), pg_advisory_xact_lock({{lock}})
+SELECT pg_current_xact_id()::text, left(pg_walfile_name(pg_current_wal_insert_lsn()), 8),
+    pg_advisory_xact_lock({{lock}})
 """
 """Begins a transaction under a lock; the columns of `Transaction` are first in the row that the SELECT returns.
 

@@ -34,7 +34,7 @@ from psycopg_pool import PoolClosed, PoolTimeout
 from pypi_registry.errors import OutcomeUnknown, StorageUnavailable
 from pypi_registry.stores.postgres.failures import AWAY, is_in_doubt, is_transient, translated
 from pypi_registry.stores.postgres.outcome import BEGIN, LIMITS, Transaction, was_committed
-from pypi_registry.stores.postgres.schema import SCHEMA_VERSION, UnknownSchema, schema_version
+from pypi_registry.stores.postgres.schema import require_present_schema
 from pypi_registry.stores.postgres.texts import text_adapters
 
 _log = logging.getLogger("pypi_registry")
@@ -236,17 +236,12 @@ class ConnectionPool:
         try:
             connection.deadline = deadline
             if not connection.is_checked:
-                self._check(connection)
+                require_present_schema(connection, self._url)
+                connection.is_checked = True
             yield connection
         finally:
             _settle(connection)
             pool.putconn(connection)
-
-    def _check(self, connection: Connection) -> None:
-        found = schema_version(connection)
-        if found != SCHEMA_VERSION:
-            raise UnknownSchema(self._url, found)
-        connection.is_checked = True
 
     def _pool(self) -> Pool[Connection]:
         pid = os.getpid()

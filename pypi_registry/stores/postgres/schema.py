@@ -278,6 +278,16 @@ def schema_version(connection: psycopg.Connection[Any]) -> int:
     return 0 if row is None else int(row[0])
 
 
+def require_present_schema(connection: psycopg.Connection[Any], url: str) -> None:
+    """Check that the tables are those of this version.
+
+    :raises UnknownSchema: if they are missing, older or newer.
+    """
+    found = schema_version(connection)
+    if found != SCHEMA_VERSION:
+        raise UnknownSchema(url, found)
+
+
 def migrate(conninfo: str) -> tuple[int, int]:
     """Create the tables of a catalogue, or those that an older version lacks; return the versions before and after.
 
