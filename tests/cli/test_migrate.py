@@ -6,6 +6,7 @@ from contextlib import closing
 import pytest
 
 from pypi_registry._cli.main import main
+from pypi_registry.errors import StorageUnavailable
 from pypi_registry.stores.postgres import PostgresCatalogue, UnknownSchema, schema
 from pypi_registry.testing.contracts.catalogue.samples import DEMO, IN_TOOLS, TOOLS, add
 from tests.postgres import Cluster, Databases
@@ -43,14 +44,16 @@ def test_two_machines_migrate_at_once(url: str, capsys: pytest.CaptureFixture[st
     assert sorted(line.split()[0] for line in lines) == ["Created", "The", "The", "The"]
 
 
-def test_a_database_without_tables_names_the_command(url: str) -> None:
+def test_a_database_without_tables_names_the_command(url: str, caplog: pytest.LogCaptureFixture) -> None:
     with closing(PostgresCatalogue(url)) as catalogue:
-        for call in (catalogue.check_schema, lambda: add(catalogue, TOOLS, "demo-1.0.zip")):
-            with pytest.raises(UnknownSchema) as raised:
-                call()
-            assert str(raised.value).endswith(
-                f"has no tables of pypi-registry; run: pypi-registry migrate --catalogue {url}"
-            )
+        with pytest.raises(UnknownSchema) as raised:
+            catalogue.check_schema()
+        expected = f"the catalogue {url} has no tables of pypi-registry; run: pypi-registry migrate --catalogue {url}"
+        assert str(raised.value) == expected
+        with pytest.raises(StorageUnavailable, match="run: pypi-registry migrate --catalogue URL") as refused:
+            add(catalogue, TOOLS, "demo-1.0.zip")
+        assert "127.0.0.1" not in str(refused.value)  # clients read it
+        assert expected in caplog.messages
         main(["migrate", "--catalogue", url])
         add(catalogue, TOOLS, "demo-1.0.zip")  # without a restart
 

@@ -68,8 +68,8 @@ class PostgresCatalogue:
 
     It connects when it is used first, and again in a process that was forked. ``pypi-registry migrate`` or `migrate`
     creates the tables; in a database without them, or with those of another version, every method raises
-    `UnknownSchema`. Each method answers within five seconds, also while the database is away, except `records`,
-    which takes as long as there are records.
+    `StorageUnavailable`, and `check_schema` raises `UnknownSchema`. Each method answers within five seconds, also while
+    the database is away, except `records`, which takes as long as there are records.
 
     For example::
 
@@ -117,7 +117,7 @@ class PostgresCatalogue:
         :raises UnknownSchema: if they are missing, older or newer.
         :raises StorageUnavailable: if the database cannot be reached.
         """
-        self._pool.read(lambda connection: None)
+        self._pool.check_schema()
 
     # Changes
 

@@ -34,7 +34,7 @@ from psycopg_pool import PoolClosed, PoolTimeout
 from pypi_registry.errors import OutcomeUnknown, StorageUnavailable
 from pypi_registry.stores.postgres.failures import AWAY, is_in_doubt, is_transient, translated
 from pypi_registry.stores.postgres.outcome import BEGIN, LIMITS, Transaction, was_committed
-from pypi_registry.stores.postgres.schema import require_present_schema
+from pypi_registry.stores.postgres.schema import UnknownSchema, require_present_schema
 from pypi_registry.stores.postgres.texts import text_adapters
 
 _log = logging.getLogger("pypi_registry")
@@ -46,6 +46,10 @@ _FOR_OUTCOME = 1.5  # seconds of them that are left if a COMMIT gets no answer
 _RECONNECT_TIMEOUT = 3.0  # seconds; the pool waits twice as long after each attempt, and begins again after this time
 _POLL = 0.05  # seconds between two questions for the outcome of a transaction
 _INTERVAL = 0.1  # seconds after which psycopg lets Python handle signals
+
+_OTHER_SCHEMA = (
+    "the tables of the catalogue are missing, or those of another version; run: pypi-registry migrate --catalogue URL"
+)
 
 BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 BEGIN_SNAPSHOT_BY_INDEX = f"{BEGIN_SNAPSHOT}; {LIMITS}; SET LOCAL enable_seqscan = off"
@@ -107,6 +111,19 @@ class ConnectionPool:
         self._min_size, self._max_size = min_size, max_size
         self._url = url
         self._by_process: dict[int, Pool[Connection]] = {}
+
+    def check_schema(self) -> None:
+        """Connect, and check that the tables are those of this version.
+
+        :raises UnknownSchema: if they are not.
+        :raises StorageUnavailable: if the database cannot answer now.
+        """
+        try:
+            self.read(lambda connection: None)
+        except StorageUnavailable as error:
+            if isinstance(error.__cause__, UnknownSchema):
+                raise error.__cause__ from None
+            raise
 
     def close(self) -> None:
         """Close the connections; the next use opens new ones."""
@@ -236,12 +253,19 @@ class ConnectionPool:
         try:
             connection.deadline = deadline
             if not connection.is_checked:
-                require_present_schema(connection, self._url)
-                connection.is_checked = True
+                self._check_schema(connection)
             yield connection
         finally:
             _settle(connection)
             pool.putconn(connection)
+
+    def _check_schema(self, connection: Connection) -> None:
+        try:
+            require_present_schema(connection, self._url)
+        except UnknownSchema as error:  # clients see the reason of a StorageUnavailable, but not where the database is
+            _log.error("%s", error)
+            raise StorageUnavailable(_OTHER_SCHEMA) from error
+        connection.is_checked = True
 
     def _pool(self) -> Pool[Connection]:
         pid = os.getpid()

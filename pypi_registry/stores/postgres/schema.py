@@ -26,7 +26,7 @@ from typing import Any
 
 import psycopg
 
-from pypi_registry.errors import RegistryError, StorageUnavailable
+from pypi_registry.errors import RegistryError
 from pypi_registry.stores.postgres.conninfo import parsed, shown
 from pypi_registry.stores.postgres.failures import translated
 
@@ -244,30 +244,25 @@ _CREATE_VERSION = "CREATE TABLE pypi_registry_schema (version int8 NOT NULL)"
 _LOCK = 0x7079_7069_7265_6769  # "pypiregi": any number that no other program uses for its own locks in this database
 
 
-class UnknownSchema(StorageUnavailable):
-    """A database has no tables of a catalogue, or those of an older or a newer version of this package.
-
-    Nothing was changed, and the same request succeeds once the database or the program has the right version.
-    """
+class UnknownSchema(RegistryError):
+    """A database has no tables of a catalogue, or those of an older or a newer version of this package."""
 
     def __init__(self, url: str, found: int) -> None:
-        super().__init__("")
-        self.args = (url, found)
+        super().__init__(url, found)
         self.url = url
         """The database, without its password."""
         self.found = found
         """The version of its tables; 0 if there are none."""
-        self.reason = str(self)
 
     def __str__(self) -> str:
+        command = f"pypi-registry migrate --catalogue {self.url}"
         if self.found > SCHEMA_VERSION:
             return (
                 f"the catalogue {self.url} has the schema version {self.found}, and this program knows versions up to "
-                f"{SCHEMA_VERSION}: install the version of pypi-registry that ran: pypi-registry migrate --catalogue "
-                f"{self.url}"
+                f"{SCHEMA_VERSION}: install the version of pypi-registry that ran: {command}"
             )
         has = f"the schema version {self.found} of an older version" if self.found else "no tables of pypi-registry"
-        return f"the catalogue {self.url} has {has}; run: pypi-registry migrate --catalogue {self.url}"
+        return f"the catalogue {self.url} has {has}; run: {command}"
 
 
 def schema_version(connection: psycopg.Connection[Any]) -> int:
