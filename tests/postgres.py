@@ -105,7 +105,7 @@ def running(settings: Mapping[str, str] = UNSAFE, programs: Iterable[str] = ("in
     folder = Path(tempfile.mkdtemp(prefix="pg-"))  # pytest's folders are closed to other users
     try:
         if os.geteuid() == 0:
-            shutil.chown(folder, _ordinary_user())
+            shutil.chown(folder, ordinary_user())
         _run("initdb", "--pgdata", f"{folder}/data", "--username", "registry", "--auth", "trust", "--no-sync",
              "--encoding", "UTF8", "--locale", "C.UTF-8")  # fmt: skip
         cluster = Cluster(folder, free_port())
@@ -133,7 +133,7 @@ def _run(name: str, *arguments: str) -> None:
     assert path is not None
     options: dict[str, Any] = {}
     if os.geteuid() == 0:
-        user = pwd.getpwnam(_ordinary_user())
+        user = pwd.getpwnam(ordinary_user())
         options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     # The server inherits the standard streams, so a pipe would never end.
     with tempfile.TemporaryFile() as output:
@@ -143,7 +143,7 @@ def _run(name: str, *arguments: str) -> None:
         assert done.returncode == 0, output.read().decode()
 
 
-def _ordinary_user() -> str:
+def ordinary_user() -> str:
     for name in _ORDINARY_USERS:
         try:
             pwd.getpwnam(name)
