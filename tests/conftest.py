@@ -19,10 +19,15 @@ PREFIXES = ["", "/api/v4", "/deep/er/api/v4"]
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests with real programs, too")
     parser.addoption("--long", action="store_true", help="run everything: sweeps and matrices, too")
+    parser.addoption("--catalogue", choices=["memory", "postgres"], default="memory", help="for the tests over HTTP")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "everywhere: runs all cases below every prefix, because they test URLs")
+    if config.getoption("--catalogue") == "postgres":
+        from tests.over_postgres import Plugin  # psycopg is imported for no other test
+
+        config.pluginmanager.register(Plugin())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -206,7 +206,7 @@ def _read_lists(catalogue: PostgresCatalogue, projects: Projects) -> None:
     for order in ("created_at", "name", "version", "project_path"):
         for options in filters:
             for offset in (0, 5_000):
-                catalogue.packages(projects, PackageQuery(order_by=order, offset=offset, limit=20, **options))  # type: ignore[arg-type]  # of a loop
+                catalogue.packages(projects, PackageQuery(order_by=order, offset=offset, limit=20, **options))
 
 
 def _change(catalogue: PostgresCatalogue) -> None:

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from packaging.utils import NormalizedName
@@ -29,6 +29,8 @@ from pypi_registry.stores.postgres.selections import Selection
 
 _MAX_LIMIT = 2**63 - 1  # of int8
 _OF_PROJECTS = "p.project_id = ANY(%(ids)s)"
+# Conditions on an expression that no index has: PostgreSQL must use the index that the statement is about.
+_OF_PROJECTS_BY_NO_INDEX = "p.project_id + 0 = ANY(%(ids)s)"
 
 
 def packages(
@@ -59,6 +61,15 @@ class _Window:
         return min(self.offset + self.limit, _MAX_LIMIT)
 
 
+class _Filter(NamedTuple):
+    """The packages that match one part of a query."""
+
+    condition: str
+    """A condition on a package p, for which PostgreSQL can use no index, except that of a name in a project."""
+    source: str
+    """Tables, with p among them, and a condition: at least the packages that match, by an index."""
+
+
 class _List:
     """One request for a page of a list."""
 
@@ -71,10 +82,9 @@ class _List:
     def page(self, words: Sequence[str]) -> tuple[list[Package], int | None]:
         query = self._query
         window = _Window(query.offset, sys.maxsize if query.limit is None else query.limit)
-        filters = self._filters(words)
-        if filters:
-            return self._matching(" AND ".join(filters), window)
         count = self._count()
+        if filters := self._filters(words):
+            return self._matching(filters, count, window)
         total = count if count <= MAX_TOTAL else None
         if window.offset >= count:
             return [], total
@@ -93,11 +103,12 @@ class _List:
         [[count]] = self._rows(statement)
         return int(count)
 
-    def _merged(self, window: _Window) -> list[Package]:
+    def _merged(self, window: _Window, condition: str = "true") -> list[Package]:
         order = self._order()
         return self._packages(
             f"SELECT p.id FROM unnest(%(ids)s::int8[]) j(id) CROSS JOIN LATERAL (SELECT p.id, p.{self._query.order_by} "
-            f"FROM packages p WHERE p.project_id = j.id ORDER BY {order} LIMIT %(end)s) p ORDER BY {order}",
+            f"FROM packages p WHERE p.project_id = j.id AND {condition} ORDER BY {order} LIMIT %(end)s) p "
+            f"ORDER BY {order}",
             window,
             end=window.end,
         )
@@ -116,9 +127,11 @@ class _List:
             return self._walk(_Window(window.offset, limit))
         return self._walk(_Window(count - window.offset - limit, limit), backwards=True)[::-1]
 
-    def _walk(self, window: _Window, *, backwards: bool = False) -> list[Package]:
+    def _walk(self, window: _Window, condition: str = "true", *, backwards: bool = False) -> list[Package]:
         order = self._order(backwards=backwards)
-        return self._packages(f"SELECT p.id FROM packages p WHERE {_OF_PROJECTS} ORDER BY {order}", window)
+        return self._packages(
+            f"SELECT p.id FROM packages p WHERE {_OF_PROJECTS_BY_NO_INDEX} AND {condition} ORDER BY {order}", window
+        )
 
     def _by_path(self, window: _Window) -> list[Package]:
         """Skip whole projects; projects with the same path are sorted together."""
@@ -141,55 +154,70 @@ class _List:
 
     # With a filter
 
-    def _filters(self, words: Sequence[str]) -> list[str]:
-        """Return the conditions on a package p that the query has, and store the values of their parameters."""
-        query, conditions = self._query, list[str]()
+    def _filters(self, words: Sequence[str]) -> list[_Filter]:
+        """Return what the query looks for, the filter that matches the fewest packages first."""
+        query, filters = self._query, list[_Filter]()
         if query.normalized_name is not None:
             self._values["normalized_name"] = query.normalized_name
-            conditions.append("p.normalized_name = %(normalized_name)s")
+            condition = "p.normalized_name = %(normalized_name)s"
+            filters.append(
+                _Filter(
+                    condition,
+                    "project_revisions r JOIN packages p ON p.project_id = r.project_id AND p.normalized_name = r.name "
+                    "WHERE r.name = %(normalized_name)s",
+                )
+            )
+        for number, word in enumerate(sorted(words, key=len, reverse=True)):
+            filters.append(self._word(word, f"word{number}"))
         if query.version:
             self._values["version"] = query.version
-            conditions.append("p.version = %(version)s")
-        conditions += [self._word(word, f"word{number}") for number, word in enumerate(words)]
-        return conditions
+            filters.append(_Filter("p.version || '' = %(version)s", "packages p WHERE p.version = %(version)s"))
+        return filters
 
-    def _word(self, word: str, parameter: str) -> str:
-        """Return the condition that a word of a search is."""
+    def _word(self, word: str, parameter: str) -> _Filter:
+        """Return the filter that a word of a search is."""
         if len(word) < MIN_CHARS_FOR_PARTIAL_MATCHING:
             self._values[parameter] = _spellings(word)
-            return f"p.name = ANY(%({parameter})s)"
+            return _Filter(f"p.name || '' = ANY(%({parameter})s)", f"packages p WHERE p.name = ANY(%({parameter})s)")
         self._values[parameter] = word
         self._values[f"{parameter}_trigrams"] = _trigrams(word)
-        return (
-            f"(name_trigrams(p.name) @> %({parameter}_trigrams)s::text[] "
-            f"AND strpos(lower(p.name), %({parameter})s) > 0)"
+        return _Filter(
+            f"strpos(lower(p.name), %({parameter})s) > 0",
+            f"packages p WHERE name_trigrams(p.name) @> %({parameter}_trigrams)s::text[]",
         )
 
-    def _matching(self, condition: str, window: _Window) -> tuple[list[Package], int | None]:
+    def _matching(self, filters: Sequence[_Filter], count: int, window: _Window) -> tuple[list[Package], int | None]:
         """Find the packages that match, and sort them; walk if they are too many to count."""
+        condition = " AND ".join(filter_.condition for filter_ in filters)
+        if count <= MAX_TOTAL:
+            source = f"packages p WHERE {_OF_PROJECTS} AND {condition}"
+        else:
+            source = f"{filters[0].source} AND {_OF_PROJECTS_BY_NO_INDEX} AND {condition}"
         by_path = self._query.order_by == "project_path"
         key = "project_id" if by_path else self._query.order_by
         join = "JOIN projects w ON w.id = p.project_id" if by_path else ""
-        source = f"packages p WHERE {_OF_PROJECTS} AND {condition}"
-        if self._query.normalized_name is not None and not self._selection.is_few:
-            # Few projects have a name, and no index of packages begins with it
-            source = (
-                "project_revisions r JOIN packages p ON p.project_id = r.project_id AND p.normalized_name = r.name "
-                f"WHERE r.name = %(normalized_name)s AND r.project_id = ANY(%(ids)s) AND {condition}"
-            )
-        rows = self._rows(
+        [[total, ids]] = self._rows(
             f"WITH p AS MATERIALIZED (SELECT p.id, p.{key} FROM {source} LIMIT {MAX_TOTAL + 1}) "
-            "SELECT (SELECT count(*) FROM p), array(SELECT p.id FROM p "
-            f"{join} ORDER BY {self._order()} LIMIT %(limit)s OFFSET %(offset)s)",
+            "SELECT (SELECT count(*) FROM p), "
+            f"array(SELECT p.id FROM p {join} ORDER BY {self._order()} LIMIT %(limit)s OFFSET %(offset)s)",
             limit=window.limit,
             offset=window.offset,
         )
-        [[count, ids]] = rows
-        if count <= MAX_TOTAL:
-            return self._read(ids), int(count)
+        if total <= MAX_TOTAL:
+            return self._read(ids), int(total)
+        if by_path:
+            return self._walk_by_path(window, condition), None
+        return self._merged(window, condition) if self._selection.is_few else self._walk(window, condition), None
+
+    def _walk_by_path(self, window: _Window, condition: str) -> list[Package]:
+        """Read one project after the other. The subqueries keep their order, so that the last sort is incremental."""
+        direction = self._direction()
         return self._packages(
-            f"SELECT p.id FROM packages p {join} WHERE {_OF_PROJECTS} AND {condition} ORDER BY {self._order()}", window
-        ), None
+            f"SELECT p.id FROM (SELECT id, path FROM projects WHERE id = ANY(%(ids)s) ORDER BY path {direction} "
+            "OFFSET 0) w CROSS JOIN LATERAL (SELECT p.id FROM packages p WHERE p.project_id = w.id "
+            f"AND {condition} OFFSET 0) p ORDER BY w.path {direction}, p.id {direction}",
+            window,
+        )
 
     # Statements
 
