@@ -45,6 +45,7 @@ SMALL = 500
 
 EXCEPTIONS = {
     "SELECT id, path FROM projects WHERE path != ''": "all projects that ever published, for an open registry",
+    "SELECT id, path FROM projects WHERE id = ANY": "most of all projects, for an open registry",
     "SELECT blob_key FROM files WHERE blob_key = ANY": "fsck, before it deletes a blob",
 }
 """Statements that no request runs, by their beginning, with the reason."""

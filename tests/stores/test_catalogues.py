@@ -84,6 +84,17 @@ class TestPostgresCatalogue(CatalogueContract):
         names = [each.name for each in others], [each.normalized_name for each in others]
         self.databases.execute(insert, "contract", names)
 
+    # More than a thousand transactions
+    test_at_most_1000_publications_are_returned = pytest.mark.slow(
+        CatalogueContract.test_at_most_1000_publications_are_returned
+    )
+    test_a_total_is_exact_up_to_10_000_and_then_none = pytest.mark.slow(
+        CatalogueContract.test_a_total_is_exact_up_to_10_000_and_then_none
+    )
+    test_a_name_may_have_many_files_and_a_project_many_names = pytest.mark.slow(
+        CatalogueContract.test_a_name_may_have_many_files_and_a_project_many_names
+    )
+
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
 def catalogue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalogue]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import psycopg
 from packaging.utils import NormalizedName, canonicalize_version
 
+from pypi_registry._filenames import identity_of
 from pypi_registry.errors import FileTaken, UploadsRefused
 from pypi_registry.model import Deletion, NameStatus, Package, PackageFile, Project, Status, Upload
 from pypi_registry.stores._rows import (
@@ -104,7 +105,7 @@ def delete_file(connection: psycopg.Connection[Any], project: Project, file_id: 
         return None
     _follow(connection, project)
     package = files[0].package
-    connection.execute("DELETE FROM files WHERE id = %s", (file_id,))
+    _delete_file(connection, file_id, package)
     deleted = connection.execute(
         "DELETE FROM packages WHERE id = %s AND NOT EXISTS (SELECT FROM files WHERE package_id = packages.id)",
         (package.id,),
@@ -205,6 +206,18 @@ def is_stored(connection: psycopg.Connection[Any], file: PackageFile) -> bool:
     return connection.execute(statement, (file.id, file.blob_key)).fetchone() is not None
 
 
+def _delete_file(connection: psycopg.Connection[Any], file_id: int, package: Package) -> None:
+    """Delete a file. If an older version stored other spellings of its name, the oldest of these gets its identity."""
+    deleted = connection.execute("DELETE FROM files WHERE id = %s RETURNING identity", (file_id,)).fetchone()
+    if deleted in (None, (None,)):
+        return
+    statement = "SELECT id, filename FROM files WHERE package_id = %s AND identity IS NULL ORDER BY id"
+    for id_, filename in connection.execute(statement, (package.id,)):
+        if (identity_of(filename, package.normalized_name, package.version),) == deleted:
+            connection.execute("UPDATE files SET identity = %s WHERE id = %s", (*deleted, id_))
+            return
+
+
 def _look_up(connection: psycopg.Connection[Any], project: Project, name: NormalizedName, version: str) -> _Found:
     values = {"project": project.id, "path": project.path, "root": project.root, "name": name, "version": version}
     row = connection.execute(_LOOK_UP, values).fetchone()
@@ -249,7 +262,7 @@ def _add_file(
         by=by,
         core_metadata=upload.core_metadata,
         core_metadata_sha256=core_metadata_sha256,
-        identity=None,
+        identity=upload.identity,
     )
     return PackageFile(
         id=id_,
