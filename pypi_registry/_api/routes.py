@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from packaging.utils import NormalizedName
 
-from pypi_registry._api import packages, pypi
+from pypi_registry._api import namespaces, packages, pypi
 from pypi_registry._api.call import Call, Dialect, Match
 from pypi_registry._api.pypi import Endpoint
 from pypi_registry._http.errors import MethodNotAllowed, NoSuchRoute
@@ -24,9 +24,6 @@ from pypi_registry._paths import MAX_DIGITS
 from pypi_registry.directory import Ref
 from pypi_registry.errors import InvalidName
 
-API_PREFIX = "/api/v4"
-"""Where GitLab has its API, and where applications mount the registry."""
-
 
 class Route(NamedTuple):
     """A path, and the endpoint of each method; HEAD is answered as GET."""
@@ -36,6 +33,10 @@ class Route(NamedTuple):
     dialect: Dialect = Dialect.PYPI
     advice: str = ""
     """Sent to clients that use another method."""
+    has_page: bool = False
+    """Whether a browser gets web pages here, also for errors."""
+    yields: bool = False
+    """Whether the path belongs to the `fallback` if there is one."""
 
     @property
     def allowed(self) -> tuple[str, ...]:
@@ -65,12 +66,13 @@ ROUTES = (
     Route("/groups/:group/-/packages/pypi/simple/:name", {"GET": pypi.package}, advice=_TO_PROJECTS),
     # GitLab's manual gives this URL to those who authenticate for a group, also for publishing.
     Route("/groups/:group/-/packages/pypi", {}, advice=_TO_PROJECTS),
-    Route("/projects/:project/packages", {"GET": packages.list_packages}, Dialect.PACKAGES),
-    Route("/groups/:group/packages", {"GET": packages.list_packages}, Dialect.PACKAGES),
+    Route("/projects/:project/packages", {"GET": packages.list_packages}, Dialect.PACKAGES, has_page=True),
+    Route("/groups/:group/packages", {"GET": packages.list_packages}, Dialect.PACKAGES, has_page=True),
     Route(
         "/projects/:project/packages/:package_id",
         {"GET": packages.show_package, "PATCH": packages.change_package, "DELETE": packages.delete_package},
         Dialect.PACKAGES,
+        has_page=True,
     ),
     Route("/projects/:project/packages/:package_id/package_files", {"GET": packages.list_files}, Dialect.PACKAGES),
     Route(
@@ -83,6 +85,9 @@ ROUTES = (
         {"GET": packages.download_file},
         Dialect.PACKAGES,
     ),
+    # Last, because an id matches anything.
+    Route("/projects/:project", {"GET": namespaces.show_namespace}, Dialect.PACKAGES, yields=True),
+    Route("/groups/:group", {"GET": namespaces.show_namespace}, Dialect.PACKAGES, yields=True),
 )
 
 _MAX_PATH = 8_000  # characters: GitLab's servers and nginx accept no longer ones, and matching takes its time
@@ -120,10 +125,20 @@ def _cached_match(path_info: str) -> Match:
     raise NoSuchRoute
 
 
+def packages_match(path: str, *, is_group: bool = False, package_id: str | None = None) -> Match:
+    """Return the match of the list of packages of a project or a group, given by its full path, or of one package."""
+    kind = "group" if is_group else "project"
+    parameters = {kind: path} if package_id is None else {kind: path, "package_id": package_id}
+    template = f"/{kind}s/:{kind}/packages{'' if package_id is None else '/:package_id'}"
+    [route] = [route for route in ROUTES if route.path == template]
+    return Match(route, parameters, is_group, None if "\0" in path else path, None, False, True)
+
+
 @cache
 def _pattern(path: str) -> re.Pattern[str]:
     """Compile a path: an id is as long as possible, any other parameter is one segment; a final slash is optional."""
-    ids = re.sub(r":(project|group)", r"(?P<\1>.+)", re.escape(path))
+    last = re.sub(r":(project|group)$", r"(?P<\1>.*[^/])", re.escape(path))
+    ids = re.sub(r":(project|group)", r"(?P<\1>.+)", last)
     return re.compile(re.sub(r":(\w+)", r"(?P<\1>[^/\\0]+)", ids) + "/?")
 
 

@@ -10,6 +10,7 @@ from pypi_registry import __version__
 from pypi_registry._cli.check import check
 from pypi_registry._cli.data_folder import USER, DataFolder, UnusableData
 from pypi_registry._cli.fsck import fsck
+from pypi_registry._cli.proxies import PublicURL
 from pypi_registry._cli.token import token
 from pypi_registry._maintenance.fsck import Options as FsckOptions
 from pypi_registry.accounts import TokenKind
@@ -67,6 +68,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         default=0,
         help="how many reverse proxies are in front; their X-Forwarded-… headers are trusted (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--url",
+        type=_url,
+        metavar="URL",
+        help="the URL that clients use, such as https://packages.example (default: as each client requests it)",
     )
     parser.set_defaults(run=_serve)
 
@@ -128,6 +135,14 @@ def _proxies(text: str) -> int:
     return int(text)
 
 
+def _url(text: str) -> PublicURL:
+    try:
+        return PublicURL.parse(text)
+    except ValueError as error:
+        # The text may contain a password.
+        raise argparse.ArgumentTypeError(f"this is not the URL of a registry: {error}") from None
+
+
 def _time(text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
@@ -144,7 +159,7 @@ def _serve(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         return _fail(f"{error}; install it with: pip install 'pypi-registry[serve]'")
     try:
-        serve(Options(options.host, options.port, options.config, options.data, options.proxies))
+        serve(Options(options.host, options.port, options.config, options.data, options.proxies, options.url))
     except (OSError, RegistryError, UnusableData) as error:
         return _fail(_reason(error))
     return 0
