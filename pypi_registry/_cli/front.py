@@ -99,13 +99,14 @@ def _may_see(principal: Principal, namespace: Namespace) -> bool:
 
 def _respond_as_api(services: Services, request: Request, match: Match) -> Response:
     """Respond with a page of the Packages API: the same rules, at another URL."""
-    enter_api(request.environ)
-    return respond(Call(request, match, services))
+    # A copy, because the access log writes the path that was requested.
+    return respond(Call(Request({**request.environ, "SCRIPT_NAME": api_mount(request.environ)}), match, services))
 
 
-def enter_api(environ: "WSGIEnvironment") -> None:
-    """Let the API be the mount point, from which its absolute URLs follow."""
-    environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + API_PREFIX
+def api_mount(environ: "WSGIEnvironment") -> str:
+    """Return the mount point of the API, from which its absolute URLs follow."""
+    mount: str = environ.get("SCRIPT_NAME", "")
+    return mount + API_PREFIX
 
 
 def _visitor(services: Services, environ: "WSGIEnvironment", namespace: Namespace | None = None) -> Principal:

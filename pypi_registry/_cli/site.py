@@ -52,7 +52,7 @@ class Site:
             response = redirect_response("../" * path.count("/", 1), VARY, front.NO_STORE)
             return response.send(environ, start_response)
         if path == API_PREFIX or path.startswith(f"{API_PREFIX}/"):
-            front.enter_api(environ)
+            environ["SCRIPT_NAME"] = front.api_mount(environ)
             environ["PATH_INFO"] = path.removeprefix(API_PREFIX)
             environ[SITE] = None
             return self.registry(environ, start_response)

@@ -22,6 +22,7 @@ from pypi_registry._pages.document import (
     visibility_tag,
 )
 from pypi_registry.model import (
+    Group,
     Namespace,
     NameStatus,
     Package,
@@ -80,38 +81,45 @@ def render_list(namespace: Namespace, shown: PackageList, frame: Frame, api_url:
 <h1>Package registry</h1>
 <p class="muted">{escape(namespace.path)}{visibility_tag(namespace.visibility)}</p>
 {search_form("Search packages", shown.search)}
-{package_list(shown, frame, max_total)}
+{package_list(shown, frame, max_total, with_projects=isinstance(namespace, Group))}
 {_setup_of(namespace, api_url)}"""
     return render_document(f"Packages of {namespace.title}", frame, body)
 
 
-def package_list(shown: PackageList, frame: Frame, max_total: int) -> str:
+def package_list(shown: PackageList, frame: Frame, max_total: int, *, with_projects: bool = True) -> str:
     """Write one page of a list: how much there is, a row for each name, and the links to other pages."""
     first = _turn(shown.parameters, 1, "First page") if shown.page > 1 else ""
     following = _turn(shown.parameters, shown.next_page, "Next page") if shown.next_page else ""
     return f"""<p class="muted">{_count(shown, max_total)}</p>
-{package_table(shown.rows, frame, max_total) if shown.rows else ""}
+{package_table(shown.rows, frame, max_total, with_projects=with_projects) if shown.rows else ""}
 <nav class="pages" aria-label="Pages">{first}{following}</nav>"""
 
 
-def package_table(rows: Iterable[PackageRow], frame: Frame, max_total: int) -> str:
+def package_table(rows: Iterable[PackageRow], frame: Frame, max_total: int, *, with_projects: bool = True) -> str:
     """Write a table with a row for each name."""
+
+    def project(row: PackageRow) -> str:
+        if not with_projects:
+            return ""
+        return f'<td data-label="Project">{link(row.project.path, frame.links.project(row.project))}</td>'
+
     cells = (
         f'<th scope="row">{link(row.newest.name, frame.links.package(row.project, row.newest.id))}</th>'
         f'<td data-label="Newest version">{escape(row.newest.version)}{_yanked_tag(row.newest)}</td>'
         f'<td data-label="Versions">{_number(row.versions, max_total)}</td>'
-        f'<td data-label="Project">{link(row.project.path, frame.links.project(row.project))}</td>'
+        f"{project(row)}"
         f'<td data-label="Published">{time_of(row.newest.created_at)}{_by(row.published_by)}</td>'
         for row in rows
     )
-    return table(["Name", "Newest version", "Versions", "Project", "Published"], cells)
+    headings = ["Name", "Newest version", "Versions", *(["Project"] if with_projects else []), "Published"]
+    return table(headings, cells)
 
 
 def _count(shown: PackageList, max_total: int) -> str:
     if shown.total == 0:
         return f"No package matches “{escape(shown.search)}”." if shown.search else "No packages yet."
     words = f"{_number(shown.total, max_total)} {'version' if shown.total == 1 else 'versions'}"
-    return f"{words}, the newest first"
+    return f"{words}, the last published first"
 
 
 def _number(number: int | None, max_total: int) -> str:
@@ -218,13 +226,12 @@ def _files(page: PackagePage, frame: Frame) -> str:
         return "<p>All files were deleted.</p>"
     is_offered = page.status.status.offers_files
     rows = (
-        f"<td>{_file_name(file, frame.links.file(page.project, file) if is_offered else None)}</td>"
+        f'<td class="wide">{_file_name(file, frame.links.file(page.project, file) if is_offered else None)}</td>'
         f'<td data-label="Size">{size_of(file.size)}</td>'
-        f'<td data-label="Python">{escape(file.requires_python) or "any"}</td>'
         f'<td data-label="Uploaded">{time_of(file.uploaded_at)}{_by(file.uploaded_by)}</td>'
         for file in page.details.files
     )
-    return table(["Name", "Size", "Python", "Uploaded"], rows)
+    return table(["Name", "Size", "Uploaded"], rows)
 
 
 def _file_name(file: PackageFile, url: str | None) -> str:
@@ -235,11 +242,11 @@ def _file_name(file: PackageFile, url: str | None) -> str:
 def _versions(page: PackagePage, frame: Frame) -> str:
     items = [_version(page, each, frame) for each in page.versions]
     first, rest = items[:_SHOWN_VERSIONS], items[_SHOWN_VERSIONS:]
-    more = f"<ul>{''.join(rest)}</ul>" if rest else ""
+    more = f'<ul class="plain">{"".join(rest)}</ul>' if rest else ""
     if page.more_versions:
         more += "<p>Older versions are not listed here.</p>"
     folded = f"<details><summary>{len(rest):,} more</summary>{more}</details>" if rest else more
-    return f"<ul>{''.join(first)}</ul>{folded}"
+    return f'<ul class="plain">{"".join(first)}</ul>{folded}'
 
 
 def _version(page: PackagePage, package: Package, frame: Frame) -> str:
@@ -267,7 +274,7 @@ def _about(page: PackagePage) -> str:
     )
     return (
         (f"<h2>About</h2><dl>{terms}</dl>" if terms else "")
-        + (f"<h2>Links</h2><ul>{links}</ul>" if links else "")
+        + (f'<h2>Links</h2><ul class="plain">{links}</ul>' if links else "")
         + _list("Dependencies", about.dependencies)
         + _list("Classifiers", about.classifiers)
     )
@@ -278,7 +285,7 @@ def _list(heading: str, texts: Sequence[str]) -> str:
         return ""
     items = "".join(f"<li>{escape(text)}</li>" for text in texts[:_MAX_ITEMS])
     more = len(texts) - _MAX_ITEMS
-    return f"<h2>{heading}</h2><ul>{items}</ul>{f'<p>and {more:,} more</p>' if more > 0 else ''}"
+    return f'<h2>{heading}</h2><ul class="plain">{items}</ul>{f"<p>and {more:,} more</p>" if more > 0 else ""}'
 
 
 def index_url(namespace: Namespace, api_url: str) -> str:

@@ -79,7 +79,12 @@ td {{ font-variant-numeric: tabular-nums }}
 pre, code {{ font: .875rem/1.55 ui-monospace, "Cascadia Mono", Menlo, Consolas, monospace }}
 pre {{ margin: .6rem 0; padding: .8rem 1rem; overflow-x: auto; overflow-wrap: normal; background: var(--surface);
   border: 1px solid var(--line); border-radius: .4rem }}
+pre.copy {{ white-space: pre-wrap; overflow-wrap: anywhere }}
 small code {{ font-size: .75rem }}
+td {{ overflow-wrap: break-word }}
+.wide {{ overflow-wrap: anywhere; width: 60% }}
+.plain {{ padding: 0; list-style: none }}
+.plain li {{ padding: .2rem 0 }}
 .tag {{ display: inline-block; padding: 0 .5rem; font-size: .8rem; font-weight: 400; color: var(--muted);
   border: 1px solid var(--line); border-radius: 1rem }}
 .notice {{ padding: .6rem .9rem; background: var(--notice); border-inline-start: .3rem solid var(--notice-line) }}
@@ -87,17 +92,16 @@ small code {{ font-size: .75rem }}
 .pages:empty {{ display: none }}
 .columns {{ display: grid; gap: 0 3rem; grid-template-columns: minmax(0, 1fr) 17rem }}
 aside {{ font-size: .925rem }}
-aside ul {{ padding: 0; list-style: none }}
 dl {{ margin: 0 }}
 dd {{ margin: 0 0 .6rem }}
-article {{ border-top: 1px solid var(--line); padding-top: .5rem }}
+article table {{ display: block; overflow-x: auto; width: auto }}
 summary {{ cursor: pointer; padding: .5rem 0; color: var(--link) }}
 @media (max-width: 48rem) {{
   .columns {{ display: block }}
-  thead {{ position: absolute; clip-path: inset(50%) }}
-  tr, th, td {{ display: block; border: 0; padding: .1rem 0 }}
-  td[data-label]::before {{ content: attr(data-label) " "; color: var(--muted) }}
-  tr {{ padding: .7rem 0; border-bottom: 1px solid var(--line) }}
+  .rows thead {{ position: absolute; clip-path: inset(50%) }}
+  .rows :is(tr, th, td) {{ display: block; width: auto; border: 0; padding: .1rem 0 }}
+  .rows td[data-label]::before {{ content: attr(data-label) " "; color: var(--muted) }}
+  .rows tr {{ padding: .7rem 0; border-bottom: 1px solid var(--line) }}
 }}
 """
 
@@ -179,7 +183,7 @@ def table(headings: Sequence[str], rows: Iterable[str]) -> str:
     """Write a table; a row is the HTML of its cells."""
     head = "".join(f'<th scope="col">{heading}</th>' for heading in headings)
     body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<table class="rows"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def search_form(label: str, text: str) -> str:
@@ -207,5 +211,5 @@ def visibility_tag(visibility: Visibility) -> str:
 
 
 def block(text: str) -> str:
-    """Write text that is to be copied as a whole."""
-    return f"<pre><code>{escape(text)}</code></pre>"
+    """Write text that is to be copied as a whole; long lines are wrapped, and copied as they are."""
+    return f'<pre class="copy"><code>{escape(text)}</code></pre>'

@@ -61,7 +61,7 @@ def _projects(shown: Landing, frame: Frame) -> str:
     following = link("Next page", f"?page={shown.page + 1}") if shown.has_next else ""
     return f"""<h2>Projects</h2>
 <p class="muted">{shown.project_count:,} {"project" if shown.project_count == 1 else "projects"}</p>
-<ul>{items}</ul>
+<ul class="plain">{items}</ul>
 <nav class="pages" aria-label="Pages">{previous}{following}</nav>"""
 
 
