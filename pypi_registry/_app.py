@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from pypi_registry._api.access import require_same_origin
 from pypi_registry._api.call import Call, Services
 from pypi_registry._api.failures import failure_response
-from pypi_registry._api.routes import match, respond
+from pypi_registry._api.routes import match, match_namespace, respond
 from pypi_registry._http.draining import Drains
 from pypi_registry._http.errors import NoSuchRoute
 from pypi_registry._http.request import Request
@@ -115,12 +115,17 @@ class Registry:
 
     def _call(self, request: Request) -> Call | None:
         """Match a request with the routes; None if none matches."""
+        path_info = request.environ.get("PATH_INFO", "")
         try:
-            call = Call(request, match(request.environ.get("PATH_INFO", "")), self._services)
+            call = Call(request, match(path_info), self._services)
         except NoSuchRoute:
-            return None
-        # Any other path below /projects/ looks like the path of a project.
-        return None if call.match.route.yields and _has_unknown_path(call) else call
+            call = None
+        if self._fallback is None and (call is None or _lists_nothing(call)):
+            namespace = match_namespace(path_info)
+            other = namespace and Call(request, namespace, self._services)
+            if other and other.find_namespace() is not None:
+                return other
+        return call
 
     def _respond(self, request: Request) -> Response | None:
         """Respond to a request; None if it is one of the fallback.
@@ -149,12 +154,13 @@ def _is_ours(call: Call) -> bool:
     """
     if call.match.route.yields or not call.match.has_numeric_ids:
         return False
-    return not _has_unknown_path(call)
-
-
-def _has_unknown_path(call: Call) -> bool:
     namespace = call.match.parameters["group" if call.match.is_group else "project"]
-    return "/" in namespace and call.find_namespace() is None
+    return "/" not in namespace or call.find_namespace() is not None
+
+
+def _lists_nothing(call: Call) -> bool:
+    """Return whether a request is for the packages of a project or a group that does not exist."""
+    return call.match.route.path.endswith("/packages") and call.find_namespace() is None
 
 
 def _open_directory(catalogue: Catalogue) -> Directory:

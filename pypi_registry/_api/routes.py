@@ -85,7 +85,6 @@ ROUTES = (
         {"GET": packages.download_file},
         Dialect.PACKAGES,
     ),
-    # Last, because an id matches anything.
     Route("/projects/:project", {"GET": namespaces.show_namespace}, Dialect.PACKAGES, yields=True),
     Route("/groups/:group", {"GET": namespaces.show_namespace}, Dialect.PACKAGES, yields=True),
 )
@@ -125,20 +124,41 @@ def _cached_match(path_info: str) -> Match:
     raise NoSuchRoute
 
 
+def match_namespace(path_info: str) -> Match | None:
+    """Match a ``PATH_INFO`` that may be that of a project or a group whose id is a full path with decoded slashes.
+
+    Only the directory knows whether it is. ``/projects/main/packages`` may also be the packages of the project `main`.
+    """
+    found = _NAMESPACE.fullmatch(read_path(path_info)) if len(path_info) <= _MAX_PATH else None
+    if found is None or "/packages/" in found["path"] or "/-/" in found["path"]:
+        return None
+    return _match_of(found["kind"], "", found["path"])
+
+
+_NAMESPACE = re.compile(r"/(?P<kind>project|group)s/(?P<path>[^/]+/.*[^/])/?")
+
+
 def packages_match(path: str, *, is_group: bool = False, package_id: str | None = None) -> Match:
     """Return the match of the list of packages of a project or a group, given by its full path, or of one package."""
     kind = "group" if is_group else "project"
-    parameters = {kind: path} if package_id is None else {kind: path, "package_id": package_id}
-    template = f"/{kind}s/:{kind}/packages{'' if package_id is None else '/:package_id'}"
-    [route] = [route for route in ROUTES if route.path == template]
-    return Match(route, parameters, is_group, None if "\0" in path else path, None, False, True)
+    if package_id is None:
+        return _match_of(kind, "/packages", path)
+    return _match_of(kind, "/packages/:package_id", path, package_id=package_id)
+
+
+def _match_of(kind: str, tail: str, path: str, **parameters: str) -> Match:
+    [route] = [route for route in ROUTES if route.path == f"/{kind}s/:{kind}{tail}"]
+    ref = None if "\0" in path else path
+    return Match(route, {kind: path, **parameters}, kind == "group", ref, None, False, True)
 
 
 @cache
 def _pattern(path: str) -> re.Pattern[str]:
-    """Compile a path: an id is as long as possible, any other parameter is one segment; a final slash is optional."""
-    last = re.sub(r":(project|group)$", r"(?P<\1>.*[^/])", re.escape(path))
-    ids = re.sub(r":(project|group)", r"(?P<\1>.+)", last)
+    """Compile a path: an id is as long as possible, any other parameter is one segment; a final slash is optional.
+
+    An id at the end is one segment, too. Otherwise every path below ``/projects/`` would be one of a project.
+    """
+    ids = re.sub(r":(project|group)(?!$)", r"(?P<\1>.+)", re.escape(path))
     return re.compile(re.sub(r":(\w+)", r"(?P<\1>[^/\\0]+)", ids) + "/?")
 
 

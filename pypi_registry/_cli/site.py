@@ -66,7 +66,7 @@ class Site:
         services = self.registry._services
         try:
             require_same_origin(request)
-            if len(path) > _MAX_PATH:
+            if len(environ.get("PATH_INFO", "")) > _MAX_PATH:
                 raise NoSuchRoute
             for route in _ROUTES:
                 if found := route.path.fullmatch(path):

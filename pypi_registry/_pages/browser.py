@@ -88,11 +88,11 @@ def render_list(namespace: Namespace, shown: PackageList, frame: Frame, api_url:
 
 def package_list(shown: PackageList, frame: Frame, max_total: int, *, with_projects: bool = True) -> str:
     """Write one page of a list: how much there is, a row for each name, and the links to other pages."""
-    first = _turn(shown.parameters, 1, "First page") if shown.page > 1 else ""
+    previous = _turn(shown.parameters, shown.page - 1, "Previous page") if shown.page > 1 else ""
     following = _turn(shown.parameters, shown.next_page, "Next page") if shown.next_page else ""
     return f"""<p class="muted">{_count(shown, max_total)}</p>
 {package_table(shown.rows, frame, max_total, with_projects=with_projects) if shown.rows else ""}
-<nav class="pages" aria-label="Pages">{first}{following}</nav>"""
+<nav class="pages" aria-label="Pages">{previous}{following}</nav>"""
 
 
 def package_table(rows: Iterable[PackageRow], frame: Frame, max_total: int, *, with_projects: bool = True) -> str:
@@ -118,6 +118,8 @@ def package_table(rows: Iterable[PackageRow], frame: Frame, max_total: int, *, w
 def _count(shown: PackageList, max_total: int) -> str:
     if shown.total == 0:
         return f"No package matches “{escape(shown.search)}”." if shown.search else "No packages yet."
+    if not shown.rows:
+        return "The packages of these versions are on the pages before."
     words = f"{_number(shown.total, max_total)} {'version' if shown.total == 1 else 'versions'}"
     return f"{words}, the last published first"
 
