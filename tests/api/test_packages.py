@@ -1827,7 +1827,7 @@ def test_the_pages_lead_from_the_list_to_the_bytes(client_of: ClientOf) -> None:
     (other,) = [url for url in hrefs(shown) if url.startswith("./") and "package_files" not in url]
     assert "demo 2.0" in opened(other, shown).text
     project, group = [url for url in hrefs(shown) if url.endswith("packages") or url == "."][::-1]
-    assert f"packages/{file.package.id}" in opened(project, shown).text
+    assert f'href="./{file.package.id}">demo</a>' in opened(project, shown).text
     assert f"packages/{file.package.id}" in opened(group, shown).text
 
 
