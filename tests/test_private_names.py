@@ -16,6 +16,7 @@ from webtest import TestApp
 
 from pypi_registry import AllowAll, Registry
 from pypi_registry._cli import serve
+from pypi_registry._cli.location import Location
 from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, Token, User, token_digest
 from pypi_registry.forwarding import PYPI
 from pypi_registry.model import Visibility
@@ -170,7 +171,7 @@ def served(config: Path) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(serve, "Server", captured.server)
         patch.setattr(serve, "Watch", captured.watch)
-        serve.serve(serve.Options("127.0.0.1", 0, config, config.parent / "data"))
+        serve.serve(serve.Options("127.0.0.1", 0, Location.of(config.parent / "data", config)))
         captured.reload()
     return captured.application
 

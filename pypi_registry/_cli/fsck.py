@@ -1,19 +1,41 @@
 """``pypi-registry fsck``: what a check of the data folder finds, as lines for people or as JSON for programs."""
 
+import argparse
 import json
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
-from pypi_registry._cli.data_folder import DataFolder, UnusableData
+from pypi_registry._cli.location import Location, add_location, location
 from pypi_registry._cli.progress import Meter, printable
-from pypi_registry._maintenance.fsck import Check, CheckedBlobs, CheckedCatalogue, Options, Progress
+from pypi_registry._cli.stores import open_stores
+from pypi_registry._maintenance.fsck import Check, Options, Progress
 from pypi_registry._maintenance.problems import Problem
-from pypi_registry.errors import StorageUnavailable
-from pypi_registry.stores.files import FileBlobs
-from pypi_registry.stores.sqlite import SQLiteCatalogue
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "fsck",
+        help="check the stored data, and repair it",
+        description="Compare the catalogue with the stored files, also while the registry runs.",
+    )
+    add_location(parser, config="accepted, as by serve, and not read")
+    parser.add_argument("--digests", action="store_true", help="read all files, and compare their digests")
+    parser.add_argument(
+        "--repair", action="store_true", help="delete blobs that belong to no file, after a day; correct wrong sizes"
+    )
+    parser.add_argument(
+        "--drop-missing", action="store_true", help="with --repair: delete files whose bytes are missing or wrong"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(run=_run, fail=parser.error)
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.drop_missing and not options.repair:
+        options.fail("--drop-missing needs --repair")
+    checked = Options(options.digests, options.repair, options.drop_missing)
+    return fsck(location(options), checked, as_json=options.json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +49,21 @@ class _Summary:
     remaining: int
 
 
-def fsck(folder: DataFolder, options: Options, *, as_json: bool) -> int:
-    """Check a data folder and print what was found; return 0 if no problem remains, otherwise 1.
+def fsck(where: Location, options: Options, *, as_json: bool) -> int:
+    """Check a registry and print what was found; return 0 if no problem remains, otherwise 1.
 
     :raises UnusableData: if a store cannot be read.
     :raises RegistryError: if the catalogue has another schema, or holds a row that cannot be read.
     :raises OSError: if a file or a folder cannot be read.
     """
     output: _Output = _JSON() if as_json else _Lines()
-    with _stores(folder) as (catalogue, blobs):
+    with open_stores(where, create=False) as stores:
         meter = Meter("pypi-registry fsck")
 
         def show(progress: Progress) -> None:
             meter.show(progress.unit, progress.done, progress.total)
 
-        check = Check(catalogue, blobs, options, on_progress=show)
+        check = Check(stores.catalogue, stores.blobs, options, on_progress=show)
         summary = None
         output.begin()
         try:
@@ -56,16 +78,6 @@ def fsck(folder: DataFolder, options: Options, *, as_json: bool) -> int:
             meter.erase()
             output.end(summary)
         return 1 if summary.remaining else 0
-
-
-@contextmanager
-def _stores(folder: DataFolder) -> Iterator[tuple[CheckedCatalogue, CheckedBlobs]]:
-    """Open the stores of a data folder. Nothing is created, migrated or deleted."""
-    try:
-        with closing(SQLiteCatalogue(folder.catalogue, create=False)) as catalogue:
-            yield catalogue, FileBlobs(folder.files, create=False)
-    except (sqlite3.Error, StorageUnavailable) as error:
-        raise UnusableData(folder.catalogue, str(error.__cause__ or error)) from error
 
 
 class _Output(Protocol):

@@ -1,18 +1,19 @@
 """The command line: its parser and its exit status. `serve` is imported only when it runs, as it needs an extra."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from pypi_registry import __version__
+from pypi_registry._cli import fsck
 from pypi_registry._cli.check import check
-from pypi_registry._cli.data_folder import USER, DataFolder, UnusableData
-from pypi_registry._cli.fsck import fsck
+from pypi_registry._cli.data_folder import USER, UnusableData
+from pypi_registry._cli.location import InvalidLocation, add_location, location
 from pypi_registry._cli.proxies import PublicURL
 from pypi_registry._cli.token import token
-from pypi_registry._maintenance.fsck import Options as FsckOptions
 from pypi_registry.accounts import TokenKind
 from pypi_registry.accounts.config import SCOPES
 from pypi_registry.errors import RegistryError
@@ -24,8 +25,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     It is 0; 1 if `check` found problems, or problems remain after `fsck`; 2 if the command could not run.
     """
     options = _parser().parse_args(arguments)
-    status: int = options.run(options)
+    try:
+        status: int = options.run(options)
+        if sys.stdout is not None and not sys.stdout.closed:
+            sys.stdout.flush()  # here, where a reader that has ended is handled, instead of when Python exits
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        return _fail(f"{error}; install it with: pip install 'pypi-registry[{extra}]'")
+    except BrokenPipeError as error:
+        if error.filename:
+            return _fail(_reason(error))
+        # The reader of the output has ended, as `head` does. Python writes what is buffered once more when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    except (OSError, RegistryError, UnusableData, InvalidLocation) as error:
+        return _fail(_reason(error))
     return status
+
+
+_EXTRAS = {
+    "markdown_it": "serve",
+    "nh3": "serve",
+    "tomlkit": "serve",
+    "urllib3": "serve",
+    "waitress": "serve",
+    "obstore": "objects",
+    "prometheus_client": "metrics",
+    "psycopg": "postgres",
+    "psycopg_pool": "postgres",
+}
+"""The extra that brings each module."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,21 +78,14 @@ def _parser() -> argparse.ArgumentParser:
             description="Verify wheels and sdists as an upload does, and print one line per problem.",
         )
     )
-    _add_fsck(
-        commands.add_parser(
-            "fsck",
-            help="check the stored data, and repair it",
-            description="Compare the catalogue with the stored files, also while the registry runs.",
-        )
-    )
+    fsck.add_parser(commands)
     return parser
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=8080, help="0 chooses a free port (default: %(default)s)")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default: DIR/registry.toml, created if missing")
-    _add_data(parser)
+    add_location(parser, config="default: DIR/registry.toml, created if missing")
     parser.add_argument(
         "--proxies",
         type=_proxies,
@@ -76,16 +100,6 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="the URL that clients use, such as https://packages.example (default: as each client requests it)",
     )
     parser.set_defaults(run=_serve)
-
-
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data",
-        type=Path,
-        metavar="DIR",
-        default=Path("pypi-registry-data"),
-        help="where everything is stored (default: %(default)s)",
-    )
 
 
 def _add_token(parser: argparse.ArgumentParser) -> None:
@@ -106,20 +120,6 @@ def _add_token(parser: argparse.ArgumentParser) -> None:
 def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.set_defaults(run=lambda options: check(options.files))
-
-
-def _add_fsck(parser: argparse.ArgumentParser) -> None:
-    _add_data(parser)
-    parser.add_argument("--config", type=Path, metavar="FILE", help="accepted, as by serve, and not read")
-    parser.add_argument("--digests", action="store_true", help="read all files, and compare their digests")
-    parser.add_argument(
-        "--repair", action="store_true", help="delete blobs that belong to no file, after a day; correct wrong sizes"
-    )
-    parser.add_argument(
-        "--drop-missing", action="store_true", help="with --repair: delete files whose bytes are missing or wrong"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.set_defaults(run=_fsck, fail=parser.error)
 
 
 def _port(text: str) -> int:
@@ -154,25 +154,10 @@ def _time(text: str) -> datetime:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    try:
-        from pypi_registry._cli.serve import Options, serve
-    except ModuleNotFoundError as error:
-        return _fail(f"{error}; install it with: pip install 'pypi-registry[serve]'")
-    try:
-        serve(Options(options.host, options.port, options.config, options.data, options.proxies, options.url))
-    except (OSError, RegistryError, UnusableData) as error:
-        return _fail(_reason(error))
+    from pypi_registry._cli.serve import Options, serve
+
+    serve(Options(options.host, options.port, location(options), options.proxies, options.url))
     return 0
-
-
-def _fsck(options: argparse.Namespace) -> int:
-    if options.drop_missing and not options.repair:
-        options.fail("--drop-missing needs --repair")
-    checked = FsckOptions(options.digests, options.repair, options.drop_missing)
-    try:
-        return fsck(DataFolder(options.data), checked, as_json=options.json)
-    except (OSError, RegistryError, UnusableData) as error:
-        return _fail(_reason(error))
 
 
 def _reason(error: Exception) -> str:

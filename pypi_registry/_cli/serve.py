@@ -2,10 +2,9 @@
 
 import errno
 import os
-import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
@@ -15,24 +14,18 @@ from typing import TYPE_CHECKING, TextIO
 from pypi_registry._api.early_refusal import refuse_unknown_caller
 from pypi_registry._api.links import API_PREFIX
 from pypi_registry._cli.access_log import AccessLog
-from pypi_registry._cli.data_folder import EXAMPLE, PROJECT, USER, DataFolder, UnusableData
+from pypi_registry._cli.data_folder import EXAMPLE, PROJECT, USER, DataFolder
+from pypi_registry._cli.location import Location
 from pypi_registry._cli.proxies import PublicURL, at_url, behind_proxies, forwarded_environ
 from pypi_registry._cli.server import Server, listen
 from pypi_registry._cli.site import Site
+from pypi_registry._cli.stores import Stores, open_stores
 from pypi_registry._cli.watch import Watch
 from pypi_registry._http.response import Response
 from pypi_registry.accounts import Accounts, InvalidConfig
-from pypi_registry.errors import StorageFull, StorageUnavailable
-from pypi_registry.storage import Blobs, Catalogue
-from pypi_registry.stores.files import FileBlobs
-from pypi_registry.stores.sqlite import SQLiteCatalogue
-from pypi_registry.stores.sqlite.files_at import why_not_created
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
-
-RESERVE = 8 * 1024**2
-"""Bytes of the disk that are kept for deletions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +35,7 @@ class Options:
     host: str
     port: int
     """0 chooses a free port."""
-    config: Path | None
-    """None: the ``registry.toml`` in the data folder, which is created if it is missing."""
-    data: Path
+    location: Location
     proxies: int = 0
     """How many reverse proxies are in front of the server; their headers are trusted."""
     url: PublicURL | None = None
@@ -59,19 +50,22 @@ def serve(options: Options) -> None:
     :raises OSError: if a folder, the configuration, the port or the standard output cannot be used; its ``filename``
         is the name of it.
     """
-    if options.config is not None:
-        Accounts.from_toml(options.config)  # before anything is created, so that a mistake leaves nothing behind
+    if not options.location.created:
+        Accounts.from_toml(
+            options.location.config
+        )  # before anything is created, so that a mistake leaves nothing behind
     with listen(options.host, options.port) as listening:  # first: if the port is in use, no secret is lost
-        _serve(options, DataFolder(options.data), listening)
+        _serve(options, listening)
 
 
-def _serve(options: Options, folder: DataFolder, listening: socket) -> None:
+def _serve(options: Options, listening: socket) -> None:
+    folder = options.location.folder
     with (
         folder.locked(),
         _spool(folder) as spool,
-        closing(_catalogue(folder.catalogue)) as catalogue,
+        open_stores(options.location, create=True, spool=spool) as stores,
     ):
-        _serve_from(options, folder, spool, listening, catalogue, FileBlobs(folder.files))
+        _serve_from(options, spool, listening, stores)
 
 
 @contextmanager
@@ -93,10 +87,8 @@ def _spool(folder: DataFolder) -> Iterator[Path]:
         yield folder.spool
 
 
-def _serve_from(
-    options: Options, folder: DataFolder, spool: Path, listening: socket, catalogue: Catalogue, blobs: Blobs
-) -> None:
-    config = options.config or folder.config
+def _serve_from(options: Options, spool: Path, listening: socket, stores: Stores) -> None:
+    folder, config = options.location.folder, options.location.config
     accounts: Accounts
 
     def reload() -> bool:
@@ -110,7 +102,7 @@ def _serve_from(
             return isinstance(error, InvalidConfig | FileNotFoundError)
         server.limit_bodies(accounts.max_file_size)
         # Requests in progress finish with the registry with which they began.
-        site.registry = accounts.registry(catalogue=catalogue, blobs=blobs)
+        site.registry = accounts.registry(catalogue=stores.catalogue, blobs=stores.blobs)
         _report(f"{config}: reloaded")
         return True
 
@@ -118,12 +110,12 @@ def _serve_from(
         return refuse_unknown_caller(accounts, environ, environ["PATH_INFO"].removeprefix(API_PREFIX))
 
     with ExitStack() as undo:
-        secret = folder.first_config() if options.config is None else None
+        secret = folder.first_config() if options.location.created else None
         if secret is not None:  # if it cannot be printed, it is of no use: the next start creates another
             undo.callback(config.unlink, missing_ok=True)
         watch = Watch(config, reload)
         accounts = Accounts.from_toml(config)
-        site = Site(accounts.registry(catalogue=catalogue, blobs=blobs))
+        site = Site(accounts.registry(catalogue=stores.catalogue, blobs=stores.blobs))
         log = AccessLog(site, sys.stderr)
         server = Server(
             behind_proxies(at_url(log, options.url), options.proxies),
@@ -145,15 +137,6 @@ def _serve_from(
             server.run(ready=announce)
         finally:
             watch.stop()
-
-
-def _catalogue(path: Path) -> SQLiteCatalogue:
-    if reason := why_not_created(str(path.absolute())):
-        raise UnusableData(path, reason)
-    try:
-        return SQLiteCatalogue(path, reserve=RESERVE)
-    except (sqlite3.Error, StorageUnavailable, StorageFull) as error:
-        raise UnusableData(path, str(error.__cause__ or error)) from error
 
 
 def _report(text: str) -> None:

@@ -203,7 +203,7 @@ def test_a_refused_start_leaves_no_database_open(
             super().close()
             closed.append(self)
 
-    monkeypatch.setattr("pypi_registry._cli.serve.SQLiteCatalogue", Noted)
+    monkeypatch.setattr("pypi_registry._cli.stores.SQLiteCatalogue", Noted)
     data = DataFolder(tmp_path / "data")
     data.folder.mkdir()
     data.config.write_text("max_file_size = 0", encoding="utf-8")
@@ -412,3 +412,17 @@ def test_the_module_and_the_console_script_are_the_same_program(command: list[st
 
 def test_without_a_command_the_usage_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "COMMAND" in usage_error(capsys)
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_a_reader_that_ends_early_is_no_traceback(tmp_path: Path, flushed: bool) -> None:
+    (tmp_path / "no-archive-1.0.tar.gz").write_bytes(b"")
+    environ = {**os.environ, **({"PYTHONUNBUFFERED": "1"} if flushed else {})}
+    command = [sys.executable, "-m", "pypi_registry", "check", str(tmp_path / "no-archive-1.0.tar.gz")]
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        ended = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, env=environ, timeout=60, check=False)
+    finally:
+        os.close(write)
+    assert (ended.returncode, ended.stderr) == (2, b"")

@@ -20,6 +20,7 @@ from pypi_registry._cli import serve as module
 from pypi_registry._cli import server, watch
 from pypi_registry._cli.access_log import AccessLog
 from pypi_registry._cli.data_folder import DataFolder
+from pypi_registry._cli.location import Location
 from pypi_registry._cli.main import main
 from pypi_registry._cli.proxies import PublicURL
 from pypi_registry._cli.serve import Options, serve
@@ -105,11 +106,11 @@ def test_a_token_that_cannot_be_printed_is_created_again_by_the_next_start(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(sys, "stdout", out)
-    options = Options("127.0.0.1", 0, None, tmp_path / "data")
+    options = Options("127.0.0.1", 0, Location.of(tmp_path / "data"))
     with pytest.raises(OSError, match="standard output") as caught:
         serve(options)
     assert (caught.value.errno, caught.value.filename) == (reason, "the standard output")
-    assert not (options.data / "registry.toml").exists()
+    assert not (options.location.folder.folder / "registry.toml").exists()
     announced: list[object] = []
 
     def announce(stream: object, host: str, port: int, secret: str | None, url: object) -> None:
@@ -130,7 +131,10 @@ def test_an_existing_configuration_stays_if_the_address_cannot_be_printed(
     config = tmp_path / "registry.toml"
     config.write_text("forward_to = false", encoding="utf-8")
     monkeypatch.setattr(sys, "stdout", Full())
-    for options in (Options("127.0.0.1", 0, None, tmp_path), Options("127.0.0.1", 0, config, tmp_path / "other")):
+    for options in (
+        Options("127.0.0.1", 0, Location.of(tmp_path)),
+        Options("127.0.0.1", 0, Location.of(tmp_path / "other", config)),
+    ):
         with pytest.raises(OSError, match="standard output"):
             serve(options)
     assert config.read_text(encoding="utf-8") == "forward_to = false"
@@ -168,7 +172,7 @@ def test_a_change_during_the_start_is_reloaded_too(
 
     monkeypatch.setattr(module, "AccessLog", edit_and_log)
     stopping_when(lambda: "reloaded" in err.getvalue())
-    serve(Options("127.0.0.1", 0, config, tmp_path / "data"))
+    serve(Options("127.0.0.1", 0, Location.of(tmp_path / "data", config)))
     assert err.getvalue() == f"{config}: reloaded\n"
 
 
@@ -212,7 +216,7 @@ def test_serve_obeys_the_whole_configuration_also_after_a_reload(
 
     monkeypatch.setattr(module, "AccessLog", keep)
     stopping_when(edit_and_wait)
-    serve(Options("127.0.0.1", 0, config, tmp_path / "data"))
+    serve(Options("127.0.0.1", 0, Location.of(tmp_path / "data", config)))
     before, after = forwarded
     assert before == {"acme-secret": 404, "beta-secret": 302, "requests": 302}
     assert after == {"acme-secret": 302, "beta-secret": 404, "requests": 302}
@@ -296,7 +300,7 @@ def test_the_server_asks_the_accounts_as_they_are_after_a_reload(
     monkeypatch.setattr(module, "Watch", capture("watch"))
     config = tmp_path / "registry.toml"
     config.write_text("", encoding="utf-8")
-    serve(Options("127.0.0.1", 0, config, tmp_path / "data", proxies))
+    serve(Options("127.0.0.1", 0, Location.of(tmp_path / "data", config), proxies))
     options, reload = made["server"].options, made["watch"].arguments[1]
     environ = {
         "REQUEST_METHOD": "POST",
@@ -354,7 +358,7 @@ def test_the_configuration_is_reloaded_again_after_the_log_could_not_be_written(
         return text is None
 
     stopping_when(edit_after_each_report)
-    serve(Options("127.0.0.1", 0, config, tmp_path / "data"))
+    serve(Options("127.0.0.1", 0, Location.of(tmp_path / "data", config)))
     assert [line.rpartition(" ")[2] for line in err.getvalue().splitlines()] == ["effect", "reloaded", "reloaded"]
 
 

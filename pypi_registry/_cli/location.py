@@ -1,0 +1,120 @@
+"""Where a command finds a registry: a configuration, a data folder, and the URLs of stores outside the folder."""
+
+import argparse
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from urllib.parse import parse_qsl, urlsplit
+
+from pypi_registry._cli.data_folder import DataFolder
+
+CATALOGUE = "PYPI_REGISTRY_CATALOGUE"
+BLOBS = "PYPI_REGISTRY_BLOBS"
+CATALOGUE_SCHEMES = ("postgresql",)
+BLOBS_SCHEMES = ("s3", "gs", "az")
+
+
+class InvalidLocation(Exception):
+    """The options do not name one registry; the message is for the person who typed them, and holds no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A registry, as the options of the command line name it."""
+
+    folder: DataFolder
+    config: Path
+    """Its ``registry.toml``, which may be missing."""
+    created: bool
+    """Whether the configuration is the one of the data folder, which ``serve`` creates if it is missing."""
+    catalogue: str | None = None
+    """The URL of a catalogue; None: in the data folder."""
+    blobs: str | None = None
+    """The URL of a store of bytes; None: in the data folder. Both are URLs, or neither is."""
+
+    @classmethod
+    def of(
+        cls, data: Path, config: Path | None = None, *, catalogue: str | None = None, blobs: str | None = None
+    ) -> Self:
+        """Return the registry of a data folder; without `config`, its configuration is there, too."""
+        folder = DataFolder(data)
+        return cls(folder, config or folder.config, config is None, catalogue, blobs)
+
+
+def add_location(parser: argparse.ArgumentParser, *, config: str = "default: DIR/registry.toml") -> None:
+    """Add the options with which every command finds a registry."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help=config)
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        default=Path("pypi-registry-data"),
+        help="where everything is stored that no URL names (default: %(default)s)",
+    )
+    add_catalogue(parser)
+    parser.add_argument(
+        "--blobs",
+        metavar="URL",
+        help=f"where the files are: s3://BUCKET/PREFIX, gs://… or az://… (default: ${BLOBS}, or in DIR)",
+    )
+
+
+def add_catalogue(parser: argparse.ArgumentParser) -> None:
+    """Add the option for the URL of a catalogue."""
+    parser.add_argument(
+        "--catalogue",
+        metavar="URL",
+        help=f"where the rows are: postgresql://USER@HOST/DATABASE (default: ${CATALOGUE}, or in DIR)",
+    )
+
+
+def location(options: argparse.Namespace, environ: Mapping[str, str] | None = None) -> Location:
+    """Return the registry that the options, and where they are silent the environment, name.
+
+    :raises InvalidLocation: if one URL is there without the other, or a URL is not of a store, or holds a password.
+    """
+    catalogue, blobs = catalogue_url(options, environ), _url(options.blobs, "--blobs", BLOBS, environ, BLOBS_SCHEMES)
+    if (catalogue is None) != (blobs is None):
+        absent, present = ("--catalogue", "--blobs") if catalogue is None else ("--blobs", "--catalogue")
+        raise InvalidLocation(f"{present} needs {absent}, too: both stores are in the data folder, or neither is")
+    return Location.of(options.data, options.config, catalogue=catalogue, blobs=blobs)
+
+
+def catalogue_url(options: argparse.Namespace, environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the URL of the catalogue; None if neither the options nor the environment name one.
+
+    :raises InvalidLocation: if it is not the URL of a catalogue, or holds a password.
+    """
+    return _url(options.catalogue, "--catalogue", CATALOGUE, environ, CATALOGUE_SCHEMES)
+
+
+def _url(
+    option: str | None, name: str, variable: str, environ: Mapping[str, str] | None, schemes: tuple[str, ...]
+) -> str | None:
+    environ = os.environ if environ is None else environ
+    url = option if option is not None else environ.get(variable) or None
+    if url is None:
+        return None
+    source = name if option is not None else variable
+    expected = " or ".join(f"{scheme}://…" for scheme in schemes)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise InvalidLocation(f"{source}: this is not a URL such as {expected}") from None
+    # A URL is visible in the list of processes, and in the history of a shell.
+    if parts.password is not None or any("password" in key.lower() for key, _ in parse_qsl(parts.query)):
+        raise InvalidLocation(
+            f"{source}: the URL holds a password: pass it as {_PASSWORDS.get(parts.scheme, 'PGPASSWORD')}"
+        )
+    if parts.scheme not in schemes:
+        raise InvalidLocation(
+            f"{source}: {parts.scheme or 'no scheme'!r} is not the scheme of a URL such as {expected}"
+        )
+    return url
+
+
+_PASSWORDS = {"s3": "AWS_SECRET_ACCESS_KEY", "gs": "GOOGLE_APPLICATION_CREDENTIALS", "az": "AZURE_STORAGE_ACCOUNT_KEY"}
+"""The environment variable of each engine for its secret."""

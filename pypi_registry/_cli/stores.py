@@ -1,0 +1,65 @@
+"""Opens the stores of a registry. The library of an engine is imported only when a URL names the engine."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pypi_registry._cli.data_folder import DataFolder, UnusableData
+from pypi_registry._cli.location import Location
+from pypi_registry.errors import StorageFull, StorageUnavailable
+from pypi_registry.storage import Blobs, Catalogue, Enumerable, EnumerableBlobs
+from pypi_registry.stores.files import FileBlobs
+from pypi_registry.stores.sqlite import SQLiteCatalogue
+from pypi_registry.stores.sqlite.files_at import why_not_created
+
+RESERVE = 8 * 1024**2
+"""Bytes of the disk that are kept for deletions."""
+
+
+class EnumerableCatalogue(Catalogue, Enumerable, Protocol):
+    """A catalogue that a command can also read as a whole."""
+
+
+class ListedBlobs(Blobs, EnumerableBlobs, Protocol):
+    """A store of bytes that a command can also read as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The stores of one registry."""
+
+    catalogue: EnumerableCatalogue
+    blobs: ListedBlobs
+
+
+@contextmanager
+def open_stores(location: Location, *, create: bool, spool: Path | None = None) -> Iterator[Stores]:
+    """Open the stores of a registry for the length of a ``with`` block.
+
+    :param create: whether a missing catalogue in the data folder is created, and an older one migrated. A database
+        server is never changed here: ``pypi-registry migrate`` does that.
+    :param spool: the folder in which uploads to an object store wait; None: the folder for temporary files.
+    :raises UnusableData: if the data folder, or a file in it, cannot be used.
+    :raises RegistryError: if a store has another schema, or cannot be reached.
+    """
+    if location.catalogue is None or location.blobs is None:
+        with closing(_catalogue(location.folder, create)) as catalogue:
+            try:
+                yield Stores(catalogue, FileBlobs(location.folder.files, create=create))
+            except sqlite3.Error as error:  # a damaged file shows itself only when it is read
+                raise UnusableData(location.folder.catalogue, str(error)) from error
+        return
+    raise NotImplementedError(location.catalogue, location.blobs, spool)
+
+
+def _catalogue(folder: DataFolder, create: bool) -> SQLiteCatalogue:
+    path = folder.catalogue
+    if create and (reason := why_not_created(str(path.absolute()))):
+        raise UnusableData(path, reason)
+    try:
+        return SQLiteCatalogue(path, reserve=RESERVE) if create else SQLiteCatalogue(path, create=False)
+    except (sqlite3.Error, StorageUnavailable, StorageFull) as error:
+        raise UnusableData(path, str(error.__cause__ or error)) from error
