@@ -200,4 +200,4 @@ def visit(session: requests.Session, site: str, path: str) -> str:
     return response.text
 
 
-OF_A_PERSON = "__token__:&lt;your_personal_token&gt;@"
+OF_A_PERSON = "__token__:TOKEN@"
