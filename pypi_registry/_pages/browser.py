@@ -212,9 +212,9 @@ def render_package(page: PackagePage, frame: Frame, api_url: str, render_descrip
 <p>If you haven't already done so, add the configuration below to your <code>.pypirc</code> file.</p>
 {block(pypirc(page.project, api_url))}
 </div><aside>
-{_about(page)}
 <h2>Versions</h2>
 {_versions(page, frame)}
+{_about(page)}
 </aside></div>"""
     return render_document(f"{package.name} {package.version}", frame, body)
 
@@ -229,7 +229,7 @@ def _files(page: PackagePage, frame: Frame) -> str:
     is_offered = page.status.status.offers_files
     rows = (
         f'<td class="wide">{_file_name(file, frame.links.file(page.project, file) if is_offered else None)}</td>'
-        f'<td data-label="Size">{size_of(file.size)}</td>'
+        f'<td class="number" data-label="Size">{size_of(file.size)}</td>'
         f'<td data-label="Uploaded">{time_of(file.uploaded_at)}{_by(file.uploaded_by)}</td>'
         for file in page.details.files
     )

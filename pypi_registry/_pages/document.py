@@ -76,6 +76,7 @@ th, td {{ padding: .6rem 1rem .6rem 0; text-align: start; vertical-align: top; b
 th {{ font-weight: 600 }}
 thead th {{ padding-block: .35rem; font-size: .85rem; font-weight: 500 }}
 td {{ font-variant-numeric: tabular-nums }}
+time, .number {{ white-space: nowrap }}
 pre, code {{ font: .875rem/1.55 ui-monospace, "Cascadia Mono", Menlo, Consolas, monospace }}
 pre {{ margin: .6rem 0; padding: .8rem 1rem; overflow-x: auto; overflow-wrap: normal; background: var(--surface);
   border: 1px solid var(--line); border-radius: .4rem }}
