@@ -28,7 +28,7 @@ from pypi_registry.model import (
 )
 from pypi_registry.storage import MAX_TOTAL, Catalogue
 
-_LOOKAHEAD = 1_000
+_LOOKAHEAD = 500
 """Versions that a page reads in search of a package that it has not shown yet."""
 
 _MAX_VERSIONS = 1_000

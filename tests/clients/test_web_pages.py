@@ -1,6 +1,7 @@
 """The web pages of `serve` behind nginx with TLS: visited in Chromium, and their commands pasted into a shell."""
 
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from tests.clients.distributions import make_wheel
 from tests.clients.programs import Programs
 from tests.clients.served import served
 from tests.clients.test_browser import CHROMIUM
-from tests.clients.test_page_of_serve import PAGE, REGISTRY_TOML, SECRET, here
+from tests.clients.test_page_of_serve import PAGE, REGISTRY_TOML, SECRET, SERVE_WITH_URL, here
 from tests.servers.running import free_port, nginx
 from tests.test_docs import blocks
 
@@ -42,8 +43,11 @@ def web(tmp_path: Path) -> Iterator[Web]:
     port = free_port()
     config = tmp_path / "registry.toml"
     config.write_text(REGISTRY_TOML, encoding="utf-8")
-    options = ("--proxies", "1", "--url", f"https://localhost:{port}", "--config", str(config))
-    with served(tmp_path / "data", *options) as server:
+    program, command, *options = shlex.split(
+        SERVE_WITH_URL.replace("https://packages.example", f"https://localhost:{port}")
+    )
+    assert (program, command) == ("pypi-registry", "serve")
+    with served(tmp_path / "data", *options, "--config", str(config)) as server:
         assert f"Clients use https://localhost:{port}/" in server.out
         with nginx(here(blocks(PAGE, "nginx")[0], tmp_path, port, server.port), tmp_path, port):
             yield Web(f"https://localhost:{port}", tmp_path)
