@@ -19,6 +19,7 @@ from pypi_registry.distributions import Report, Verify, read_metadata
 from pypi_registry.distributions.filenames import filename_problems
 from pypi_registry.distributions.metadata import is_metadata_served, metadata_problems
 from pypi_registry.distributions.report import truncated
+from pypi_registry.distributions.specifiers import specifier_problem
 from pypi_registry.errors import InvalidName, InvalidUpload, InvalidVersion
 from pypi_registry.model import Digests, PackageMetadata, Upload
 from pypi_registry.versions import check_version
@@ -47,6 +48,8 @@ def check_upload(form: UploadForm) -> Upload:
     if re.search(r"[^\t\n\r -\U0010ffff]|[\x7f-\x9f]", requires_python):
         problems.append("Requires python is invalid: it holds a control character")
     metadata = form.report.metadata
+    if not (metadata and metadata.requires_python) and (problem := specifier_problem(requires_python)):
+        problems.append(f"Requires python is invalid: {problem}")
     if form.filename is not None:
         wrong_filename = [*filename_problems(form.filename, name, version or None)]
         problems += [*wrong_filename, *form.report.problems]

@@ -15,7 +15,7 @@ from pypi_registry.distributions.contents import content_problems, read_member
 from pypi_registry.distributions.entry_points import parse_entry_points, script_problems
 from pypi_registry.distributions.filenames import wheel_name_and_version
 from pypi_registry.distributions.limits import MAX_ENTRY_POINTS, MAX_METADATA, MAX_PATH, MAX_RECORD, MAX_WHEEL
-from pypi_registry.distributions.metadata import header_values, is_utf8, parse_metadata, unfolded
+from pypi_registry.distributions.metadata import dependency_problems, header_values, is_utf8, parse_metadata, unfolded
 from pypi_registry.distributions.report import InvalidArchive, Report, listed
 from pypi_registry.distributions.schemes import scheme_problems
 from pypi_registry.distributions.zips import Zip
@@ -61,6 +61,10 @@ def verify_wheel(archive: Zip, filename: str, budget: int | None) -> Report:
         metadata = parse_metadata(read("METADATA", MAX_METADATA), "METADATA")
     except InvalidArchive as error:
         problems.append(str(error))
+    else:
+        if not is_utf8(metadata.data):  # pip ends in a traceback for everyone who asks for the name
+            problems.append("METADATA is not UTF-8")
+        problems += dependency_problems(metadata, "METADATA")
     try:
         problems += _wheel_file_problems(read("WHEEL", MAX_WHEEL), expected, filename)
     except InvalidArchive as error:
