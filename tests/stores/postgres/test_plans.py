@@ -1,6 +1,7 @@
 """Which plans PostgreSQL chooses, and how many statements a request sends."""
 
 from contextlib import closing
+from typing import Any
 
 import psycopg
 import pytest
@@ -22,9 +23,9 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     sent: list[str] = []
     execute = Connection.execute
 
-    def noted(self: Connection, query: str, *arguments: object, **options: object) -> psycopg.Cursor[object]:
+    def noted(self: Connection, query: str, *arguments: Any, **options: Any) -> psycopg.Cursor[tuple[Any, ...]]:
         sent.append(query)
-        return execute(self, query, *arguments, **options)  # type: ignore[arg-type]  # as they were passed
+        return execute(self, query, *arguments, **options)
 
     monkeypatch.setattr(Connection, "execute", noted)
     return sent
