@@ -41,7 +41,8 @@ from pypi_registry.distributions.limits import (
 from pypi_registry.distributions.report import InvalidArchive
 
 _BLOCK = 512
-_FHCRC = 2  # a flag of gzip
+_GZIP = b"\x1f\x8b"  # the first bytes of a gzip file
+_FHCRC = 2  # a flag in its fourth byte
 _CHUNK = 256 * 1024  # bytes that are read and decompressed at once
 
 # The values of "typeflag". A regular file is "0", NUL in archives from before POSIX, or "7", which POSIX reserves and
@@ -152,7 +153,7 @@ class Tar:
             if header.type in _EXTENDED_HEADERS:
                 # Some readers use a size in the first one for the second one (GHSA-3cv2-h65g-fgmm). uv reads none.
                 if previous == _PAX:
-                    raise InvalidArchive("the archive has two extended headers before a member, for that member")
+                    raise InvalidArchive("the archive has two extended headers for one member")
                 _update_extended(extended, header.type, self._read_extended_header())
             else:
                 yield _member(header, extended)
@@ -164,11 +165,11 @@ class Tar:
         # "At the end of the archive file there shall be two 512-octet logical records filled with binary zeros". To
         # uv, an archive without them is truncated.
         end = block + self._gzip.read(_BLOCK)
-        if len(end) < 2 * _BLOCK:
-            raise InvalidArchive("the archive is truncated: it does not end with two blocks of zeros")
         if end.strip(b"\0"):
             raise InvalidArchive("the archive has data after its end")
         self._gzip.finish()
+        if len(end) < 2 * _BLOCK:
+            raise InvalidArchive("the archive is truncated: it does not end with two blocks of zeros")
 
     def read(self) -> bytes:
         """Return the contents of the current member, all of them in memory."""
@@ -259,13 +260,12 @@ class _GzipReader:
             )
         return chunk
 
-
     def _first_bytes(self) -> bytes:
         start = b""
         while len(start) < 4 and (more := self._stream.read(_CHUNK)):  # a stream may return few bytes at a time
             start += more
         # RFC 1952, 2.3.1, "FLG": "If FHCRC is set, a CRC16 for the gzip header is present". uv takes it for data.
-        if start[3:] and start[3] & _FHCRC:
+        if start.startswith(_GZIP) and start[3:] and start[3] & _FHCRC:
             raise InvalidArchive("the file has a checksum of its gzip header, which only some readers support")
         return start
 
