@@ -140,9 +140,9 @@ def _requires_python_problems(form: UploadForm, used: str) -> Iterator[str]:
         yield "Requires python is invalid: it holds a control character"
     elif len(declared) > MAX_VALUE:  # a part of a specifier is another specifier, so it is not shortened
         yield f"Requires python is invalid: longer than {MAX_VALUE} characters"
-    elif problem := specifier_problem(declared):
-        if not any(problem in other for other in form.report.problems):  # as the file may have the same text
-            yield f"Requires python is invalid: {problem}"
+    # The file may have the same text, and a problem that names it.
+    elif (problem := specifier_problem(declared)) and not any(problem in other for other in form.report.problems):
+        yield f"Requires python is invalid: {problem}"
 
 
 def _shortened(form: UploadForm, field: str) -> str:

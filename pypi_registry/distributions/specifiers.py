@@ -10,12 +10,17 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from urllib.parse import urlsplit
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from pypi_registry._excerpt import excerpt
+from pypi_registry.versions import is_valid_version
 
 _MAX_REPORTED = 3
+# What a marker of core metadata may have and pip cannot evaluate: variables of lock files, which are not defined for
+# wheels, and operators of versions between texts.
+_PERHAPS_UNDEFINED = re.compile(r"extras|dependency_groups|~=|===")
 
 # What uv 0.13.9 repairs, and how; `tests/distributions/test_specifiers.py` compares the table with pip and uv.
 _REPAIRS = [
@@ -72,7 +77,22 @@ def _requirement_problem(text: str) -> str:
     except RecursionError:
         reason = "its marker is nested too deeply"
     else:
-        if requirement.url is None or urlsplit(requirement.url).scheme:
+        reason = _reason_against(requirement)
+        if not reason:
             return ""
-        reason = "its URL has no scheme"
     return f"{excerpt(text)} is not a dependency specifier: {excerpt(reason)[1:-1]}"
+
+
+def _reason_against(requirement: Requirement) -> str:
+    """Return why an installer cannot use a dependency that packaging parses; empty if both can."""
+    if requirement.url is not None and not urlsplit(requirement.url).scheme:
+        return "its URL has no scheme"
+    for specifier in requirement.specifier:
+        if specifier.operator == "===" and not is_valid_version(specifier.version):
+            return "what '===' compares with is not a version"
+    if requirement.marker and _PERHAPS_UNDEFINED.search(str(requirement.marker)):
+        try:
+            requirement.marker.evaluate({"extra": ""})
+        except (KeyError, UndefinedComparison, UndefinedEnvironmentName):
+            return "its marker cannot be evaluated"
+    return ""

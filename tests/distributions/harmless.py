@@ -256,6 +256,11 @@ WHEELS: Mapping[str, Callable[[], bytes]] = {
         METADATA + b"Requires-Dist: x @ https://host.example/x.zip?a=?b\nAuthor: =?utf-8?q?J=C3=B6rg?=\n"),
     "files that are named like a folder": lambda: wheel(
         {**FILES, b"demo/evil-1.0.dist-info": b"", b"x.dist-info.py": b""}),
+    "files that no installer decodes, in Latin-1": lambda: wheel({
+        **FILES, **{INFO + name: b"J\xf6rg" for name in (
+            b"top_level.txt", b"INSTALLER", b"REQUESTED", b"direct_url.json", b"licenses/LICENSE", b"AUTHORS",
+            b"zip-safe", b"namespace_packages.txt", b"dependency_links.txt", b"pbr.json", b"metadata.json",
+            b"sboms/x.json", b"licenses/requires.txt", b"PKG-INFO")}}),
     "RECORD before all": lambda: archive([listed()[-1], *listed()[:-1]]),
     "CRLF in RECORD": lambda: wheel_recording(record(rows(FILES), b"\r\n")),
     "no line break at the end of RECORD": lambda: wheel_recording(record(rows(FILES))[:-1]),

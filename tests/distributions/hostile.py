@@ -706,6 +706,12 @@ WHEEL_CONTENT: Mapping[str, Hostile] = {
             lambda: wheel({**without(INFO + b"METADATA"), INFO + b"metadata": METADATA}), "METADATA"),
         "METADATA that is a folder": (
             lambda: wheel({**without(INFO + b"METADATA"), INFO + b"METADATA/x": METADATA}), "METADATA"),
+        **{
+            f"{name} of {what}": (
+                (lambda path, text: lambda: wheel({**FILES, path: text}))(INFO + name.encode(), content), name)
+            for name in ("requires.txt", "uv_build.json", "uv_cache.json")
+            for what, content in {"Latin-1": b"J\xf6rg", "nothing": b"", "a dependency": b"other>=1\n"}.items()
+        },
         "METADATA of version 1.0 in Latin-1": (lambda: wheel_saying(OLD), "METADATA is not UTF-8"),
         "a description in Latin-1": (lambda: wheel_saying(DESCRIBED), "METADATA is not UTF-8"),
         # WHEEL
