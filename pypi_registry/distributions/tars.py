@@ -84,6 +84,7 @@ _REPLACED = ("path", "linkpath", "size")  # the fields of a pax header that chan
 _TIMES, _IDS = ("atime", "ctime", "mtime"), ("gid", "uid")
 _KEYWORDS = {*_REPLACED, *_TIMES, *_IDS, "charset", "comment", "gname", "hdrcharset", "uname"}
 _EXTENSIONS = ("realtime.", "security.", "LIBARCHIVE.", "SCHILY.")
+_CHARSETS = {"", "BINARY", "ISO-IR 10646 2000 UTF-8"}
 _XATTR = b"SCHILY.xattr."  # the only records whose values need not be UTF-8
 _TIME = re.compile(r"([0-9]+(\.[0-9]+)?)?", re.ASCII)
 _ID = re.compile(r"[0-9]{0,20}", re.ASCII)
@@ -375,6 +376,10 @@ def _check_record(key: str, value: str) -> None:
     """Raise an error for a record of a pax header that uv or tarfile cannot read."""
     if key not in _KEYWORDS and not key.startswith(_EXTENSIONS):
         raise InvalidArchive(f"the archive has an extended header with the keyword {excerpt(key)}, which uv refuses")
+    if key == "hdrcharset" and value not in _CHARSETS:
+        raise InvalidArchive(
+            f"the archive has an extended header with the hdrcharset {excerpt(value)}, which uv refuses"
+        )
     is_time = key in _TIMES
     if (is_time and (_TIME.fullmatch(value) is None or float(value or 0) >= _MAX_TIME)) or (
         key in _IDS and (_ID.fullmatch(value) is None or int(value or 0) >= 2**64)

@@ -64,7 +64,8 @@ def blanks(number: int, width: int, end: bytes = b"") -> bytes:
 
 
 def base_256(number: int, width: int, first: bytes = b"\x80") -> bytes:
-    return first + (number % 256 ** (width - 1)).to_bytes(width - 1, "big")
+    modulus: int = 256 ** (width - 1)
+    return first + (number % modulus).to_bytes(width - 1, "big")
 
 
 # The form of a number, and for which formats and fields pip ("p") and uv ("u") read it. The device numbers were tried
@@ -183,10 +184,13 @@ OTHERS: Mapping[str, tuple[bytes, str]] = {
     "a file of the type from before POSIX": (and_(replace(EXTRA, type=tars.OLD_FILE)), "pu"),
     # pax
     **{f"pax: {name}": (keyword(name), "pu") for name in (
-        "atime", "ctime", "comment", "gname", "uname", "gid", "uid", "charset", "hdrcharset", "realtime.a",
+        "atime", "ctime", "comment", "gname", "uname", "gid", "uid", "charset", "realtime.a",
         "security.b", "SCHILY.dev", "SCHILY.xattr.user.a", "LIBARCHIVE.creationtime")},
     **{f"pax: {name}": (keyword(name), "p") for name in (
         "RHT.security.selinux", "MSWINDOWS.rawsd", "NODETAR.x", "VENDOR.x", "mode", "nlink", "foo")},
+    **{f"pax: hdrcharset={value}": (keyword("hdrcharset", value), "pu")
+       for value in ("", "BINARY", "ISO-IR 10646 2000 UTF-8")},
+    **{f"pax: hdrcharset={value}": (keyword("hdrcharset", value), "p") for value in ("1", "ISO-IR 646 1990")},
     **{f"pax: mtime={value}": (keyword("mtime", value), "pu") for value in ("", "0", "1", "01", "1.5")},
     **{f"pax: mtime={value}": (keyword("mtime", value), "p") for value in ("-1", "-1.5", "now", "1e3", "+1", "1.")},
     **{f"pax: uid={value}": (keyword("uid", value), "pu") for value in ("", "0", "01", "4000000000")},
