@@ -22,8 +22,8 @@ from pypi_registry._http.errors import (
     NotAuthenticated,
     PreconditionFailed,
 )
-from pypi_registry._maintenance.fsck import UnreadableCatalogue
-from pypi_registry._maintenance.index import NoRoomForCheck
+from pypi_registry._maintenance.reading import UnreadableCatalogue
+from pypi_registry._maintenance.temporary import NoTemporaryRoom
 from pypi_registry._publishing.form import RegistrationNotSupported
 from pypi_registry.accounts import InvalidConfig
 from pypi_registry.errors import (
@@ -142,9 +142,8 @@ SENTENCES = [
     (MethodNotAllowed(["GET", "HEAD"]), "only GET, HEAD is allowed"),
     (MethodNotAllowed(["POST"], "publish elsewhere"), "publish elsewhere"),
     (
-        NoRoomForCheck("database or disk is full"),
-        "the temporary file of the check cannot be written: database or disk is full; "
-        "set SQLITE_TMPDIR to a folder with more room",
+        NoTemporaryRoom("database or disk is full"),
+        "the temporary file cannot be written: database or disk is full; set SQLITE_TMPDIR to a folder with more room",
     ),
     (NoSuchRoute(), "this does not exist"),
     (NotAuthenticated(), "authentication is required"),
@@ -157,7 +156,7 @@ SENTENCES = [
     (StorageUnavailable("the catalogue is busy"), "the catalogue is busy"),
     (
         UnreadableCatalogue("row 3"),
-        "the catalogue holds a row that cannot be read, so nothing was checked after it: row 3",
+        "the catalogue holds a row that cannot be read, so nothing was done with those after it: row 3",
     ),
     (UploadsRefused("demo", "archived"), "demo is archived and accepts no uploads"),
 ]

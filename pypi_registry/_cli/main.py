@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pypi_registry import __version__
-from pypi_registry._cli import fsck
+from pypi_registry._cli import copy, fsck, prune
 from pypi_registry._cli.check import check
 from pypi_registry._cli.data_folder import USER, UnusableData
 from pypi_registry._cli.location import InvalidLocation, add_location, location
@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except (OSError, RegistryError, UnusableData, InvalidLocation) as error:
         return _fail(_reason(error))
+    except KeyboardInterrupt:
+        return _fail("interrupted")
     return status
 
 
@@ -78,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
         )
     )
     fsck.add_parser(commands)
+    copy.add_parser(commands)
+    prune.add_parser(commands)
     return parser
 
 
