@@ -109,6 +109,13 @@ class FileBlobs:
         with disk_errors_as_storage_errors(), suppress(FileNotFoundError):
             os.unlink(self._path_of(key))
 
+    def link(self, key: str, path: str | os.PathLike[str]) -> None:
+        """Create a hard link to the bytes of a key, for a program that exports them to a folder on the same disk.
+
+        :raises OSError: if the key does not exist, or the file system cannot link there.
+        """
+        os.link(self._path_of(key), path)
+
     def keys(self) -> Iterator[tuple[str, int, datetime]]:
         for digit in _DIGITS:
             with os.scandir(f"{self._folder}/{digit}") as entries:
