@@ -177,18 +177,14 @@ class Enumerable(Protocol):
     def restore(self, record: Record) -> None:
         """Write a record with its ids. Writing the same record again changes nothing.
 
-        <<<<<<< HEAD
         If there is an older state of the record, this replaces what a registry may change later: the path of a project,
         the metadata and the yank of a package, a status. The highest ids only grow: later ones are above them.
 
-        :raises ValueError: if another record has its id or its file name, or the package of a file is missing.
-        =======
         The record of a file holds its identity. It is None for all but the oldest of several files that were published
         under spellings of one file name, before this was refused.
 
         :raises ValueError: if another record has its id, its file name or its identity, or the package of a file is
             missing.
-        >>>>>>> main
         """
 
     def listed(self, blob_keys: Collection[str]) -> Set[str]:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from packaging.utils import canonicalize_version
 
-<<<<<<< HEAD
+from pypi_registry._filenames import identity_of
 from pypi_registry._maintenance.temporary import TemporaryDatabase
 from pypi_registry._records import (
     FileRecord,
@@ -23,11 +23,6 @@ from pypi_registry._records import (
     Record,
     StatusRecord,
 )
-=======
-from pypi_registry._filenames import identity_of
-from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
-from pypi_registry.errors import RegistryError
->>>>>>> main
 from pypi_registry.model import Digests
 
 T = TypeVar("T")

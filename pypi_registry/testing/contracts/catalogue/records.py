@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
-<<<<<<< HEAD
 from pypi_registry._records import (
     FileRecord,
     LastIdsRecord,
@@ -14,10 +13,7 @@ from pypi_registry._records import (
     Record,
     StatusRecord,
 )
-=======
-from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
 from pypi_registry.errors import FileTaken
->>>>>>> main
 from pypi_registry.model import NameStatus, PackageMetadata, Status
 from pypi_registry.storage import Catalogue, Enumerable
 from pypi_registry.stores.memory import MemoryCatalogue
@@ -103,7 +99,6 @@ class Records(CatalogueHooks):
         _restore(records, target)
         assert _only(FileRecord, target.records()) == [FileRecord(file, None, "demo-1.0")]
 
-<<<<<<< HEAD
     def test_the_highest_ids_are_recorded_also_those_of_what_was_deleted(self) -> None:
         catalogue = self.make_catalogue()
         target = as_enumerable(catalogue)
@@ -153,7 +148,7 @@ class Records(CatalogueHooks):
         assert _metadata_of(catalogue, file.package.id) == metadata
         assert ProjectRecord(TOOLS.id, MOVED_TOOLS.path) in [*target.records()]
         assert revisions(catalogue, [DEMO], [IN_TOOLS, IN_LIBS]) == seen[-1]
-=======
+
     def test_the_record_of_an_added_file_has_its_identity(self) -> None:
         catalogue = self.make_catalogue()
         source = as_enumerable(catalogue)
@@ -194,7 +189,6 @@ class Records(CatalogueHooks):
         catalogue.delete_file(TOOLS, double.id, "")
         raised(FileTaken, add, catalogue, TOOLS, "demo-1.zip")
         assert files_of(catalogue, IN_TOOLS) == [first]
->>>>>>> main
 
     def test_restoring_a_record_again_changes_nothing(self) -> None:
         catalogue = self.make_catalogue()
