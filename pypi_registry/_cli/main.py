@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pypi_registry import __version__
-from pypi_registry._cli import copy, export, fsck, prune
+from pypi_registry._cli import copy, export, fsck, import_, prune
 from pypi_registry._cli.check import check
 from pypi_registry._cli.data_folder import USER, UnusableData
 from pypi_registry._cli.location import InvalidLocation, add_location, location
@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     )
     fsck.add_parser(commands)
+    import_.add_parser(commands)
     copy.add_parser(commands)
     prune.add_parser(commands)
     export.add_parser(commands)

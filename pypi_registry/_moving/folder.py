@@ -11,9 +11,10 @@ from packaging.utils import InvalidSdistFilename, NormalizedName, parse_sdist_fi
 from packaging.version import InvalidVersion
 
 from pypi_registry._disk import disk_errors_as_storage_errors
+from pypi_registry._filenames import SDIST_SUFFIXES
 from pypi_registry._moving.digests import Comparison
 from pypi_registry._moving.source import SourceError, SourceFile, SourcePage, Stopped
-from pypi_registry.distributions.filenames import SDIST_SUFFIXES, filename_problems, wheel_name_and_version
+from pypi_registry.distributions.filenames import filename_problems, wheel_name_and_version
 from pypi_registry.errors import FileTooLarge
 
 _BLOCK = 1024**2
@@ -45,8 +46,10 @@ class FolderSource:
         return sorted(self._files)
 
     def page(self, name: NormalizedName) -> SourcePage:
+        if name not in self._files:
+            raise SourceError("the folder has no file of this name", 404)
         files = []
-        for path in self._files.get(name, ()):
+        for path in self._files[name]:
             try:
                 digest, size = hashlib.sha256(), 0
                 for block in self._blocks(path):

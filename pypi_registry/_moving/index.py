@@ -43,7 +43,8 @@ _ATTEMPTS = 5
 _MAX_WAIT = 600.0  # seconds that a source may let this program wait between two attempts
 _BACKOFF = 0.5  # seconds before the second attempt, doubled for each one after it
 _BLOCK = 64 * 1024
-_TIMEOUT = urllib3.Timeout(connect=10, read=60)
+_TIMEOUT = urllib3.Timeout(connect=10, read=30)
+_HINTS = dict.fromkeys((401, 403), f"; credentials are read from netrc, or from {USER} and {PASSWORD}")
 _TEMPORARY = {429, 500, 502, 503, 504, *range(520, 528)}
 _REDIRECTS = {301, 302, 303, 307, 308}
 
@@ -149,7 +150,12 @@ class IndexSource:
 
     def names(self) -> Sequence[NormalizedName]:
         url = f"{self._address.url.rstrip('/')}/"
-        return self._read_page(url, MAX_INDEX, read_names)
+        try:
+            return self._read_page(url, MAX_INDEX, read_names)
+        except SourceError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            raise SourceError(f"{error}; if the index lists no names, pass --name", error.status) from None
 
     def page(self, name: NormalizedName) -> SourcePage:
         return self._read_page(package_url(self._address.url, name), MAX_PAGE, read_files)
@@ -210,7 +216,8 @@ class IndexSource:
                         return receive(response)
                     problem = f"{_shown(url)}: the source answers {response.status} {response.reason}".rstrip()
                     if response.status not in _TEMPORARY:
-                        raise SourceError(problem, response.status)
+                        hint = _HINTS.get(response.status, "")
+                        raise SourceError(f"{problem}{hint}", response.status)
                     wait = max(wait, response.retry_after)
             except (urllib3.exceptions.HTTPError, OSError) as error:  # OSError: of a proxy, or of the name service
                 problem = f"{_shown(url)}: {_reason(error)}"

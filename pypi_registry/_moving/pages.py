@@ -5,7 +5,7 @@ Bytes in, values out. The pages come from strangers: an entry that cannot be rea
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
@@ -14,10 +14,11 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 from packaging.utils import NormalizedName
 
 from pypi_registry._excerpt import excerpt
+from pypi_registry._filenames import SDIST_SUFFIXES, WHEEL_SUFFIX
 from pypi_registry._moving.digests import known_digests
 from pypi_registry._moving.source import SourceError, SourceFile, SourcePage
 from pypi_registry._names import MAX_LENGTH, normalize
-from pypi_registry.distributions.filenames import MAX_FILENAME, SDIST_SUFFIXES, WHEEL_SUFFIX
+from pypi_registry.distributions.filenames import MAX_FILENAME
 from pypi_registry.errors import InvalidName
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
@@ -226,8 +227,11 @@ def _html(body: bytes, content_type: str, url: str) -> _Page:
     except LookupError:
         text = body.decode("utf-8", "replace")
     page = _Page(url)
-    page.feed(text)
-    page.close()
+    try:
+        page.feed(text)
+        page.close()
+    except AssertionError as error:  # html.parser, for some declarations that no browser understands either
+        raise SourceError(f"{url}: the page is not valid HTML") from error
     return page
 
 
@@ -246,8 +250,3 @@ def _file_of_link(link: _Link, base: str) -> SourceFile | tuple[str, str]:
         uploaded_at=_time(link.attributes.get("data-upload-time")),
         yanked=yanked,
     )
-
-
-def distributions_of(page: SourcePage) -> Iterator[SourceFile]:
-    """Yield the files whose names have the suffix of a wheel or an sdist."""
-    return (file for file in page.files if file.filename.endswith((WHEEL_SUFFIX, *SDIST_SUFFIXES)))
