@@ -65,7 +65,7 @@ def read_files(body: bytes, content_type: str, url: str) -> SourcePage:
         read = [_file_of_entry(entry, url) for entry in entries]
     else:
         page = _html(body, content_type, url)
-        read = [_file_of_link(link, page.base) for link in page.links]
+        read = [_file_of_link(link, page.base) for link in page.links if _is_file(link.href)]
     return SourcePage(
         [each for each in read if isinstance(each, SourceFile)],
         [each for each in read if not isinstance(each, SourceFile)],
@@ -86,6 +86,18 @@ def _check_version(text: object, url: str) -> None:
 
 
 # Links
+
+_COMPANIONS = (".asc", ".metadata")  # signatures, and core metadata (PEP 658), which the list of a web server shows
+
+
+def _is_file(href: str) -> bool:
+    """Return whether a link can lead to a file: the list of a web server also has links to folders, and to itself.
+
+    >>> _is_file("demo-1.0.zip#md5=0"), _is_file("../"), _is_file("?C=M;O=A"), _is_file("demo-1.0.zip.asc")
+    (True, False, False, False)
+    """
+    path = href.partition("#")[0].partition("?")[0].strip()
+    return path != "" and not path.endswith(("/", *_COMPANIONS))
 
 
 def _url(text: str, base: str) -> tuple[str, str] | None:
