@@ -9,6 +9,7 @@ import pytest
 
 from pypi_registry._cli import import_
 from pypi_registry._cli.main import main
+from pypi_registry._moving import index as network
 from pypi_registry._moving.importing import Import, Outcome
 from pypi_registry.model import PackageFile, Project, Projects
 from pypi_registry.stores.sqlite import SQLiteCatalogue
@@ -115,6 +116,7 @@ def test_credentials_are_used_and_never_shown(
         (data.parent / "netrc").write_text(f"machine 127.0.0.1 login any password {SECRET}\n")
     assert run(data, url, "--name", "demo", "--name", "absent") == 1
     index.stop()
+    monkeypatch.setattr(network, "_ATTEMPTS", 1)
     assert run(data, url) == 2
     shown = capsys.readouterr()
     assert "refused: absent: the source has no such name" in shown.out
