@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from pypi_registry.testing.archives import Distribution
 from tests.clients import wire
 from tests.clients.programs import Programs
+from tests.clients.served import PATIENCE
 from tests.clients.toolbox import Toolbox
 from tests.servers.running import free_port, process
 
@@ -25,6 +28,7 @@ class Index:
     credentials: Mapping[str, str]
     """The environment variables with which it is read; empty if everyone may."""
     has_upload_times: bool
+    has_digests: bool = True
 
 
 Start = Callable[[Toolbox, Path, Sequence[Distribution]], "Iterator[Index]"]
@@ -44,11 +48,11 @@ def pypiserver(toolbox: Toolbox, folder: Path, files: Sequence[Distribution]) ->
 def simple_repository_server(toolbox: Toolbox, folder: Path, files: Sequence[Distribution]) -> Iterator[Index]:
     packages = folder / "packages"
     for file in files:
-        file.write_to(packages / file.filename.partition("-")[0])
+        file.write_to(packages / canonicalize_name(file.filename.partition("-")[0]))
     port = free_port()
     program = str(toolbox.scripts("simple-repository-server") / "simple-repository-server")
     with process([program, str(packages), "--host", "127.0.0.1", "--port", str(port)], folder, port):
-        yield Index(f"http://127.0.0.1:{port}/simple/", {}, has_upload_times=True)
+        yield Index(f"http://127.0.0.1:{port}/simple/", {}, has_upload_times=True, has_digests=False)
 
 
 def devpi(toolbox: Toolbox, folder: Path, files: Sequence[Distribution]) -> Iterator[Index]:
@@ -56,7 +60,9 @@ def devpi(toolbox: Toolbox, folder: Path, files: Sequence[Distribution]) -> Iter
     subprocess.run(
         [scripts / "devpi-init", "--serverdir", data, "--no-root-pypi"], check=True, cwd=folder, capture_output=True
     )
-    with process([str(scripts / "devpi-server"), "--serverdir", data, "--port", str(port)], folder, port):
+    with process(
+        [str(scripts / "devpi-server"), "--serverdir", data, "--port", str(port)], folder, port, patience=4 * PATIENCE
+    ):
         url = f"http://127.0.0.1:{port}"
         _put(f"{url}/{USER}", {"password": PASSWORD})
         login = wire.request("POST", f"{url}/+login", _JSON, _body({"user": USER, "password": PASSWORD}))
