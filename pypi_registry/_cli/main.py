@@ -8,10 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 from pypi_registry import __version__
-from pypi_registry._cli import copy, export, fsck, import_, prune
+from pypi_registry._cli import copy, export, fsck, import_, migrate, prune
 from pypi_registry._cli.check import check
 from pypi_registry._cli.data_folder import USER, UnusableData
 from pypi_registry._cli.location import InvalidLocation, add_location, location
+from pypi_registry._cli.proxies import PublicURL
 from pypi_registry._cli.token import token
 from pypi_registry.accounts import TokenKind
 from pypi_registry.accounts.config import SCOPES
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     copy.add_parser(commands)
     prune.add_parser(commands)
     export.add_parser(commands)
+    migrate.add_parser(commands)
     return parser
 
 
@@ -97,6 +99,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         default=0,
         help="how many reverse proxies are in front; their X-Forwarded-… headers are trusted (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--url",
+        type=_url,
+        metavar="URL",
+        help="the URL that clients use, such as https://packages.example (default: as each client requests it)",
     )
     parser.set_defaults(run=_serve)
 
@@ -134,6 +142,14 @@ def _proxies(text: str) -> int:
     return int(text)
 
 
+def _url(text: str) -> PublicURL:
+    try:
+        return PublicURL.parse(text)
+    except ValueError as error:
+        # The text may contain a password.
+        raise argparse.ArgumentTypeError(f"this is not the URL of a registry: {error}") from None
+
+
 def _time(text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
@@ -147,7 +163,7 @@ def _time(text: str) -> datetime:
 def _serve(options: argparse.Namespace) -> int:
     from pypi_registry._cli.serve import Options, serve
 
-    serve(Options(options.host, options.port, location(options), options.proxies))
+    serve(Options(options.host, options.port, location(options), options.proxies, options.url))
     return 0
 
 

@@ -21,7 +21,7 @@ from pypi_registry._records import (
     StatusRecord,
 )
 from pypi_registry.model import Package, PackageFile, Upload
-from pypi_registry.stores.sqlite.rows import (
+from pypi_registry.stores._rows import (
     FILE,
     PACKAGE,
     core_metadata_as_blob,
