@@ -12,6 +12,7 @@ from pypi_registry._cli import fsck, migrate
 from pypi_registry._cli.check import check
 from pypi_registry._cli.data_folder import USER, UnusableData
 from pypi_registry._cli.location import InvalidLocation, add_location, location
+from pypi_registry._cli.proxies import PublicURL
 from pypi_registry._cli.token import token
 from pypi_registry.accounts import TokenKind
 from pypi_registry.accounts.config import SCOPES
@@ -93,6 +94,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="how many reverse proxies are in front; their X-Forwarded-… headers are trusted (default: %(default)s)",
     )
+    parser.add_argument(
+        "--url",
+        type=_url,
+        metavar="URL",
+        help="the URL that clients use, such as https://packages.example (default: as each client requests it)",
+    )
     parser.set_defaults(run=_serve)
 
 
@@ -129,6 +136,14 @@ def _proxies(text: str) -> int:
     return int(text)
 
 
+def _url(text: str) -> PublicURL:
+    try:
+        return PublicURL.parse(text)
+    except ValueError as error:
+        # The text may contain a password.
+        raise argparse.ArgumentTypeError(f"this is not the URL of a registry: {error}") from None
+
+
 def _time(text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
@@ -142,7 +157,7 @@ def _time(text: str) -> datetime:
 def _serve(options: argparse.Namespace) -> int:
     from pypi_registry._cli.serve import Options, serve
 
-    serve(Options(options.host, options.port, location(options), options.proxies))
+    serve(Options(options.host, options.port, location(options), options.proxies, options.url))
     return 0
 
 
