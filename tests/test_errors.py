@@ -164,7 +164,7 @@ SENTENCES = [
         RedirectingSource(),
         "the source redirects to its files: open it so that it returns their bytes (without deliver=redirect)",
     ),
-    (SourceError("the source answers 404", 404), "the source answers 404"),
+    (SourceError("the source is away", 404), "the source is away"),
     (TargetChanged("the id 7"), "another program writes to the target: the id 7"),
     (
         WrongDigest("sha256", "ab", "cd"),
