@@ -39,11 +39,7 @@ class FileRecord:
     file: PackageFile
     core_metadata: bytes | None
     identity: str | None = None
-<<<<<<< HEAD
-    """As `Upload.identity`; unique in a project. None if there is none, or if another file of the project has it."""
-=======
     """As `Upload.identity`, unique within a project; None if another file has it, too, or if there is none."""
->>>>>>> main
 
 
 @dataclass(frozen=True, slots=True)
