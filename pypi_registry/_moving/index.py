@@ -45,6 +45,7 @@ _BACKOFF = 0.5  # seconds before the second attempt, doubled for each one after 
 _BLOCK = 64 * 1024
 _TIMEOUT = urllib3.Timeout(connect=10, read=30)
 _HINTS = dict.fromkeys((401, 403), f"; credentials are read from netrc, or from {USER} and {PASSWORD}")
+_CERTIFICATE = "; REQUESTS_CA_BUNDLE names the file of another certificate authority"
 _TEMPORARY = {429, 500, 502, 503, 504, *range(520, 528)}
 _REDIRECTS = {301, 302, 303, 307, 308}
 
@@ -219,8 +220,10 @@ class IndexSource:
                         hint = _HINTS.get(response.status, "")
                         raise SourceError(f"{problem}{hint}", response.status)
                     wait = max(wait, response.retry_after)
+            except urllib3.exceptions.SSLError as error:  # a certificate is as wrong a second time
+                raise SourceError(f"{_shown(url)}: {error}{_CERTIFICATE}") from error
             except (urllib3.exceptions.HTTPError, OSError) as error:  # OSError: of a proxy, or of the name service
-                problem = f"{_shown(url)}: {_reason(error)}"
+                problem = f"{_shown(url)}: {error}"
             if attempt == _ATTEMPTS:
                 break
             if wait > _MAX_WAIT:
@@ -351,9 +354,3 @@ def _shown(url: str) -> str:
     """Return a URL for a message: its query may hold a signature."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc, parts.path, "…" if parts.query else "", ""))
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, urllib3.exceptions.SSLError):
-        return f"{error}; REQUESTS_CA_BUNDLE names the file of another certificate authority"
-    return str(error)

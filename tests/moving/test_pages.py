@@ -1,7 +1,7 @@
 """Pages of other indexes are read as clients read them, and nothing of them is trusted."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -149,7 +149,7 @@ def test_yanks_in_json(value: object, yanked: str | None) -> None:
         ("yesterday", None),
         (1704164645, None),
         (None, None),
-        ((datetime.now(UTC) + timedelta(days=400)).isoformat(), None),
+        ("2999-01-01T00:00:00Z", None),
     ],
     ids=str,
 )
