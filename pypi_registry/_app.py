@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pypi_registry._api.access import require_same_origin
 from pypi_registry._api.call import Call, Services
 from pypi_registry._api.errors import error_response, internal_error_response
+from pypi_registry._api.log_fields import note
 from pypi_registry._api.routes import match, respond
 from pypi_registry._excerpt import excerpt
 from pypi_registry._http.draining import Drains
@@ -139,6 +140,8 @@ class Registry:
                 raise NoSuchRoute
             return respond(call)
         except Exception as error:
+            if isinstance(error, RegistryError):
+                note(request.environ, reason=str(error))
             response = error_response(error) if isinstance(error, RegistryError) else internal_error_response()
             self._log_failure(request, response, error)
             return response

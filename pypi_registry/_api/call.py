@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.utils import NormalizedName
 
 from pypi_registry._api.access import Challenge, require
+from pypi_registry._api.log_fields import note, note_caller, note_refused_token
 from pypi_registry._http.request import Request, mount_path, mount_url, read_credentials
 from pypi_registry._pages.cache import PageCache
 from pypi_registry._publishing.publish import Stores
 from pypi_registry.auth import Ability, Auth, Principal
 from pypi_registry.directory import Directory, Ref
 from pypi_registry.distributions import Verify
-from pypi_registry.errors import NotFound
+from pypi_registry.errors import InsufficientScope, InvalidToken, NotFound
 from pypi_registry.events import Actor
 from pypi_registry.forwarding import ForwardTo
 from pypi_registry.model import Namespace, Project
@@ -75,7 +76,15 @@ def authenticate(
     :raises InsufficientScope: if the scopes of the token exclude the request.
     """
     credentials = read_credentials(environ, job_header=dialect is Dialect.PACKAGES)
-    return auth.authenticate(credentials, namespace, environ)
+    if namespace is not None:
+        note(environ, project=namespace.path)
+    try:
+        principal = auth.authenticate(credentials, namespace, environ)
+    except (InvalidToken, InsufficientScope) as error:
+        note_refused_token(environ, error)
+        raise
+    note_caller(environ, principal, credentials)
+    return principal
 
 
 class Call:

@@ -87,6 +87,11 @@ class DataFolder:
         return self.folder / "files"
 
     @property
+    def audit(self) -> Path:
+        """What has changed in the registry, one line of JSON per event."""
+        return self.folder / "audit.jsonl"
+
+    @property
     def spool(self) -> Path:
         """Where the server stores request bodies until the application reads them."""
         return self.folder / "tmp"

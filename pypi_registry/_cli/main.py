@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pypi_registry import __version__
 from pypi_registry._cli import fsck
+from pypi_registry._cli.audit import add_audit, audit_log
 from pypi_registry._cli.check import check
 from pypi_registry._cli.data_folder import USER, UnusableData
 from pypi_registry._cli.location import InvalidLocation, add_location, location
@@ -92,6 +93,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="how many reverse proxies are in front; their X-Forwarded-… headers are trusted (default: %(default)s)",
     )
+    add_audit(parser)
     parser.set_defaults(run=_serve)
 
 
@@ -141,7 +143,8 @@ def _time(text: str) -> datetime:
 def _serve(options: argparse.Namespace) -> int:
     from pypi_registry._cli.serve import Options, serve
 
-    serve(Options(options.host, options.port, location(options), options.proxies))
+    where = location(options)
+    serve(Options(options.host, options.port, where, options.proxies, audit_log(where, options)))
     return 0
 
 
