@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import stat
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
@@ -183,7 +184,7 @@ def test_a_line_that_another_process_is_writing_is_not_taken_for_a_cut_one(
         with path.open("ab") as other:
             other.write(b"ne\n")
 
-    monkeypatch.setattr(_line_file.time, "sleep", grow)
+    monkeypatch.setattr(time, "sleep", grow)
     LineFile(path).append(b"after\n")
     assert path.read_bytes() == b"the beginning of a line\nafter\n"
 

@@ -1,7 +1,5 @@
 """``pypi-registry serve``: uses the data that it finds, and creates what is missing."""
 
-import errno
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,6 +15,7 @@ from pypi_registry._app import Registry
 from pypi_registry._cli.access_log import AccessLog
 from pypi_registry._cli.data_folder import EXAMPLE, PROJECT, USER, DataFolder
 from pypi_registry._cli.location import Location
+from pypi_registry._cli.output import write_out
 from pypi_registry._cli.proxies import behind_proxies, forwarded_environ
 from pypi_registry._cli.refusals import Refusals
 from pypi_registry._cli.server import Server, listen
@@ -156,14 +155,7 @@ def _report(text: str) -> None:
 
 
 def _announce(stream: TextIO | None, host: str, port: int, secret: str | None) -> None:
-    text = _greeting(host, port, secret)
-    try:
-        if stream is None:  # a process without standard streams
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        stream.write(text)
-        stream.flush()
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, "the standard output") from error
+    write_out(stream, _greeting(host, port, secret))
 
 
 def _greeting(host: str, port: int, secret: str | None) -> str:
