@@ -116,7 +116,7 @@ def test_inline_tables_are_removed_with_their_comments_only() -> None:
         pytest.param("[[t]]\nr =  false # c\nb = 2\n", "[[t]]\nr =  true # c\nb = 2\n", id="false"),
         pytest.param("[[t]]\n\n# c\n[[u]]\n", "[[t]]\nr = true\n\n# c\n[[u]]\n", id="an empty table"),
         pytest.param("[[t]]\n[t.s]\nr = false\n", "[[t]]\nr = true\n[t.s]\nr = false\n", id="a table in it"),
-        pytest.param("t = [{ a = 1 }]\n", "t = [{ a = 1,r = true}]\n", id="inline"),
+        pytest.param("t = [{ a = 1 }]\n", "t = [{ a = 1, r = true}]\n", id="inline"),
     ],
 )
 def test_a_key_is_set_to_true(text: str, edited: str) -> None:
