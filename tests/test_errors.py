@@ -122,6 +122,10 @@ def test_every_error_is_drawn_in_the_tree_once(kind: type[RegistryError]) -> Non
 
 SENTENCES = [
     (FileTaken("demo-1.0.tar.gz"), "File name has already been taken (demo-1.0.tar.gz already exists)"),
+    (
+        FileTaken("Demo-1.tar.gz", "demo-1.0.tar.gz"),
+        "File name has already been taken (Demo-1.tar.gz already exists as demo-1.0.tar.gz)",
+    ),
     (FileTooLarge(3 * 1024**3), "File is too large (it must be smaller than 3221225472 bytes)"),
     (FileTooLarge(10, declared=True), "File is too large (it must be smaller than 10 bytes)"),
     (Forbidden(), "this is not allowed"),

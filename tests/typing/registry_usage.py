@@ -31,9 +31,10 @@ from pypi_registry.events import (
 )
 from pypi_registry.forwarding import PYPI, Forward, ForwardTo
 from pypi_registry.model import Namespace
-from pypi_registry.storage import MAX_PUBLICATIONS, MAX_TOTAL
+from pypi_registry.storage import MAX_PUBLICATIONS, MAX_TOTAL, Blobs
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
+from pypi_registry.stores.objects import ObjectBlobs
 from pypi_registry.stores.sqlite import SQLiteCatalogue, UnknownSchema
 from pypi_registry.versions import check_version as the_same_check
 from pypi_registry.versions import is_valid_version as the_same_question
@@ -132,6 +133,13 @@ def verifiers() -> list[Verify]:
 
 def stores() -> None:
     assert_type(MemoryCatalogue().copy(), MemoryCatalogue)
+    assert_type(ObjectBlobs.from_url("s3://bucket/prefix?deliver=redirect", spool="spool"), ObjectBlobs)
+    blobs: list[Blobs] = [
+        ObjectBlobs("gs://bucket"),
+        ObjectBlobs("s3://b", deliver="redirect", spool=Path("spool")),
+    ]
+    assert_type([*ObjectBlobs("az://container").keys()], list[tuple[str, int, datetime]])
+    assert blobs
     assert_type((MAX_PUBLICATIONS, MAX_TOTAL), tuple[int, int])
     try:
         SQLiteCatalogue("catalogue.sqlite3", create=False).close()

@@ -196,7 +196,7 @@ class SQLiteCatalogue:
                 return None
             _follow(connection, project)
             package = files[0].package
-            connection.execute("DELETE FROM files WHERE id = ?", (file_id,))
+            records.delete_file(connection, file_id, package)
             deleted = connection.execute(
                 "DELETE FROM packages WHERE id = ? AND NOT EXISTS (SELECT 1 FROM files WHERE package_id = packages.id)",
                 (package.id,),
@@ -425,6 +425,7 @@ def _insert_file(
             by=by,
             core_metadata=upload.core_metadata,
             core_metadata_sha256=core_metadata_sha256,
+            identity=upload.identity,
         )
     except sqlite3.IntegrityError as error:
         raise FileTaken(upload.filename) from error
