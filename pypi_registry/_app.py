@@ -1,15 +1,12 @@
 """The application: collaborators in, one request out."""
 
-import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from pypi_registry._api.access import require_same_origin
 from pypi_registry._api.call import Call, Services
-from pypi_registry._api.errors import error_response, internal_error_response
-from pypi_registry._api.log_fields import note
-from pypi_registry._api.routes import match, respond
-from pypi_registry._excerpt import excerpt
+from pypi_registry._api.failures import failure_response
+from pypi_registry._api.routes import match, match_namespace, respond
 from pypi_registry._http.draining import Drains
 from pypi_registry._http.errors import NoSuchRoute
 from pypi_registry._http.request import Request
@@ -22,7 +19,6 @@ from pypi_registry._publishing.publish import Stores
 from pypi_registry.auth import Auth
 from pypi_registry.directory import Directory
 from pypi_registry.distributions import Verify, verify
-from pypi_registry.errors import RegistryError, StorageFull, StorageUnavailable
 from pypi_registry.events import Event
 from pypi_registry.forwarding import ForwardTo
 from pypi_registry.storage import Blobs, Catalogue, ProjectPaths
@@ -30,8 +26,6 @@ from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-_log = logging.getLogger("pypi_registry")
 
 MAX_FILE_SIZE = 3 * 1024**3
 """GitLab's default limit of a PyPI file, in bytes."""
@@ -121,16 +115,24 @@ class Registry:
 
     def _call(self, request: Request) -> Call | None:
         """Match a request with the routes; None if none matches."""
+        path_info = request.environ.get("PATH_INFO", "")
         try:
-            return Call(request, match(request.environ.get("PATH_INFO", "")), self._services)
+            call = Call(request, match(path_info), self._services)
         except NoSuchRoute:
-            return None
+            call = None
+        if self._fallback is None and (call is None or _lists_nothing(call)):
+            namespace = match_namespace(path_info)
+            other = namespace and Call(request, namespace, self._services)
+            if other and other.find_namespace() is not None:
+                return other
+        return call
 
     def _respond(self, request: Request) -> Response | None:
         """Respond to a request; None if it is one of the fallback.
 
         The fallback is not called here, so that its errors do not have ours as their context.
         """
+        call = None
         try:
             call = self._call(request)
             if self._fallback is not None and (call is None or not _is_ours(call)):
@@ -140,21 +142,7 @@ class Registry:
                 raise NoSuchRoute
             return respond(call)
         except Exception as error:
-            if isinstance(error, RegistryError):
-                note(request.environ, reason=str(error))
-            response = error_response(error) if isinstance(error, RegistryError) else internal_error_response()
-            self._log_failure(request, response, error)
-            return response
-
-    def _log_failure(self, request: Request, response: Response, error: Exception) -> None:
-        """Log an error of the server; those of clients are not logged."""
-        # A stranger may choose the method and the path.
-        what = excerpt(request.method), excerpt(str(request.environ.get("PATH_INFO")), 200)
-        if isinstance(error, StorageUnavailable | StorageFull):
-            cause = error.__cause__
-            _log.error("%s %s: %s%s", *what, error, "" if cause is None else f" ({cause})")
-        elif response.status.startswith("500"):
-            _log.error("%s %s failed", *what, exc_info=error)
+            return failure_response(request, call, error)
 
 
 def _is_ours(call: Call) -> bool:
@@ -164,10 +152,15 @@ def _is_ours(call: Call) -> bool:
     ``1/repository/branches``. It belongs to the registry only if there is such a project. An id of a package or a file
     is a number.
     """
-    if not call.match.has_numeric_ids:
+    if call.match.route.yields or not call.match.has_numeric_ids:
         return False
     namespace = call.match.parameters["group" if call.match.is_group else "project"]
     return "/" not in namespace or call.find_namespace() is not None
+
+
+def _lists_nothing(call: Call) -> bool:
+    """Return whether a request is for the packages of a project or a group that does not exist."""
+    return call.match.route.path.endswith("/packages") and call.find_namespace() is None
 
 
 def _open_directory(catalogue: Catalogue) -> Directory:

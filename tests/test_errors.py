@@ -43,7 +43,7 @@ from pypi_registry.errors import (
     StorageUnavailable,
     UploadsRefused,
 )
-from pypi_registry.stores.sqlite import UnknownSchema
+from pypi_registry.stores import postgres, sqlite
 
 # A new type of fact needs a sample here.
 SAMPLES: dict[object, object] = {
@@ -109,7 +109,7 @@ def test_an_error_is_pickled_and_copied_with_its_facts(
 def test_the_walk_finds_the_errors_of_every_package() -> None:
     modules = {kind.__module__ for kind in every_error()}
     assert {"pypi_registry.errors", "pypi_registry._http.errors", InvalidConfig.__module__} <= modules
-    assert UnknownSchema.__module__ in modules
+    assert {sqlite.UnknownSchema.__module__, postgres.UnknownSchema.__module__} <= modules
 
 
 @pytest.mark.parametrize("kind", [kind for kind in every_error() if kind.__module__ == "pypi_registry.errors"])
@@ -176,7 +176,11 @@ def test_an_error_is_a_plain_sentence(error: RegistryError, sentence: str) -> No
 
 def test_every_error_has_a_sentence_in_the_table() -> None:
     kinds = {kind for kind in every_error() if kind.__module__.split(".")[0] == "pypi_registry"}
-    assert {type(error) for error, _ in SENTENCES} == kinds - {RegistryError, UnknownSchema}
+    assert {type(error) for error, _ in SENTENCES} == kinds - {
+        RegistryError,
+        sqlite.UnknownSchema,
+        postgres.UnknownSchema,
+    }
 
 
 def test_no_error_has_a_status_of_http() -> None:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pypi_registry import __version__
-from pypi_registry._cli import fsck, project, token, user
+from pypi_registry._cli import fsck, migrate, project, token, user
 from pypi_registry._cli.audit import add_audit, audit_log
 from pypi_registry._cli.check import check
 from pypi_registry._cli.config_file import ChangeRefused
 from pypi_registry._cli.data_folder import UnusableData
 from pypi_registry._cli.location import InvalidLocation, add_location, location
+from pypi_registry._cli.proxies import PublicURL
 from pypi_registry.errors import RegistryError
 
 
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     )
     fsck.add_parser(commands)
+    migrate.add_parser(commands)
     return parser
 
 
@@ -85,6 +87,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         default=0,
         help="how many reverse proxies are in front; their X-Forwarded-… headers are trusted (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--url",
+        type=_url,
+        metavar="URL",
+        help="the URL that clients use, such as https://packages.example (default: as each client requests it)",
     )
     add_audit(parser)
     parser.set_defaults(run=_serve)
@@ -108,11 +116,19 @@ def _proxies(text: str) -> int:
     return int(text)
 
 
+def _url(text: str) -> PublicURL:
+    try:
+        return PublicURL.parse(text)
+    except ValueError as error:
+        # The text may contain a password.
+        raise argparse.ArgumentTypeError(f"this is not the URL of a registry: {error}") from None
+
+
 def _serve(options: argparse.Namespace) -> int:
     from pypi_registry._cli.serve import Options, serve
 
     where = location(options)
-    serve(Options(options.host, options.port, where, options.proxies, audit_log(where, options)))
+    serve(Options(options.host, options.port, where, options.proxies, options.url, audit_log(where, options)))
     return 0
 
 

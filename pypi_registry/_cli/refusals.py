@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from pypi_registry._api.routes import API_PREFIX, match
+from pypi_registry._api.links import API_PREFIX
+from pypi_registry._api.routes import match
 from pypi_registry._cli.channel import CLIENT_CLOSED, network_of
 from pypi_registry.errors import NotFound
 from pypi_registry.events import Actor, AuditLog

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias, Unpack
 from urllib.parse import quote
 
-from pypi_registry._api.routes import API_PREFIX
+from pypi_registry._api.links import API_PREFIX
 from pypi_registry._paths import id_from_path, is_valid_path
 from pypi_registry._publishing.checks import read_distribution
 from pypi_registry._publishing.publish import publish, yank

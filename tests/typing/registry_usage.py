@@ -35,6 +35,8 @@ from pypi_registry.storage import MAX_PUBLICATIONS, MAX_TOTAL, Blobs
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 from pypi_registry.stores.objects import ObjectBlobs
+from pypi_registry.stores.postgres import PostgresCatalogue, migrate
+from pypi_registry.stores.postgres import UnknownSchema as UnknownPostgresSchema
 from pypi_registry.stores.sqlite import SQLiteCatalogue, UnknownSchema
 from pypi_registry.versions import check_version as the_same_check
 from pypi_registry.versions import is_valid_version as the_same_question
@@ -145,6 +147,12 @@ def stores() -> None:
         SQLiteCatalogue("catalogue.sqlite3", create=False).close()
     except UnknownSchema as error:
         assert_type(str(error), str)
+    url = "postgresql://registry@db.example.org/registry"
+    assert_type(migrate(url), tuple[int, int])
+    try:
+        PostgresCatalogue(url, min_size=0, max_size=4, prepare_threshold=None).check_schema()
+    except UnknownPostgresSchema as error:
+        assert_type((error.url, error.found), tuple[str, int])
 
 
 def versions(text: str) -> None:

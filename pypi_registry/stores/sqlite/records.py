@@ -12,7 +12,7 @@ from pypi_registry._filenames import identity_of
 from pypi_registry._paths import root_of
 from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
 from pypi_registry.model import Package, PackageFile, Upload
-from pypi_registry.stores.sqlite.rows import (
+from pypi_registry.stores._rows import (
     FILE,
     PACKAGE,
     core_metadata_as_blob,
