@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from packaging.utils import NormalizedName
 
+from pypi_registry._cli.audit import add_audit, audit_log
 from pypi_registry._cli.location import Location, add_location, location
 from pypi_registry._cli.namespaces import find_project, read_accounts
 from pypi_registry._cli.progress import Meter, counted, printable
@@ -48,6 +49,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--no-verify", action="store_true", help="accept old files that break the rules for an upload's contents"
     )
     parser.add_argument("--dry-run", action="store_true", help="print what would be imported, and change nothing")
+    add_audit(parser)
     parser.set_defaults(run=_run)
 
 
@@ -86,7 +88,8 @@ def _run(options: argparse.Namespace) -> int:
         not options.no_verify,
         options.dry_run,
     )
-    return import_packages(location(options), wanted)
+    where = location(options)
+    return import_packages(where, wanted, on_event=audit_log(where, options))
 
 
 class NoSource(RegistryError):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from packaging.utils import NormalizedName
 
+from pypi_registry._cli.audit import add_audit, audit_log
 from pypi_registry._cli.location import Location, add_location, location
 from pypi_registry._cli.namespaces import find_project, read_accounts
 from pypi_registry._cli.progress import Meter, counted, printable
@@ -44,6 +45,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--dev-releases", action="store_true", help="only developmental releases (.dev)")
     parser.add_argument("--yank", action="store_true", help="yank the versions instead of deleting them")
     parser.add_argument("--dry-run", action="store_true", help="print the same lines, and change nothing")
+    add_audit(parser)
     parser.set_defaults(run=_run)
 
 
@@ -81,7 +83,8 @@ def _run(options: argparse.Namespace) -> int:
         frozenset(kind for kind, wanted in flags.items() if wanted),
     )
     wanted = Options(options.project, rule, Patterns([options.name]), options.yank, options.dry_run)
-    return prune(location(options), wanted)
+    where = location(options)
+    return prune(where, wanted, on_event=audit_log(where, options))
 
 
 def prune(where: Location, options: Options, *, on_event: Callable[[Event], object] | None = None) -> int:

@@ -58,6 +58,16 @@ def test_an_index_is_imported_and_a_second_time_skipped(data: Path, index: FakeR
     assert capsys.readouterr().out == "0 files imported, 2 already there, 0 refused, 0 failed; 0 versions yanked\n"
 
 
+def test_each_change_is_a_line_of_the_audit_log(data: Path, index: FakeRegistry) -> None:
+    index.add("demo", "1.0", yanked="broken")
+    assert run(data, index.index_url, "--dry-run") == 0
+    assert run(data, index.index_url) == 0
+    lines = [json.loads(line) for line in (data / "audit.jsonl").read_text().splitlines()]
+    assert [(line["principal"], line["version"]) for line in lines] == 2 * [("import", "1.0")]
+    assert lines[0]["files"][0]["name"] == "demo-1.0-py3-none-any.whl"
+    assert run(data, index.index_url, "--audit", "off") == 0
+
+
 def test_what_is_refused_is_printed_with_its_reason_and_is_status_1(
     data: Path, index: FakeRegistry, capsys: Output
 ) -> None:

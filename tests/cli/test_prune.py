@@ -1,5 +1,6 @@
 """``pypi-registry prune``: what it prints, what it deletes, what it refuses."""
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -118,6 +119,18 @@ def test_each_change_is_an_event(data: Path, stores: Stores) -> None:
     prune(where, replace(options, yank=False), on_event=events.append)
     prune(where, replace(options, rule=Rule(keep=1), dry_run=True), on_event=events.append)
     assert [(type(event), event.actor) for event in events] == [(Yanked, ACTOR), (PackageDeleted, ACTOR)]
+
+
+def test_each_change_is_a_line_of_the_audit_log(data: Path, stores: Stores) -> None:
+    publish(stores, "1.0", "2.0", "3.0")
+    assert run(data, "--keep", "2", "--dry-run") == 0
+    assert not (data / "audit.jsonl").exists()
+    assert run(data, "--keep", "2") == 0
+    [line] = (data / "audit.jsonl").read_text().splitlines()
+    found = json.loads(line)
+    assert (found["principal"], found["package"], found["version"]) == ("prune", "demo", "1.0")
+    assert run(data, "--keep", "1", "--audit", "off") == 0
+    assert len((data / "audit.jsonl").read_text().splitlines()) == 1
 
 
 @pytest.mark.parametrize(
