@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pypi_registry import __version__
-from pypi_registry._cli import fsck
+from pypi_registry._cli import backup, fsck
 from pypi_registry._cli.check import check
 from pypi_registry._cli.data_folder import USER, UnusableData
 from pypi_registry._cli.location import InvalidLocation, add_location, location
@@ -21,7 +21,8 @@ from pypi_registry.errors import RegistryError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status.
 
-    It is 0; 1 if `check` found problems, or problems remain after `fsck`; 2 if the command could not run.
+    It is 0; 1 if `check` found problems, problems remain after `fsck`, or bytes are missing in a `backup`; 2 if the
+    command could not run.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
             description="Verify wheels and sdists as an upload does, and print one line per problem.",
         )
     )
+    backup.add_parser(commands)
     fsck.add_parser(commands)
     return parser
 

@@ -357,5 +357,8 @@ def test_a_second_serve_on_a_folder_does_not_run(tmp_path: Path, capsys: pytest.
         folder.prepare()
         (folder.spool / "body").write_bytes(b"of the first serve")
         assert main(["serve", "--port", "0", "--data", str(folder.folder)]) == 2
-        assert capsys.readouterr() == ("", f"pypi-registry: {folder.folder}: another serve uses this folder\n")
+        assert capsys.readouterr() == (
+            "",
+            f"pypi-registry: {folder.folder}: another serve, or a backup, uses this folder\n",
+        )
         assert (folder.spool / "body").exists()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pypi_registry.errors import StorageUnavailable
 from pypi_registry.stores.sqlite.copies import copy_before_migration
+from pypi_registry.stores.sqlite.failures import primary_code
 from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION, migrate, schema_version
 
 
@@ -40,12 +41,13 @@ def migrate_file(connection: sqlite3.Connection, path: str) -> None:
         copy = _copy(path, found) if 0 < found < SCHEMA_VERSION else None
         try:
             migrate(connection, path)
-        except BaseException:
-            if copy is not None:
+            connection.execute("COMMIT")
+        except BaseException as error:
+            # After an error of the disk in a commit, it is not known whether the file was migrated.
+            if copy is not None and primary_code(error) != sqlite3.SQLITE_IOERR:
                 with suppress(OSError):
                     copy.unlink()
             raise
-        connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
