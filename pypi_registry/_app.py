@@ -11,6 +11,7 @@ from pypi_registry._api.routes import match, respond
 from pypi_registry._excerpt import excerpt
 from pypi_registry._http.draining import Drains
 from pypi_registry._http.errors import NoSuchRoute
+from pypi_registry._http.notes import FULL, UNAVAILABLE, UNKNOWN, notes_of
 from pypi_registry._http.request import Request
 from pypi_registry._http.response import Response
 from pypi_registry._index_urls import is_index_url
@@ -21,7 +22,7 @@ from pypi_registry._publishing.publish import Stores
 from pypi_registry.auth import Auth
 from pypi_registry.directory import Directory
 from pypi_registry.distributions import Verify, verify
-from pypi_registry.errors import RegistryError, StorageFull, StorageUnavailable
+from pypi_registry.errors import OutcomeUnknown, RegistryError, StorageFull, StorageUnavailable
 from pypi_registry.events import Event
 from pypi_registry.forwarding import ForwardTo
 from pypi_registry.storage import Blobs, Catalogue, ProjectPaths
@@ -115,15 +116,20 @@ class Registry:
         if request.has_body:
             longest = self._services.max_file_size + MAX_FIELDS
             cut = self._drains.drain(request.body, environ, longest=longest, authenticated=request.is_authenticated)
+            if (notes := notes_of(environ)) is not None:
+                notes.received = request.body.received
         body = response.send(environ, start_response)
         return body if cut is None else cut.after(body)
 
     def _call(self, request: Request) -> Call | None:
         """Match a request with the routes; None if none matches."""
         try:
-            return Call(request, match(request.environ.get("PATH_INFO", "")), self._services)
+            found = match(request.environ.get("PATH_INFO", ""))
         except NoSuchRoute:
             return None
+        if (notes := notes_of(request.environ)) is not None:
+            notes.route = found.route.path
+        return Call(request, found, self._services)
 
     def _respond(self, request: Request) -> Response | None:
         """Respond to a request; None if it is one of the fallback.
@@ -133,6 +139,8 @@ class Registry:
         try:
             call = self._call(request)
             if self._fallback is not None and (call is None or not _is_ours(call)):
+                if (notes := notes_of(request.environ)) is not None:
+                    notes.route = ""
                 return None
             require_same_origin(request)
             if call is None:
@@ -145,6 +153,8 @@ class Registry:
 
     def _log_failure(self, request: Request, response: Response, error: Exception) -> None:
         """Log an error of the server; those of clients are not logged."""
+        if (notes := notes_of(request.environ)) is not None:
+            notes.storage_error = next((kind for type_, kind in _STORAGE_ERRORS if isinstance(error, type_)), "")
         # A stranger may choose the method and the path.
         what = excerpt(request.method), excerpt(str(request.environ.get("PATH_INFO")), 200)
         if isinstance(error, StorageUnavailable | StorageFull):
@@ -152,6 +162,9 @@ class Registry:
             _log.error("%s %s: %s%s", *what, error, "" if cause is None else f" ({cause})")
         elif response.status.startswith("500"):
             _log.error("%s %s failed", *what, exc_info=error)
+
+
+_STORAGE_ERRORS = (StorageFull, FULL), (StorageUnavailable, UNAVAILABLE), (OutcomeUnknown, UNKNOWN)
 
 
 def _is_ours(call: Call) -> bool:

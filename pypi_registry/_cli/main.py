@@ -94,6 +94,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="how many reverse proxies are in front; their X-Forwarded-… headers are trusted (default: %(default)s)",
     )
+    parser.add_argument(
+        "--metrics",
+        type=_port,
+        metavar="PORT",
+        help="expose metrics for Prometheus on this port of 127.0.0.1; needs the extra metrics (default: no metrics)",
+    )
     parser.set_defaults(run=_serve)
 
 
@@ -143,7 +149,7 @@ def _time(text: str) -> datetime:
 def _serve(options: argparse.Namespace) -> int:
     from pypi_registry._cli.serve import Options, serve
 
-    serve(Options(options.host, options.port, location(options), options.proxies))
+    serve(Options(options.host, options.port, location(options), options.proxies, options.metrics))
     return 0
 
 

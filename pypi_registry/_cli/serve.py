@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from pypi_registry._api.early_refusal import refuse_unknown_caller
 from pypi_registry._api.routes import API_PREFIX
+from pypi_registry._app import Registry
 from pypi_registry._cli.access_log import AccessLog
 from pypi_registry._cli.data_folder import EXAMPLE, PROJECT, USER, DataFolder
 from pypi_registry._cli.location import Location
@@ -27,6 +28,8 @@ from pypi_registry.accounts import Accounts, InvalidConfig
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+    from pypi_registry._cli.exposition import Exposition
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -38,6 +41,8 @@ class Options:
     location: Location
     proxies: int = 0
     """How many reverse proxies are in front of the server; their headers are trusted."""
+    metrics: int | None = None
+    """The port for metrics; 0 chooses a free port, None exposes none."""
 
 
 def serve(options: Options) -> None:
@@ -52,18 +57,32 @@ def serve(options: Options) -> None:
         Accounts.from_toml(
             options.location.config
         )  # before anything is created, so that a mistake leaves nothing behind
-    with listen(options.host, options.port) as listening:  # first: if the port is in use, no secret is lost
-        _serve(options, listening)
+    with (  # first: if a port is in use, no secret is lost
+        listen(options.host, options.port) as listening,
+        _exposed(options.metrics) as exposition,
+    ):
+        _serve(options, listening, exposition)
 
 
-def _serve(options: Options, listening: socket) -> None:
+@contextmanager
+def _exposed(port: int | None) -> "Iterator[Exposition | None]":
+    if port is None:
+        yield None
+        return
+    from pypi_registry._cli.exposition import exposed  # only here, as it needs an extra
+
+    with exposed(port) as exposition:
+        yield exposition
+
+
+def _serve(options: Options, listening: socket, exposition: "Exposition | None") -> None:
     folder = options.location.folder
     with (
         folder.locked(),
         _spool(folder) as spool,
         open_stores(options.location, create=True, spool=spool) as stores,
     ):
-        _serve_from(options, spool, listening, stores)
+        _serve_from(options, spool, listening, stores, exposition)
 
 
 @contextmanager
@@ -85,9 +104,16 @@ def _spool(folder: DataFolder) -> Iterator[Path]:
         yield folder.spool
 
 
-def _serve_from(options: Options, spool: Path, listening: socket, stores: Stores) -> None:
+def _serve_from(
+    options: Options, spool: Path, listening: socket, stores: Stores, exposition: "Exposition | None"
+) -> None:
     folder, config = options.location.folder, options.location.config
     accounts: Accounts
+    metrics = None if exposition is None else exposition.metrics
+
+    def registry() -> Registry:
+        on_event = None if metrics is None else metrics.on_event
+        return accounts.registry(catalogue=stores.catalogue, blobs=stores.blobs, on_event=on_event)
 
     def reload() -> bool:
         nonlocal accounts
@@ -100,7 +126,7 @@ def _serve_from(options: Options, spool: Path, listening: socket, stores: Stores
             return isinstance(error, InvalidConfig | FileNotFoundError)
         server.limit_bodies(accounts.max_file_size)
         # Requests in progress finish with the registry with which they began.
-        site.registry = accounts.registry(catalogue=stores.catalogue, blobs=stores.blobs)
+        site.registry = registry()
         _report(f"{config}: reloaded")
         return True
 
@@ -113,8 +139,8 @@ def _serve_from(options: Options, spool: Path, listening: socket, stores: Stores
             undo.callback(config.unlink, missing_ok=True)
         watch = Watch(config, reload)
         accounts = Accounts.from_toml(config)
-        site = Site(accounts.registry(catalogue=stores.catalogue, blobs=stores.blobs))
-        log = AccessLog(site, sys.stderr)
+        site = Site(registry())
+        log = AccessLog(site if metrics is None else metrics.middleware(site), sys.stderr)
         server = Server(
             behind_proxies(log, options.proxies),
             log,
@@ -127,7 +153,7 @@ def _serve_from(options: Options, spool: Path, listening: socket, stores: Stores
         server.limit_bodies(accounts.max_file_size)
 
         def announce() -> None:
-            _announce(sys.stdout, *server.address, secret)
+            _announce(sys.stdout, *server.address, secret, None if exposition is None else exposition.url)
             undo.pop_all()
 
         watch.start()
@@ -143,8 +169,8 @@ def _report(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def _announce(stream: TextIO | None, host: str, port: int, secret: str | None) -> None:
-    text = _greeting(host, port, secret)
+def _announce(stream: TextIO | None, host: str, port: int, secret: str | None, metrics: str | None = None) -> None:
+    text = _greeting(host, port, secret, metrics)
     try:
         if stream is None:  # a process without standard streams
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
@@ -154,7 +180,7 @@ def _announce(stream: TextIO | None, host: str, port: int, secret: str | None) -
         raise OSError(error.errno, error.strerror, "the standard output") from error
 
 
-def _greeting(host: str, port: int, secret: str | None) -> str:
+def _greeting(host: str, port: int, secret: str | None, metrics: str | None) -> str:
     text = ""
     if secret is not None:
         reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
@@ -167,6 +193,8 @@ def _greeting(host: str, port: int, secret: str | None) -> str:
             "Install:\n\n"
             f"pip install --index-url http://{USER}:{secret}@{url}/simple {EXAMPLE}\n\n"
         )
+    if metrics is not None:
+        text += f"Metrics on {metrics}\n"
     return f"{text}Serving on http://{_url_host(host)}:{port}{API_PREFIX}/\n"
 
 

@@ -1,4 +1,4 @@
-"""What ``serve`` serves: the registry at GitLab's URLs, and a landing page at ``/``."""
+"""What ``serve`` serves: the registry at GitLab's URLs, health checks, and a landing page at ``/``."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from pypi_registry._http.request import Request, mount_url
 from pypi_registry._http.response import VARY, Response, html_response, json_response
 from pypi_registry._pages.browser import render_landing
 from pypi_registry.errors import Forbidden
+from pypi_registry.health import Health
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -21,6 +22,8 @@ class Site:
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
+        stores = registry._services.stores
+        self._health = Health(stores.catalogue, stores.blobs)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         # Not werkzeug's DispatcherMiddleware, whose time grows with the square of the slashes in a path: 256 KiB of
@@ -30,6 +33,10 @@ class Site:
             environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + API_PREFIX
             environ["PATH_INFO"] = path.removeprefix(API_PREFIX)
             return self.registry(environ, start_response)
+        if path.startswith("/-/"):
+            environ["SCRIPT_NAME"] = f"{environ.get('SCRIPT_NAME', '')}/-"
+            environ["PATH_INFO"] = path.removeprefix("/-")
+            return self._health(environ, start_response)
         return _landing_response(environ, path).send(environ, start_response)
 
 

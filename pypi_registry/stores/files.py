@@ -36,7 +36,8 @@ _CAN_RENAME_OPEN_FILES = os.name == "posix"
 
 
 class FileBlobs:
-    """Stores bytes as files. Implements `Blobs`, `CreatesFiles`, `EnumerableBlobs` and `ChecksItself`.
+    """Stores bytes as files. Implements `Blobs`, `CreatesFiles`, `EnumerableBlobs`, `ChecksItself` and
+    `ChecksHealth`.
 
     Files that a killed process left incomplete are deleted at the next start, if they are older than a day.
 
@@ -138,6 +139,10 @@ class FileBlobs:
             for name in os.listdir(f"{self._folder}/{digit}"):
                 if not _is_blob(digit, name):
                     yield f"{digit}/{name} is not a blob", False, False
+
+    def check_health(self) -> None:
+        with disk_errors_as_storage_errors(), os.scandir(self._incoming) as entries:
+            next(entries, None)
 
     def _abandoned(self) -> list[str]:
         """Return the names of incomplete files that are older than a day."""
