@@ -107,7 +107,10 @@ def test_the_readme_of_an_example_is_a_screen_long(page: Path) -> None:
     assert len(text_of(page).splitlines()) <= 50
 
 
-@pytest.mark.parametrize("page", [*PAGES.values(), *EXAMPLES], ids=lambda page: str(page.relative_to(ROOT)))
+GUIDES = sorted((ROOT / ".github").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", [*PAGES.values(), *EXAMPLES, *GUIDES], ids=lambda page: str(page.relative_to(ROOT)))
 def test_relative_links_lead_to_files(page: Path) -> None:
     prose = re.sub(r"^```.*?^```$", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
     targets = [urlsplit(target) for target in re.findall(r"\]\(([^)\s]+)\)", prose)]
