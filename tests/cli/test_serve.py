@@ -102,7 +102,7 @@ def test_a_token_that_cannot_be_printed_is_created_again_by_the_next_start(
     assert not (options.location.folder.folder / "registry.toml").exists()
     announced: list[object] = []
 
-    def announce(stream: object, host: str, port: int, secret: str | None) -> None:
+    def announce(stream: object, host: str, port: int, secret: str | None, metrics: str | None) -> None:
         announced.append(secret)
         Thread(target=os.kill, args=(os.getpid(), signal.SIGTERM)).start()
 

@@ -341,7 +341,8 @@ class SQLiteCatalogue:
         Other threads and programs may change the catalogue meanwhile: nobody waits.
 
         :raises StorageUnavailable: if the catalogue cannot be read.
-        :raises sqlite3.Error: if the copy cannot be written; OSError likewise.
+        :raises StorageFull: if there is no room for the copy.
+        :raises OSError: if the copy cannot be written.
         """
         with self._pool.lease() as connection:
             copy_database(connection, Path(path).absolute())
