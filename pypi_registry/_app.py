@@ -1,17 +1,15 @@
 """The application: collaborators in, one request out."""
 
-import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from pypi_registry._api.access import require_same_origin
 from pypi_registry._api.call import Call, Services
-from pypi_registry._api.errors import error_response, internal_error_response
-from pypi_registry._api.routes import match, respond
-from pypi_registry._excerpt import excerpt
+from pypi_registry._api.failures import failure_response
+from pypi_registry._api.routes import match, match_namespace, respond
 from pypi_registry._http.draining import Drains
 from pypi_registry._http.errors import NoSuchRoute
-from pypi_registry._http.notes import FULL, UNAVAILABLE, UNKNOWN, notes_of
+from pypi_registry._http.notes import notes_of
 from pypi_registry._http.request import Request
 from pypi_registry._http.response import Response
 from pypi_registry._index_urls import is_index_url
@@ -22,7 +20,6 @@ from pypi_registry._publishing.publish import Stores
 from pypi_registry.auth import Auth
 from pypi_registry.directory import Directory
 from pypi_registry.distributions import Verify, verify
-from pypi_registry.errors import OutcomeUnknown, RegistryError, StorageFull, StorageUnavailable
 from pypi_registry.events import Event
 from pypi_registry.forwarding import ForwardTo
 from pypi_registry.storage import Blobs, Catalogue, ProjectPaths
@@ -30,8 +27,6 @@ from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-_log = logging.getLogger("pypi_registry")
 
 MAX_FILE_SIZE = 3 * 1024**3
 """GitLab's default limit of a PyPI file, in bytes."""
@@ -123,48 +118,36 @@ class Registry:
 
     def _call(self, request: Request) -> Call | None:
         """Match a request with the routes; None if none matches."""
+        path_info = request.environ.get("PATH_INFO", "")
         try:
-            found = match(request.environ.get("PATH_INFO", ""))
+            call = Call(request, match(path_info), self._services)
         except NoSuchRoute:
-            return None
-        if (notes := notes_of(request.environ)) is not None:
-            notes.route = found.route.path
-        return Call(request, found, self._services)
+            call = None
+        if self._fallback is None and (call is None or _lists_nothing(call)):
+            namespace = match_namespace(path_info)
+            other = namespace and Call(request, namespace, self._services)
+            if other and other.find_namespace() is not None:
+                return other
+        return call
 
     def _respond(self, request: Request) -> Response | None:
         """Respond to a request; None if it is one of the fallback.
 
         The fallback is not called here, so that its errors do not have ours as their context.
         """
+        call = None
         try:
             call = self._call(request)
             if self._fallback is not None and (call is None or not _is_ours(call)):
-                if (notes := notes_of(request.environ)) is not None:
-                    notes.route = ""
                 return None
+            if call is not None and (notes := notes_of(request.environ)) is not None:
+                notes.route = call.match.route.path
             require_same_origin(request)
             if call is None:
                 raise NoSuchRoute
             return respond(call)
         except Exception as error:
-            response = error_response(error) if isinstance(error, RegistryError) else internal_error_response()
-            self._log_failure(request, response, error)
-            return response
-
-    def _log_failure(self, request: Request, response: Response, error: Exception) -> None:
-        """Log an error of the server; those of clients are not logged."""
-        if (notes := notes_of(request.environ)) is not None:
-            notes.storage_error = next((kind for type_, kind in _STORAGE_ERRORS if isinstance(error, type_)), "")
-        # A stranger may choose the method and the path.
-        what = excerpt(request.method), excerpt(str(request.environ.get("PATH_INFO")), 200)
-        if isinstance(error, StorageUnavailable | StorageFull):
-            cause = error.__cause__
-            _log.error("%s %s: %s%s", *what, error, "" if cause is None else f" ({cause})")
-        elif response.status.startswith("500"):
-            _log.error("%s %s failed", *what, exc_info=error)
-
-
-_STORAGE_ERRORS = (StorageFull, FULL), (StorageUnavailable, UNAVAILABLE), (OutcomeUnknown, UNKNOWN)
+            return failure_response(request, call, error)
 
 
 def _is_ours(call: Call) -> bool:
@@ -174,10 +157,15 @@ def _is_ours(call: Call) -> bool:
     ``1/repository/branches``. It belongs to the registry only if there is such a project. An id of a package or a file
     is a number.
     """
-    if not call.match.has_numeric_ids:
+    if call.match.route.yields or not call.match.has_numeric_ids:
         return False
     namespace = call.match.parameters["group" if call.match.is_group else "project"]
     return "/" not in namespace or call.find_namespace() is not None
+
+
+def _lists_nothing(call: Call) -> bool:
+    """Return whether a request is for the packages of a project or a group that does not exist."""
+    return call.match.route.path.endswith("/packages") and call.find_namespace() is None
 
 
 def _open_directory(catalogue: Catalogue) -> Directory:

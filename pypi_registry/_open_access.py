@@ -65,5 +65,9 @@ class OpenDirectory:
             if is_below(fold(path), fold(group.path))
         )
 
+    def all_projects(self) -> Projects:
+        """Return all projects to which something was published. The landing page of ``serve`` lists them."""
+        return Projects(Project(id_, path, visibility=Visibility.PUBLIC) for id_, path in self._all())
+
     def _all(self) -> Sequence[tuple[int, str]]:
         return self._paths.project_paths()

@@ -31,7 +31,7 @@ class FileRecord:
     file: PackageFile
     core_metadata: bytes | None
     identity: str | None = None
-    """One canonical spelling for all file names of one release; unique within a project. None if it is not known."""
+    """As `Upload.identity`, unique within a project; None if there is none, or if another file of the project has it."""
 
 
 @dataclass(frozen=True, slots=True)

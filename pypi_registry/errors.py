@@ -5,7 +5,7 @@
     ├── InvalidVersion        (a ValueError) not a version by GitLab's rule
     ├── InvalidRequest        names every problem of a request
     │   └── InvalidUpload     names every problem of an upload
-    │       └── FileTaken     the project has a file with this name
+    │       └── FileTaken     the project has a file with this name, or a spelling of it
     ├── FileTooLarge          the file has as many bytes as the limit, or more
     ├── UploadsRefused        the project status of the name is archived or quarantined
     ├── InvalidToken          the token is expired, revoked or wrong
@@ -76,13 +76,17 @@ class InvalidUpload(InvalidRequest):
 
 
 class FileTaken(InvalidUpload):
-    """The project already has a file with this name."""
+    """The project already has a file with this name, or with another spelling of it."""
 
-    def __init__(self, filename: str) -> None:
+    def __init__(self, filename: str, existing: str = "") -> None:
         # GitLab's words, which uv and poetry look for, and PyPI's, which older twine, poetry and pdm look for.
-        super().__init__([f"File name has already been taken ({filename} already exists)"])
-        self.args = (filename,)
+        spelled = f" as {existing}" if existing not in ("", filename) else ""
+        super().__init__([f"File name has already been taken ({filename} already exists{spelled})"])
+        self.args = (filename, existing)
         self.filename = filename
+        """The name of the refused file."""
+        self.existing = existing
+        """The name of the file in the project; empty if it is not known."""
 
 
 class FileTooLarge(RegistryError):

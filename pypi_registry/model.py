@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from packaging.utils import NormalizedName
 
+from pypi_registry._filenames import identity_of
 from pypi_registry._paths import last_segment, root_of
 
 
@@ -270,6 +271,14 @@ class Upload:
     def core_metadata_sha256(self) -> str | None:
         """The digest of the core metadata that is served, lower-case hexadecimal."""
         return None if self.core_metadata is None else sha256(self.core_metadata).hexdigest()
+
+    @property
+    def identity(self) -> str | None:
+        """One text for all spellings of the file name: ``demo-1.0-py3-none-any.whl`` and ``Demo-1-py3-none-any.whl``.
+
+        None if the file name is not one of this name and version; the registry publishes no such file.
+        """
+        return identity_of(self.filename, self.normalized_name, self.version)
 
 
 @dataclass(frozen=True, slots=True)

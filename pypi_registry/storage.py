@@ -65,12 +65,16 @@ class Catalogue(Protocol):
             catalogue.add(project, upload, "0123456789abcdef" * 2, datetime.now(UTC), "ada")
 
         :raises UploadsRefused: if the project status of the name is archived or quarantined; this is checked first.
-        :raises FileTaken: if the project has a file with this name; case matters. A constraint of the store itself
-            decides, not a check before: of two uploads at once, one fails.
+        :raises FileTaken: if the project has a file with this name (case matters), or with the same
+            `Upload.identity`, unless that is None. Constraints of the store itself decide, not a check before: of two
+            uploads at once, one fails.
         """
 
     def delete_file(self, project: Project, file_id: int, by: str) -> Deletion | None:
-        """Delete a file; None if the project has none with this id. The file name is free at once.
+        """Delete a file; None if the project has none with this id. Its name and its identity are free at once.
+
+        A catalogue that stores several files of one identity, as it may after `Enumerable.restore`, passes the
+        identity on to the oldest of the others.
 
         The package is deleted with its last file, as in GitLab. Of two callers that delete at once, one gets the
         `Deletion`.
@@ -169,7 +173,11 @@ class Enumerable(Protocol):
     def restore(self, record: Record) -> None:
         """Write a record with its ids. Writing the same record again changes nothing.
 
-        :raises ValueError: if another record has its id or its file name, or the package of a file is missing.
+        The record of a file holds its identity. It is None for all but the oldest of several files that were published
+        under spellings of one file name, before this was refused.
+
+        :raises ValueError: if another record has its id, its file name or its identity, or the package of a file is
+            missing.
         """
 
     def listed(self, blob_keys: Collection[str]) -> Set[str]:

@@ -1,7 +1,7 @@
 """Fixtures that more than one test module uses."""
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from pypi_registry import Registry
 from tests.clients.reporting import pytest_runtest_logreport as pytest_runtest_logreport
 from tests.clients.reporting import pytest_terminal_summary as pytest_terminal_summary
+from tests.postgres import Cluster, running
 
 PREFIXES = ["", "/api/v4", "/deep/er/api/v4"]
 
@@ -18,10 +19,15 @@ PREFIXES = ["", "/api/v4", "/deep/er/api/v4"]
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests with real programs, too")
     parser.addoption("--long", action="store_true", help="run everything: sweeps and matrices, too")
+    parser.addoption("--catalogue", choices=["memory", "postgres"], default="memory", help="for the tests over HTTP")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "everywhere: runs all cases below every prefix, because they test URLs")
+    if config.getoption("--catalogue") == "postgres":
+        from tests.over_postgres import Plugin  # psycopg is imported for no other test
+
+        config.pluginmanager.register(Plugin())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -82,6 +88,13 @@ def _not_found(environ: object, start_response: Callable[..., object]) -> list[b
 def client_of(request: pytest.FixtureRequest) -> Callable[[Registry], Client]:
     """Return a function that mounts a registry: at the root, and below each prefix."""
     return lambda registry: Client(registry, request.param)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL server whose commits do not wait for the disk: one for each worker of pytest-xdist."""
+    with running() as cluster:
+        yield cluster
 
 
 @pytest.fixture

@@ -294,7 +294,6 @@ def test_a_refusal_of_head_has_the_headers_of_get_and_no_body(client_of: ClientO
     [
         "/",
         "/projects",
-        "/projects/7",
         "/projects//packages",
         "/projects/7/packages/1/package_files/2/x",
         "/projects/7/packages/pypi/simple/a/b",

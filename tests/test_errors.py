@@ -43,7 +43,7 @@ from pypi_registry.errors import (
     StorageUnavailable,
     UploadsRefused,
 )
-from pypi_registry.stores.sqlite import UnknownSchema
+from pypi_registry.stores import postgres, sqlite
 
 # A new type of fact needs a sample here.
 SAMPLES: dict[object, object] = {
@@ -109,7 +109,7 @@ def test_an_error_is_pickled_and_copied_with_its_facts(
 def test_the_walk_finds_the_errors_of_every_package() -> None:
     modules = {kind.__module__ for kind in every_error()}
     assert {"pypi_registry.errors", "pypi_registry._http.errors", InvalidConfig.__module__} <= modules
-    assert UnknownSchema.__module__ in modules
+    assert {sqlite.UnknownSchema.__module__, postgres.UnknownSchema.__module__} <= modules
 
 
 @pytest.mark.parametrize("kind", [kind for kind in every_error() if kind.__module__ == "pypi_registry.errors"])
@@ -122,6 +122,10 @@ def test_every_error_is_drawn_in_the_tree_once(kind: type[RegistryError]) -> Non
 
 SENTENCES = [
     (FileTaken("demo-1.0.tar.gz"), "File name has already been taken (demo-1.0.tar.gz already exists)"),
+    (
+        FileTaken("Demo-1.tar.gz", "demo-1.0.tar.gz"),
+        "File name has already been taken (Demo-1.tar.gz already exists as demo-1.0.tar.gz)",
+    ),
     (FileTooLarge(3 * 1024**3), "File is too large (it must be smaller than 3221225472 bytes)"),
     (FileTooLarge(10, declared=True), "File is too large (it must be smaller than 10 bytes)"),
     (Forbidden(), "this is not allowed"),
@@ -172,7 +176,11 @@ def test_an_error_is_a_plain_sentence(error: RegistryError, sentence: str) -> No
 
 def test_every_error_has_a_sentence_in_the_table() -> None:
     kinds = {kind for kind in every_error() if kind.__module__.split(".")[0] == "pypi_registry"}
-    assert {type(error) for error, _ in SENTENCES} == kinds - {RegistryError, UnknownSchema}
+    assert {type(error) for error, _ in SENTENCES} == kinds - {
+        RegistryError,
+        sqlite.UnknownSchema,
+        postgres.UnknownSchema,
+    }
 
 
 def test_no_error_has_a_status_of_http() -> None:

@@ -34,6 +34,8 @@ PUBLIC = {
     "MAX_PUBLICATIONS MAX_TOTAL ProjectPaths Redirect",
     "pypi_registry.stores.files": "FileBlobs",
     "pypi_registry.stores.memory": "MemoryBlobs MemoryCatalogue",
+    "pypi_registry.stores.objects": "ObjectBlobs",
+    "pypi_registry.stores.postgres": "PostgresCatalogue UnknownSchema migrate",
     "pypi_registry.stores.sqlite": "SQLiteCatalogue UnknownSchema",
     "pypi_registry.testing": "AuthContract BlobsContract CatalogueContract ConnectionDropped Contents "
     "DirectoryContract Distribution FakeProject FakeRegistry FaultRule Matcher PublishedFile RecordedRequest faults "
@@ -55,6 +57,8 @@ NAMES = {module: {*names.split()} for module, names in PUBLIC.items()}
 WITH_INTERNAL_MODULES = {
     "pypi_registry.accounts",
     "pypi_registry.distributions",
+    "pypi_registry.stores.objects",
+    "pypi_registry.stores.postgres",
     "pypi_registry.stores.sqlite",
     "pypi_registry.testing",
     "pypi_registry.testing.contracts",

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.utils import NormalizedName
 
 from pypi_registry._api.access import Challenge, require
-from pypi_registry._http.request import Request, mount_path, mount_url, read_credentials
+from pypi_registry._api.links import API_PREFIX, SITE, api_links, site_links
+from pypi_registry._http.negotiation import prefers_html
+from pypi_registry._http.request import Request, mount_path, mount_url, origin, read_credentials
 from pypi_registry._pages.cache import PageCache
+from pypi_registry._pages.document import Links
 from pypi_registry._publishing.publish import Stores
 from pypi_registry.auth import Ability, Auth, Principal
 from pypi_registry.directory import Directory, Ref
@@ -154,18 +157,24 @@ class Call:
         """The URL at which the registry is mounted, as the client sees it."""
         return mount_url(self.request.environ)
 
-    def packages_path(self, project: Project) -> str:
-        """Return a reference from the requested page to the packages of a project, relative wherever it can be.
+    @property
+    def site_path(self) -> str:
+        """The path at which the web interface is that belongs to the API: empty, or the prefix of a proxy."""
+        return mount_path(self.request.environ).removesuffix(API_PREFIX)
 
-        A relative reference is right behind every proxy, also behind one that does not forward its scheme or prefix.
-        """
-        match = self.match
-        if not match.is_group:  # all links stay below the id of the requested project, however it is written
-            if "package_id" in match.parameters:
-                return ".." if match.trailing_slash else "."
-            return "." if match.trailing_slash else "packages"
-        if "/" in match.parameters["group"]:
-            # Servers decode %2F, so nothing shows how many segments of the requested path this id is.
-            return f"{mount_path(self.request.environ)}/projects/{project.id}/packages"
-        up = "../../.." if match.trailing_slash else "../.."
-        return f"{up}/projects/{project.id}/packages"
+    @property
+    def site_url(self) -> str:
+        """The URL of the web interface that belongs to the API, without a final slash."""
+        return origin(self.request.environ) + self.site_path
+
+    @property
+    def wants_page(self) -> bool:
+        """Whether to respond with a web page, where there is one."""
+        environ = self.request.environ
+        return environ.get(SITE) is not None or prefers_html(self.request.header("HTTP_ACCEPT"))
+
+    @property
+    def links(self) -> Links:
+        """The references from the requested page to others."""
+        home: str | None = self.request.environ.get(SITE)
+        return api_links(self.match, self.request.environ) if home is None else site_links(home)

@@ -1,5 +1,6 @@
 """A package file as a response."""
 
+from io import BytesIO
 from typing import BinaryIO
 
 from pypi_registry._api.access import REVALIDATE
@@ -46,7 +47,9 @@ def package_file_response(call: Call, file: PackageFile, policy: tuple[str, str]
         if not isinstance(found, Redirect):
             return found
         if not found.internal:
-            return redirect_response(found.url, VARY, REVALIDATE)
+            # A URL that is signed for GET refuses HEAD, which uv sends. The row has all that the response needs.
+            is_head = call.request.method == "HEAD"
+            return BytesIO() if is_head else redirect_response(found.url, VARY, REVALIDATE)
         # The server that sends the bytes handles ranges, entity tags and the length.
         return Response("200 OK", [("X-Accel-Redirect", found.url), ("Content-Length", "0"), VARY, policy, *content])
 

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, quote_plus, urlencode
 from pypi_registry._api.access import REVALIDATE
 from pypi_registry._api.call import Call
 from pypi_registry._http.errors import InvalidParameter
+from pypi_registry._http.request import Request
 from pypi_registry._http.response import VARY, Response, json_response
 
 _DEFAULT_PER_PAGE, _MAX_PER_PAGE = 20, 100
@@ -28,14 +29,14 @@ _PARAMETERS = frozenset(
 )
 
 
-def list_parameters(call: Call) -> Mapping[str, str]:
+def list_parameters(request: Request) -> Mapping[str, str]:
     """Return the parameters of a list that GitLab documents; of a repeated one the last value.
 
     Others are dropped and never repeated in links: one may be a secret that was passed by mistake.
 
     :raises InvalidParameter: if one is longer than any name or version.
     """
-    given = parse_qsl(call.request.header("QUERY_STRING"), keep_blank_values=True, errors="replace")
+    given = parse_qsl(request.header("QUERY_STRING"), keep_blank_values=True, errors="replace")
     parameters = {name: value for name, value in given if name in _PARAMETERS}
     for name, value in parameters.items():
         # Each is in up to four links of one header. nginx responds 502 if all headers have more than 4 KB.
@@ -84,8 +85,16 @@ def read_paging(parameters: Mapping[str, str]) -> Paging:
 
     :raises InvalidParameter: if a number is malformed or 0.
     """
-    page, per_page = _number(parameters, "page", 1), _number(parameters, "per_page", _DEFAULT_PER_PAGE)
+    page, per_page = read_page_number(parameters), _number(parameters, "per_page", _DEFAULT_PER_PAGE)
     return Paging(page, min(per_page, _MAX_PER_PAGE))
+
+
+def read_page_number(parameters: Mapping[str, str]) -> int:
+    """Return the number of the page that was requested; 1 by default.
+
+    :raises InvalidParameter: if it is malformed or 0.
+    """
+    return _number(parameters, "page", 1)
 
 
 def _number(parameters: Mapping[str, str], name: str, default: int) -> int:
@@ -134,7 +143,7 @@ def list_response(
     :param total: entries of the whole list; None if it has more than are counted.
     """
     pages = neighbours(paging, total, has_next=has_next)
-    query = list_parameters(call)
+    query = list_parameters(call.request)
     url = f"{call.api_url}{path}"
     links = ", ".join(
         f'<{url}?{urlencode({**query, "page": page, "per_page": paging.per_page})}>; rel="{relation}"'

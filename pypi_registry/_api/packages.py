@@ -6,7 +6,7 @@ nothing else makes it ask for a password.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, Literal
 
 from pypi_registry._api.access import REVALIDATE, Challenge, file_policy, readable_projects, require
@@ -20,13 +20,11 @@ from pypi_registry._api.listing import (
     list_response,
     read_paging,
 )
+from pypi_registry._api.web import list_page, package_page
 from pypi_registry._http.dates import read_date
 from pypi_registry._http.errors import InvalidParameter, PreconditionFailed
-from pypi_registry._http.negotiation import prefers_html
 from pypi_registry._http.request import unknown_keys
-from pypi_registry._http.response import VARY, Response, html_response, json_response
-from pypi_registry._pages.browser import PackageList, render_list, render_package
-from pypi_registry._pages.descriptions import render_description
+from pypi_registry._http.response import VARY, Response, json_response
 from pypi_registry._paths import MAX_DIGITS, fold
 from pypi_registry._publishing import publish as publishing
 from pypi_registry._publishing.checks import reason_problems
@@ -43,7 +41,6 @@ from pypi_registry.model import (
     Project,
     Projects,
 )
-from pypi_registry.storage import MAX_TOTAL
 
 PACKAGE_TYPES = frozenset(
     {
@@ -69,17 +66,16 @@ STATUSES = frozenset({"default", "hidden", "processing", "error", "pending_destr
 
 def list_packages(call: Call) -> Response:
     """``GET /projects/:id/packages`` and ``GET /groups/:id/packages``"""
-    html = prefers_html(call.request.header("HTTP_ACCEPT"))
+    html = call.wants_page
     namespace, principal = call.reader(_challenge(html))
-    parameters = list_parameters(call)
+    parameters = list_parameters(call.request)
     projects = _projects(call, namespace, principal, parameters)
     paging, query = read_paging(parameters), _query(parameters, namespace)
+    if html:
+        return list_page(call, namespace, principal, projects, query, paging, parameters)
     # One package more than the page has shows whether there is a next page, also above the highest total.
     found, total = call.services.stores.catalogue.packages(projects, query) if query else ([], 0)
     packages, has_next = found[: paging.per_page], len(found) > paging.per_page
-    if html:
-        shown = PackageList(namespace, packages, projects, total, paging.page, has_next, parameters, call.packages_path)
-        return _web_page(render_list(shown, MAX_TOTAL))
     entities = [_listed_entity(call, principal, namespace, projects, package) for package in packages]
     kind = "groups" if isinstance(namespace, Group) else "projects"
     return list_response(call, f"/{kind}/{namespace.id}/packages", entities, paging, total, has_next=has_next)
@@ -87,16 +83,14 @@ def list_packages(call: Call) -> Response:
 
 def show_package(call: Call) -> Response:
     """``GET /projects/:id/packages/:package_id``"""
-    html = prefers_html(call.request.header("HTTP_ACCEPT"))
+    html = call.wants_page
     project, principal, details = _package(call, _challenge(html))
+    if html:
+        return package_page(call, project, principal, details)
     package = details.package
     query = PackageQuery(normalized_name=package.normalized_name, descending=True)
     versions, _ = call.services.stores.catalogue.packages(Projects([project]), query)
     others = [other for other in versions if other.id != package.id]
-    if html:
-        links = call.packages_path(project), call.api_url
-        render = partial(render_description, cache=call.services.pages)
-        return _web_page(render_package(project, details, others, *links, render))
     entity = _package_entity(call, principal, project, package)
     entity["versions"] = [
         {"id": other.id, "version": other.version, "created_at": _time(other.created_at), "tags": []}
@@ -138,7 +132,7 @@ def delete_package(call: Call) -> Response:
 def list_files(call: Call) -> Response:
     """``GET /projects/:id/packages/:package_id/package_files``"""
     project, _, details = _package(call)
-    parameters = list_parameters(call)
+    parameters = list_parameters(call.request)
     paging = read_paging(parameters)
     order = choice(parameters, "order_by", _FILE_ORDERS, "id")
     files = sorted(details.files, key=lambda file: file.id)
@@ -279,7 +273,7 @@ def _listed_entity(
 
 
 def _package_entity(call: Call, principal: Principal, project: Project, package: Package) -> dict[str, object]:
-    links = {"web_path": f"/{project.path}/-/packages/{package.id}"}
+    links = {"web_path": f"{call.site_path}/{project.path}/-/packages/{package.id}"}
     if principal.can(Ability.DESTROY_PACKAGE, project):
         links["delete_api_path"] = f"{call.api_url}/projects/{project.id}/packages/{package.id}"
     return {
@@ -308,7 +302,3 @@ def _file_entity(file: PackageFile) -> dict[str, object]:
         "file_sha256": file.digests.sha256,
         "uploaded_by": file.uploaded_by or None,
     }
-
-
-def _web_page(body: bytes) -> Response:
-    return html_response("200 OK", body, VARY, REVALIDATE)

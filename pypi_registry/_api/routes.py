@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from packaging.utils import NormalizedName
 
-from pypi_registry._api import packages, pypi
+from pypi_registry._api import namespaces, packages, pypi
 from pypi_registry._api.call import Call, Dialect, Match
 from pypi_registry._api.pypi import Endpoint
 from pypi_registry._http.errors import MethodNotAllowed, NoSuchRoute
@@ -24,9 +24,6 @@ from pypi_registry._paths import MAX_DIGITS
 from pypi_registry.directory import Ref
 from pypi_registry.errors import InvalidName
 
-API_PREFIX = "/api/v4"
-"""Where GitLab has its API, and where applications mount the registry."""
-
 
 class Route(NamedTuple):
     """A path, and the endpoint of each method; HEAD is answered as GET."""
@@ -36,6 +33,10 @@ class Route(NamedTuple):
     dialect: Dialect = Dialect.PYPI
     advice: str = ""
     """Sent to clients that use another method."""
+    has_page: bool = False
+    """Whether a browser gets web pages here, also for errors."""
+    yields: bool = False
+    """Whether the path belongs to the `fallback` if there is one."""
 
     @property
     def allowed(self) -> tuple[str, ...]:
@@ -65,12 +66,13 @@ ROUTES = (
     Route("/groups/:group/-/packages/pypi/simple/:name", {"GET": pypi.package}, advice=_TO_PROJECTS),
     # GitLab's manual gives this URL to those who authenticate for a group, also for publishing.
     Route("/groups/:group/-/packages/pypi", {}, advice=_TO_PROJECTS),
-    Route("/projects/:project/packages", {"GET": packages.list_packages}, Dialect.PACKAGES),
-    Route("/groups/:group/packages", {"GET": packages.list_packages}, Dialect.PACKAGES),
+    Route("/projects/:project/packages", {"GET": packages.list_packages}, Dialect.PACKAGES, has_page=True),
+    Route("/groups/:group/packages", {"GET": packages.list_packages}, Dialect.PACKAGES, has_page=True),
     Route(
         "/projects/:project/packages/:package_id",
         {"GET": packages.show_package, "PATCH": packages.change_package, "DELETE": packages.delete_package},
         Dialect.PACKAGES,
+        has_page=True,
     ),
     Route("/projects/:project/packages/:package_id/package_files", {"GET": packages.list_files}, Dialect.PACKAGES),
     Route(
@@ -83,6 +85,8 @@ ROUTES = (
         {"GET": packages.download_file},
         Dialect.PACKAGES,
     ),
+    Route("/projects/:project", {"GET": namespaces.show_namespace}, Dialect.PACKAGES, yields=True),
+    Route("/groups/:group", {"GET": namespaces.show_namespace}, Dialect.PACKAGES, yields=True),
 )
 
 _MAX_PATH = 8_000  # characters: GitLab's servers and nginx accept no longer ones, and matching takes its time
@@ -120,10 +124,41 @@ def _cached_match(path_info: str) -> Match:
     raise NoSuchRoute
 
 
+def match_namespace(path_info: str) -> Match | None:
+    """Match a ``PATH_INFO`` that may be that of a project or a group whose id is a full path with decoded slashes.
+
+    Only the directory knows whether it is. ``/projects/main/packages`` may also be the packages of the project `main`.
+    """
+    found = _NAMESPACE.fullmatch(read_path(path_info)) if len(path_info) <= _MAX_PATH else None
+    if found is None or "/packages/" in found["path"] or "/-/" in found["path"]:
+        return None
+    return _match_of(found["kind"], "", found["path"])
+
+
+_NAMESPACE = re.compile(r"/(?P<kind>project|group)s/(?P<path>[^/]+/.*[^/])/?")
+
+
+def packages_match(path: str, *, is_group: bool = False, package_id: str | None = None) -> Match:
+    """Return the match of the list of packages of a project or a group, given by its full path, or of one package."""
+    kind = "group" if is_group else "project"
+    if package_id is None:
+        return _match_of(kind, "/packages", path)
+    return _match_of(kind, "/packages/:package_id", path, package_id=package_id)
+
+
+def _match_of(kind: str, tail: str, path: str, **parameters: str) -> Match:
+    [route] = [route for route in ROUTES if route.path == f"/{kind}s/:{kind}{tail}"]
+    ref = None if "\0" in path else path
+    return Match(route, {kind: path, **parameters}, kind == "group", ref, None, False, True)
+
+
 @cache
 def _pattern(path: str) -> re.Pattern[str]:
-    """Compile a path: an id is as long as possible, any other parameter is one segment; a final slash is optional."""
-    ids = re.sub(r":(project|group)", r"(?P<\1>.+)", re.escape(path))
+    """Compile a path: an id is as long as possible, any other parameter is one segment; a final slash is optional.
+
+    An id at the end is one segment, too. Otherwise every path below ``/projects/`` would be one of a project.
+    """
+    ids = re.sub(r":(project|group)(?!$)", r"(?P<\1>.+)", re.escape(path))
     return re.compile(re.sub(r":(\w+)", r"(?P<\1>[^/\\0]+)", ids) + "/?")
 
 

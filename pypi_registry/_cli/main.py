@@ -8,10 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 from pypi_registry import __version__
-from pypi_registry._cli import backup, fsck
+from pypi_registry._cli import backup, fsck, migrate
 from pypi_registry._cli.check import check
 from pypi_registry._cli.data_folder import USER, UnusableData
 from pypi_registry._cli.location import InvalidLocation, add_location, location
+from pypi_registry._cli.proxies import PublicURL
 from pypi_registry._cli.token import token
 from pypi_registry.accounts import TokenKind
 from pypi_registry.accounts.config import SCOPES
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     backup.add_parser(commands)
     fsck.add_parser(commands)
+    migrate.add_parser(commands)
     return parser
 
 
@@ -99,6 +101,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         type=_port,
         metavar="PORT",
         help="expose metrics for Prometheus on this port of 127.0.0.1; needs the extra metrics (default: no metrics)",
+    )
+    parser.add_argument(
+        "--url",
+        type=_url,
+        metavar="URL",
+        help="the URL that clients use, such as https://packages.example (default: as each client requests it)",
     )
     parser.set_defaults(run=_serve)
 
@@ -136,6 +144,14 @@ def _proxies(text: str) -> int:
     return int(text)
 
 
+def _url(text: str) -> PublicURL:
+    try:
+        return PublicURL.parse(text)
+    except ValueError as error:
+        # The text may contain a password.
+        raise argparse.ArgumentTypeError(f"this is not the URL of a registry: {error}") from None
+
+
 def _time(text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
@@ -149,7 +165,7 @@ def _time(text: str) -> datetime:
 def _serve(options: argparse.Namespace) -> int:
     from pypi_registry._cli.serve import Options, serve
 
-    serve(Options(options.host, options.port, location(options), options.proxies, options.metrics))
+    serve(Options(options.host, options.port, location(options), options.proxies, options.url, options.metrics))
     return 0
 
 

@@ -1,15 +1,74 @@
-"""Which headers of reverse proxies `serve` trusts: those that the last N proxies have set (``--proxies N``)."""
+"""The URL under which clients reach `serve`: what N reverse proxies forward (``--proxies N``), or a fixed one."""
 
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from pypi_registry._http.request import SCHEMES, is_host
 
+_PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+@dataclass(frozen=True, slots=True)
+class PublicURL:
+    """The URL under which clients reach the landing page (``--url``)."""
+
+    scheme: str
+    host: str
+    """With a port, unless it is the default one."""
+    prefix: str
+    """The path below which a proxy serves the registry, ``/pypi``; empty at the root. The proxy removes it."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse a URL such as ``https://packages.example``.
+
+        :raises ValueError: if it is no such URL; the message names the problem.
+        """
+        try:
+            parts = urlsplit(text)
+            port = parts.port
+        except ValueError:
+            raise ValueError("it is not a URL") from None
+        host = parts.netloc.lower()
+        prefix = parts.path.rstrip("/")
+        if not text.isascii() or not text.isprintable() or " " in text:
+            raise ValueError("it has characters that no URL has; write a host name in other letters as xn--…")
+        if parts.scheme not in SCHEMES:
+            raise ValueError("it must begin with https:// or http://")
+        if "@" in host:
+            raise ValueError("it must not contain a user or a password: every client sees it")
+        if not is_host(host) or port == 0:
+            raise ValueError("it has no valid host")
+        if "?" in text or "#" in text:
+            raise ValueError("it must have no query and no fragment")
+        if not _PREFIX.fullmatch(prefix):
+            raise ValueError("its path may have letters, digits, and any of -._~ between single slashes")
+        return cls(parts.scheme, host, prefix)
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.host}{self.prefix}"
+
+
+def at_url(application: "WSGIApplication", url: PublicURL | None) -> "WSGIApplication":
+    """Return an application whose environ has the scheme, the host and the prefix of a URL, whatever a client sends."""
+    if url is None:
+        return application
+
+    def fixed(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        environ["wsgi.url_scheme"], environ["HTTP_HOST"] = url.scheme, url.host
+        environ["SCRIPT_NAME"] = url.prefix
+        return application(environ, start_response)
+
+    return fixed
 
 
 def behind_proxies(application: "WSGIApplication", count: int) -> "WSGIApplication":

@@ -12,12 +12,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TextIO
 
 from pypi_registry._api.early_refusal import refuse_unknown_caller
-from pypi_registry._api.routes import API_PREFIX
+from pypi_registry._api.links import API_PREFIX
 from pypi_registry._app import Registry
 from pypi_registry._cli.access_log import AccessLog
 from pypi_registry._cli.data_folder import EXAMPLE, PROJECT, USER, DataFolder
 from pypi_registry._cli.location import Location
-from pypi_registry._cli.proxies import behind_proxies, forwarded_environ
+from pypi_registry._cli.proxies import PublicURL, at_url, behind_proxies, forwarded_environ
 from pypi_registry._cli.server import Server, listen
 from pypi_registry._cli.site import Site
 from pypi_registry._cli.stores import Stores, open_stores
@@ -41,6 +41,8 @@ class Options:
     location: Location
     proxies: int = 0
     """How many reverse proxies are in front of the server; their headers are trusted."""
+    url: PublicURL | None = None
+    """The URL under which clients reach the server; None uses the one of each request."""
     metrics: int | None = None
     """The port for metrics; 0 chooses a free port, None exposes none."""
 
@@ -142,7 +144,7 @@ def _serve_from(
         site = Site(registry())
         log = AccessLog(site if metrics is None else metrics.middleware(site), sys.stderr)
         server = Server(
-            behind_proxies(log, options.proxies),
+            behind_proxies(at_url(log, options.url), options.proxies),
             log,
             listening,
             spool,
@@ -153,7 +155,8 @@ def _serve_from(
         server.limit_bodies(accounts.max_file_size)
 
         def announce() -> None:
-            _announce(sys.stdout, *server.address, secret, None if exposition is None else exposition.url)
+            metrics_url = None if exposition is None else exposition.url
+            _announce(sys.stdout, *server.address, secret, options.url, metrics_url)
             undo.pop_all()
 
         watch.start()
@@ -169,8 +172,15 @@ def _report(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def _announce(stream: TextIO | None, host: str, port: int, secret: str | None, metrics: str | None = None) -> None:
-    text = _greeting(host, port, secret, metrics)
+def _announce(
+    stream: TextIO | None,
+    host: str,
+    port: int,
+    secret: str | None,
+    url: PublicURL | None = None,
+    metrics_url: str | None = None,
+) -> None:
+    text = _greeting(host, port, secret, url, metrics_url)
     try:
         if stream is None:  # a process without standard streams
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
@@ -180,21 +190,24 @@ def _announce(stream: TextIO | None, host: str, port: int, secret: str | None, m
         raise OSError(error.errno, error.strerror, "the standard output") from error
 
 
-def _greeting(host: str, port: int, secret: str | None, metrics: str | None) -> str:
+def _greeting(host: str, port: int, secret: str | None, url: PublicURL | None, metrics_url: str | None) -> str:
     text = ""
     if secret is not None:
         reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
-        url = f"{_url_host(reachable)}:{port}{API_PREFIX}/projects/{PROJECT}/packages/pypi"
+        site = PublicURL("http", f"{_url_host(reachable)}:{port}", "") if url is None else url
+        project = f"{site.host}{site.prefix}{API_PREFIX}/projects/{PROJECT}/packages/pypi"
         text = (
             "The first token, shown only this once:\n\n"
             f"{secret}\n\n"
             "Publish:\n\n"
-            f"twine upload --repository-url http://{url} --username {USER} --password {secret} dist/*\n\n"
+            f"twine upload --repository-url {site.scheme}://{project} --username {USER} --password {secret} dist/*\n\n"
             "Install:\n\n"
-            f"pip install --index-url http://{USER}:{secret}@{url}/simple {EXAMPLE}\n\n"
+            f"pip install --index-url {site.scheme}://{USER}:{secret}@{project}/simple {EXAMPLE}\n\n"
         )
-    if metrics is not None:
-        text += f"Metrics on {metrics}\n"
+    if url is not None:
+        text += f"Clients use {url}/\n"
+    if metrics_url is not None:
+        text += f"Metrics on {metrics_url}\n"
     return f"{text}Serving on http://{_url_host(host)}:{port}{API_PREFIX}/\n"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pypi_registry._cli.data_folder import DataFolder, UnusableData
-from pypi_registry._cli.location import Location
+from pypi_registry._cli.location import InvalidLocation, Location
 from pypi_registry.errors import StorageFull, StorageUnavailable
 from pypi_registry.storage import Blobs, Catalogue, Enumerable, EnumerableBlobs
 from pypi_registry.stores.files import FileBlobs
@@ -42,6 +42,7 @@ def open_stores(location: Location, *, create: bool, spool: Path | None = None) 
     :param create: whether a missing catalogue in the data folder is created, and an older one migrated. A database
         server is never changed here: ``pypi-registry migrate`` does that.
     :param spool: the folder in which uploads to an object store wait; None: the folder for temporary files.
+    :raises InvalidLocation: if a URL, or an environment variable of its engine, cannot be used.
     :raises UnusableData: if the data folder, or a file in it, cannot be used.
     :raises RegistryError: if a store has another schema, or cannot be reached.
     """
@@ -52,7 +53,21 @@ def open_stores(location: Location, *, create: bool, spool: Path | None = None) 
             except sqlite3.Error as error:  # a damaged file shows itself only when it is read
                 raise UnusableData(location.folder.catalogue, str(error)) from error
         return
-    raise NotImplementedError(location.catalogue, location.blobs, spool)
+    # Imported here: the engines are in extras of their own.
+    from pypi_registry.stores.objects import ObjectBlobs
+    from pypi_registry.stores.postgres import PostgresCatalogue
+
+    try:
+        objects = ObjectBlobs.from_url(location.blobs, spool=spool)
+    except ValueError as error:
+        raise InvalidLocation(f"--blobs: {error}") from error
+    try:
+        database = PostgresCatalogue(location.catalogue)
+    except ValueError as error:
+        raise InvalidLocation(f"--catalogue: {error}") from error
+    with closing(database):
+        database.check_schema()
+        yield Stores(database, objects)
 
 
 def _catalogue(folder: DataFolder, create: bool) -> SQLiteCatalogue:

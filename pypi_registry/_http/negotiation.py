@@ -15,13 +15,18 @@ def best_media_type(accept: str, offered: Sequence[str]) -> str | None:
     return parse_accept_header(_single_spaced(accept), MIMEAccept).best_match(offered)
 
 
+_JSON = "application/json", "application/vnd.pypi.simple.v1+json"
+
+
 @lru_cache(maxsize=256)
 def _prefers_html(accept: str) -> bool:
-    return best_media_type(accept, ["application/json", "text/html"]) == "text/html"
+    return best_media_type(accept, [*_JSON, "text/html"]) == "text/html"
 
 
 def prefers_html(accept: str) -> bool:
-    """Return whether a browser sends this ``Accept`` header; a program that accepts anything is none.
+    """Return whether a browser sends this ``Accept`` header.
+
+    A program that accepts anything is no browser, nor is pip, which accepts HTML if there is no JSON of the simple API.
 
     >>> prefers_html("text/html,application/xhtml+xml,*/*;q=0.8"), prefers_html("*/*")
     (True, False)

@@ -63,7 +63,8 @@ def file_response(
     headers = [("Accept-Ranges", "bytes"), *validators, *content]
     if part is not None and not part:
         return Response("416 Range Not Satisfiable", [("Content-Range", f"bytes */{size}"), ("Content-Length", "0")])
-    stream = open_part(part)
+    # The response to HEAD has no bytes, and an object store would begin to send the whole file.
+    stream = open_part(range(0) if request.method == "HEAD" else part)
     if isinstance(stream, Response):
         return stream
     body = _body(request, stream)

@@ -302,6 +302,9 @@ def _contradictions_between_rows(index: Index) -> Iterator[Problem]:
         ("another file has its bytes", index.files_with_a_shared("blob_key")),
     ):
         yield from (_of_file(Kind.CONTRADICTORY_ROW, file, detail) for file in files)
+    for file, older in index.respelled_files():
+        detail = f"its name is another spelling of {older}, and clients install either of the two: delete one of them"
+        yield _of_file(Kind.RESPELLED_FILE, file, detail)
 
 
 def _missing(file: FileRow) -> Problem:

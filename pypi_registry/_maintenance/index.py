@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from packaging.utils import canonicalize_version
 
+from pypi_registry._filenames import identity_of
 from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
 from pypi_registry.errors import RegistryError
 from pypi_registry.model import Digests
@@ -26,7 +27,7 @@ CREATE TABLE projects (id INTEGER PRIMARY KEY, path TEXT);
 CREATE TABLE packages (id INTEGER, project_id INTEGER, name TEXT, version TEXT, canonical_version TEXT);
 CREATE TABLE files (
     id INTEGER, package_id INTEGER, project_id INTEGER, name TEXT, version TEXT, filename TEXT, size INTEGER,
-    sha256 TEXT, md5 TEXT, blake2_256 TEXT, blob_key TEXT
+    sha256 TEXT, md5 TEXT, blake2_256 TEXT, blob_key TEXT, identity TEXT
 );
 CREATE TABLE publications (name TEXT, project_id INTEGER, PRIMARY KEY (name, project_id)) WITHOUT ROWID;
 CREATE TABLE blobs (key TEXT PRIMARY KEY, size INTEGER, stored_at REAL) WITHOUT ROWID;
@@ -38,6 +39,7 @@ CREATE INDEX packages_by_version ON packages (project_id, name, canonical_versio
 CREATE INDEX files_by_id ON files (id);
 CREATE INDEX files_by_package ON files (package_id);
 CREATE INDEX files_by_name ON files (project_id, filename);
+CREATE INDEX files_by_identity ON files (project_id, identity, id) WHERE identity IS NOT NULL;
 CREATE INDEX files_by_key ON files (blob_key);
 """
 
@@ -119,6 +121,7 @@ class Index:
                     "files",
                     *(file.id, package.id, package.project_id, package.normalized_name, package.version),
                     *(file.filename, file.size, digests.sha256, digests.md5, digests.blake2_256, file.blob_key),
+                    identity_of(file.filename, package.normalized_name, package.version),
                 )
             case PublicationRecord():
                 self._insert("publications", record.name, record.project_id)
@@ -185,6 +188,16 @@ class Index:
         return self._files(
             f"EXISTS (SELECT 1 FROM files other WHERE other.{column} = f.{column} {same} AND other.rowid < f.rowid)"
         )
+
+    def respelled_files(self) -> Iterator[tuple[FileRow, str]]:
+        """Yield each file whose name is another spelling of that of an older file, with the name of the oldest one."""
+        oldest = (
+            "SELECT other.filename FROM files other WHERE other.project_id = f.project_id "
+            "AND other.identity = f.identity ORDER BY other.id LIMIT 1"
+        )
+        statement = f"SELECT * FROM (SELECT ({oldest}) AS oldest, {_FILE}) WHERE oldest != filename ORDER BY id"
+        for name, *row in self._database.execute(statement):
+            yield _file(row), name
 
     def packages_without_file(self) -> Iterator[PackageRow]:
         return self._packages("NOT EXISTS (SELECT 1 FROM files WHERE package_id = k.id)")

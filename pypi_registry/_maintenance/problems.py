@@ -17,6 +17,8 @@ class Kind(StrEnum):
     """A file whose bytes do not have its SHA-256 digest."""
     UNREADABLE_BLOB = "unreadable-blob"
     """A file whose bytes cannot be read now."""
+    RESPELLED_FILE = "respelled-file"
+    """A file whose name is another spelling of the name of an older file in its project."""
     CONTRADICTORY_ROW = "contradictory-row"
     """A row that contradicts itself or another row."""
     INCONSISTENT_CATALOGUE = "inconsistent-catalogue"

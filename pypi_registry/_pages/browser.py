@@ -1,206 +1,327 @@
-"""The web pages for people: GitLab's "Package registry", read only. Values in, bytes out; no script.
+"""The web pages of the Packages API: lists of packages, and a package, read only. Values in, bytes out."""
 
-All text from outside is escaped.
-"""
-
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from html import escape
 from typing import TypeAlias
 from urllib.parse import urlencode
 
+from packaging.version import InvalidVersion, Version
+
+from pypi_registry._pages.about import About
+from pypi_registry._pages.document import (
+    Frame,
+    block,
+    link,
+    render_document,
+    search_form,
+    table,
+    tag,
+    time_of,
+    visibility_tag,
+)
 from pypi_registry.model import (
+    Group,
     Namespace,
+    NameStatus,
     Package,
     PackageDetails,
     PackageFile,
     PackageMetadata,
     Project,
-    Projects,
+    Status,
     Visibility,
 )
 
-_STYLE = """
-:root { color-scheme: light dark }
-body { max-width: 60rem; margin: 0 auto; padding: 1rem; font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere }
-a { color: LinkText }
-a:focus-visible, input:focus-visible, button:focus-visible { outline: 2px solid Highlight; outline-offset: 2px }
-header p, td small, dt { color: GrayText }
-table { width: 100%; border-collapse: collapse }
-th, td { padding: .4rem .6rem .4rem 0; text-align: start; vertical-align: top; border-bottom: 1px solid #8884 }
-pre { overflow-x: auto; padding: .8rem; border: 1px solid #8886; border-radius: .3rem; overflow-wrap: normal }
-code { font-size: .9em }
-.notice { padding: .6rem .8rem; border-inline-start: .3rem solid #c60; background: #c601 }
-input, button { font: inherit; padding: .3rem .6rem; max-width: 100% }
-nav { display: flex; gap: 1rem; padding: 1rem 0 }
-@media (max-width: 40rem) {
-  thead { position: absolute; clip-path: inset(50%) }
-  tr, td { display: block; border: 0; padding: .1rem 0 }
-  tr { padding: .6rem 0; border-bottom: 1px solid #8884 }
-}
-"""
-
+_SHOWN_VERSIONS = 10
+_MAX_ITEMS = 200
 
 RenderDescription: TypeAlias = Callable[[str, str], str | None]
 """Renders a description of a content type to safe HTML; None shows it as plain text."""
 
 
 @dataclass(frozen=True, slots=True)
+class PackageRow:
+    """A name in a project, with its newest version."""
+
+    project: Project
+    newest: Package
+    versions: int | None
+    """How many versions there are; None if there are more than are counted."""
+    published_by: str
+    """Empty if the caller was anonymous or is not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class PackageList:
     """One page of a list of packages."""
 
-    namespace: Namespace
-    packages: Sequence[Package]
-    projects: Projects
-    """Those of the packages, at least."""
+    rows: Sequence[PackageRow]
     total: int | None
-    """How many packages the whole list has; None if it has more than are counted."""
+    """How many versions the whole list has; None if it has more than are counted."""
     page: int
-    has_next: bool
+    next_page: int | None
     parameters: Mapping[str, str]
     """The query with which the list was requested."""
-    packages_path: Callable[[Project], str]
-    """Returns the URL of the packages of a project, relative to the page."""
+
+    @property
+    def search(self) -> str:
+        """The text for which names were searched."""
+        return self.parameters.get("package_name", "")
 
 
-def render_list(shown: PackageList, max_total: int) -> bytes:
-    """Render one page of a list of packages.
+def render_list(namespace: Namespace, shown: PackageList, frame: Frame, api_url: str, max_total: int) -> bytes:
+    """Render one page of the packages of a project or a group.
 
-    :param max_total: the total up to which packages are counted.
-    """
-    search = shown.parameters.get("package_name", "")
-    rows = (
-        f'<tr><td><a href="{escape(shown.packages_path(project))}/{package.id}">{escape(package.name)}</a>'
-        f"{_yanked_mark(package)}<td>{escape(package.version)}<td>{escape(project.path)}<td>{_date(package.created_at)}"
-        for package in shown.packages
-        if (project := shown.projects.get(package.project_id))
-    )
-    previous = _turn(shown.parameters, shown.page - 1, "Previous") if shown.page > 1 else ""
-    following = _turn(shown.parameters, shown.page + 1, "Next") if shown.has_next else ""
-    body = f"""
-<header><h1>Package registry</h1><p>{escape(shown.namespace.path)}</p></header>
-<form method="get" role="search">
-  <label>Name <input type="search" name="package_name" value="{escape(search)}"></label>
-  <button>Search</button>
-</form>
-<p>{_count(shown.total, max_total)}</p>
-{_table(["Name", "Version", "Project", "Published"], rows) if shown.packages else ""}
-<nav aria-label="Pages">{previous}{following}</nav>"""
-    return _document(f"Packages of {shown.namespace.title}", body)
-
-
-def _count(total: int | None, max_total: int) -> str:
-    """Write how many packages there are.
-
-    >>> _count(1, 10_000), _count(None, 10_000)
-    ('1 package', 'more than 10,000 packages')
-    """
-    if total is None:
-        return f"more than {max_total:,} packages"
-    return f"{total} {'package' if total == 1 else 'packages'}"
-
-
-def render_package(
-    project: Project,
-    details: PackageDetails,
-    others: Sequence[Package],
-    packages_path: str,
-    api_url: str,
-    render_description: RenderDescription,
-) -> bytes:
-    """Render a package with its files.
-
-    :param others: the other versions of its name.
-    :param packages_path: the URL of the packages of the project, relative to the page.
     :param api_url: the URL at which the registry is mounted.
+    :param max_total: the total up to which versions are counted.
     """
-    package, metadata = details.package, details.metadata
-    rows = (
-        f'<tr><td><a href="{escape(_file_path(packages_path, file))}">{escape(file.filename)}</a>'
-        f"<br><small>SHA-256 <code>{file.digests.sha256}</code></small>"
-        f"<td>{_size(file.size)}<td>{escape(file.requires_python) or '–'}<td>{_date(file.uploaded_at)}{_by(file)}"
-        for file in details.files
-    )
-    versions = "".join(
-        f'<li><a href="{escape(packages_path)}/{other.id}">{escape(other.version)}</a>{_yanked_mark(other)}'
-        for other in others
-    )
     body = f"""
-<header><h1>{escape(package.name)} {escape(package.version)}</h1>
-<p>{escape(project.path)} · published {_date(package.created_at)}</p></header>
-{_yanked_notice(package)}
-{f"<p>{escape(metadata.summary)}</p>" if metadata.summary else ""}
-<h2>Install</h2>
-<pre><code>{escape(_pip_command(project, package, api_url))}</code></pre>
-{"" if project.visibility is Visibility.PUBLIC else "<p>You will need a personal access token.</p>"}
-<h2>Registry setup</h2>
-<p>If you haven't already done so, add the configuration below to your <code>.pypirc</code> file.</p>
-<pre><code>{escape(_pypirc(project, api_url))}</code></pre>
-<h2>Files</h2>
-{_table(["Name", "Size", "Required Python", "Published"], rows) if details.files else "<p>All files were deleted.</p>"}
-{f"<h2>Other versions</h2><ul>{versions}</ul>" if versions else ""}
-{f"<h2>Description</h2>{_description(metadata, render_description)}" if metadata.description else ""}"""
-    return _document(f"{package.name} {package.version}", body)
+<h1>Package registry</h1>
+<p class="muted">{escape(namespace.path)}{visibility_tag(namespace.visibility)}</p>
+{search_form("Search packages", shown.search)}
+{package_list(shown, frame, max_total, with_projects=isinstance(namespace, Group))}
+{_setup_of(namespace, api_url)}"""
+    return render_document(f"Packages of {namespace.title}", frame, body)
 
 
-def _document(title: str, body: str) -> bytes:
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title>
-<style>{_STYLE}</style>
-<main>{body}
-</main>
-</html>
-""".encode()
+def package_list(shown: PackageList, frame: Frame, max_total: int, *, with_projects: bool = True) -> str:
+    """Write one page of a list: how much there is, a row for each name, and the links to other pages."""
+    previous = _turn(shown.parameters, shown.page - 1, "Previous page") if shown.page > 1 else ""
+    following = _turn(shown.parameters, shown.next_page, "Next page") if shown.next_page else ""
+    return f"""<p class="muted">{_count(shown, max_total)}</p>
+{package_table(shown.rows, frame, max_total, with_projects=with_projects) if shown.rows else ""}
+<nav class="pages" aria-label="Pages">{previous}{following}</nav>"""
 
 
-def _table(headings: Sequence[str], rows: Iterable[str]) -> str:
-    head = "".join(f'<th scope="col">{heading}' for heading in headings)
-    return f"<table><thead><tr>{head}<tbody>{''.join(rows)}</table>"
+def package_table(rows: Iterable[PackageRow], frame: Frame, max_total: int, *, with_projects: bool = True) -> str:
+    """Write a table with a row for each name."""
+
+    def project(row: PackageRow) -> str:
+        if not with_projects:
+            return ""
+        return f'<td data-label="Project">{link(row.project.path, frame.links.project(row.project))}</td>'
+
+    cells = (
+        f'<th scope="row">{link(row.newest.name, frame.links.package(row.project, row.newest.id))}</th>'
+        f'<td data-label="Newest version">{escape(row.newest.version)}{_yanked_tag(row.newest)}</td>'
+        f'<td data-label="Versions">{_number(row.versions, max_total)}</td>'
+        f"{project(row)}"
+        f'<td data-label="Published">{time_of(row.newest.created_at)}{_by(row.published_by)}</td>'
+        for row in rows
+    )
+    headings = ["Name", "Newest version", "Versions", *(["Project"] if with_projects else []), "Published"]
+    return table(headings, cells)
+
+
+def _count(shown: PackageList, max_total: int) -> str:
+    if shown.total == 0:
+        return f"No package matches “{escape(shown.search)}”." if shown.search else "No packages yet."
+    if not shown.rows:
+        return "The packages of these versions are on the pages before."
+    words = f"{_number(shown.total, max_total)} {'version' if shown.total == 1 else 'versions'}"
+    return f"{words}, the last published first"
+
+
+def _number(number: int | None, max_total: int) -> str:
+    """Write a number of versions.
+
+    >>> _number(1234, 10_000), _number(None, 10_000)
+    ('1,234', 'more than 10,000')
+    """
+    return f"more than {max_total:,}" if number is None else f"{number:,}"
 
 
 def _turn(parameters: Mapping[str, str], page: int, text: str) -> str:
-    return f'<a href="?{escape(urlencode({**parameters, "page": page}))}">{text}</a>'
+    return link(text, f"?{urlencode({**parameters, 'page': page})}")
 
 
-def _file_path(packages_path: str, file: PackageFile) -> str:
-    return f"{packages_path}/{file.package.id}/package_files/{file.id}/download"
+def _setup_of(namespace: Namespace, api_url: str) -> str:
+    index = index_url(namespace, api_url)
+    publish = ""
+    if isinstance(namespace, Project):
+        publish = f"""<h3>Publish</h3>
+<p>Add this to <code>~/.pypirc</code>; <code>TOKEN</code> is your token.</p>
+{block(pypirc(namespace, api_url))}
+{block("twine upload --repository gitlab dist/*")}"""
+    return f"""<h2>Use this registry</h2>
+<h3>Install</h3>
+{block(f"pip install NAME --index-url {index}")}
+{block(f"uv pip install NAME --default-index {index}")}
+<p>For all commands of a shell:</p>
+{block(f"export PIP_INDEX_URL={index}")}
+{block(f"export UV_DEFAULT_INDEX={index}")}
+{publish}"""
+
+
+@dataclass(frozen=True, slots=True)
+class PackagePage:
+    """A package, as its page shows it."""
+
+    project: Project
+    details: PackageDetails
+    versions: Sequence[Package]
+    """All versions of the name, the highest first."""
+    more_versions: bool
+    """Whether there are more versions than these."""
+    about: About
+    status: NameStatus
+
+    @property
+    def requirement(self) -> str:
+        """What pip installs: the name alone if that selects this version, and the exact version otherwise."""
+        package = self.details.package
+        preferred = [each for each in self.versions if each.yanked is None]
+        final = [each for each in preferred if not is_prerelease(each.version)] or preferred
+        is_default = bool(final) and final[0].id == package.id
+        return package.name if is_default else shlex.quote(f"{package.name}=={package.version}")
+
+
+def is_prerelease(version: str) -> bool:
+    """Return whether installers ignore a version while there is another one."""
+    try:
+        return Version(version).is_prerelease
+    except InvalidVersion:
+        return False
+
+
+def render_package(page: PackagePage, frame: Frame, api_url: str, render_description: RenderDescription) -> bytes:
+    """Render a package with its files.
+
+    :param api_url: the URL at which the registry is mounted.
+    """
+    package, metadata = page.details.package, page.details.metadata
+    index = index_url(page.project, api_url)
+    body = f"""
+<h1>{escape(package.name)} {escape(package.version)}</h1>
+<p class="muted">Published {time_of(package.created_at)}{_by(_publisher(page.details))}{
+        visibility_tag(page.project.visibility)
+    }</p>
+{_status_notice(page.status)}{_yanked_notice(package)}
+{f"<p>{escape(metadata.summary)}</p>" if metadata.summary else ""}
+<div class="columns"><div>
+<h2>Install</h2>
+{block(f"pip install {page.requirement} --index-url {index}")}
+{block(f"uv pip install {page.requirement} --default-index {index}")}
+{"" if page.project.visibility is Visibility.PUBLIC else "<p>You will need a personal access token.</p>"}
+<h2>Files</h2>
+{_files(page, frame)}
+{_description(metadata, render_description)}
+<h2>Registry setup</h2>
+<p>If you haven't already done so, add the configuration below to your <code>.pypirc</code> file.</p>
+{block(pypirc(page.project, api_url))}
+</div><aside>
+<h2>Versions</h2>
+{_versions(page, frame)}
+{_about(page)}
+</aside></div>"""
+    return render_document(f"{package.name} {package.version}", frame, body)
+
+
+def _publisher(details: PackageDetails) -> str:
+    return details.files[0].uploaded_by if details.files else ""
+
+
+def _files(page: PackagePage, frame: Frame) -> str:
+    if not page.details.files:
+        return "<p>All files were deleted.</p>"
+    is_offered = page.status.status.offers_files
+    rows = (
+        f'<td class="wide">{_file_name(file, frame.links.file(page.project, file) if is_offered else None)}</td>'
+        f'<td class="number" data-label="Size">{size_of(file.size)}</td>'
+        f'<td data-label="Uploaded">{time_of(file.uploaded_at)}{_by(file.uploaded_by)}</td>'
+        for file in page.details.files
+    )
+    return table(["Name", "Size", "Uploaded"], rows)
+
+
+def _file_name(file: PackageFile, url: str | None) -> str:
+    name = escape(file.filename) if url is None else link(file.filename, url)
+    return f"{name}<br><small>SHA-256 <code>{file.digests.sha256}</code></small>"
+
+
+def _versions(page: PackagePage, frame: Frame) -> str:
+    items = [_version(page, each, frame) for each in page.versions]
+    first, rest = items[:_SHOWN_VERSIONS], items[_SHOWN_VERSIONS:]
+    more = f'<ul class="plain">{"".join(rest)}</ul>' if rest else ""
+    if page.more_versions:
+        more += "<p>Older versions are not listed here.</p>"
+    folded = f"<details><summary>{len(rest):,} more</summary>{more}</details>" if rest else more
+    return f'<ul class="plain">{"".join(first)}</ul>{folded}'
+
+
+def _version(page: PackagePage, package: Package, frame: Frame) -> str:
+    is_shown = package.id == page.details.package.id
+    name = f'<strong aria-current="page">{escape(package.version)}</strong>'
+    if not is_shown:
+        name = link(package.version, frame.links.package(page.project, package.id))
+    reason = f"<br><small>{escape(package.yanked)}</small>" if package.yanked else ""
+    return f"<li>{name}{_yanked_tag(package)} <small>{package.created_at:%Y-%m-%d}</small>{reason}</li>"
+
+
+def _about(page: PackagePage) -> str:
+    about, metadata = page.about, page.details.metadata
+    authors = about.authors or ([metadata.author_email] if metadata.author_email else [])
+    requires_python = next((file.requires_python for file in page.details.files if file.requires_python), "")
+    texts = {
+        "Requires Python": requires_python,
+        "Licence": about.licence,
+        "Author": ", ".join(authors),
+        "Keywords": metadata.keywords,
+    }
+    terms = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in texts.items() if text)
+    links = "".join(
+        f'<li><a href="{escape(url)}" rel="nofollow noopener">{escape(label)}</a></li>' for label, url in about.links
+    )
+    return (
+        (f"<h2>About</h2><dl>{terms}</dl>" if terms else "")
+        + (f'<h2>Links</h2><ul class="plain">{links}</ul>' if links else "")
+        + _list("Dependencies", about.dependencies)
+        + _list("Classifiers", about.classifiers)
+    )
+
+
+def _list(heading: str, texts: Sequence[str]) -> str:
+    if not texts:
+        return ""
+    items = "".join(f"<li>{escape(text)}</li>" for text in texts[:_MAX_ITEMS])
+    more = len(texts) - _MAX_ITEMS
+    return f'<h2>{heading}</h2><ul class="plain">{items}</ul>{f"<p>and {more:,} more</p>" if more > 0 else ""}'
+
+
+def index_url(namespace: Namespace, api_url: str) -> str:
+    """Return the URL of an index, with the place of a token if it is not public."""
+    if isinstance(namespace, Project):
+        url = f"{_pypi_url(namespace, api_url)}/simple"
+    else:
+        url = f"{api_url}/groups/{namespace.id}/-/packages/pypi/simple"
+    if namespace.visibility is Visibility.PUBLIC:
+        return url
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://__token__:TOKEN@{rest}"
 
 
 def _pypi_url(project: Project, api_url: str) -> str:
     return f"{api_url}/projects/{project.id}/packages/pypi"
 
 
-def _pip_command(project: Project, package: Package, api_url: str) -> str:
-    index = f"{_pypi_url(project, api_url)}/simple"
-    if project.visibility is not Visibility.PUBLIC:
-        scheme, _, rest = index.partition("://")
-        index = f"{scheme}://__token__:<your_personal_token>@{rest}"
-    return f"pip install {package.name} --index-url {index}"
-
-
-def _pypirc(project: Project, api_url: str) -> str:
+def pypirc(project: Project, api_url: str) -> str:
+    """Return the configuration with which twine publishes to a project."""
     return (
         f"[distutils]\nindex-servers = gitlab\n\n[gitlab]\nrepository = {_pypi_url(project, api_url)}\n"
-        "username = __token__\npassword = <your personal access token>"
+        "username = __token__\npassword = TOKEN"
     )
 
 
-def _date(at: datetime) -> str:
-    return f'<time datetime="{at:%Y-%m-%dT%H:%M:%SZ}">{at:%Y-%m-%d %H:%M} UTC</time>'
+def _by(name: str) -> str:
+    return f" by {escape(name)}" if name else ""
 
 
-def _by(file: PackageFile) -> str:
-    return f" by {escape(file.uploaded_by)}" if file.uploaded_by else ""
-
-
-def _size(size: int) -> str:
+def size_of(size: int) -> str:
     """Write a number of bytes for people, in the units of GitLab's page.
 
-    >>> _size(999), _size(1536), _size(5 * 1024**3)
+    >>> size_of(999), size_of(1536), size_of(5 * 1024**3)
     ('999 B', '1.5 KiB', '5.0 GiB')
     """
     if size < 1024:
@@ -212,8 +333,8 @@ def _size(size: int) -> str:
     return f"{amount:.1f} {units[0]}"
 
 
-def _yanked_mark(package: Package) -> str:
-    return "" if package.yanked is None else " <small>(yanked)</small>"
+def _yanked_tag(package: Package) -> str:
+    return "" if package.yanked is None else tag("yanked")
 
 
 def _yanked_notice(package: Package) -> str:
@@ -223,29 +344,23 @@ def _yanked_notice(package: Package) -> str:
     return f'<p class="notice">This version was yanked{reason}</p>'
 
 
+_STATUS_NOTICES = {
+    Status.ARCHIVED: "This package is archived: no further versions are published",
+    Status.QUARANTINED: "This package is quarantined: its files cannot be downloaded",
+    Status.DEPRECATED: "This package is deprecated",
+}
+
+
+def _status_notice(status: NameStatus) -> str:
+    if status.status not in _STATUS_NOTICES:
+        return ""
+    reason = f" ({escape(status.reason)})" if status.reason else ""
+    return f'<p class="notice">{_STATUS_NOTICES[status.status]}{reason}.</p>'
+
+
 def _description(metadata: PackageMetadata, render: RenderDescription) -> str:
+    if not metadata.description:
+        return ""
     rendered = render(metadata.description, metadata.description_content_type)
-    return f"<pre>{escape(metadata.description)}</pre>" if rendered is None else f"<article>{rendered}</article>"
-
-
-def render_landing(site_url: str, api_prefix: str) -> bytes:
-    """Render the page at ``/`` of a registry that runs alone.
-
-    :param site_url: the URL of this page as the client sees it, without a final slash.
-    :param api_prefix: the path below it at which the registry is mounted.
-    """
-    scheme, _, rest = site_url.partition("://")
-    api_url, with_token = f"{site_url}{api_prefix}", f"{scheme}://USER:TOKEN@{rest}{api_prefix}"
-    body = f"""
-<h1>A registry of Python packages</h1>
-<p>This registry has the URLs of GitLab's PyPI package registry. <code>USER</code> is any word, <code>TOKEN</code> a
-token of this registry, and <code>1</code> the id of a project, or its path written as
-<code>group%2Fproject</code>.</p>
-<h2>Publish</h2>
-<pre>twine upload --repository-url {escape(api_url)}/projects/1/packages/pypi \\
-    --username USER --password TOKEN dist/*</pre>
-<h2>Install</h2>
-<pre>pip install --index-url {escape(with_token)}/projects/1/packages/pypi/simple mypypipackage</pre>
-<p>From all projects of a group:</p>
-<pre>pip install --index-url {escape(with_token)}/groups/GROUP/-/packages/pypi/simple mypypipackage</pre>"""
-    return _document("A registry of Python packages", body)
+    shown = f"<pre>{escape(metadata.description)}</pre>" if rendered is None else f"<article>{rendered}</article>"
+    return f"<h2>Description</h2>{shown}"

@@ -14,7 +14,8 @@ from typing import BinaryIO
 from packaging.utils import NormalizedName
 
 from pypi_registry._excerpt import excerpt
-from pypi_registry.errors import OutcomeUnknown, RegistryError
+from pypi_registry._filenames import identity_of
+from pypi_registry.errors import FileTaken, OutcomeUnknown, RegistryError
 from pypi_registry.events import (
     Actor,
     Event,
@@ -25,7 +26,7 @@ from pypi_registry.events import (
     Unyanked,
     Yanked,
 )
-from pypi_registry.model import Deletion, NameStatus, Package, PackageFile, Project, Upload
+from pypi_registry.model import Deletion, NameStatus, Package, PackageFile, Project, Projects, Upload
 from pypi_registry.storage import Blobs, Catalogue
 
 _log = logging.getLogger("pypi_registry")
@@ -66,7 +67,7 @@ def publish(
     :param confirm: is called when the bytes are stored, just before the commit. It returns the project and the actor as
         they are then, or raises a `RegistryError`; then nothing is published.
     :raises UploadsRefused: if the project status of the name is archived or quarantined.
-    :raises FileTaken: if the project has a file with this name.
+    :raises FileTaken: if the project has a file with this name, or with another spelling of it.
     """
     at = at or datetime.now(UTC)
     # The key is fresh for each upload, so nothing can replace the bytes of another file.
@@ -78,11 +79,27 @@ def publish(
         added = stores.catalogue.add(project, upload, blob_key, at, actor.name)
     except OutcomeUnknown:  # the row may exist, and then it needs its bytes; so it may after an unexpected error
         raise
-    except RegistryError:  # the catalogue has no row
+    except RegistryError as error:  # the catalogue has no row
         _delete_bytes(stores, blob_key, upload.filename)
+        if isinstance(error, FileTaken) and (existing := _other_spelling(stores.catalogue, project, upload)):
+            raise FileTaken(upload.filename, existing) from error
         raise
     stores.notify(Published(at=at, actor=actor, project=project, package=added.package, files=(added,)))
     return added
+
+
+def _other_spelling(catalogue: Catalogue, project: Project, upload: Upload) -> str | None:
+    """Return the name of the oldest file of the project that is another spelling of the name of an upload."""
+    try:
+        listing = catalogue.listing(Projects([project]), upload.normalized_name)
+    except RegistryError:  # the upload is refused without it, too
+        return None
+    names = [file.filename for file in listing.files if _is_spelling(file, upload)] if listing else []
+    return None if upload.filename in names else next(iter(names), None)
+
+
+def _is_spelling(file: PackageFile, upload: Upload) -> bool:
+    return identity_of(file.filename, upload.normalized_name, upload.version) == upload.identity is not None
 
 
 def delete_file(stores: Stores, project: Project, file_id: int, *, actor: Actor) -> Deletion | None:

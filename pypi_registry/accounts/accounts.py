@@ -118,6 +118,10 @@ class Accounts:
     def projects_in(self, group: Group) -> Projects:
         return self._namespaces.projects_in(group)
 
+    def all_projects(self) -> Projects:
+        """Return the projects of all groups, the same object at each call. The landing page of ``serve`` lists them."""
+        return self._namespaces.all_projects
+
     def forward_to(self, namespace: Namespace, name: NormalizedName) -> str | Forward | None:
         """Return the simple index to which a name that is not in this registry is forwarded; None for nowhere."""
         return self._forwarding.forward_to(namespace, name)

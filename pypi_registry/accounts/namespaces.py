@@ -54,6 +54,12 @@ class Namespaces:
             found = self._projects_at[path] = shared.projects
         return found
 
+    @cached_property
+    def all_projects(self) -> Projects:
+        """All projects, as if one group contained them."""
+        projects = Projects(self._projects.values())
+        return self._group_projects.setdefault(projects, GroupProjects("", projects)).projects
+
     def group_projects(self, projects: Projects) -> "GroupProjects | None":
         """Return the group whose projects these are; None if they are not all the projects of a group."""
         return self._group_projects.get(projects)
@@ -106,7 +112,7 @@ class GroupProjects:
 
     def __init__(self, path: str, projects: Projects) -> None:
         self.path = path
-        """Of the group, in lower case."""
+        """Of the group, in lower case; empty for all projects."""
         self.projects = projects
 
     @cached_property

@@ -120,7 +120,7 @@ class TokenPrincipal:
         if self.job_project is not None:
             found: Iterable[Project] = self.namespaces.projects_for_job(self.job_project)
         else:
-            below = (path for path in self.roles if is_below(path, group.path))
+            below = (path for path in self.roles if not group.path or is_below(path, group.path))
             found = chain.from_iterable(self.namespaces.projects_at(path) for path in below)
         return (project for project in found if project in group.projects and self._can_read_project(project))
 

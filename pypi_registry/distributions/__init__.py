@@ -9,8 +9,9 @@ It works without a registry. Nothing is extracted, and memory is bounded whateve
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, TypeAlias
 
+from pypi_registry._filenames import SDIST_SUFFIX, WHEEL_SUFFIX, ZIPPED_SDIST_SUFFIX
 from pypi_registry._names import normalize
-from pypi_registry.distributions.filenames import SDIST_SUFFIX, WHEEL_SUFFIX, ZIPPED_SDIST_SUFFIX, filename_problems
+from pypi_registry.distributions.filenames import filename_problems
 from pypi_registry.distributions.limits import BUDGET
 from pypi_registry.distributions.metadata import metadata_problems
 from pypi_registry.distributions.report import CoreMetadata as CoreMetadata

@@ -1,20 +1,15 @@
-"""The file names of wheels and sdists: which are valid, and which name and version they contain."""
+"""The file names of wheels and sdists: which are valid, and whether they match a name and a version."""
 
 import re
 from collections.abc import Iterator
 from functools import lru_cache
 from math import prod
 
-from packaging.utils import NormalizedName, canonicalize_name, parse_wheel_filename
+from packaging.utils import NormalizedName, parse_wheel_filename
 from packaging.version import Version
 
 from pypi_registry._excerpt import excerpt
-
-WHEEL_SUFFIX = ".whl"
-SDIST_SUFFIX = ".tar.gz"
-ZIPPED_SDIST_SUFFIX = ".zip"
-"""Sdists from before PEP 527 ("Removing Un(der)used file types/extensions on PyPI") may be zip archives."""
-SDIST_SUFFIXES = (SDIST_SUFFIX, ZIPPED_SDIST_SUFFIX)
+from pypi_registry._filenames import SDIST_SUFFIXES, WHEEL_SUFFIX, is_sdist_of
 
 MAX_FILENAME = 255
 """Characters of a file name: NAME_MAX of common file systems. All characters are ASCII, so these are bytes, too."""
@@ -46,7 +41,7 @@ def filename_problems(filename: str, name: NormalizedName | None = None, version
     elif filename.endswith(WHEEL_SUFFIX):
         yield from _wheel_filename_problems(filename, name, version)
     elif filename.endswith(SDIST_SUFFIXES):
-        if name and version and not _is_sdist_of(filename, name, Version(version)):
+        if name and version and not is_sdist_of(filename, name, Version(version)):
             yield _does_not_match(filename, name, version)
     else:
         yield (
@@ -87,29 +82,6 @@ def _parsed_wheel_filename(filename: str) -> tuple[NormalizedName, Version]:
     if (count := prod(tags.count(".") + 1 for tags in (pythons, abis, platforms))) > MAX_TAGS:
         raise ValueError(f"it stands for {count} tags, more than {MAX_TAGS}")
     return parse_wheel_filename(filename)[:2]
-
-
-def _is_sdist_of(filename: str, name: NormalizedName, version: Version) -> bool:
-    # PEP 625 allows one hyphen, between the name and the version. In older sdists, the name, the version or both may
-    # have hyphens ("zope-interface-3.0-1.tar.gz"), so each hyphen is tried as the separator. packaging's parser does
-    # not know the name and the version, and has to guess.
-    stem = filename.removesuffix(next(filter(filename.endswith, SDIST_SUFFIXES)))
-    return any(
-        canonicalize_name(stem[: hyphen.start()]) == name and is_same_version(stem[hyphen.end() :], version)
-        for hyphen in re.finditer("-", stem)
-    )
-
-
-def is_same_version(text: str, version: Version) -> bool:
-    """Return whether a text is a spelling of this version.
-
-    >>> is_same_version("1.0.0-RC1", Version("1rc1"))
-    True
-    """
-    try:
-        return Version(text) == version
-    except ValueError:
-        return False
 
 
 def _does_not_match(filename: str, name: NormalizedName, version: str) -> str:

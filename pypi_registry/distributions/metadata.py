@@ -13,8 +13,8 @@ from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from pypi_registry._excerpt import excerpt
+from pypi_registry._filenames import WHEEL_SUFFIX, is_same_version
 from pypi_registry._names import MAX_LENGTH, normalize
-from pypi_registry.distributions.filenames import WHEEL_SUFFIX, is_same_version
 from pypi_registry.distributions.limits import MAX_FIELDS, MAX_HEADER, MAX_HEADER_LINES, MAX_VALUE, MAX_VALUES
 from pypi_registry.distributions.report import CoreMetadata, InvalidArchive
 from pypi_registry.errors import InvalidName, InvalidVersion

@@ -10,9 +10,10 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from pypi_registry._excerpt import excerpt
+from pypi_registry._filenames import is_same_version
 from pypi_registry.distributions.contents import content_problems, read_member
 from pypi_registry.distributions.entry_points import parse_entry_points, script_problems
-from pypi_registry.distributions.filenames import is_same_version, wheel_name_and_version
+from pypi_registry.distributions.filenames import wheel_name_and_version
 from pypi_registry.distributions.limits import MAX_ENTRY_POINTS, MAX_METADATA, MAX_PATH, MAX_RECORD, MAX_WHEEL
 from pypi_registry.distributions.metadata import header_values, is_utf8, parse_metadata, unfolded
 from pypi_registry.distributions.report import InvalidArchive, Report, listed

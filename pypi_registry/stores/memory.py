@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Self
 
 from packaging.utils import NormalizedName, canonicalize_version
 
+from pypi_registry._filenames import identity_of
 from pypi_registry._paths import root_of
 from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
 from pypi_registry.errors import FileTaken, StorageUnavailable, UploadsRefused
@@ -53,6 +54,7 @@ class MemoryCatalogue:
         self._files_of_package: dict[int, list[int]] = {}
         self._files_of_digest: dict[tuple[str, str], list[int]] = defaultdict(list)
         self._filenames: set[tuple[int, str]] = set()
+        self._identities: set[tuple[int, str | None]] = set()  # without None
         # Revisions, by the id of a project or by a root group; the name of an index is None.
         self._revisions: dict[tuple[int | str, NormalizedName | None], int] = {}
         self._roots: dict[int, set[str]] = defaultdict(set)  # the root groups in which a project ever was
@@ -73,7 +75,8 @@ class MemoryCatalogue:
             status = self._status(project.id, name).status
             if not status.accepts_uploads:
                 raise UploadsRefused(name, status)
-            if (project.id, upload.filename) in self._filenames:
+            identity = upload.identity
+            if (project.id, upload.filename) in self._filenames or (project.id, identity) in self._identities:
                 raise FileTaken(upload.filename)
             self._paths[project.id] = project.path
             self._roots[project.id].add(project.root)
@@ -96,7 +99,7 @@ class MemoryCatalogue:
                 core_metadata_sha256=upload.core_metadata_sha256,
                 uploaded_by=by,
             )
-            self._insert_file(FileRecord(file, upload.core_metadata))
+            self._insert_file(FileRecord(file, upload.core_metadata, identity))
             return file
 
     def delete_file(self, project: Project, file_id: int, by: str) -> Deletion | None:
@@ -285,6 +288,8 @@ class MemoryCatalogue:
             raise ValueError(f"another file has the id {file.id}")
         if (file.package.project_id, file.filename) in self._filenames:
             raise ValueError(f"the project has another file {file.filename}")
+        if (file.package.project_id, record.identity) in self._identities:
+            raise ValueError(f"the project has another file of the identity {record.identity}")
         if self._package_record(file.package.project_id, file.package.id) is None:
             raise ValueError(f"the package of {file.filename} is missing")
         self._insert_file(record)
@@ -339,14 +344,28 @@ class MemoryCatalogue:
         self._files_of_package[file.package.id].append(file.id)
         self._files_of_digest[file.digests.sha256, file.filename].append(file.id)
         self._filenames.add((file.package.project_id, file.filename))
+        if record.identity is not None:
+            self._identities.add((file.package.project_id, record.identity))
         self._renew(file.package.project_id, file.package.normalized_name)
 
     def _delete_file(self, file: PackageFile) -> None:
-        del self._files[file.id]
+        identity = self._files.pop(file.id).identity
         self._files_of_package[file.package.id].remove(file.id)
         self._files_of_digest[file.digests.sha256, file.filename].remove(file.id)
         self._filenames.remove((file.package.project_id, file.filename))
+        if identity is not None:
+            self._identities.remove((file.package.project_id, identity))
+            self._pass_on(identity, file.package)
         self._renew(file.package.project_id, file.package.normalized_name)
+
+    def _pass_on(self, identity: str, package: Package) -> None:
+        """Give the identity of a deleted file to the oldest other file that has a spelling of its name."""
+        for id_ in sorted(self._files_of_package[package.id]):
+            record = self._files[id_]
+            if identity_of(record.file.filename, package.normalized_name, package.version) == identity:
+                self._files[id_] = replace(record, identity=identity)
+                self._identities.add((package.project_id, identity))
+                return
 
     # Reading rows
 

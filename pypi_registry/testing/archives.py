@@ -24,7 +24,7 @@ from packaging.requirements import Requirement
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
-from pypi_registry.distributions.filenames import SDIST_SUFFIX, SDIST_SUFFIXES, WHEEL_SUFFIX
+from pypi_registry._filenames import SDIST_SUFFIX, SDIST_SUFFIXES, WHEEL_SUFFIX
 
 _MAX_CACHED = 1000**2
 """Larger distributions are not cached; bytes."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from pypi_registry._api.routes import API_PREFIX
+from pypi_registry._api.links import API_PREFIX
 from pypi_registry._app import Registry
 from pypi_registry._http.body import Body
 from pypi_registry._http.response import Response

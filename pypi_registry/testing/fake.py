@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
-from pypi_registry._api.routes import API_PREFIX
+from pypi_registry._api.links import API_PREFIX
 from pypi_registry._app import MAX_FILE_SIZE
 from pypi_registry.distributions import Verify, verify
 from pypi_registry.testing.archives import one_or_more

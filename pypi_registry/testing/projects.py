@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias, Unpack
 from urllib.parse import quote
 
-from pypi_registry._api.routes import API_PREFIX
+from pypi_registry._api.links import API_PREFIX
 from pypi_registry._paths import id_from_path, is_valid_path
 from pypi_registry._publishing.checks import read_distribution
 from pypi_registry._publishing.publish import publish, yank
@@ -105,7 +105,7 @@ class FakeProject:
         :param yanked: why the version is yanked, may be empty; True for no reason, None or False if it is not yanked.
         :param uploaded: the upload time, aware; None is now.
         :param contents: metadata and files of the distributions: the keys of :class:`~pypi_registry.testing.Contents`.
-        :raises FileTaken: if the project has a file with this name.
+        :raises FileTaken: if the project has a file with this name, or with another spelling of it.
         """
         contents.setdefault("metadata_version", "2.2")  # the first one whose metadata is served for sdists, too
         distributions = [make_wheel(name, version, tags=tags, build=build, **contents)] if wheel else []
@@ -119,7 +119,7 @@ class FakeProject:
 
         :param yanked: as for `add`, and `uploaded`.
         :raises InvalidUpload: if the file name is not that of a wheel or an sdist, or differs from the metadata.
-        :raises FileTaken: if the project has a file with this name.
+        :raises FileTaken: if the project has a file with this name, or with another spelling of it.
         """
         if uploaded is not None and uploaded.tzinfo is None:
             raise ValueError(f"uploaded= must be aware, such as datetime(2024, 5, 1, tzinfo=UTC): {uploaded!r}")

@@ -10,8 +10,9 @@ from packaging.utils import NormalizedName, canonicalize_name
 from werkzeug.datastructures import Headers
 
 from pypi_registry._api import pypi
+from pypi_registry._api.links import API_PREFIX
 from pypi_registry._api.pypi import Endpoint
-from pypi_registry._api.routes import API_PREFIX, match
+from pypi_registry._api.routes import match
 from pypi_registry._http.request import read_credentials
 from pypi_registry.errors import NotFound
 from pypi_registry.testing.archives import name_and_version

@@ -221,6 +221,35 @@ def test_a_store_may_send_the_client_elsewhere(
     assert "immutable" not in answer.headers["Cache-Control"]
 
 
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-1"}])
+def test_head_is_answered_by_the_registry_where_a_store_sends_the_client_elsewhere(
+    client: Any, blobs: RecordingBlobs, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    """uv sends HEAD, which a URL that is signed for GET refuses."""
+    expected = client.head(ADDRESS, headers=headers, status=200).headers
+    assert expected["Content-Length"] == str(len(DATA)) and expected["Accept-Ranges"] == "bytes"
+    monkeypatch.setattr(blobs, "open", lambda key, *, size, part=None: Redirect("https://objects.example/signed"))
+    answer = client.head(ADDRESS, headers=headers, status=200)
+    assert {**answer.headers} == {**expected} and answer.body == b""
+    client.get(ADDRESS, headers={"If-None-Match": ETAG}, status=304)
+    client.get(ADDRESS, headers={"Range": f"bytes={len(DATA)}-"}, status=416)
+
+
+def test_head_opens_no_more_than_an_empty_part(
+    client: Any, blobs: RecordingBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that reads over a network would begin to read the whole file."""
+    parts: list[range | None] = []
+
+    def open_part(key: str, *, size: int, part: range | None = None) -> BytesIO:
+        parts.append(part)
+        return BytesIO()
+
+    monkeypatch.setattr(blobs, "open", open_part)
+    client.head(ADDRESS, status=200)
+    assert parts == [range(0)]
+
+
 @pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-1"}, {"If-None-Match": '"a tag of nginx"'}])
 def test_a_store_may_have_the_server_in_front_send_the_file(
     client: Any, blobs: RecordingBlobs, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]

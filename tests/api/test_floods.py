@@ -307,7 +307,7 @@ def test_no_cache_keeps_a_long_text_of_a_stranger() -> None:
         lengths = [len(text) for text in reachable_texts(cache)]
         assert max(lengths, default=0) <= 1000, name
     # The registry with its page cache, its stores and the accounts
-    assert max(len(text) for text in reachable_texts(vars(app))) <= 10_000
+    assert max(len(text) for text in reachable_texts(app)) <= 10_000
     assert max(len(text) for text in reachable_texts(vars(ACCOUNTS))) <= 1000
 
 

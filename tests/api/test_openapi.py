@@ -13,7 +13,8 @@ from webtest import TestApp
 
 from pypi_registry import Registry
 from pypi_registry._api import listing, packages
-from pypi_registry._api.routes import API_PREFIX, ROUTES
+from pypi_registry._api.links import API_PREFIX
+from pypi_registry._api.routes import ROUTES
 from pypi_registry.model import Status
 from pypi_registry.testing.archives import distribution
 

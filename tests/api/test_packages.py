@@ -330,13 +330,22 @@ ACTS = {
 
 def assert_refused(answer: Any) -> None:
     status = answer.status_int
-    assert answer.content_type == "application/json"
-    if status == 404:
+    if answer.content_type == "text/html":
+        assert_refused_by_a_page(answer)
+    elif status == 404:
         assert re.fullmatch("404 ((Project|Group|Package) )?Not Found", answer.json["message"])
         assert set(answer.json) == {"message"}
     else:
+        assert answer.content_type == "application/json"
         assert answer.json == {"message": {401: "401 Unauthorized", 403: "403 Forbidden"}[status]}
     assert answer.headers.get("WWW-Authenticate") == (CHALLENGE if status == 401 else None)
+
+
+def assert_refused_by_a_page(answer: Any) -> None:
+    assert answer.request.accept.header_value == BROWSER or "text/html" in answer.request.accept.header_value
+    assert f"<h1>{answer.status}</h1>" in answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
 def show_token(caller: str) -> str:
@@ -947,9 +956,12 @@ def test_a_list_of_more_packages_than_are_counted_has_no_total_and_no_last_page(
         assert "X-Total" not in answer.headers and "X-Total-Pages" not in answer.headers
         assert answer.headers["X-Next-Page"] == (str(page + 1) if page < 3 else "")
         assert answer.headers["X-Prev-Page"] == (str(page - 1) if page > 1 else "")
+    for name in ("one", "two", "three"):
+        site.put(filename=f"{name}-1.0.tar.gz")
     shown = site.ask("GET", f"{path}?per_page=2&page=2", accept=BROWSER)
-    assert "more than 10,000 packages" in shown.text
-    assert "Previous" in shown.text and "Next" in shown.text
+    assert "more than 10,000 versions" in shown.text
+    assert "Previous" in shown.text
+    assert "Next" in site.ask("GET", f"{path}?per_page=2", accept=BROWSER).text
 
 
 @pytest.mark.parametrize("sort", ["asc", "desc"])
@@ -988,9 +1000,9 @@ BAD_VALUES = [
 
 @pytest.mark.parametrize("query", BAD_VALUES)
 def test_a_bad_value_in_a_query_is_400(site: Site, query: str) -> None:
-    for accept in ("", BROWSER):
-        answer = site.ask("GET", f"/projects/1/packages?{query}", status=400, accept=accept)
-        assert answer.json == {"error": f"{query.partition('=')[0]} does not have a valid value"}
+    problem = f"{query.partition('=')[0]} does not have a valid value"
+    assert site.ask("GET", f"/projects/1/packages?{query}", status=400).json == {"error": problem}
+    assert f"<h1>400 {problem}</h1>" in site.ask("GET", f"/projects/1/packages?{query}", status=400, accept=BROWSER)
 
 
 @pytest.mark.parametrize(
@@ -1812,8 +1824,11 @@ def test_the_pages_lead_from_the_list_to_the_bytes(client_of: ClientOf) -> None:
     assert f"{prefix}/projects/3/packages/pypi/simple" in shown.text
     (download,) = [url for url in hrefs(shown) if "package_files" in url]
     assert opened(download, shown).body == b"demo"
-    (other,) = [url for url in hrefs(shown) if "package_files" not in url]
+    (other,) = [url for url in hrefs(shown) if url.startswith("./") and "package_files" not in url]
     assert "demo 2.0" in opened(other, shown).text
+    project, group = [url for url in hrefs(shown) if url.endswith("packages") or url == "."][::-1]
+    assert f'href="./{file.package.id}">demo</a>' in opened(project, shown).text
+    assert f"packages/{file.package.id}" in opened(group, shown).text
 
 
 @pytest.mark.usefixtures("no_renderer")

@@ -827,6 +827,16 @@ def test_a_file_that_is_there_already_is_refused_in_words_that_uploaders_know(cl
     assert follow(client, f"{TOOLS}/simple/demo/") == {"demo-1.0.tar.gz": DEMO}
 
 
+def test_another_spelling_of_a_file_name_is_refused_with_the_name_of_the_file_that_is_there(client: Any) -> None:
+    first, second = "demo-1.0-py2.py3-none-any.whl", "Demo-1-py3.py2-none-any.whl"
+    publish(client, TOOLS, first, status=201)
+    answer = publish(client, TOOLS, second, name="Demo", version="1", data=distribution(second), status=400)
+    fault = f"File name has already been taken ({second} already exists as {first})"
+    assert answer.json["errors"] == [fault]
+    assert follow(client, f"{TOOLS}/simple/demo/") == {first: distribution(first)}
+    publish(client, OTHER, second, name="Demo", version="1", data=distribution(second), status=201)
+
+
 def test_a_refused_duplicate_leaves_no_bytes(client_of: ClientOf, tmp_path: Path) -> None:
     client = client_of(Registry(auth=AllowAll(), catalogue=MemoryCatalogue(), blobs=FileBlobs(tmp_path)))
     publish(client, TOOLS, status=201)

@@ -143,6 +143,8 @@ METHODS: dict[str, tuple[str, str]] = {
     f"{PROJECT}/simple": (READING, PUBLISH),
     f"{PROJECT}/simple/:name": (STATUSES, PUBLISH),
     f"{PROJECT}/+simple/:name": (READING, PUBLISH),
+    "/projects/:project": (READING, ""),
+    "/groups/:group": (READING, ""),
     PROJECT: ("POST, OPTIONS", f"packages are published here by POST, and listed at {LISTED}"),
     f"{GROUP}/files/:sha256/:filename.metadata": (READING, ""),
     f"{GROUP}/files/:sha256/:filename": (READING, ""),

@@ -1,16 +1,19 @@
-"""``serve --proxies N``: whose headers decide under which URL a client reaches the registry, and from where."""
+"""``serve --proxies N`` and ``--url``: what decides under which URL a client reaches the registry, and from where."""
 
 import io
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from webtest import TestApp
 
 from pypi_registry import Registry
 from pypi_registry._cli.access_log import AccessLog
-from pypi_registry._cli.proxies import behind_proxies
+from pypi_registry._cli.main import main
+from pypi_registry._cli.proxies import PublicURL, at_url, behind_proxies
 from pypi_registry._cli.site import Site
 from pypi_registry.events import Event
 from pypi_registry.testing.archives import distribution
@@ -23,9 +26,9 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 class Served:
     """What `serve` serves behind N proxies, and what it makes known of a client."""
 
-    def __init__(self, proxies: int) -> None:
+    def __init__(self, proxies: int, url: PublicURL | None = None) -> None:
         self.log, self.events = io.StringIO(), list[Event]()
-        application = AccessLog(Site(Registry(on_event=self.events.append)), self.log)
+        application = at_url(AccessLog(Site(Registry(on_event=self.events.append)), self.log), url)
         direct = {"REMOTE_ADDR": DIRECT_ADDRESS, "HTTP_HOST": "registry.internal:8080", "SERVER_PORT": "8080"}
         self.client: Any = TestApp(behind_proxies(application, proxies), extra_environ=direct)
 
@@ -132,9 +135,10 @@ def test_every_absolute_url_is_the_clients(proxies: int, headers: Mapping[str, s
         f"{api}/projects/1/packages"
     }
     pages = [served.get(f"{PACKAGES}/{page}", headers) for page in ("pypi/simple/", "pypi/simple/demo/")]
-    pages.append(served.get(PACKAGES, {**headers, **BROWSER}))
     for page in pages:
         assert "://" not in page.text
+    for page in (landing, shown, served.get(PACKAGES, {**headers, **BROWSER})):
+        assert not re.findall('href="[a-z]+:', page.text)
     assert "evil.example" not in rest.partition("/")[0]
     whole = "".join(f"{page.headers}{page.text}" for page in (landing, shown, listed, *pages))
     assert set(re.findall(r"(https?)://", whole)) == {scheme}
@@ -192,3 +196,79 @@ def test_a_request_without_a_host_keeps_none() -> None:
     [*behind_proxies(application, 1)(environ, lambda *_: None)]  # type: ignore[arg-type]  # a start_response for a test
     assert "HTTP_HOST" not in seen[0]
     assert (seen[0]["SERVER_NAME"], seen[0]["SERVER_PORT"], seen[0]["SCRIPT_NAME"]) == ("a", "1", "")
+
+
+# --url
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://packages.example", "https://packages.example"),
+        ("https://packages.example/", "https://packages.example"),
+        ("HTTPS://Packages.Example:8443/", "https://packages.example:8443"),
+        ("http://[::1]:8080/pypi/", "http://[::1]:8080/pypi"),
+        ("https://packages.example/a/b-c_d.e~f", "https://packages.example/a/b-c_d.e~f"),
+    ],
+)
+def test_a_public_url_is_parsed(text: str, url: str) -> None:
+    assert str(PublicURL.parse(text)) == url
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "begin with"),
+        ("packages.example", "begin with"),
+        ("//packages.example", "begin with"),
+        ("ftp://packages.example", "begin with"),
+        ("javascript:alert(1)", "begin with"),
+        ("https://", "host"),
+        ("https:///pypi", "host"),
+        ("https://packages.example:0", "host"),
+        ("https://packages.example:99999", "not a URL"),
+        ("https://packages.example:x", "not a URL"),
+        ("https://[::1", "not a URL"),
+        ("https://a b", "characters"),
+        ("https://packages.example\n", "characters"),
+        ("https://päckages.example", "xn--"),
+        ("https://ada:secret@packages.example", "password"),
+        ("https://@packages.example", "password"),
+        ("https://packages.example/?", "query"),
+        ("https://packages.example/?a=b", "query"),
+        ("https://packages.example/#", "fragment"),
+        ("https://packages.example/a//b", "slashes"),
+        ("https://packages.example/../a", "slashes"),
+        ("https://packages.example/%2e", "slashes"),
+        ('https://packages.example/"><script>', "slashes"),
+    ],
+)
+def test_what_is_no_public_url_is_refused_with_the_reason(
+    text: str, problem: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=problem):
+        PublicURL.parse(text)
+    with pytest.raises(SystemExit) as caught:
+        main(["serve", "--data", str(tmp_path / "data"), f"--url={text}"])
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
+    assert problem in err and "secret" not in err
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("proxies", [0, 1])
+@pytest.mark.parametrize("url", ["https://packages.example", "https://packages.example:8443/pypi"])
+def test_with_a_public_url_no_request_changes_an_absolute_url(proxies: int, url: str) -> None:
+    served = Served(proxies, PublicURL.parse(url))
+    headers = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http"}
+    headers["X-Forwarded-Prefix"] = "/evil"
+    served.publish(headers)
+    pages = [served.get(path, headers) for path in ("/", PACKAGES, f"{PACKAGES}/pypi/simple/demo/")]
+    pages += [served.get(path, {**headers, **BROWSER}) for path in (PACKAGES, f"{PACKAGES}/1")]
+    whole = "".join(f"{page.headers}{page.text}" for page in pages).replace("USER:TOKEN@", "")
+    assert "evil" not in whole
+    assert {*re.findall(r"https?://[^\s<>\"']*?(?=/api/v4)", whole)} == {url}
+    assert pages[1].json[0]["_links"]["web_path"].startswith(urlsplit(url).path + "/")
+    # A browser sends the origin that it sees; a page of any other origin changes nothing.
+    assert served.client.post("/", headers={"Origin": "http://evil.example"}, status=403)
+    assert served.client.post("/", headers={"Origin": url.removesuffix("/pypi")}, status=405)

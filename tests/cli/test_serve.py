@@ -22,6 +22,7 @@ from pypi_registry._cli.access_log import AccessLog
 from pypi_registry._cli.data_folder import DataFolder
 from pypi_registry._cli.location import Location
 from pypi_registry._cli.main import main
+from pypi_registry._cli.proxies import PublicURL
 from pypi_registry._cli.serve import Options, serve
 from pypi_registry._cli.site import Site
 from pypi_registry.accounts import Token, token_digest
@@ -58,6 +59,16 @@ def test_without_a_new_secret_only_the_address_is_printed() -> None:
     stream = io.StringIO()
     module._announce(stream, "127.0.0.1", 8080, None)
     assert stream.getvalue() == "Serving on http://127.0.0.1:8080/api/v4/\n"
+
+
+def test_with_a_url_the_printed_lines_show_it() -> None:
+    stream = io.StringIO()
+    module._announce(stream, "127.0.0.1", 8080, SECRET, PublicURL.parse("https://packages.example/pypi/"))
+    lines = stream.getvalue().splitlines()
+    project = "packages.example/pypi/api/v4/projects/1/packages/pypi"
+    assert f"twine upload --repository-url https://{project} --username owner --password {SECRET} dist/*" in lines
+    assert f"pip install --index-url https://owner:{SECRET}@{project}/simple mypypipackage" in lines
+    assert lines[-2:] == ["Clients use https://packages.example/pypi/", "Serving on http://127.0.0.1:8080/api/v4/"]
 
 
 def test_what_is_printed_is_flushed_at_once() -> None:
@@ -102,7 +113,7 @@ def test_a_token_that_cannot_be_printed_is_created_again_by_the_next_start(
     assert not (options.location.folder.folder / "registry.toml").exists()
     announced: list[object] = []
 
-    def announce(stream: object, host: str, port: int, secret: str | None, metrics: str | None) -> None:
+    def announce(stream: object, host: str, port: int, secret: str | None, *urls: object) -> None:
         announced.append(secret)
         Thread(target=os.kill, args=(os.getpid(), signal.SIGTERM)).start()
 

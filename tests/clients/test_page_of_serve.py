@@ -23,7 +23,7 @@ from tests.test_docs import PAGES, blocks
 pytestmark = pytest.mark.slow
 
 PAGE = PAGES["serve.md"]
-FSCK, BACK_UP, RESTORE, RESTORE_RUNNING, SERVE, GUNICORN = blocks(PAGE, "sh")
+FSCK, BACK_UP, RESTORE, RESTORE_RUNNING, SERVE, SERVE_WITH_URL, GUNICORN = blocks(PAGE, "sh")
 BACKUP = "/srv/backup/pypi-registry"
 
 SECRET = "the-secret-of-the-page"
@@ -204,4 +204,4 @@ def visit(session: requests.Session, site: str, path: str) -> str:
     return response.text
 
 
-OF_A_PERSON = "__token__:&lt;your_personal_token&gt;@"
+OF_A_PERSON = "__token__:TOKEN@"

@@ -10,6 +10,7 @@ from typing import Any
 
 from packaging.utils import NormalizedName
 
+from pypi_registry._filenames import identity_of
 from pypi_registry._maintenance.fsck import Check, Options
 from pypi_registry._maintenance.problems import Kind, Problem, Repair
 from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord
@@ -98,6 +99,13 @@ def shared_key(stores: Stores) -> None:
     stores.publish(SECOND, key=stores.publish("demo-1.0-py2-none-any.whl").blob_key)
 
 
+def respelled(stores: Stores) -> None:
+    file = stores.publish("demo-2.0-py2.py3-none-any.whl", version="2.0")
+    key = stores.put(secrets.token_hex(16))
+    double = replace(file, id=file.id + 100, filename="Demo-2-py3.py2-none-any.whl", blob_key=key)
+    stores.catalogue.restore(FileRecord(double, None))
+
+
 def restore(
     stores: Stores, package: Mapping[str, object], *, publication: bool = True, project: bool = True, **file: object
 ) -> None:
@@ -117,7 +125,8 @@ def restore(
         stores.catalogue.restore(PublicationRecord(row.normalized_name, "acme", 7))
     stores.catalogue.restore(PackageRecord(row, PackageMetadata()))
     assert core_metadata is None or isinstance(core_metadata, bytes)
-    stores.catalogue.restore(FileRecord(stored, core_metadata))
+    identity = identity_of(stored.filename, row.normalized_name, row.version)
+    stores.catalogue.restore(FileRecord(stored, core_metadata, identity))
 
 
 def package_without_files(stores: Stores) -> None:
@@ -127,6 +136,7 @@ def package_without_files(stores: Stores) -> None:
 
 
 ROW = Kind.CONTRADICTORY_ROW
+RESPELLED = "its name is another spelling of demo-2.0-py2.py3-none-any.whl, and clients install either of the two"
 DAMAGES: Mapping[str, Damage] = {
     "an old blob without a row": Damage(unlisted, Kind.UNLISTED_BLOB, "19 bytes", Repair.REPAIR),
     "a missing blob": Damage(missing, Kind.MISSING_BLOB, "missing", Repair.DROP_MISSING),
@@ -137,6 +147,7 @@ DAMAGES: Mapping[str, Damage] = {
         truncated, Kind.WRONG_SIZE, "18 bytes, and 19 in the catalogue, with another digest", Repair.DROP_MISSING
     ),
     "a changed blob": Damage(changed, Kind.WRONG_DIGEST, _sha256(OTHER), Repair.DROP_MISSING, only_with_digests=True),
+    "two spellings of one file name": Damage(respelled, Kind.RESPELLED_FILE, RESPELLED),
     "a wrong MD5": Damage(wrong_md5, ROW, "not the MD5", only_with_digests=True),
     "two files with one blob": Damage(shared_key, ROW, "another file has its bytes"),
     "a package without files": Damage(package_without_files, ROW, "no file"),

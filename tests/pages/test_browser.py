@@ -1,6 +1,6 @@
 """The pages for people, as text: whole, escaped, and without anything that runs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -9,16 +9,20 @@ from urllib.parse import parse_qs
 import pytest
 from packaging.utils import canonicalize_name
 
-from pypi_registry._pages.browser import PackageList, render_list, render_package
+from pypi_registry._pages.about import About
+from pypi_registry._pages.browser import PackageList, PackagePage, PackageRow, render_list, render_package
+from pypi_registry._pages.document import Frame, Links
+from pypi_registry._pages.landing import Landing, render_error, render_landing, render_search
 from pypi_registry.model import (
     Digests,
     Group,
+    NameStatus,
     Package,
     PackageDetails,
     PackageFile,
     PackageMetadata,
     Project,
-    Projects,
+    Status,
     Visibility,
 )
 from pypi_registry.storage import MAX_TOTAL
@@ -47,7 +51,7 @@ class Page(HTMLParser):
     """Reads a page as strictly as HTML lets one: every element is closed, or may do without an end tag."""
 
     VOID = frozenset({"meta", "br", "input", "link", "img", "hr"})
-    OPTIONAL_END = frozenset({"li", "p", "td", "th", "tr", "thead", "tbody"})
+    OPTIONAL_END = frozenset({"li", "p", "td", "th", "tr", "thead", "tbody", "dt", "dd"})
     CLOSED_BY: Mapping[str, frozenset[str]] = {
         "li": frozenset({"li"}),
         "td": frozenset({"td", "th"}),
@@ -115,101 +119,179 @@ def as_text(text: str, content_type: str) -> None:
     """Render no description."""
 
 
+def frame(
+    above: str = "..", home: str | None = "../../", caller: str | None = None, crumbs: Iterable[str] = ("acme", "tools")
+) -> Frame:
+    links = Links(
+        project=lambda project: f"{above}/{project.id}",
+        group=lambda group: f"{above}/groups/{group.id}",
+        files=lambda project: f"{above}/{project.id}",
+        home=home,
+    )
+    return Frame(links, [(name, f"{above}/{name}") for name in crumbs], caller)
+
+
 def package_page(
     project: Project = TOOLS,
     package: Package = DEMO,
     files: Iterable[PackageFile] = (FILE,),
     metadata: PackageMetadata | None = None,
     others: Iterable[Package] = (),
-    packages_path: str = ".",
+    about: About | None = None,
+    status: NameStatus | None = None,
     api_url: str = API,
+    around: Frame | None = None,
 ) -> Page:
     details = PackageDetails(package, [*files], metadata or PackageMetadata())
-    return Page(render_package(project, details, [*others], packages_path, api_url, as_text))
+    shown = PackagePage(project, details, [package, *others], False, about or About(), status or NameStatus())
+    return Page(render_package(shown, around or frame(), api_url, as_text))
+
+
+def row(package: Package = DEMO, project: Project = TOOLS, versions: int | None = 1, by: str = "ada") -> PackageRow:
+    return PackageRow(project, package, versions, by)
 
 
 def list_page(
     where: Project | Group = TOOLS,
-    packages: Iterable[Package] = (DEMO,),
+    rows: Iterable[PackageRow] = (row(),),
     total: int | None = 1,
     page: int = 1,
-    has_next: bool = False,
+    next_page: int | None = None,
     parameters: Mapping[str, str] | None = None,
-    above: str = "..",
+    around: Frame | None = None,
 ) -> Page:
-    projects = Projects([TOOLS, CLOSED])
-    shown = PackageList(
-        where, [*packages], projects, total, page, has_next, parameters or {}, lambda project: f"{above}/{project.id}"
-    )
-    return Page(render_list(shown, MAX_TOTAL))
+    shown = PackageList([*rows], total, page, next_page, parameters or {})
+    return Page(render_list(where, shown, around or frame(), API, MAX_TOTAL))
 
 
-# The list
+def landing_page(
+    rows: Iterable[PackageRow] = (row(),),
+    projects: Iterable[Project] = (TOOLS,),
+    page: int = 1,
+    has_next: bool = False,
+    around: Frame | None = None,
+    api_url: str = API,
+) -> Page:
+    shown = Landing([*rows], [*projects], len([*projects]), page, has_next)
+    return Page(render_landing(shown, around or frame(home="./"), api_url, MAX_TOTAL))
+
+
+# The header
+
+
+def test_the_header_shows_where_the_page_is() -> None:
+    page = list_page()
+    assert page.texts["nav"][0] == "Packagesacmetools"
+    assert page.hrefs[:2] == ["../../", "../acme"]  # the page itself has no link
+    assert ("nav", {"class": "crumbs", "aria-label": "Breadcrumb"}) in page.elements
 
 
 @pytest.mark.parametrize(
-    ("packages", "total", "words"),
-    [([], 0, "0 packages"), ([DEMO], 1, "1 package"), ([DEMO, replace(DEMO, id=9)], 2, "2 packages")],
-    ids=["none", "one", "two"],
+    ("home", "caller", "words", "signs_in"),
+    [
+        ("../../", None, "Sign in", True),
+        ("../../", "ada", "Signed in as ada", False),
+        ("../../", HOSTILE, f"Signed in as {HOSTILE}", False),
+        (None, None, "", False),
+    ],
+)
+def test_the_header_shows_who_is_signed_in(home: str | None, caller: str | None, words: str, signs_in: bool) -> None:
+    page = list_page(around=frame(home=home, caller=caller))
+    assert words in page.texts["header"][0]
+    assert ("../../sign-in" in page.hrefs) == signs_in
+
+
+# Lists
+
+
+@pytest.mark.parametrize(
+    ("rows", "total", "words"),
+    [
+        ([], 0, "No packages yet."),
+        ([row()], 1, "1 version, the last published first"),
+        ([row()], 1234, "1,234 versions, the last published first"),
+        ([row()], None, "more than 10,000 versions, the last published first"),
+        ([], 30, "The packages of these versions are on the pages before."),
+    ],
 )
 @pytest.mark.parametrize("where", [TOOLS, ACME], ids=["project", "group"])
-def test_a_list_counts_its_packages(where: Project | Group, packages: list[Package], total: int, words: str) -> None:
-    page = list_page(where, packages, total)
+def test_a_list_counts_versions(where: Project | Group, rows: list[PackageRow], total: int | None, words: str) -> None:
+    page = list_page(where, rows, total)
     assert words in [text.strip() for text in page.texts["p"]]
-    assert page.count("table") == bool(packages)
-    assert page.hrefs == [f"../1/{package.id}" for package in packages]
+    assert page.count("table") == bool(rows)
 
 
-def test_a_list_says_what_which_version_where_and_when() -> None:
-    page = list_page(ACME, [DEMO, replace(DEMO, id=9, project_id=2, yanked="broken")])
+def test_a_search_without_a_match_names_what_was_searched() -> None:
+    page = list_page(rows=[], total=0, parameters={"package_name": HOSTILE})
+    assert f"No package matches “{HOSTILE}”." in page.texts["p"]
+
+
+def test_a_list_of_a_group_shows_what_which_version_how_many_where_when_and_who() -> None:
+    page = list_page(ACME, [row(versions=3), row(replace(DEMO, id=9, yanked="broken"), CLOSED, None, "")])
     cells = [text.strip() for text in page.texts["td"]]
-    assert cells[:4] == ["My.Demo", "1.0", "acme/tools", "2024-05-06 07:08 UTC"]
-    assert cells[4:7] == ["My.Demo (yanked)", "1.0", "acme/closed"]
-    assert page.texts["th"] == ["Name", "Version", "Project", "Published"]
-    assert [attributes.get("scope") for tag, attributes in page.elements if tag == "th"] == 4 * ["col"]
+    assert cells[:4] == ["1.0", "3", "acme/tools", "2024-05-06 07:08 UTC by ada"]
+    assert cells[4:] == ["1.0 yanked", "more than 10,000", "acme/closed", "2024-05-06 07:08 UTC"]
+    assert page.texts["th"] == ["Name", "Newest version", "Versions", "Project", "Published", "My.Demo", "My.Demo"]
+    assert {"../1/7", "../1", "../2/9", "../2"} <= {*page.hrefs}
     assert ("time", {"datetime": "2024-05-06T07:08:09Z"}) in page.elements
 
 
+def test_a_list_of_a_project_does_not_repeat_the_project() -> None:
+    assert list_page().texts["th"] == ["Name", "Newest version", "Versions", "Published", "My.Demo"]
+
+
 @pytest.mark.parametrize(
-    ("page", "pages", "turns"),
-    [
-        (1, 1, []),
-        (1, 3, ["2"]),
-        (2, 3, ["1", "3"]),
-        (3, 3, ["2"]),
-    ],
+    ("page", "next_page", "turns"), [(1, None, []), (1, 2, ["2"]), (2, 5, ["1", "5"]), (3, None, ["2"])]
 )
-def test_a_list_can_be_turned(page: int, pages: int, turns: list[str]) -> None:
-    parameters = {"package_name": "a b&c=<d>", "page": str(page), "sort": "desc"}
-    hrefs = list_page(packages=[], page=page, has_next=page < pages, parameters=parameters).hrefs
-    assert [parse_qs(href.removeprefix("?")) for href in hrefs] == [
-        {"package_name": ["a b&c=<d>"], "page": [turn], "sort": ["desc"]} for turn in turns
+def test_a_list_has_links_to_other_pages(page: int, next_page: int | None, turns: list[str]) -> None:
+    parameters = {"package_name": "a b&c=<d>", "page": str(page)}
+    hrefs = list_page(page=page, next_page=next_page, parameters=parameters).hrefs
+    assert [parse_qs(href.removeprefix("?")) for href in hrefs if href.startswith("?")] == [
+        {"package_name": ["a b&c=<d>"], "page": [turn]} for turn in turns
     ]
 
 
 def test_a_list_is_searched_without_a_script() -> None:
     page = list_page(parameters={"package_name": HOSTILE})
     (field,) = [attributes for tag, attributes in page.elements if tag == "input"]
-    assert field["name"] == "package_name" and field["value"] == HOSTILE
+    assert field["name"] == "package_name" and field["value"] == HOSTILE and field["aria-label"]
     assert ("form", {"method": "get", "role": "search"}) in page.elements
-    assert "Name" in page.texts["label"][0]
+
+
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [
+        (TOOLS, f"{API}/projects/1/packages/pypi/simple"),
+        (CLOSED, "https://__token__:TOKEN@registry.example/api/v4/projects/2/packages/pypi/simple"),
+        (ACME, "https://__token__:TOKEN@registry.example/api/v4/groups/10/-/packages/pypi/simple"),
+    ],
+)
+def test_a_list_shows_how_to_use_its_index(where: Project | Group, index: str) -> None:
+    blocks = list_page(where).texts["pre"]
+    assert blocks[:2] == [f"pip install NAME --index-url {index}", f"uv pip install NAME --default-index {index}"]
+    assert blocks[2:4] == [f"export PIP_INDEX_URL={index}", f"export UV_DEFAULT_INDEX={index}"]
+    assert len(blocks) == (6 if isinstance(where, Project) else 4)
 
 
 # The package
 
 
-def test_a_package_says_how_to_install_it() -> None:
+def test_a_package_shows_how_to_install_it() -> None:
     page = package_page()
+    index = f"{API}/projects/1/packages/pypi/simple"
     commands = page.texts["pre"]
-    assert commands[0] == f"pip install My.Demo --index-url {API}/projects/1/packages/pypi/simple"
-    assert commands[1].splitlines() == [
+    assert commands[:2] == [
+        f"pip install My.Demo --index-url {index}",
+        f"uv pip install My.Demo --default-index {index}",
+    ]
+    assert commands[2].splitlines() == [
         "[distutils]",  # without it twine finds no other section
         "index-servers = gitlab",
         "",
         "[gitlab]",
         f"repository = {API}/projects/1/packages/pypi",
         "username = __token__",
-        "password = <your personal access token>",
+        "password = TOKEN",
     ]
     assert "personal access token." not in page.text
     assert page.texts["h1"] == ["My.Demo 1.0"]
@@ -219,37 +301,100 @@ def test_a_package_says_how_to_install_it() -> None:
 @pytest.mark.parametrize("visibility", [Visibility.PRIVATE, Visibility.INTERNAL])
 def test_a_package_that_is_not_public_needs_a_token(visibility: Visibility) -> None:
     page = package_page(replace(TOOLS, visibility=visibility))
-    index = "https://__token__:<your_personal_token>@registry.example/api/v4/projects/1/packages/pypi/simple"
+    index = "https://__token__:TOKEN@registry.example/api/v4/projects/1/packages/pypi/simple"
     assert page.texts["pre"][0] == f"pip install My.Demo --index-url {index}"
     assert "You will need a personal access token." in page.texts["p"]
 
 
+LATER, PRE = replace(DEMO, id=9, version="2.0"), replace(DEMO, id=10, version="3.0rc1")
+
+
+@pytest.mark.parametrize(
+    ("versions", "requirement"),
+    [
+        pytest.param([DEMO], "My.Demo", id="the only one"),
+        pytest.param([PRE, DEMO], "My.Demo", id="the newest that is final"),
+        pytest.param([LATER, DEMO], "My.Demo==1.0", id="an older one"),
+        pytest.param([replace(LATER, yanked=""), DEMO], "My.Demo", id="the newest that is not yanked"),
+        pytest.param([replace(DEMO, yanked="x")], "My.Demo==1.0", id="yanked"),
+        pytest.param([DEMO, replace(PRE, version="0.1.dev1")], "My.Demo", id="newer than a development release"),
+    ],
+)
+def test_the_command_installs_the_version_that_is_shown(versions: list[Package], requirement: str) -> None:
+    shown = next(each for each in versions if each.id == DEMO.id)
+    page = PackagePage(TOOLS, PackageDetails(shown, [FILE], PackageMetadata()), versions, False, About(), NameStatus())
+    assert page.requirement == requirement
+    assert f"pip install {requirement} " in Page(render_package(page, frame(), API, as_text)).text
+
+
+def test_an_epoch_is_quoted_for_the_shell() -> None:
+    package = replace(DEMO, version="1!2.0", yanked="")
+    assert package_page(package=package).texts["pre"][0].startswith("pip install 'My.Demo==1!2.0' --index-url ")
+
+
+@pytest.mark.parametrize("where", [TOOLS, CLOSED], ids=["public", "private"])
+def test_no_placeholder_looks_like_a_redirection(where: Project) -> None:
+    for page in (package_page(where), list_page(where), landing_page()):
+        assert page.count("pre") >= 3
+        assert not {*"<>‹›〈〉＜＞"} & {*"".join(page.texts["pre"])}
+
+
 def test_the_files_of_a_package_are_linked_and_described() -> None:
-    other = replace(FILE, id=9, filename="My.Demo-1.0-py3-none-any.whl", requires_python="")
+    other = replace(FILE, id=9, filename="My.Demo-1.0-py3-none-any.whl", uploaded_by=HOSTILE)
     page = package_page(files=[FILE, other])
-    assert page.hrefs == ["./7/package_files/8/download", "./7/package_files/9/download"]
+    assert [href for href in page.hrefs if "download" in href] == [
+        "../1/7/package_files/8/download",
+        "../1/7/package_files/9/download",
+    ]
     cells = [text.strip() for text in page.texts["td"]]
     assert cells[0].startswith("My.Demo-1.0.tar.gz") and "a" * 64 in cells[0]
-    assert cells[1:4] == ["871 B", ">=3.11", "2024-06-07 00:00 UTC"]
-    assert cells[6] == "–"
+    assert cells[1:3] == ["871 B", "2024-06-07 00:00 UTC"]
+    assert cells[5] == f"2024-06-07 00:00 UTC by {HOSTILE}"
 
 
-@pytest.mark.parametrize(("name", "shown"), [("ada", " by ada"), (HOSTILE, f" by {HOSTILE}"), ("", "")])
-def test_a_file_has_the_name_of_who_uploaded_it(name: str, shown: str) -> None:
-    page = package_page(files=[replace(FILE, uploaded_by=name)])
-    assert page.texts["td"][3].strip() == f"2024-06-07 00:00 UTC{shown}"
-
-
-def test_a_list_of_more_packages_than_are_counted_has_no_number() -> None:
-    page = list_page(total=None, has_next=True)
-    assert "more than 10,000 packages" in [text.strip() for text in page.texts["p"]]
-    assert page.hrefs[-1] == "?page=2"
-
-
-def test_a_package_without_files_says_so() -> None:
+def test_a_package_without_files_has_a_sentence_instead() -> None:
     page = package_page(files=[])
     assert "All files were deleted." in page.texts["p"]
     assert page.count("table") == 0
+
+
+def test_what_the_metadata_states_is_shown() -> None:
+    about = About(
+        authors=["Ada <ada@example.org>"],
+        licence="MIT",
+        links=[("Source", "https://example.org/source")],
+        dependencies=['other>=1; python_version < "3.12"'],
+        classifiers=["Typing :: Typed"],
+    )
+    page = package_page(about=about, metadata=PackageMetadata(summary="Sums.", keywords="a,b"))
+    assert dict(zip(page.texts["dt"], page.texts["dd"], strict=True)) == {
+        "Requires Python": ">=3.11",
+        "Licence": "MIT",
+        "Author": "Ada <ada@example.org>",
+        "Keywords": "a,b",
+    }
+    assert 'other>=1; python_version < "3.12"' in page.texts["li"] and "Typing :: Typed" in page.texts["li"]
+    assert ("a", {"href": "https://example.org/source", "rel": "nofollow noopener"}) in page.elements
+    assert "Sums." in page.texts["p"]
+
+
+def test_very_many_classifiers_are_counted_and_not_listed() -> None:
+    page = package_page(about=About(classifiers=[f"Topic :: {number}" for number in range(1_234)]))
+    assert "and 1,034 more" in page.texts["p"]
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (NameStatus(Status.ARCHIVED, "moved"), "This package is archived: no further versions are published (moved)."),
+        (NameStatus(Status.DEPRECATED), "This package is deprecated."),
+        (NameStatus(Status.QUARANTINED, HOSTILE), f"cannot be downloaded ({HOSTILE})."),
+    ],
+)
+def test_the_status_of_a_package_is_shown(status: NameStatus, words: str) -> None:
+    page = package_page(status=status)
+    assert any(text.endswith(words) for text in page.texts["p"])
+    assert any("download" in href for href in page.hrefs) == status.status.offers_files
 
 
 @pytest.mark.parametrize(
@@ -286,16 +431,50 @@ def test_a_size_never_reads_as_1024_of_a_unit(size: int) -> None:
     ],
     ids=["no", "without a reason", "with a reason", "hostile"],
 )
-def test_a_yanked_package_says_so(yanked: str | None, words: list[str]) -> None:
+def test_a_yanked_package_has_a_notice(yanked: str | None, words: list[str]) -> None:
     page = package_page(package=replace(DEMO, yanked=yanked))
     assert [text for text in page.texts["p"] if "yanked" in text] == words
 
 
-def test_the_other_versions_are_linked() -> None:
-    others = [replace(DEMO, id=5, version="0.9", yanked=""), replace(DEMO, id=6, version="2!1.0+local.1")]
+def test_the_versions_are_linked_and_those_that_are_yanked_have_their_reason() -> None:
+    others = [replace(DEMO, id=5, version="0.9", yanked="broken"), replace(DEMO, id=6, version="0.1+local.1")]
     page = package_page(files=[], others=others)
-    assert page.texts["li"] == ["0.9 (yanked)", "2!1.0+local.1"]
-    assert page.hrefs == ["./5", "./6"]
+    assert page.texts["li"][3:] == ["1.0 2024-05-06", "0.9 yanked 2024-05-06broken", "0.1+local.1 2024-05-06"]
+    assert page.hrefs[-2:] == ["../1/5", "../1/6"]
+    assert ("strong", {"aria-current": "page"}) in page.elements
+
+
+def test_very_many_versions_are_folded() -> None:
+    others = [replace(DEMO, id=number, version=f"0.{number}") for number in range(200, 100, -1)]
+    page = package_page(files=[], others=others)
+    assert page.texts["summary"] == ["91 more"]
+    assert page.count("details") == 1 and len([href for href in page.hrefs if href.startswith("../1/")]) == 100
+
+
+# The landing page, and errors
+
+
+def test_the_landing_page_shows_projects_and_what_was_published_last() -> None:
+    page = landing_page(projects=[TOOLS, CLOSED], has_next=True, page=2)
+    assert {"../1", "../2", "../1/7", "?page=1", "?page=3"} <= {*page.hrefs}
+    assert page.texts["h2"] == ["Published last", "Projects", "How to use it"]
+    assert "private" in page.texts["li"][-1]
+
+
+@pytest.mark.parametrize(
+    ("caller", "words"),
+    [(None, "No project is public. Sign in to see yours."), ("ada", "You have access to no project.")],
+)
+def test_the_landing_page_without_projects_has_a_sentence(caller: str | None, words: str) -> None:
+    page = landing_page(rows=[], projects=[], around=frame(home="./", caller=caller))
+    assert words in page.texts["p"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 500, 503, 507])
+def test_an_error_is_a_page_with_a_way_back(status: int) -> None:
+    page = Page(render_error(status, HOSTILE, frame()))
+    assert page.texts["h1"] == [f"{status} {HOSTILE}"]
+    assert page.hrefs[-1] == "../../"
 
 
 # What came from outside
@@ -304,55 +483,59 @@ def test_the_other_versions_are_linked() -> None:
 @pytest.mark.parametrize("content_type", ["", "text/plain", "text/markdown", "text/x-rst", "text/html", HOSTILE])
 def test_without_a_renderer_a_description_is_plain_text(content_type: str) -> None:
     page = package_page(metadata=PackageMetadata(description=HOSTILE, description_content_type=content_type))
-    assert page.texts["pre"][-1] == HOSTILE
+    assert HOSTILE in page.texts["pre"]
     assert page.count("article") == 0
 
 
 @pytest.mark.parametrize("description", ["\n\n  first\n    second", "x" * 4000, "a\r\nb", "ünïcode ☃ 🐍", "&lt;b&gt;"])
 def test_a_plain_description_loses_nothing(description: str) -> None:
     page = package_page(metadata=PackageMetadata(description=description))
-    assert page.texts["pre"][-1].replace("\r\n", "\n").strip() == description.replace("\r\n", "\n").strip()
+    assert page.texts["pre"][2].replace("\r\n", "\n").strip() == description.replace("\r\n", "\n").strip()
 
 
-def test_nothing_said_leaves_no_headings() -> None:
+def test_what_is_missing_leaves_no_headings() -> None:
     page = package_page()
-    assert not {"Description", "Other versions"} & set(page.texts["h2"])
+    assert not {"Description", "Links", "Dependencies", "Classifiers"} & {*page.texts["h2"]}
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(lambda: package_page(metadata=PackageMetadata(summary=HOSTILE)), id="summary"),
-        pytest.param(lambda: package_page(metadata=PackageMetadata(description=HOSTILE)), id="description"),
-        pytest.param(lambda: package_page(package=replace(DEMO, name=HOSTILE)), id="name"),
-        pytest.param(lambda: package_page(package=replace(DEMO, version=HOSTILE)), id="version"),
-        pytest.param(lambda: package_page(others=[replace(DEMO, version=HOSTILE)]), id="another version"),
-        pytest.param(lambda: package_page(files=[replace(FILE, filename=HOSTILE)]), id="file name"),
-        pytest.param(lambda: package_page(files=[replace(FILE, requires_python=HOSTILE)]), id="requires-python"),
-        pytest.param(lambda: package_page(replace(TOOLS, path=HOSTILE)), id="path"),
-        pytest.param(lambda: package_page(api_url=HOSTILE), id="address"),
-        pytest.param(lambda: package_page(packages_path=HOSTILE), id="path of the packages"),
-        pytest.param(lambda: list_page(replace(ACME, name=HOSTILE)), id="title of a list"),
-        pytest.param(lambda: list_page(replace(ACME, path=HOSTILE)), id="path of a list"),
-        pytest.param(lambda: list_page(packages=[replace(DEMO, name=HOSTILE)]), id="name in a list"),
-        pytest.param(lambda: list_page(packages=[replace(DEMO, version=HOSTILE)]), id="version in a list"),
-        pytest.param(lambda: list_page(above=HOSTILE), id="address in a list"),
-        pytest.param(lambda: list_page(page=2, has_next=True, parameters={HOSTILE: HOSTILE}), id="query"),
-    ],
-)
-def test_what_came_from_outside_is_text(page: object) -> None:
-    assert callable(page)
-    read: Page = page()  # which refuses whatever would run, and tags that close what they did not open
+HOSTILE_PAGES: Mapping[str, Callable[[], Page]] = {
+    "summary": lambda: package_page(metadata=PackageMetadata(summary=HOSTILE)),
+    "keywords": lambda: package_page(metadata=PackageMetadata(keywords=HOSTILE)),
+    "description": lambda: package_page(metadata=PackageMetadata(description=HOSTILE)),
+    "name": lambda: package_page(package=replace(DEMO, name=HOSTILE)),
+    "version": lambda: package_page(package=replace(DEMO, version=HOSTILE)),
+    "another version": lambda: package_page(others=[replace(DEMO, version=HOSTILE, yanked=HOSTILE)]),
+    "file name": lambda: package_page(files=[replace(FILE, filename=HOSTILE)]),
+    "requires-python": lambda: package_page(files=[replace(FILE, requires_python=HOSTILE)]),
+    "path": lambda: package_page(replace(TOOLS, path=HOSTILE), around=frame(crumbs=[HOSTILE])),
+    "URL": lambda: package_page(api_url=HOSTILE),
+    "references": lambda: package_page(around=frame(above=HOSTILE, home=HOSTILE)),
+    "about": lambda: package_page(about=About([HOSTILE], HOSTILE, [(HOSTILE, HOSTILE)], [HOSTILE], [HOSTILE])),
+    "title of a list": lambda: list_page(replace(ACME, name=HOSTILE)),
+    "path of a list": lambda: list_page(replace(ACME, path=HOSTILE)),
+    "a row": lambda: list_page(ACME, [row(replace(DEMO, name=HOSTILE, version=HOSTILE), by=HOSTILE)]),
+    "project of a row": lambda: list_page(ACME, [row(project=replace(TOOLS, path=HOSTILE))]),
+    "references in a list": lambda: list_page(around=frame(above=HOSTILE)),
+    "query": lambda: list_page(page=2, next_page=3, parameters={HOSTILE: HOSTILE}),
+    "landing": lambda: landing_page(projects=[replace(TOOLS, path=HOSTILE)], api_url=HOSTILE),
+    "search": lambda: Page(render_search(PackageList([], 0, 1, None, {"package_name": HOSTILE}), frame(), MAX_TOTAL)),
+}
+
+
+@pytest.mark.parametrize("page", HOSTILE_PAGES)
+def test_what_came_from_outside_is_text(page: str) -> None:
+    read = HOSTILE_PAGES[page]()  # which refuses whatever would run, and tags that close what they did not open
     assert read.count("img") == 0
     assert all(not href.startswith("javascript:") for href in read.hrefs)
 
 
-@pytest.mark.parametrize("body", [render_list, render_package], ids=["list", "package"])
-def test_a_page_is_for_phones_and_for_readers(body: object) -> None:
-    page = list_page() if body is render_list else package_page()
+@pytest.mark.parametrize("make", [list_page, package_page, landing_page], ids=["list", "package", "landing"])
+def test_a_page_is_for_phones_and_for_readers(make: Callable[[], Page]) -> None:
+    page = make()
     assert ("html", {"lang": "en"}) in page.elements
     assert ("meta", {"charset": "utf-8"}) in page.elements
     assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in page.elements
     style = page.texts["style"][0]
     assert "light dark" in style and ":focus-visible" in style and "@media (max-width" in style
     assert "url(" not in style and "@import" not in style
+    assert page.count("header") == 1 and page.count("style") == 1

@@ -196,6 +196,22 @@ def test_a_file_name_is_taken_in_any_spelling_of_its_version(registry: RecordedS
     assert registry.stored_bytes == [DATA]
 
 
+def test_the_refusal_of_another_spelling_names_the_file_that_exists(registry: RecordedStores) -> None:
+    registry.publish(upload(version="1.0"))
+    registry.publish(upload(filename="demo-1.0.zip"))
+    with pytest.raises(FileTaken) as caught:
+        registry.publish(upload(filename="Demo-1.0.0.tar.gz"))
+    assert (caught.value.filename, caught.value.existing) == ("Demo-1.0.0.tar.gz", "demo-1.0.tar.gz")
+    assert str(caught.value) == (
+        "File name has already been taken (Demo-1.0.0.tar.gz already exists as demo-1.0.tar.gz)"
+    )
+    registry.catalogue.failing["listing"] = StorageUnavailable("busy")
+    with pytest.raises(FileTaken) as caught:
+        registry.publish(upload(filename="Demo-1.0.0.tar.gz"))
+    assert (caught.value.filename, caught.value.existing) == ("Demo-1.0.0.tar.gz", "")
+    assert len(registry.stored_bytes) == 2
+
+
 @pytest.mark.parametrize(
     "error",
     [FileTaken("demo-1.0.tar.gz"), UploadsRefused("demo", "archived"), StorageUnavailable("busy"), StorageFull()],
@@ -206,7 +222,8 @@ def test_the_bytes_are_deleted_if_the_catalogue_refuses_the_row(registry: Record
     with pytest.raises(type(error)) as caught:
         registry.publish(upload())
     assert caught.value is error
-    assert registry.steps == ["put", "add", "delete"]
+    looked_up = ["listing"] if isinstance(error, FileTaken) else []  # for another spelling of the file name
+    assert registry.steps == ["put", "add", "delete", *looked_up]
     registry.assert_empty()
 
 

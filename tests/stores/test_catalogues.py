@@ -10,9 +10,11 @@ import pytest
 from pypi_registry.model import PackageFile, Projects, Upload
 from pypi_registry.storage import Catalogue
 from pypi_registry.stores.memory import MemoryCatalogue
+from pypi_registry.stores.postgres import PostgresCatalogue
 from pypi_registry.stores.sqlite import SQLiteCatalogue
 from pypi_registry.testing.contracts import CatalogueContract
 from pypi_registry.testing.contracts.catalogue.samples import IN_TOOLS, TOOLS, add, files_of, listed
+from tests.postgres import Cluster, Databases
 
 
 class TestMemoryCatalogue(CatalogueContract):
@@ -51,10 +53,58 @@ class TestSQLiteCatalogue(CatalogueContract):
             connection.executemany(insert, [(each.name, each.normalized_name) for each in others])
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+class TestPostgresCatalogue(CatalogueContract):
+    @pytest.fixture(autouse=True)
+    def in_a_database(self, postgres: Cluster) -> Iterator[None]:
+        self.databases = Databases(postgres)
+        with ExitStack() as self.opened:
+            yield
+
+    def open_database(self, url: str) -> Catalogue:
+        return self.opened.enter_context(closing(PostgresCatalogue(url)))
+
+    def make_catalogue(self) -> Catalogue:
+        return self.open_database(self.databases.empty("contract"))
+
+    def reopen(self, catalogue: Catalogue) -> Catalogue:
+        return self.open_database(self.databases.url("contract"))
+
+    def make_second_catalogue(self) -> Catalogue:
+        return self.open_database(self.databases.empty("second"))
+
+    def fill(self, catalogue: Catalogue, uploads: Iterable[Upload]) -> None:
+        # One transaction of another program, as over SQLite.
+        first, *others = uploads
+        add(catalogue, TOOLS, first)
+        columns = "project_id, version, canonical_version, metadata, created_at"
+        insert = (
+            f"INSERT INTO packages (name, normalized_name, {columns}) SELECT n, m, {columns} "
+            f"FROM (SELECT {columns} FROM packages LIMIT 1) p, unnest(%s::text[], %s::text[]) j(n, m)"
+        )
+        names = [each.name for each in others], [each.normalized_name for each in others]
+        self.databases.execute(insert, "contract", names)
+
+    # More than a thousand transactions
+    test_at_most_1000_publications_are_returned = pytest.mark.slow(
+        CatalogueContract.test_at_most_1000_publications_are_returned
+    )
+    test_a_total_is_exact_up_to_10_000_and_then_none = pytest.mark.slow(
+        CatalogueContract.test_a_total_is_exact_up_to_10_000_and_then_none
+    )
+    test_a_name_may_have_many_files_and_a_project_many_names = pytest.mark.slow(
+        CatalogueContract.test_a_name_may_have_many_files_and_a_project_many_names
+    )
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def catalogue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalogue]:
     if request.param == "memory":
         yield MemoryCatalogue()
+        return
+    if request.param == "postgres":
+        databases = Databases(request.getfixturevalue("postgres"))
+        with closing(PostgresCatalogue(databases.empty("contract"))) as in_database:
+            yield in_database
         return
     with closing(SQLiteCatalogue(tmp_path / "catalogue.sqlite3")) as stored:
         yield stored

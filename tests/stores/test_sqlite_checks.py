@@ -82,6 +82,14 @@ REPAIRABLE = {
         "INSERT INTO project_revisions (name, project_id, revision) VALUES ('gone', 1, 5)",
         "the page 'gone' of project 1 has a revision, but no package",
     ),
+    "an identity": (
+        "UPDATE files SET identity = NULL WHERE id = 1",
+        "no file of the project 1 has the identity 'demo-1.zip', which another spelling of 'demo-1.0.zip' must not get",
+    ),
+    "a wrong identity": (
+        "UPDATE files SET identity = 'demo-7.zip' WHERE id = 1",
+        "the file 1 ('demo-1.0.zip') has the identity 'demo-7.zip' instead of 'demo-1.zip'",
+    ),
     "a name": (
         without_triggers("names", "DELETE FROM names WHERE name = 'demo'"),
         "the name 'demo' of a package is not in the list of names",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pypi_registry.stores.sqlite.rows import core_metadata_as_blob, read_core_metadata
+from pypi_registry.stores._rows import core_metadata_as_blob, read_core_metadata
 from tests.distributions.costs import metadata
 from tests.distributions.hostile import METADATA, WHEEL
 from tests.distributions.test_hostile import on_the_disk

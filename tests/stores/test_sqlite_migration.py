@@ -121,12 +121,44 @@ def test_every_file_is_kept(catalogue: SQLiteCatalogue, schema: int) -> None:
     assert (first.uploaded_at, first.blob_key, first.uploaded_by) == (AT, "0" * 32, "")
     assert listing.files[1].requires_python == ">=3.8"
     for file, data in zip(listing.files, [b"Name: Demo.X\n", None, b""], strict=True):
-        assert catalogue.core_metadata(file.id) == (data if schema == 2 else None)
+        assert catalogue.core_metadata(file.id) == (data if schema >= 2 else None)
         assert (file.core_metadata_sha256 is None) == (catalogue.core_metadata(file.id) is None)
         found = catalogue.file(EVERYWHERE, file.digests.sha256, file.filename)
         assert found is not None
         assert found.file == file
-    assert {record.identity for record in catalogue.records() if isinstance(record, FileRecord)} == {None}
+
+
+def identities(catalogue: SQLiteCatalogue) -> dict[int, str | None]:
+    return {record.file.id: record.identity for record in catalogue.records() if isinstance(record, FileRecord)}
+
+
+def test_every_file_has_its_identity(catalogue: SQLiteCatalogue) -> None:
+    assert identities(catalogue) == {
+        1: "demo_x-1.zip",
+        2: "demo_x-1.tar.gz",
+        3: "demo_x-2.zip",
+        4: "other-1.zip",
+        5: "demo_x-1.zip",
+        8: "other-3.zip",
+    }
+
+
+def test_of_several_spellings_the_oldest_file_has_the_identity(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        for id_, filename in [(103, "Demo.X-1.0.zip"), (101, "demo-x-1.zip"), (102, "else-1.0.zip"), (104, "x.exe")]:
+            connection.executescript(
+                "CREATE TEMP TABLE double AS SELECT * FROM files WHERE id = 1; "
+                f"UPDATE double SET id = {id_}, filename = '{filename}'; "
+                "INSERT INTO files SELECT * FROM double; DROP TABLE double"
+            )
+    with closing(SQLiteCatalogue(path)) as catalogue:
+        found = identities(catalogue)
+        assert (found[1], found[101], found[102], found[103], found[104]) == ("demo_x-1.zip", None, None, None, None)
+        for holder in (1, 101, 103):
+            with pytest.raises(FileTaken):
+                catalogue.add(TOOLS, upload("DEMO_X-1.0.zip", version="1.0"), "f" * 32, AT, "")
+            assert catalogue.delete_file(TOOLS, holder, "") is not None
+        catalogue.add(TOOLS, upload("DEMO_X-1.0.zip", version="1.0"), "f" * 32, AT, "")
 
 
 def test_every_status_is_kept(catalogue: SQLiteCatalogue) -> None:
@@ -203,15 +235,19 @@ def test_a_migrated_file_has_the_schema_of_a_new_one(path: Path, tmp_path: Path)
 
 def test_a_failed_migration_changes_nothing(path: Path, schema: int) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("CREATE TABLE names (x)")
+        # The last step fails at the first row that it changes.
+        connection.execute(
+            "CREATE TRIGGER refuses BEFORE UPDATE ON files BEGIN SELECT RAISE(ABORT, 'no change of files'); END"
+        )
         connection.commit()
+        schema_before = connection.execute("SELECT name, sql FROM sqlite_schema").fetchall()
     before = path.read_bytes()
-    with pytest.raises(sqlite3.OperationalError, match="names"):
+    with pytest.raises(sqlite3.IntegrityError, match="no change of files"):
         SQLiteCatalogue(path)
     assert copies_beside(path) == []
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (schema,)
-        assert connection.execute("SELECT count(normalized) FROM packages").fetchone() == (6,)
+        assert connection.execute("SELECT name, sql FROM sqlite_schema").fetchall() == schema_before
     assert len(path.read_bytes()) == len(before)
 
 

@@ -40,6 +40,7 @@ class PlainCatalogue:
         self.packages_by_id: dict[int, Package] = {}
         self.metadata: dict[int, PackageMetadata] = {}
         self.files_by_id: dict[int, PackageFile] = {}
+        self.identities: dict[int, str | None] = {}
         self.core_metadata_by_id: dict[int, bytes | None] = {}
         self.statuses: dict[tuple[int, NormalizedName], NameStatus] = defaultdict(NameStatus)
         self.published: dict[NormalizedName, set[tuple[str, int]]] = defaultdict(set)
@@ -52,8 +53,9 @@ class PlainCatalogue:
             status = self.statuses[project.id, name].status
             if not status.accepts_uploads:
                 raise UploadsRefused(name, status)
-            taken = [file.filename for file in self.files_by_id.values() if file.package.project_id == project.id]
-            if upload.filename in taken:
+            taken = [file for file in self.files_by_id.values() if file.package.project_id == project.id]
+            identity = upload.identity or upload.filename
+            if any(upload.filename == file.filename or identity == self.identities[file.id] for file in taken):
                 raise FileTaken(upload.filename)
             same = [
                 package
@@ -78,6 +80,7 @@ class PlainCatalogue:
             self.packages_by_id[package.id] = package
             self.metadata[package.id] = upload.metadata
             self.files_by_id[file.id] = file
+            self.identities[file.id] = upload.identity
             self.core_metadata_by_id[file.id] = upload.core_metadata
             self.published[name].add((project.root, project.id))
             self.paths[project.id] = project.path

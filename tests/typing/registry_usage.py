@@ -1,6 +1,8 @@
 """`pypi_registry` and its collaborators, as an application uses them: type checkers read this file, nothing runs it."""
 
 from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, assert_never, assert_type
 
 from packaging.utils import NormalizedName
@@ -31,9 +33,12 @@ from pypi_registry.forwarding import PYPI, Forward, ForwardTo
 from pypi_registry.health import Health
 from pypi_registry.metrics import Metrics
 from pypi_registry.model import Namespace
-from pypi_registry.storage import MAX_PUBLICATIONS, MAX_TOTAL
+from pypi_registry.storage import MAX_PUBLICATIONS, MAX_TOTAL, Blobs
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
+from pypi_registry.stores.objects import ObjectBlobs
+from pypi_registry.stores.postgres import PostgresCatalogue, migrate
+from pypi_registry.stores.postgres import UnknownSchema as UnknownPostgresSchema
 from pypi_registry.stores.sqlite import SQLiteCatalogue, UnknownSchema
 from pypi_registry.versions import check_version as the_same_check
 from pypi_registry.versions import is_valid_version as the_same_question
@@ -136,11 +141,24 @@ def verifiers() -> list[Verify]:
 
 def stores() -> None:
     assert_type(MemoryCatalogue().copy(), MemoryCatalogue)
+    assert_type(ObjectBlobs.from_url("s3://bucket/prefix?deliver=redirect", spool="spool"), ObjectBlobs)
+    blobs: list[Blobs] = [
+        ObjectBlobs("gs://bucket"),
+        ObjectBlobs("s3://b", deliver="redirect", spool=Path("spool")),
+    ]
+    assert_type([*ObjectBlobs("az://container").keys()], list[tuple[str, int, datetime]])
+    assert blobs
     assert_type((MAX_PUBLICATIONS, MAX_TOTAL), tuple[int, int])
     try:
         SQLiteCatalogue("catalogue.sqlite3", create=False).close()
     except UnknownSchema as error:
         assert_type(str(error), str)
+    url = "postgresql://registry@db.example.org/registry"
+    assert_type(migrate(url), tuple[int, int])
+    try:
+        PostgresCatalogue(url, min_size=0, max_size=4, prepare_threshold=None).check_schema()
+    except UnknownPostgresSchema as error:
+        assert_type((error.url, error.found), tuple[str, int])
 
 
 def versions(text: str) -> None:

@@ -201,13 +201,15 @@ class Package(models.Model):
         return model.PackageMetadata(**json.loads(self.metadata))
 
 
-_FROM_UPLOAD = ("filename", "size", "requires_python", "core_metadata", "core_metadata_sha256")
+_FROM_UPLOAD = ("filename", "identity", "size", "requires_python", "core_metadata", "core_metadata_sha256")
 
 
 class File(models.Model):
     package = models.ForeignKey(Package, on_delete=models.CASCADE)
     project = models.BigIntegerField()
     filename = models.CharField(max_length=255)
+    identity = models.TextField(null=True)
+    """The same for all spellings of the file name; NULL if it has none."""
     size = models.BigIntegerField()
     sha256 = models.CharField(max_length=64, db_index=True)
     md5 = models.CharField(max_length=32, null=True)
@@ -220,7 +222,10 @@ class File(models.Model):
     core_metadata_sha256 = models.CharField(max_length=64, null=True)
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["project", "filename"], name="filename_in_project"),)
+        constraints = (
+            models.UniqueConstraint(fields=["project", "filename"], name="filename_in_project"),
+            models.UniqueConstraint(fields=["project", "identity"], name="identity_in_project"),
+        )
 
     def __str__(self) -> str:
         return self.filename

@@ -33,16 +33,12 @@ from pypi_registry.model import (
     Upload,
 )
 from pypi_registry.storage import MAX_PUBLICATIONS
-from pypi_registry.stores.sqlite import checks, lists, records
-from pypi_registry.stores.sqlite.copies import copy_database
-from pypi_registry.stores.sqlite.frequent import FrequentQueries
-from pypi_registry.stores.sqlite.pool import MAX_WAITING_WRITERS, ConnectionPool
-from pypi_registry.stores.sqlite.reserve import Reserve
-from pypi_registry.stores.sqlite.rows import (
+from pypi_registry.stores._rows import (
     FILE,
     FILE_COLUMNS,
+    LISTED,
     PACKAGE,
-    STATUS,
+    WITH_STATUS,
     metadata_as_json,
     microseconds_of,
     read_core_metadata,
@@ -52,6 +48,11 @@ from pypi_registry.stores.sqlite.rows import (
     read_package,
     read_status,
 )
+from pypi_registry.stores.sqlite import checks, lists, records
+from pypi_registry.stores.sqlite.copies import copy_database
+from pypi_registry.stores.sqlite.frequent import FrequentQueries
+from pypi_registry.stores.sqlite.pool import MAX_WAITING_WRITERS, ConnectionPool
+from pypi_registry.stores.sqlite.reserve import Reserve
 from pypi_registry.stores.sqlite.schema import MANY, index_new_names, require_present_schema
 from pypi_registry.stores.sqlite.selections import Selections
 
@@ -61,16 +62,6 @@ _Result = TypeVar("_Result")
 _INDEX = ""  # the name of the index in the tables of revisions
 _FEW = 100  # projects of which `file` reads one row each
 
-_LISTED = f"""
-SELECT {FILE}, {PACKAGE}, {STATUS}
-FROM packages p LEFT JOIN files f ON f.package_id = p.id
-LEFT JOIN statuses s ON s.project_id = p.project_id AND s.name = p.normalized_name
-"""
-_WITH_STATUS = f"""
-SELECT {STATUS}, {FILE}, {PACKAGE}
-FROM files f JOIN packages p ON p.id = f.package_id
-LEFT JOIN statuses s ON s.project_id = p.project_id AND s.name = p.normalized_name
-"""
 _NEWEST_OFFERED_FIRST = "ORDER BY s.status IS 'quarantined', f.id DESC"
 
 # All that an upload must know, in one statement: each statement may be a wait for the interpreter's lock.
@@ -197,7 +188,7 @@ class SQLiteCatalogue:
                 return None
             _follow(connection, project)
             package = files[0].package
-            connection.execute("DELETE FROM files WHERE id = ?", (file_id,))
+            records.delete_file(connection, file_id, package)
             deleted = connection.execute(
                 "DELETE FROM packages WHERE id = ? AND NOT EXISTS (SELECT 1 FROM files WHERE package_id = packages.id)",
                 (package.id,),
@@ -256,7 +247,7 @@ class SQLiteCatalogue:
         with self._pool.lease() as connection:
             if len(projects) == 1:
                 where, values = "WHERE p.project_id = ? AND p.normalized_name = ?", (*projects.ids, name)
-                rows = connection.execute(_LISTED + where, values).fetchall()
+                rows = connection.execute(LISTED + where, values).fetchall()
             else:
                 rows = _listed_in_several(connection, projects, name)
         if not rows:
@@ -271,7 +262,7 @@ class SQLiteCatalogue:
         with self._pool.lease() as connection:
             if len(projects) == 1:
                 where = "WHERE f.project_id = ? AND f.filename = ? AND f.sha256 = ?"
-                row = connection.execute(_WITH_STATUS + where, (*projects.ids, filename, sha256)).fetchone()
+                row = connection.execute(WITH_STATUS + where, (*projects.ids, filename, sha256)).fetchone()
                 return row and read_file_with_status(row)
             row = _file_of_several(connection, projects, sha256, filename)
             return row and read_file_with_status(row)
@@ -438,6 +429,7 @@ def _insert_file(
             by=by,
             core_metadata=upload.core_metadata,
             core_metadata_sha256=core_metadata_sha256,
+            identity=upload.identity,
         )
     except sqlite3.IntegrityError as error:
         raise FileTaken(upload.filename) from error
@@ -499,7 +491,7 @@ def _file_of_several(connection: sqlite3.Connection, projects: Projects, sha256:
     if len(projects) <= _FEW:
         where = "WHERE f.project_id IN (SELECT value FROM json_each(?)) AND f.filename = ? AND f.sha256 = ?"
         values = (json.dumps(projects.ids), filename, sha256)
-        return connection.execute(f"{_WITH_STATUS} {where} {_NEWEST_OFFERED_FIRST} LIMIT 1", values).fetchone()
+        return connection.execute(f"{WITH_STATUS} {where} {_NEWEST_OFFERED_FIRST} LIMIT 1", values).fetchone()
     statement = "SELECT id, project_id FROM files WHERE sha256 = ? AND filename = ?"
     copies = connection.execute(statement, (sha256, filename))
     ids = sorted((id_ for id_, project_id in copies if project_id in projects), reverse=True)
@@ -507,7 +499,7 @@ def _file_of_several(connection: sqlite3.Connection, projects: Projects, sha256:
     for start in range(0, len(ids), _FEW):
         where = "WHERE f.id IN (SELECT value FROM json_each(?))"
         batch = json.dumps(ids[start : start + _FEW])
-        row = connection.execute(f"{_WITH_STATUS} {where} {_NEWEST_OFFERED_FIRST} LIMIT 1", (batch,)).fetchone()
+        row = connection.execute(f"{WITH_STATUS} {where} {_NEWEST_OFFERED_FIRST} LIMIT 1", (batch,)).fetchone()
         newest = newest or row
         if row and row[0] != Status.QUARANTINED:
             return row
@@ -519,4 +511,4 @@ def _listed_in_several(connection: sqlite3.Connection, projects: Projects, name:
     with_name = connection.execute("SELECT project_id FROM project_revisions WHERE name = ?", (name,))
     ids = json.dumps([id_ for (id_,) in with_name if id_ in projects])
     where = "WHERE p.project_id IN (SELECT value FROM json_each(?)) AND p.normalized_name = ?"
-    return connection.execute(_LISTED + where, (ids, name)).fetchall()
+    return connection.execute(LISTED + where, (ids, name)).fetchall()

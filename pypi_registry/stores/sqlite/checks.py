@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_version
 
 from pypi_registry.model import Status
 from pypi_registry.stores.sqlite.pool import ConnectionPool
-from pypi_registry.stores.sqlite.schema import migrate
+from pypi_registry.stores.sqlite.schema import ADD_IDENTITIES, create_functions, migrate
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class _Check:
 
 
 _STATUSES = ", ".join(f"'{status}'" for status in Status)
+
+_IDENTITY = "identity_of(f.filename, p.normalized_name, p.version)"
 
 # A repair may fire the triggers of the tables, so the order matters: `names` comes before `name_search`.
 _CHECKS = (
@@ -67,6 +69,21 @@ _CHECKS = (
         "FROM projects WHERE package_count != number",
         "UPDATE projects SET package_count = (SELECT count(*) FROM packages WHERE project_id = projects.id) "
         "WHERE package_count != (SELECT count(*) FROM packages WHERE project_id = projects.id)",
+    ),
+    _Check(
+        "the file {} ({!r}) has the identity {!r} instead of {!r}",
+        f"SELECT f.id, f.filename, f.identity, {_IDENTITY} AS computed FROM files f JOIN packages p "
+        "ON p.id = f.package_id WHERE f.identity IS NOT NULL AND f.identity IS NOT computed",
+        "UPDATE files SET identity = NULL WHERE id IN (SELECT f.id FROM files f JOIN packages p ON p.id = f.package_id "
+        f"WHERE f.identity IS NOT NULL AND f.identity IS NOT {_IDENTITY})",
+    ),
+    _Check(
+        "no file of the project {} has the identity {!r}, which another spelling of {!r} must not get",
+        f"SELECT f.project_id, {_IDENTITY} AS computed, f.filename, min(f.id) FROM files f JOIN packages p "
+        "ON p.id = f.package_id WHERE f.identity IS NULL AND computed IS NOT NULL AND NOT EXISTS ("
+        "SELECT 1 FROM files other WHERE other.project_id = f.project_id AND other.identity = computed) "
+        "GROUP BY f.project_id, computed",
+        ADD_IDENTITIES,
     ),
     _Check(
         "the root group {!r} of project {} is not in project_roots",
@@ -114,7 +131,7 @@ _SEARCH_REPAIR = (
 def inconsistencies(pool: ConnectionPool, *, repair: bool) -> Iterator[tuple[str, bool, bool]]:
     """Implement `ChecksItself`."""
     with pool.snapshot() as connection:
-        connection.create_function("canonicalize_version", 1, _canonicalized, deterministic=True)
+        _create_functions(connection)
         found = [(f"SQLite: {problem}", False, False) for problem in _of_sqlite(connection)]
     yield from found
     for check in _CHECKS:
@@ -124,7 +141,7 @@ def inconsistencies(pool: ConnectionPool, *, repair: bool) -> Iterator[tuple[str
 
 def _run(pool: ConnectionPool, check: _Check, repair: bool) -> Iterator[tuple[str, bool, bool]]:
     with pool.snapshot() as connection:
-        connection.create_function("canonicalize_version", 1, _canonicalized, deterministic=True)
+        _create_functions(connection)
         rows = connection.execute(check.find).fetchall()
     repairs = bool(rows and repair and check.repair)
     if repairs:
@@ -144,6 +161,7 @@ def _check_search(pool: ConnectionPool, repair: bool) -> Iterator[tuple[str, boo
 
 def _execute(pool: ConnectionPool, statements: Sequence[str]) -> None:
     with pool.transaction() as connection:
+        _create_functions(connection)
         for statement in statements:
             connection.execute(statement)
 
@@ -191,6 +209,11 @@ def _search_disagrees(connection: sqlite3.Connection) -> bool:
     expected, found = "SELECT term, doc FROM temp.expected_terms", "SELECT term, doc FROM temp.found_terms"
     differences = f"SELECT 1 FROM ({expected} EXCEPT {found}) UNION ALL SELECT 1 FROM ({found} EXCEPT {expected})"
     return connection.execute(f"{differences} LIMIT 1").fetchone() is not None
+
+
+def _create_functions(connection: sqlite3.Connection) -> None:
+    create_functions(connection)
+    connection.create_function("canonicalize_version", 1, _canonicalized, deterministic=True)
 
 
 def _canonicalized(version: Any) -> str | None:

@@ -25,9 +25,9 @@ from packaging.utils import NormalizedName
 
 from pypi_registry.model import Package, PackageQuery, Projects
 from pypi_registry.storage import MAX_TOTAL
+from pypi_registry.stores._rows import PACKAGE, read_package
 from pypi_registry.stores._search import MIN_CHARS_FOR_PARTIAL_MATCHING, search_words
 from pypi_registry.stores.sqlite.frequent import MANY, FrequentQueries, FrequentQuery
-from pypi_registry.stores.sqlite.rows import PACKAGE, read_package
 from pypi_registry.stores.sqlite.selections import Selection
 
 _SHALLOW = 1_000  # packages up to which a list is walked from its start without counting it

@@ -8,10 +8,11 @@ from typing import Any
 
 from packaging.utils import canonicalize_version
 
+from pypi_registry._filenames import identity_of
 from pypi_registry._paths import root_of
 from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
 from pypi_registry.model import Package, PackageFile, Upload
-from pypi_registry.stores.sqlite.rows import (
+from pypi_registry.stores._rows import (
     FILE,
     PACKAGE,
     core_metadata_as_blob,
@@ -49,7 +50,8 @@ def read_all(connection: sqlite3.Connection) -> Iterator[Record]:
 def restore(connection: sqlite3.Connection, record: Record) -> None:
     """Write a record with its ids, within the transaction of the caller.
 
-    :raises ValueError: if another record has its id or its file name, or the package of a file is missing.
+    :raises ValueError: if another record has its id, its file name or its identity, or the package of a file is
+        missing.
     """
     try:
         match record:
@@ -82,7 +84,7 @@ def insert_file(
 ) -> int:
     """Insert a file with its core metadata, with a fresh id if there is none; return the id.
 
-    :raises sqlite3.IntegrityError: if the project has a file with this name, or another file has the id.
+    :raises sqlite3.IntegrityError: if the project has a file with this name or identity, or another file has the id.
     """
     id_ = connection.execute(
         "INSERT INTO files (id, package_id, project_id, filename, size, sha256, md5, blake2_256, requires_python, "
@@ -111,6 +113,20 @@ def insert_file(
             "INSERT INTO core_metadata (file_id, data) VALUES (?, ?)", (id_, core_metadata_as_blob(core_metadata))
         )
     return id_
+
+
+def delete_file(connection: sqlite3.Connection, file_id: int, package: Package) -> None:
+    """Delete a file. If an older version stored other spellings of its name, the oldest of these gets its identity."""
+    statement = "SELECT identity FROM files WHERE id = ?"
+    [identity] = connection.execute(statement, (file_id,)).fetchone()
+    connection.execute("DELETE FROM files WHERE id = ?", (file_id,))
+    if identity is None:
+        return
+    statement = "SELECT id, filename FROM files WHERE package_id = ? AND identity IS NULL ORDER BY id"
+    for id_, filename in connection.execute(statement, (package.id,)):
+        if identity_of(filename, package.normalized_name, package.version) == identity:
+            connection.execute("UPDATE files SET identity = ? WHERE id = ?", (identity, id_))
+            return
 
 
 def listed(connection: sqlite3.Connection, blob_keys: Collection[str]) -> Set[str]:

@@ -28,6 +28,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from pypi_registry._filenames import identity_of
 from pypi_registry.errors import RegistryError
 from pypi_registry.stores.sqlite.files_at import has_content
 
@@ -115,7 +116,7 @@ def _has_many(name: str, many: int = MANY) -> str:
 
 
 # Columns get the names that the contracts have. ``files.identity`` is the same for all spellings of a file name of one
-# release, and NULL where it is not known.
+# release, and NULL for all but the oldest file of them.
 _LISTS_AND_REVISIONS = f"""
 ALTER TABLE packages RENAME COLUMN normalized TO normalized_name
 --
@@ -362,9 +363,21 @@ CREATE TRIGGER statuses_updated AFTER UPDATE ON statuses BEGIN
 END
 """
 
+# Of the files whose names are spellings of one, the oldest gets the identity; `add` refuses a further spelling.
+ADD_IDENTITIES = """
+UPDATE files SET identity = oldest.identity FROM (
+    SELECT min(f.id) AS id, identity_of(f.filename, p.normalized_name, p.version) AS identity
+    FROM files f JOIN packages p ON p.id = f.package_id
+    GROUP BY f.project_id, identity_of(f.filename, p.normalized_name, p.version)
+) AS oldest
+WHERE files.id = oldest.id AND oldest.identity IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM files other WHERE other.project_id = files.project_id AND other.identity = oldest.identity
+)
+"""
+
 # What was released stays as it is: a change of the schema is another step. Statements are separated by a line of two
 # dashes, because a trigger contains semicolons.
-STEPS = (_TABLES, _CORE_METADATA, _LISTS_AND_REVISIONS)
+STEPS = (_TABLES, _CORE_METADATA, _LISTS_AND_REVISIONS, ADD_IDENTITIES)
 
 SCHEMA_VERSION = len(STEPS)
 """The value of ``PRAGMA user_version``."""
@@ -447,11 +460,17 @@ def schema_version(connection: sqlite3.Connection, path: str) -> int:
     return found
 
 
+def create_functions(connection: sqlite3.Connection) -> None:
+    """Create the functions that statements of a migration, a check or a repair call."""
+    connection.create_function("identity_of", 3, identity_of, deterministic=True)
+
+
 def migrate(connection: sqlite3.Connection, path: str) -> None:
     """Create the tables that are missing, within the transaction of the caller.
 
     :raises UnknownSchema: if the file was created by a newer version of this package, or is not a catalogue.
     """
+    create_functions(connection)
     for step in STEPS[schema_version(connection, path) :]:
         for statement in step.split("\n--\n"):
             connection.execute(statement)

@@ -13,6 +13,7 @@ from typing import Any, Self, TypeAlias
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
+from pypi_registry._filenames import identity_of
 from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
 from pypi_registry.errors import FileTaken, StorageUnavailable, UploadsRefused
 from pypi_registry.model import (
@@ -126,7 +127,7 @@ def overwrites(self: W, error: Exception, project: Project, upload: Upload, *res
 class UniqueBy(W):
     """Takes more file names for taken."""
 
-    key: Callable[[Project, str], object]
+    key: Callable[[Project, Upload], object]
 
     def __init__(self, inner: Any) -> None:
         super().__init__(inner)
@@ -134,11 +135,17 @@ class UniqueBy(W):
 
     def add(self, project: Project, upload: Upload, *rest: Any) -> PackageFile:
         file = self.inner.add(project, upload, *rest)
-        key = type(self).key(project, upload.filename)
+        key = type(self).key(project, upload)
         if key in self.taken:
             raise FileTaken(upload.filename)
         self.taken.add(key)
         return file
+
+
+def publishes_anyway(self: W, error: Exception, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+    """Publish a file whose identity is taken, under a name without an identity."""
+    file = self.inner.add(project, replace(upload, filename=f"{token_hex(4)}.zip"), *rest)
+    return replace(file, filename=upload.filename)
 
 
 def leaves_a_trace(self: W, error: Exception, project: Project, upload: Upload, *rest: Any) -> None:
@@ -602,6 +609,29 @@ def without(kind: type[Any]) -> Callable[..., Any]:
     return lambda self, found: (record for record in found if not isinstance(record, kind))
 
 
+def without_identities(self: W, found: Iterator[Record]) -> Iterator[Record]:
+    return (replace(each, identity=None) if isinstance(each, FileRecord) else each for each in found)
+
+
+class FreesTheIdentityOfADeletedFile(W):
+    """Publishes spellings of the name of a deleted file, whatever other file is a spelling of it."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.free: set[str | None] = set()
+
+    def delete_file(self, project: Project, file_id: int, by: str) -> Deletion | None:
+        deletion = self.inner.delete_file(project, file_id, by)
+        for file in deletion.files if deletion else ():
+            self.free.add(identity_of(file.filename, file.package.normalized_name, file.package.version))
+        return deletion
+
+    def add(self, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+        if upload.identity in self.free:
+            upload = replace(upload, filename=f"{token_hex(4)}.zip")
+        return self.inner.add(project, upload, *rest)
+
+
 def without_core_metadata(self: W, found: Iterator[Record]) -> Iterator[Record]:
     return (replace(each, core_metadata=None) if isinstance(each, FileRecord) else each for each in found)
 
@@ -638,6 +668,20 @@ class LooksBeforeItLeaps(W):
         self.meeting.wait()
         with self.lock:
             return on_error("add", FileTaken, overwrites)["add"](self, project, upload, *rest)  # type: ignore[no-any-return]
+
+
+class LooksForSpellingsBeforeItLeaps(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.meeting, self.lock = Meeting(), Lock()
+
+    def add(self, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+        for file in files_of(self.inner, Projects([project])):
+            if identity_of(file.filename, upload.normalized_name, upload.version) == upload.identity:
+                raise FileTaken(upload.filename)
+        self.meeting.wait()
+        with self.lock:
+            return on_error("add", FileTaken, publishes_anyway)["add"](self, project, upload, *rest)  # type: ignore[no-any-return]
 
 
 class AddsAPackageTwice(W):
@@ -1027,10 +1071,33 @@ MUTANTS: Mapping[str, Mapping[str, Mutant]] = {
     },
     "test_a_file_name_is_case_sensitive_and_free_in_other_projects": {
         "file names ignore case": type(
-            "Mutant", (UniqueBy,), {"key": lambda project, filename: (project.id, filename.lower())}
+            "Mutant", (UniqueBy,), {"key": lambda project, upload: (project.id, upload.filename.lower())}
         ),
         "file names are unique in all projects": type(
-            "Mutant", (UniqueBy,), {"key": lambda project, filename: filename}
+            "Mutant", (UniqueBy,), {"key": lambda project, upload: upload.filename}
+        ),
+    },
+    "test_another_spelling_of_a_file_name_is_refused_and_changes_nothing": {
+        "other spellings are published": on_error("add", FileTaken, publishes_anyway),
+        "a refused spelling leaves a trace": on_error("add", FileTaken, leaves_a_trace),
+    },
+    "test_another_spelling_of_a_file_name_is_free_in_other_projects": {
+        "identities are unique in all projects": type(
+            "Mutant", (UniqueBy,), {"key": lambda project, upload: upload.identity}
+        ),
+    },
+    "test_the_files_of_one_release_are_no_spellings_of_one_name": {
+        f"identities ignore {what}": type("Mutant", (UniqueBy,), {"key": key})
+        for what, key in {
+            "suffixes": lambda project, upload: upload.filename.removesuffix(".zip").removesuffix(".tar.gz"),
+            "build tags": lambda project, upload: re.sub(r"-[0-9]\w*-py", "-py", upload.filename),
+            "letters in build tags": lambda project, upload: upload.filename.replace("-1a-", "-1-"),
+            "tags": lambda project, upload: re.sub("-cp311-.*", "", upload.filename),
+        }.items()
+    },
+    "test_files_without_an_identity_are_no_spellings_of_one_name": {
+        "a missing identity is unique": type(
+            "Mutant", (UniqueBy,), {"key": lambda project, upload: (project.id, upload.identity)}
         ),
     },
     "test_an_upload_whose_file_name_is_taken_changes_nothing": {
@@ -1130,7 +1197,12 @@ MUTANTS: Mapping[str, Mapping[str, Mutant]] = {
     },
     "test_the_name_of_a_deleted_file_is_free_at_once": {
         "the name of a deleted file stays taken": type(
-            "Mutant", (UniqueBy,), {"key": lambda project, filename: (project.id, filename)}
+            "Mutant", (UniqueBy,), {"key": lambda project, upload: (project.id, upload.filename)}
+        ),
+    },
+    "test_other_spellings_of_the_name_of_a_deleted_file_are_free_at_once": {
+        "the identity of a deleted file stays taken": type(
+            "Mutant", (UniqueBy,), {"key": lambda project, upload: (project.id, upload.identity)}
         ),
     },
     "test_after_the_newest_file_was_deleted_the_next_one_is_found": {
@@ -1327,6 +1399,15 @@ MUTANTS: Mapping[str, Mapping[str, Mutant]] = {
             lambda self, record: (replace(record, identity=None) if isinstance(record, FileRecord) else record,),
         ),
     },
+    "test_the_record_of_an_added_file_has_its_identity": {
+        "records lack identities": returns("records", without_identities),
+    },
+    "test_while_a_restored_spelling_of_a_name_is_left_no_other_is_published": {
+        "no other spelling gets the identity": FreesTheIdentityOfADeletedFile,
+    },
+    "test_a_spelling_without_the_identity_is_deleted_alone": {
+        "every deleted spelling frees the identity": FreesTheIdentityOfADeletedFile,
+    },
     "test_restoring_a_record_again_changes_nothing": {
         "restoring again is an error": before("restore", once),
         "restoring again changes a revision": after(
@@ -1363,6 +1444,9 @@ MUTANTS: Mapping[str, Mapping[str, Mutant]] = {
     },
     "test_of_simultaneous_uploads_exactly_one_gets_the_file_name": {
         "a look before the leap": LooksBeforeItLeaps,
+    },
+    "test_of_simultaneous_uploads_under_spellings_of_one_name_exactly_one_is_published": {
+        "a look for spellings before the leap": LooksForSpellingsBeforeItLeaps,
     },
     "test_simultaneous_uploads_of_a_version_share_one_package": {
         "two threads add one package": AddsAPackageTwice,

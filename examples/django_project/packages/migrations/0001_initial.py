@@ -94,6 +94,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("project", models.BigIntegerField()),
                 ("filename", models.CharField(max_length=255)),
+                ("identity", models.TextField(null=True)),
                 ("size", models.BigIntegerField()),
                 ("sha256", models.CharField(db_index=True, max_length=64)),
                 ("md5", models.CharField(max_length=32, null=True)),
@@ -107,7 +108,10 @@ class Migration(migrations.Migration):
                 ("package", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="packages.package")),
             ],
             options={
-                "constraints": [models.UniqueConstraint(fields=("project", "filename"), name="filename_in_project")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("project", "filename"), name="filename_in_project"),
+                    models.UniqueConstraint(fields=("project", "identity"), name="identity_in_project"),
+                ],
             },
         ),
         migrations.CreateModel(

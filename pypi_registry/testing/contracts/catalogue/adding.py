@@ -179,10 +179,43 @@ class Adding(CatalogueHooks):
 
     def test_a_file_name_is_case_sensitive_and_free_in_other_projects(self) -> None:
         catalogue = self.make_catalogue()
+        # Without an identity: otherwise both are spellings of one name.
+        add(catalogue, TOOLS, "file.zip")
+        add(catalogue, TOOLS, "File.zip")
+        add(catalogue, LIBS, "file.zip")
+        assert filenames(files_of(catalogue, IN_ACME)) == ["file.zip", "File.zip", "file.zip"]
+
+    def test_another_spelling_of_a_file_name_is_refused_and_changes_nothing(self) -> None:
+        catalogue = self.make_catalogue()
+        for number, (filename, version, spellings) in enumerate(_SPELLINGS):
+            name = f"My.Pkg{number}"
+            add(catalogue, TOOLS, upload(f"My.Pkg{number}-{filename}", name, version, metadata=_METADATA))
+            before = everything(catalogue)
+            for spelled_name, spelling, spelled_version in spellings:
+                again = upload(f"{spelled_name}{number}-{spelling}", name.lower(), spelled_version, "b" * 64)
+                error = raised(FileTaken, add, catalogue, MOVED_TOOLS, again)
+                assert error.filename == again.filename
+                assert everything(catalogue) == before, again.filename
+
+    def test_another_spelling_of_a_file_name_is_free_in_other_projects(self) -> None:
+        catalogue = self.make_catalogue()
         add(catalogue, TOOLS, "demo-1.0.tar.gz")
-        add(catalogue, TOOLS, "Demo-1.0.tar.gz")
-        add(catalogue, LIBS, "demo-1.0.tar.gz")
-        assert filenames(files_of(catalogue, IN_ACME)) == ["demo-1.0.tar.gz", "Demo-1.0.tar.gz", "demo-1.0.tar.gz"]
+        add(catalogue, LIBS, "Demo-1.0.tar.gz")
+        assert filenames(files_of(catalogue, IN_ACME)) == ["demo-1.0.tar.gz", "Demo-1.0.tar.gz"]
+
+    def test_the_files_of_one_release_are_no_spellings_of_one_name(self) -> None:
+        catalogue = self.make_catalogue()
+        for filename in _OF_ONE_RELEASE:
+            add(catalogue, TOOLS, filename)
+        assert filenames(files_of(catalogue, IN_TOOLS)) == _OF_ONE_RELEASE
+
+    def test_files_without_an_identity_are_no_spellings_of_one_name(self) -> None:
+        catalogue = self.make_catalogue()
+        sent = [upload(f"other-{number}.0.zip") for number in range(3)]  # of `demo` 1.0
+        assert {each.identity for each in sent} == {None}
+        for each in sent:
+            add(catalogue, TOOLS, each)
+        assert len(files_of(catalogue, IN_TOOLS)) == 3
 
     def test_an_upload_whose_file_name_is_taken_changes_nothing(self) -> None:
         catalogue = self.make_catalogue()
@@ -256,4 +289,31 @@ _DIFFERENT = [
     (TOOLS, "demo", "1.0rc1"),
     (TOOLS, "demo2", "1.0"),
     (LIBS, "demo", "1.0"),
+]
+_SPELLINGS = [
+    # A file name without its name, its version, and spellings of it: name, the rest, version
+    (
+        "1.0-py3-none-any.whl",
+        "1.0",
+        [
+            ("my_pkg", "1.0-py3-none-any.whl", "1.0"),
+            ("MY.PKG", "1-py3-none-any.whl", "1.0"),
+            ("my_pkg", "1.0.0-PY3-none-any.whl", "1.0.0"),
+        ],
+    ),
+    ("1.0-py2.py3-none-any.whl", "1.0", [("my_pkg", "1.0-py3.py2-none-any.whl", "1.0")]),
+    ("1.0-1a-py3-none-any.whl", "1.0", [("my_pkg", "1.0-01a-py3-none-any.whl", "1.0")]),
+    ("1.0rc1.tar.gz", "1.0rc1", [("my_pkg", "1.0rc1.tar.gz", "1.0-RC1"), ("my-pkg", "1.0-rc.1.tar.gz", "1.0rc1")]),
+    ("1.0.zip", "1.0", [("my_pkg", "1.zip", "1")]),
+]
+_OF_ONE_RELEASE = [
+    "demo-1.0.tar.gz",
+    "demo-1.0.zip",
+    "demo-1.0-py3-none-any.whl",
+    "demo-1.0-1-py3-none-any.whl",
+    "demo-1.0-1a-py3-none-any.whl",
+    "demo-1.0-2-py3-none-any.whl",
+    "demo-1.0-py2.py3-none-any.whl",
+    "demo-1.0-cp311-cp311-linux_x86_64.whl",
+    "demo-1.0-cp311-abi3-linux_x86_64.whl",
 ]

@@ -42,6 +42,20 @@ class Concurrency(CatalogueHooks):
             assert len(added) == 1
             assert [file for file in files_of(catalogue, IN_TOOLS) if file.filename == f"demo-{number}.zip"] == added
 
+    def test_of_simultaneous_uploads_under_spellings_of_one_name_exactly_one_is_published(self) -> None:
+        catalogue = self.make_catalogue()
+        versions = [f"1.{number}" for number in range(1, 6)]
+
+        def act(thread: int) -> list[PackageFile | None]:
+            return [
+                add_if_free(catalogue, f"demo-{version}{'.0' * thread}.zip", thread, version=version)
+                for version in versions
+            ]
+
+        added = [file for files in self._in_threads(act) for file in files if file]
+        assert sorted(file.package.version for file in added) == versions
+        assert {*files_of(catalogue, IN_TOOLS)} == {*added}
+
     def test_simultaneous_uploads_of_a_version_share_one_package(self) -> None:
         catalogue = self.make_catalogue()
         added = self._in_threads(lambda n: [add(catalogue, TOOLS, f"demo-1.0-{n}-{count}.zip") for count in range(5)])
@@ -301,10 +315,10 @@ class Concurrency(CatalogueHooks):
         assert closed == sum(added) == len(files_of(catalogue, IN_TOOLS))
 
 
-def add_if_free(catalogue: Catalogue, filename: str, number: int) -> PackageFile | None:
+def add_if_free(catalogue: Catalogue, filename: str, number: int, *, version: str = "1.0") -> PackageFile | None:
     """Publish a file that differs from those of other threads; return None if its name is taken."""
     try:
-        return add(catalogue, TOOLS, upload(filename, sha256=f"{number:064}"))
+        return add(catalogue, TOOLS, upload(filename, version=version, sha256=f"{number:064}"))
     except FileTaken:
         return None
 

@@ -86,6 +86,15 @@ class Deleting(CatalogueHooks):
         assert find(catalogue, IN_TOOLS, "demo-1.0.zip") is None
         add(catalogue, TOOLS, "demo-1.0.zip")
 
+    def test_other_spellings_of_the_name_of_a_deleted_file_are_free_at_once(self) -> None:
+        catalogue = self.make_catalogue()
+        file = add(catalogue, TOOLS, "demo-1.0.zip")
+        catalogue.delete_file(TOOLS, file.id, "")
+        other = add(catalogue, TOOLS, "Demo-1.zip")
+        raised(FileTaken, add, catalogue, TOOLS, "demo-1.0.zip")
+        catalogue.delete_package(TOOLS, other.package.id, "")
+        add(catalogue, TOOLS, "demo-1.0.zip")
+
     def test_after_the_newest_file_was_deleted_the_next_one_is_found(self) -> None:
         catalogue = self.make_catalogue()
         old, new = add(catalogue, TOOLS, "demo-1.0.zip"), add(catalogue, LIBS, "demo-1.0.zip")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
+from pypi_registry.errors import FileTaken
 from pypi_registry.model import NameStatus, PackageMetadata, Status
 from pypi_registry.storage import Enumerable
 from pypi_registry.stores.memory import MemoryCatalogue
@@ -89,6 +90,47 @@ class Records(CatalogueHooks):
         _restore(records, target)
         assert _only(FileRecord, target.records()) == [FileRecord(file, None, "demo-1.0")]
 
+    def test_the_record_of_an_added_file_has_its_identity(self) -> None:
+        catalogue = self.make_catalogue()
+        source = as_enumerable(catalogue)
+        sent = upload("My.Pkg-1.0-py3.py2-none-any.whl", "my-pkg")
+        assert sent.identity is not None
+        add(catalogue, TOOLS, sent)
+        add(catalogue, TOOLS, upload("file.zip", "other"))
+        assert {record.file.filename: record.identity for record in _only(FileRecord, source.records())} == {
+            sent.filename: sent.identity,
+            "file.zip": None,
+        }
+
+    def test_while_a_restored_spelling_of_a_name_is_left_no_other_is_published(self) -> None:
+        # A registry from before identities may hold several spellings; the oldest file has the identity.
+        catalogue = self.make_catalogue()
+        target = as_enumerable(catalogue)
+        first = add(catalogue, TOOLS, "demo-1.0.zip")
+        unrelated = add(catalogue, TOOLS, "file.zip")
+        doubles = [
+            replace(first, id=unrelated.id + number, filename=spelling, blob_key=f"{number}" * 32)
+            for number, spelling in enumerate(["Demo-1.0.zip", "demo-1.zip"], 1)
+        ]
+        _restore([FileRecord(replace(unrelated, id=unrelated.id + 3, filename="demo-x.zip"), None)], target)
+        _restore([FileRecord(double, None) for double in reversed(doubles)], target)
+        for held in (first, *doubles):
+            identities = {record.file.id: record.identity for record in _only(FileRecord, target.records())}
+            assert {id_ for id_, identity in identities.items() if identity} == {held.id}
+            raised(FileTaken, add, catalogue, TOOLS, "demo-1.0.0.zip")
+            assert catalogue.delete_file(TOOLS, held.id, "") is not None
+        add(catalogue, TOOLS, "demo-1.0.0.zip")
+
+    def test_a_spelling_without_the_identity_is_deleted_alone(self) -> None:
+        catalogue = self.make_catalogue()
+        target = as_enumerable(catalogue)
+        first = add(catalogue, TOOLS, "demo-1.0.zip")
+        double = replace(first, id=first.id + 100, filename="Demo-1.0.zip")
+        _restore([FileRecord(double, None)], target)
+        catalogue.delete_file(TOOLS, double.id, "")
+        raised(FileTaken, add, catalogue, TOOLS, "demo-1.zip")
+        assert files_of(catalogue, IN_TOOLS) == [first]
+
     def test_restoring_a_record_again_changes_nothing(self) -> None:
         catalogue = self.make_catalogue()
         target = as_enumerable(catalogue)
@@ -106,6 +148,9 @@ class Records(CatalogueHooks):
             FileRecord(replace(file, filename="demo-1.0.tar.gz"), None),
             FileRecord(replace(file, id=other.id + 1001), None),
             FileRecord(replace(file, id=other.id + 1001, filename="demo-3.0.zip", package=missing), None),
+            FileRecord(
+                replace(file, id=other.id + 1001, filename="Demo-1.0.zip"), None, upload("demo-1.0.zip").identity
+            ),
             PackageRecord(replace(file.package, version="2.0"), PackageMetadata()),
             PackageRecord(replace(file.package, project_id=LIBS.id), PackageMetadata()),
         ]

@@ -1,4 +1,4 @@
-"""The columns of packages and files, and how their rows become the data types of the model."""
+"""The columns and joins that the SQL catalogues share, and how their rows become the data types of the model."""
 
 import json
 import zlib
@@ -33,6 +33,20 @@ FILE = (
 
 STATUS = "s.status, s.reason"
 """The columns that `read_status` reads, of the table ``statuses`` as s, which is joined with ``LEFT JOIN``."""
+
+LISTED = f"""
+SELECT {FILE}, {PACKAGE}, {STATUS}
+FROM packages p LEFT JOIN files f ON f.package_id = p.id
+LEFT JOIN statuses s ON s.project_id = p.project_id AND s.name = p.normalized_name
+"""
+"""The files of packages with the status of their names, without a condition."""
+
+WITH_STATUS = f"""
+SELECT {STATUS}, {FILE}, {PACKAGE}
+FROM files f JOIN packages p ON p.id = f.package_id
+LEFT JOIN statuses s ON s.project_id = p.project_id AND s.name = p.normalized_name
+"""
+"""The columns that `read_file_with_status` reads, without a condition."""
 
 _METADATA = [field.name for field in fields(PackageMetadata)]
 

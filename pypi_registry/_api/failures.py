@@ -1,0 +1,64 @@
+"""What happens to an exception: a response, as a page for browsers where they see pages, and a line in the log."""
+
+import logging
+
+from pypi_registry._api.call import Call
+from pypi_registry._api.errors import error_response, internal_error_response
+from pypi_registry._api.links import SITE, api_links, site_links
+from pypi_registry._excerpt import excerpt
+from pypi_registry._http.negotiation import prefers_html
+from pypi_registry._http.notes import FULL, UNAVAILABLE, UNKNOWN, notes_of
+from pypi_registry._http.request import Request
+from pypi_registry._http.response import Response, html_response
+from pypi_registry._pages.document import Frame
+from pypi_registry._pages.landing import render_error
+from pypi_registry.errors import OutcomeUnknown, RegistryError, StorageFull, StorageUnavailable
+
+_log = logging.getLogger("pypi_registry")
+
+_FOR_PROGRAMS = "/packages/pypi"
+"""In the path of every simple page, file and upload."""
+
+
+_STORAGE_ERRORS = (StorageFull, FULL), (StorageUnavailable, UNAVAILABLE), (OutcomeUnknown, UNKNOWN)
+
+
+def failure_response(request: Request, call: Call | None, error: Exception) -> Response:
+    """Return the response of an error, which is logged if it is one of the server.
+
+    :param call: None if the request has no route.
+    """
+    response = error_response(error) if isinstance(error, RegistryError) else internal_error_response()
+    _log_failure(request, response, error)
+    return _as_page(request, call, response) if _sees_pages(request, call) else response
+
+
+def _sees_pages(request: Request, call: Call | None) -> bool:
+    """Return whether a browser requests an address of web pages.
+
+    Old versions of pip accept HTML only, so simple pages, files and uploads have no page for an error.
+    """
+    has_page = call.match.route.has_page if call else _FOR_PROGRAMS not in request.header("PATH_INFO")
+    return has_page and prefers_html(request.header("HTTP_ACCEPT"))
+
+
+def _as_page(request: Request, call: Call | None, response: Response) -> Response:
+    environ = request.environ
+    home: str | None = environ.get(SITE)
+    links = api_links(call.match if call else None, environ) if home is None else site_links(home)
+    status, _, reason = response.status.partition(" ")
+    headers = [header for header in response.headers if header[0] not in ("Content-Type", "Content-Length")]
+    return html_response(response.status, render_error(int(status), reason, Frame(links)), *headers)
+
+
+def _log_failure(request: Request, response: Response, error: Exception) -> None:
+    """Log an error of the server; those of clients are not logged."""
+    if (notes := notes_of(request.environ)) is not None:
+        notes.storage_error = next((kind for type_, kind in _STORAGE_ERRORS if isinstance(error, type_)), "")
+    # A stranger may choose the method and the path.
+    what = excerpt(request.method), excerpt(str(request.environ.get("PATH_INFO")), 200)
+    if isinstance(error, StorageUnavailable | StorageFull):
+        cause = error.__cause__
+        _log.error("%s %s: %s%s", *what, error, "" if cause is None else f" ({cause})")
+    elif response.status.startswith("500"):
+        _log.error("%s %s failed", *what, exc_info=error)

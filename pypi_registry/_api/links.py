@@ -1,0 +1,77 @@
+"""References between web pages: relative wherever they can be, so that they are right behind every proxy.
+
+There are two kinds of web pages. Those of the Packages API are at its own URLs, wherever the registry is mounted. The
+others are at the URLs of GitLab's web interface, such as ``/acme/tools/-/packages``, which only ``serve`` has.
+"""
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from pypi_registry._http.request import mount_path
+from pypi_registry._pages.document import Links
+from pypi_registry.model import Group, Project
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+    from pypi_registry._api.call import Match
+
+API_PREFIX = "/api/v4"
+"""Where GitLab has its API, and where applications mount the registry."""
+
+SITE = "pypi_registry.site"
+"""The key of the environ by which ``serve`` tells the registry that it has a landing page.
+
+The value is a reference from the requested page to the landing page, ``../../../``, if the page is at a URL of GitLab's
+web interface; otherwise None.
+"""
+
+
+def site_links(home: str) -> Links:
+    """Return the references from a page at a URL of GitLab's web interface.
+
+    :param home: the reference to the landing page; empty for that page itself.
+    """
+    return Links(
+        project=lambda project: f"{home}{quote(project.path)}/-/packages",
+        group=lambda group: f"{home}groups/{quote(group.path)}/-/packages",
+        files=lambda project: f"{home}{API_PREFIX[1:]}/projects/{project.id}/packages",
+        home=home or "./",
+    )
+
+
+def api_links(match: "Match | None", environ: "WSGIEnvironment") -> Links:
+    """Return the references from a page at a URL of the Packages API.
+
+    :param match: the route of the page; None if there is no such route.
+    """
+    has_site = SITE in environ
+    mount = mount_path(environ)
+    if match is None or _has_slash(match):
+        # Servers decode %2F, so nothing shows how many segments of the requested path this id is.
+        top = f"{mount}/"
+        home = f"{mount.removesuffix(API_PREFIX)}/"
+    else:
+        # A reference is resolved against the folder of the page: without a final slash, that is one level higher.
+        top = "../" * (match.route.path.count("/") - (0 if match.trailing_slash else 1))
+        home = f"{top}{'../' * API_PREFIX.count('/')}"
+
+    def project(project: Project) -> str:
+        return _below_own_id(match) if match and not match.is_group else f"{top}projects/{project.id}/packages"
+
+    def group(group: Group) -> str:
+        return f"{top}groups/{group.id}/packages"
+
+    is_right_anywhere = has_site or top.startswith("..")
+    return Links(project, group if is_right_anywhere else None, project, home if has_site else None)
+
+
+def _has_slash(match: "Match") -> bool:
+    return "/" in match.parameters["group" if match.is_group else "project"]
+
+
+def _below_own_id(match: "Match") -> str:
+    """Return the reference to the packages of the requested project, below its id, however it is written."""
+    if "package_id" in match.parameters:
+        return ".." if match.trailing_slash else "."
+    return "." if match.trailing_slash else "packages"

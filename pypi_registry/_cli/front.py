@@ -1,0 +1,134 @@
+"""The pages of `serve` that belong to no project: the landing page with the search, and the way to sign in."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from pypi_registry._api.access import readable_projects
+from pypi_registry._api.call import Call, Dialect, Match, Services, authenticate
+from pypi_registry._api.links import API_PREFIX, site_links
+from pypi_registry._api.listing import Paging, list_parameters, read_page_number
+from pypi_registry._api.routes import packages_match, respond
+from pypi_registry._api.web import package_list, web_page
+from pypi_registry._http.errors import NoSuchRoute, NotAuthenticated
+from pypi_registry._http.negotiation import prefers_html
+from pypi_registry._http.request import Request, mount_url
+from pypi_registry._http.response import VARY, Response, redirect_response
+from pypi_registry._pages.browser import PackageList
+from pypi_registry._pages.document import Frame
+from pypi_registry._pages.landing import Landing, render_landing, render_search
+from pypi_registry._paths import fold, last_segment
+from pypi_registry.auth import Ability, Principal
+from pypi_registry.errors import InsufficientScope, InvalidToken
+from pypi_registry.model import Group, Namespace, PackageQuery, Project, Projects
+from pypi_registry.storage import MAX_TOTAL
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+_NEWEST = 10
+_PROJECTS_PER_PAGE = 50
+_PACKAGES_PER_PAGE = 20
+NO_STORE = ("Cache-Control", "no-store")
+
+
+def show_landing(services: Services, request: Request) -> Response:
+    """``GET /``: the projects that the visitor may see, a search of their packages, and how to use the registry."""
+    principal = _visitor(services, request.environ)
+    parameters = list_parameters(request)
+    page = read_page_number(parameters)
+    readable = readable_projects(principal, _all_projects(services))
+    frame = Frame(site_links(""), caller=None if principal.anonymous else principal.name)
+    if search := parameters.get("package_name", ""):
+        found = _packages(services, readable, Paging(page, _PACKAGES_PER_PAGE), {"package_name": search})
+        return web_page(render_search(found, frame, MAX_TOTAL))
+    newest = _packages(services, readable, Paging(1, _NEWEST), {}).rows if page == 1 else []
+    projects = _by_path(readable)
+    start = (page - 1) * _PROJECTS_PER_PAGE
+    end = start + _PROJECTS_PER_PAGE
+    shown = Landing(newest[:_NEWEST], projects[start:end], len(projects), page, has_next=end < len(projects))
+    return web_page(render_landing(shown, frame, f"{mount_url(request.environ)}{API_PREFIX}", MAX_TOTAL))
+
+
+def sign_in(services: Services, request: Request) -> Response:
+    """``GET /sign-in``: 401 without valid credentials, otherwise a redirect to the landing page.
+
+    A browser sends credentials for ``/`` only after a page beside it has asked for them (RFC 7617, 2.2).
+
+    :raises NotAuthenticated: if the caller is anonymous.
+    """
+    if authenticate(services.auth, request.environ, Dialect.PACKAGES).anonymous:
+        raise NotAuthenticated
+    return redirect_response("./", VARY, NO_STORE)
+
+
+def show_packages_of_group(services: Services, request: Request, *, group: str) -> Response:
+    """``GET /groups/<group path>/-/packages``
+
+    A project ``groups/<path>`` has the same URL, and shows its packages if there is no such group.
+    """
+    if services.directory.group(group) is None:
+        return show_packages_of_project(services, request, project=f"groups/{group}", package_id=None)
+    return _respond_as_api(services, request, packages_match(group, is_group=True))
+
+
+def show_packages_of_project(services: Services, request: Request, *, project: str, package_id: str | None) -> Response:
+    """``GET /<project path>/-/packages`` and ``GET /<project path>/-/packages/<id>``"""
+    return _respond_as_api(services, request, packages_match(project, package_id=package_id))
+
+
+def show_namespace(services: Services, request: Request, path: str) -> Response:
+    """``GET /<project path>`` and ``GET /groups/<group path>``, the `web_url` of both: to the packages, in a browser.
+
+    :raises NoSuchRoute: if there is no such project or group, or the caller may not see it.
+    """
+    if request.method not in ("GET", "HEAD") or not prefers_html(request.header("HTTP_ACCEPT")):
+        raise NoSuchRoute
+    directory = services.directory
+    group = directory.group(path.removeprefix("groups/")) if path.startswith("groups/") else None
+    namespace = group or directory.project(path)
+    if namespace is None or not _may_see(_visitor(services, request.environ, namespace), namespace):
+        raise NoSuchRoute
+    return redirect_response(f"{last_segment(path)}/-/packages", VARY, NO_STORE)
+
+
+def _may_see(principal: Principal, namespace: Namespace) -> bool:
+    ability = Ability.READ_GROUP if isinstance(namespace, Group) else Ability.READ_PROJECT
+    return principal.can(ability, namespace)
+
+
+def _respond_as_api(services: Services, request: Request, match: Match) -> Response:
+    """Respond with a page of the Packages API: the same rules, at another URL."""
+    # A copy, because the access log writes the path that was requested.
+    return respond(Call(Request({**request.environ, "SCRIPT_NAME": api_mount(request.environ)}), match, services))
+
+
+def api_mount(environ: "WSGIEnvironment") -> str:
+    """Return the mount point of the API, from which its absolute URLs follow."""
+    mount: str = environ.get("SCRIPT_NAME", "")
+    return mount + API_PREFIX
+
+
+def _visitor(services: Services, environ: "WSGIEnvironment", namespace: Namespace | None = None) -> Principal:
+    """Return the caller of a page that everybody may see: anonymous if the token is no longer valid."""
+    try:
+        return authenticate(services.auth, environ, Dialect.PACKAGES, namespace)
+    except (InvalidToken, InsufficientScope):
+        return services.auth.authenticate(None, namespace, environ)
+
+
+def _all_projects(services: Services) -> Projects:
+    """Return all projects, if the directory can list them, as `Accounts` can."""
+    all_projects: Callable[[], Projects] | None = getattr(services.directory, "all_projects", None)
+    return Projects() if all_projects is None else all_projects()
+
+
+@lru_cache(maxsize=16)
+def _by_path(projects: Projects) -> Sequence[Project]:
+    """Return projects in the order of their paths. Cached, because there may be 100,000."""
+    return sorted(projects, key=lambda project: fold(project.path))
+
+
+def _packages(services: Services, projects: Projects, paging: Paging, parameters: Mapping[str, str]) -> PackageList:
+    query = PackageQuery(name=parameters.get("package_name", ""))
+    return package_list(services.stores.catalogue, projects, query, paging, parameters)

@@ -1,0 +1,106 @@
+"""Which error of obstore is which error of the contract.
+
+obstore's texts quote the response of the object store. S3 quotes the request in some of them, with the session token.
+So no text of obstore leaves this module, except the status and the error code of a response.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from obstore import exceptions
+
+from pypi_registry.errors import RegistryError, StorageFull, StorageUnavailable
+
+_REFUSED = "the object store refuses the request or its credentials"
+_NO_BUCKET = "the object store has no such bucket"
+
+# By the error code of the response or, without one, by its status. obstore has no class for most of them, and one class
+# for all errors of a list.
+_REASONS: Mapping[str, str] = {
+    "NoSuchBucket": _NO_BUCKET,
+    "ContainerNotFound": _NO_BUCKET,  # of Azure
+    "401": _REFUSED,
+    "403": _REFUSED,
+    # Where instances and containers get their credentials.
+    "//169.254.": "the credentials of the object store cannot be read",
+    "kind: Timeout": "the object store does not answer in time",
+    "kind: Connect": "the object store cannot be reached",
+}
+_UNUSABLE = "the object store cannot be used now"
+
+# All others are defects, and pass unchanged.
+_TRANSLATED = (
+    exceptions.AlreadyExistsError,  # any 409, "OperationAborted" for one
+    exceptions.GenericError,
+    exceptions.PermissionDeniedError,
+    exceptions.PreconditionError,
+    exceptions.UnauthenticatedError,
+    FileNotFoundError,  # any 404
+)
+
+# Ceph, MinIO and Swift; S3 itself is never full.
+_FULL = {"QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"}
+
+_MISSING = {"NoSuchKey", "BlobNotFound"}
+
+_STATUS = re.compile(r"status code: ([0-9]{3})\b")
+_CODE = re.compile(r"<Code>([A-Za-z]{1,64})</Code>")
+
+
+class ObjectStoreError(Exception):
+    """What an object store answered, without the text of the response: the cause of an error of the contract."""
+
+
+def is_missing(error: FileNotFoundError) -> bool:
+    """Return whether the object does not exist. The response to HEAD has no error code.
+
+    Any other 404 is of a bucket that does not exist, or of a server that is no object store: whoever checks a registry
+    must not learn from it that bytes are lost.
+    """
+    text = str(error)
+    return "Error performing HEAD" in text or _code(text) in _MISSING
+
+
+def ignores_ranges(error: exceptions.GenericError) -> bool:
+    """Return whether the response to a request for a range was a 200 (RFC 9110, 14.2: a server may ignore ranges).
+
+    obstore refuses it, also if it has a Content-Range, as that of gofakes3 and rclone.
+    """
+    return "Received non-partial response" in str(error)
+
+
+@contextmanager
+def obstore_errors_as_storage_errors() -> Iterator[None]:
+    """Raise `StorageUnavailable` or `StorageFull` for errors of obstore; other errors pass through."""
+    try:
+        yield
+    except (exceptions.BaseError, FileNotFoundError) as error:
+        failure = translated(error)
+        if failure is None:
+            raise
+        text = str(error)
+        facts = filter(None, (type(error).__name__, _status(text), _code(text)))
+        raise failure from ObjectStoreError(" ".join(facts))  # so no traceback shows the error of obstore
+
+
+def translated(error: Exception) -> RegistryError | None:
+    """Return the error that an error of obstore is for the caller; None if it stays what it is."""
+    text = str(error)
+    if not isinstance(error, _TRANSLATED) or getattr(error, "errno", None) is not None:  # FileNotFoundError of a disk
+        return None
+    status, code = _status(text), _code(text)
+    if status == "507" or code in _FULL:
+        return StorageFull()
+    found = (reason for words, reason in _REASONS.items() if words in (code, status) or (not status and words in text))
+    return StorageUnavailable(next(found, _UNUSABLE))
+
+
+def _status(text: str) -> str:
+    match = _STATUS.search(text)
+    return match[1] if match else ""
+
+
+def _code(text: str) -> str:
+    match = _CODE.search(text)
+    return match[1] if match else ""

@@ -1,0 +1,119 @@
+"""``pypi-registry migrate``: what it prints, and its exit status."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+
+from pypi_registry._cli.main import main
+from pypi_registry.errors import StorageUnavailable
+from pypi_registry.stores.postgres import PostgresCatalogue, UnknownSchema, schema
+from pypi_registry.testing.contracts.catalogue.samples import DEMO, IN_TOOLS, TOOLS, add
+from tests.postgres import Cluster, Databases
+
+
+@pytest.fixture
+def url(postgres: Cluster) -> str:
+    """The URL of a new database."""
+    return postgres.create_database("migrated")
+
+
+def test_a_new_database_gets_the_tables_once(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["migrate", "--catalogue", url]) == 0
+    assert capsys.readouterr().out == "Created the tables of the catalogue, schema version 1.\n"
+    with closing(PostgresCatalogue(url)) as catalogue:
+        add(catalogue, TOOLS, "demo-1.0.zip")
+        before = catalogue.revision(IN_TOOLS, DEMO)
+        assert main(["migrate", "--catalogue", url]) == 0
+        assert capsys.readouterr().out == "The catalogue has the schema version 1 already.\n"
+        assert catalogue.revision(IN_TOOLS, DEMO) == before
+
+
+def test_the_environment_names_the_database(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PYPI_REGISTRY_CATALOGUE", url)
+    assert main(["migrate"]) == 0
+    assert "Created" in capsys.readouterr().out
+
+
+def test_two_machines_migrate_at_once(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        assert [*threads.map(main, [["migrate", "--catalogue", url]] * 4)] == [0] * 4
+    lines = capsys.readouterr().out.splitlines()
+    assert sorted(line.split()[0] for line in lines) == ["Created", "The", "The", "The"]
+
+
+def test_a_database_without_tables_names_the_command(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(PostgresCatalogue(url)) as catalogue:
+        with pytest.raises(UnknownSchema) as raised:
+            catalogue.check_schema()
+        expected = f"the catalogue {url} has no tables of pypi-registry; run: pypi-registry migrate --catalogue {url}"
+        assert str(raised.value) == expected
+        with pytest.raises(StorageUnavailable, match="run: pypi-registry migrate --catalogue URL") as refused:
+            add(catalogue, TOOLS, "demo-1.0.zip")
+        assert "127.0.0.1" not in str(refused.value)  # clients read it
+        assert expected in caplog.messages
+        main(["migrate", "--catalogue", url])
+        add(catalogue, TOOLS, "demo-1.0.zip")  # without a restart
+
+
+@pytest.mark.parametrize(("version", "words"), [(0, "no tables"), (2, "versions up to 1")])
+def test_another_version_is_refused_in_one_line(
+    url: str, postgres: Cluster, capsys: pytest.CaptureFixture[str], version: int, words: str
+) -> None:
+    main(["migrate", "--catalogue", url])
+    postgres.execute(f"UPDATE pypi_registry_schema SET version = {version}", "migrated")
+    with closing(PostgresCatalogue(url)) as catalogue, pytest.raises(UnknownSchema) as raised:
+        catalogue.check_schema()
+    assert words in str(raised.value)
+    assert f"pypi-registry migrate --catalogue {url}" in str(raised.value)
+    assert "\n" not in str(raised.value)
+    if version:
+        capsys.readouterr()
+        assert main(["migrate", "--catalogue", url]) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_what_cannot_be_a_catalogue_is_status_2(postgres: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    url = postgres.create_database("migrated")
+    postgres.execute("CREATE TABLE files (id int)", "migrated")
+    assert main(["migrate", "--catalogue", url]) == 2
+    assert "tables of another program: relation" in capsys.readouterr().err
+    postgres.execute("DROP DATABASE migrated")
+    postgres.execute("CREATE DATABASE migrated TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    assert main(["migrate", "--catalogue", url]) == 2
+    assert "create it with the encoding UTF8" in capsys.readouterr().err
+    postgres.execute("DROP DATABASE migrated")
+    for wrong in (url, "postgresql://registry@127.0.0.1:1/registry"):
+        assert main(["migrate", "--catalogue", wrong]) == 2
+        assert "the database of the catalogue does not answer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://registry@/db?nonsense=1", "postgresql://registry@db?prepare_threshold=x"]
+)
+def test_a_url_that_libpq_does_not_understand_is_status_2(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["migrate", "--catalogue", url]) == 2
+    assert capsys.readouterr().err.startswith("pypi-registry: --catalogue: ")
+
+
+def test_a_data_folder_needs_no_migration(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("PYPI_REGISTRY_CATALOGUE", raising=False)
+    assert main(["migrate"]) == 2
+    assert "migrate needs --catalogue URL" in capsys.readouterr().err
+
+
+def test_a_step_that_fails_leaves_the_version_before(
+    url: str, postgres: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, "CREATE TABLE more (id int8); SELECT 1/0"))
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", 2)
+    assert main(["migrate", "--catalogue", url]) == 2
+    assert postgres.execute("SELECT version FROM pypi_registry_schema", "migrated") == [(1,)]
+    assert postgres.execute("SELECT to_regclass('more')", "migrated") == [(None,)]
+    with closing(PostgresCatalogue(url)) as catalogue, pytest.raises(UnknownSchema, match="version 1 of an older"):
+        catalogue.check_schema()
+    monkeypatch.setattr(schema, "STEPS", (schema.STEPS[0], "CREATE TABLE more (id int8)"))
+    assert main(["migrate", "--catalogue", url]) == 0
+    assert Databases(postgres).execute("SELECT version FROM pypi_registry_schema", "migrated") == [(2,)]
