@@ -99,7 +99,7 @@ def _back_up(where: Location, catalogue: SQLiteCatalogue, blobs: FileBlobs, targ
 
 def _summary(counts: Counts, target: Path) -> str:
     done = f"{counts.linked:,} linked, {counts.copied:,} copied, {counts.present:,} present, {counts.deleted:,} deleted"
-    text = f"{target}: {counts.files:,} files: {done}"
+    text = f"{target}: {counts.files:,} {'file' if counts.files == 1 else 'files'}: {done}"
     if counts.damaged:
         text += f"; {counts.damaged:,} without their bytes: see pypi-registry fsck"
     if counts.linked:

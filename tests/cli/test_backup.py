@@ -83,7 +83,7 @@ def test_a_backup_has_the_catalogue_the_files_the_audit_log_and_the_configuratio
     data: Path, stores: Stores, target: Path, capsys: Output
 ) -> None:
     assert backup(data, target) == 0
-    assert capsys.readouterr() == (f"{target}: 1 files: 1 linked, 0 copied, 0 present, 0 deleted{LINKED}\n", "")
+    assert capsys.readouterr() == (f"{target}: 1 file: 1 linked, 0 copied, 0 present, 0 deleted{LINKED}\n", "")
     assert {path.name for path in target.iterdir()} == {"catalogue.sqlite3", "files", "registry.toml", "audit.jsonl"}
     assert files_in(target) == {FIRST: DATA}
     assert (target / "registry.toml").read_text(encoding="utf-8") == CONFIG
@@ -114,10 +114,10 @@ def test_the_next_backup_copies_new_files_and_deletes_those_that_are_no_longer_l
     stores.blobs.delete(record.file.blob_key)
     assert backup(data, target) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"{target}: 1 files: 0 linked, 1 copied, 0 present, 0 deleted",
+        f"{target}: 1 file: 0 linked, 1 copied, 0 present, 0 deleted",
         f"{target}: 2 files: 0 linked, 1 copied, 1 present, 0 deleted",
         f"{target}: 2 files: 0 linked, 0 copied, 2 present, 0 deleted",
-        f"{target}: 1 files: 0 linked, 0 copied, 1 present, 1 deleted",
+        f"{target}: 1 file: 0 linked, 0 copied, 1 present, 1 deleted",
     ]
     assert files_in(target) == {SECOND: DATA}
     assert is_clean(target)
@@ -212,7 +212,7 @@ def test_a_file_without_its_bytes_is_reported_and_the_others_are_copied(
     assert backup(data, target) == 1
     assert capsys.readouterr().out.splitlines() == [
         f"{SECOND} (file {lost.id}, blob {lost.blob_key}): its bytes are missing",
-        f"{target}: 1 files: 1 linked, 0 copied, 0 present, 0 deleted; 1 without their bytes: see pypi-registry fsck"
+        f"{target}: 1 file: 1 linked, 0 copied, 0 present, 0 deleted; 1 without their bytes: see pypi-registry fsck"
         + LINKED,
     ]
 

@@ -66,7 +66,7 @@ def test_each_backup_under_load_is_a_registry_with_all_of_its_files(tmp_path: Pa
     for number in range(BACKUPS):
         folder = tmp_path / f"restored{number}"
         assert main(["fsck", "--digests", "--data", str(folder)]) == 0
-        summary = re.search(r": ([0-9,]+) files: ", printed[number])
+        summary = re.search(r": ([0-9,]+) files?: ", printed[number])
         assert summary
         assert len(listed(folder / "catalogue.sqlite3")) == int(summary[1].replace(",", "")) > 0
     with served(folder) as restored:
@@ -107,7 +107,7 @@ def test_on_another_disk_files_are_copied_and_a_full_disk_keeps_the_earlier_back
         target = disk.folder / "backup"
         command = ["backup", "--data", str(tmp_path / "data"), str(target)]
         assert main(command) == 0
-        assert ": 1 files: 0 linked, 1 copied, 0 present" in capsys.readouterr().out
+        assert ": 1 file: 0 linked, 1 copied, 0 present" in capsys.readouterr().out
         stores.publish(SECOND)
         refused = 0
         disk.fill()
