@@ -1,9 +1,7 @@
 """``pypi-registry serve``: uses the data that it finds, and creates what is missing."""
 
-import errno
-import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +15,16 @@ from pypi_registry._app import Registry
 from pypi_registry._cli.access_log import AccessLog
 from pypi_registry._cli.data_folder import EXAMPLE, PROJECT, USER, DataFolder
 from pypi_registry._cli.location import Location
+from pypi_registry._cli.output import write_out
 from pypi_registry._cli.proxies import PublicURL, at_url, behind_proxies, forwarded_environ
+from pypi_registry._cli.refusals import Refusals
 from pypi_registry._cli.server import Server, listen
 from pypi_registry._cli.site import Site
 from pypi_registry._cli.stores import Stores, open_stores
 from pypi_registry._cli.watch import Watch
 from pypi_registry._http.response import Response
 from pypi_registry.accounts import Accounts, InvalidConfig
+from pypi_registry.events import AuditLog, Event
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -43,6 +44,8 @@ class Options:
     """How many reverse proxies are in front of the server; their headers are trusted."""
     url: PublicURL | None = None
     """The URL under which clients reach the server; None uses the one of each request."""
+    audit: AuditLog | None = None
+    """Where changes, refused uploads and failed sign-ins are written; None: nowhere."""
     metrics: int | None = None
     """The port for metrics; 0 chooses a free port, None exposes none."""
 
@@ -114,7 +117,7 @@ def _serve_from(
     metrics = None if exposition is None else exposition.metrics
 
     def registry() -> Registry:
-        on_event = None if metrics is None else metrics.on_event
+        on_event = _all_of(None if metrics is None else metrics.on_event, options.audit)
         return accounts.registry(catalogue=stores.catalogue, blobs=stores.blobs, on_event=on_event)
 
     def reload() -> bool:
@@ -135,14 +138,19 @@ def _serve_from(
     def refuse(environ: "WSGIEnvironment") -> Response | None:
         return refuse_unknown_caller(accounts, environ, environ["PATH_INFO"].removeprefix(API_PREFIX))
 
-    with ExitStack() as undo:
+    with ExitStack() as written, ExitStack() as undo:
         secret = folder.first_config() if options.location.created else None
         if secret is not None:  # if it cannot be printed, it is of no use: the next start creates another
             undo.callback(config.unlink, missing_ok=True)
         watch = Watch(config, reload)
         accounts = Accounts.from_toml(config)
         site = Site(registry())
-        log = AccessLog(site if metrics is None else metrics.middleware(site), sys.stderr)
+        counted = site if metrics is None else metrics.middleware(site)
+        log = AccessLog(counted, sys.stderr)
+        if options.audit is not None:
+            refusals = Refusals(options.audit)
+            written.callback(refusals.close)
+            log = AccessLog(counted, sys.stderr, refusals.record)
         server = Server(
             behind_proxies(at_url(log, options.url), options.proxies),
             log,
@@ -166,6 +174,17 @@ def _serve_from(
             watch.stop()
 
 
+def _all_of(*observers: Callable[[Event], object] | None) -> Callable[[Event], object] | None:
+    """Return one ``on_event`` for several."""
+    wanted = [observer for observer in observers if observer is not None]
+
+    def on_event(event: Event) -> None:
+        for observer in wanted:
+            observer(event)
+
+    return on_event if wanted else None
+
+
 def _report(text: str) -> None:
     """Write a line to the standard error stream, if there is one that can be written."""
     with suppress(OSError, ValueError):  # ValueError: it was closed
@@ -180,14 +199,7 @@ def _announce(
     url: PublicURL | None = None,
     metrics_url: str | None = None,
 ) -> None:
-    text = _greeting(host, port, secret, url, metrics_url)
-    try:
-        if stream is None:  # a process without standard streams
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        stream.write(text)
-        stream.flush()
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, "the standard output") from error
+    write_out(stream, _greeting(host, port, secret, url, metrics_url))
 
 
 def _greeting(host: str, port: int, secret: str | None, url: PublicURL | None, metrics_url: str | None) -> str:
