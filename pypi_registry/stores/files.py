@@ -124,7 +124,7 @@ class FileBlobs:
 
         :raises OSError: if the key does not exist, or the file system cannot link there.
         """
-        os.link(self._path_of(key), path)
+        os.link(self.path_of(key), path)
 
     def keys(self) -> Iterator[tuple[str, int, datetime]]:
         for digit in _DIGITS:
