@@ -87,3 +87,4 @@ class StatusChanged(_Event):
 
 
 Event: TypeAlias = Published | FileDeleted | PackageDeleted | Yanked | Unyanked | StatusChanged
+"""What `on_event` receives."""

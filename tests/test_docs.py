@@ -15,6 +15,7 @@ import pytest
 
 from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, ProtectionRule, Token, User
 from pypi_registry.forwarding import PYPI
+from tests.generated import generate, is_generated
 from tests.test_public_names import NAMES
 
 ROOT = Path(__file__).parents[1]
@@ -113,6 +114,46 @@ def test_relative_links_lead_to_files(page: Path) -> None:
     targets = [urlsplit(target) for target in re.findall(r"\]\(([^)\s]+)\)", prose)]
     relative = [target.path for target in targets if not target.scheme and target.path]
     assert [path for path in relative if not (page.parent / path).is_file()] == []
+
+
+# What GitHub shows
+
+
+@pytest.mark.parametrize("name", [name for name, page in PAGES.items() if is_generated(page)])
+def test_the_generated_parts_of_a_page_are_up_to_date(name: str) -> None:
+    page = PAGES[name]
+    assert text_of(page) == generate(page), "run python -m tests.generated"
+
+
+def test_the_contracts_and_every_public_module_have_generated_parts() -> None:
+    generated = {name for name, page in PAGES.items() if is_generated(page)}
+    reference = {name for name in PAGES if name.startswith("reference/")}
+    assert generated >= {"contracts.md", "testing.md", "fastapi.md"} | reference
+
+
+@pytest.mark.parametrize("page", [*PAGES.values(), *EXAMPLES], ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_shows_nothing_that_only_sphinx_understands(page: Path) -> None:
+    shown = re.sub(r"<!--.*?-->", "", text_of(page), flags=re.DOTALL)
+    assert re.findall(r"^`{3,}\{.*|\{[\w:]+\}`[^`]*`", shown, re.MULTILINE) == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that GitHub gives to the headings of a page."""
+    prose = re.sub(r"^```.*?^```$", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [*PAGES.values(), *EXAMPLES], ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_headings_lead_to_headings(page: Path) -> None:
+    prose = re.sub(r"^```.*?^```$", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
+    links = [urlsplit(target) for target in re.findall(r"\]\(([^)\s]+)\)", prose)]
+    targets = [
+        (page.parent / link.path if link.path else page, link.fragment)
+        for link in links
+        if not link.scheme and link.fragment
+    ]
+    assert [(path.name, anchor) for path, anchor in targets if anchor not in anchors(path)] == []
 
 
 def test_every_page_is_in_a_table_of_contents() -> None:
