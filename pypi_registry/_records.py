@@ -31,7 +31,7 @@ class FileRecord:
     file: PackageFile
     core_metadata: bytes | None
     identity: str | None = None
-    """As `Upload.identity`, unique within a project; None if there is none, or if another file of the project has it."""
+    """As `Upload.identity`, unique within a project; None if another file has it, too, or if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
