@@ -217,6 +217,30 @@ def test_the_two_commands_of_the_readme_are_one_line_each() -> None:
     assert [line for line in text_of(README).splitlines() if "-m pytest" in line] == test  # .ci/run looks for it
 
 
+def test_the_readme_has_three_starts_of_at_most_five_lines() -> None:
+    application, _, fake = blocks(README, "python")
+    for start in (blocks(README, "sh")[0], application, fake):
+        assert len([line for line in start.splitlines() if line]) <= 5
+
+
+def test_the_application_of_the_readme_serves_the_registry() -> None:
+    names: dict[str, Any] = {}
+    exec(blocks(README, "python")[0], names)
+    response = names["app"].test_client().get("/api/v4/projects/1/packages/pypi/simple/")
+    assert response.status_code == 200
+
+
+def test_the_fake_of_the_readme_prints_its_index(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(blocks(README, "python")[2], {})
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\S+/simple\n", capsys.readouterr().out)
+
+
+def test_the_readme_links_to_every_page() -> None:
+    links = set(re.findall(r"\]\(docs/([\w-]+\.md)", text_of(README)))
+    guides = {name for name in PAGES if "/" not in name} - {"README.md", "index.md", "changelog.md"}
+    assert guides <= links
+
+
 def test_the_quickstart_begins_with_the_command_of_the_readme() -> None:
     assert blocks(PAGES["quickstart.md"], "sh")[0] == blocks(README, "sh")[0]
 
