@@ -82,7 +82,7 @@ class Terminal:
 
 
 def test_to_the_letter(clone: Path, home: Path, tmp_path: Path) -> None:
-    start, make, token, publish, install, install_with_uv, delete, start_again = blocks(PAGE, "sh")
+    start, make, token, publish, install, install_with_uv, uv_alone, delete, start_again = blocks(PAGE, "sh")
     printed, netrc = blocks(PAGE, "text")
     pypirc, pip_conf = blocks(PAGE, "ini")
     [make_a_token] = re.findall(r"`(\S+ -m pypi_registry token)`", text_of(PAGE))
@@ -120,6 +120,9 @@ def test_to_the_letter(clone: Path, home: Path, tmp_path: Path) -> None:
         [briefly] = re.findall(r"`(pip install \S+)`", text_of(PAGE))
         environment["PIP_CONFIG_FILE"] = str(home / "pip.conf")
         assert "Successfully installed" in second.type(f"{begin}pip uninstall -y mypypipackage\n{briefly}", environment)
+        greeting = "python -c 'import mypypipackage; mypypipackage.greet()'"
+        greeted = second.type(f"{begin}uv pip uninstall mypypipackage\n{uv_alone}{greeting}", environment)
+        assert "Hello from mypypipackage" in greeted
 
         listed, yanked, *_ = second.type(
             f"{begin}{delete}".replace("curl ", "curl --fail --silent --write-out '\\n' "), environment
