@@ -224,7 +224,7 @@ def test_the_readme_has_three_starts_of_at_most_five_lines() -> None:
 
 
 def test_the_application_of_the_readme_serves_the_registry() -> None:
-    names: dict[str, Any] = {}
+    names: dict[str, Any] = {"__name__": __name__}
     exec(blocks(README, "python")[0], names)
     response = names["app"].test_client().get("/api/v4/projects/1/packages/pypi/simple/")
     assert response.status_code == 200
