@@ -59,11 +59,11 @@ def setup(app: Sphinx) -> None:
 def _for_sphinx(app: Sphinx, page: str, source: list[str]) -> None:
     """Uncomment the directives in ``<!-- sphinx … -->``: GitHub would show them as they are.
 
-    In the reference they replace the generated tables, which are for readers without a build. A page at the root of the
-    repository is no page of the build, so a link to it becomes plain text.
+    In the reference they replace the generated tables, which are for readers without a build. A README or CHANGELOG
+    outside of this folder is no page of the build, so a link to it becomes plain text.
     """
     text = re.sub(r"<!-- sphinx\n(.*?)\n-->", r"\1", source[0], flags=re.DOTALL)
-    text = re.sub(r"\[([^]]+)\]\(\.\./[A-Z]+\.md(?:#[\w-]+)?\)", r"\1", text)
+    text = re.sub(r"\[([^]]+)\]\(\.\./(?:[\w/-]+/)?[A-Z]+\.md(?:#[\w-]+)?\)", r"\1", text)
     if page.startswith("reference/"):
         text = re.sub(r"<!-- generated from .*?<!-- end -->", "", text, flags=re.DOTALL)
     source[0] = text
