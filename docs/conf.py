@@ -1,5 +1,7 @@
 """How the documentation is built: ``python -m sphinx -W -n -b html docs docs/_build/html``."""
 
+import re
+
 from sphinx.application import Sphinx
 
 from pypi_registry import __version__
@@ -49,8 +51,22 @@ nitpick_ignore = [
 
 
 def setup(app: Sphinx) -> None:
-    """Leave out the signature of a protocol: nobody calls it."""
+    """Read what only Sphinx understands, and leave out the signature of a protocol: nobody calls it."""
+    app.connect("source-read", _for_sphinx)
     app.connect("autodoc-process-signature", _signature)
+
+
+def _for_sphinx(app: Sphinx, page: str, source: list[str]) -> None:
+    """Uncomment the directives in ``<!-- sphinx … -->``: GitHub would show them as they are.
+
+    In the reference they replace the generated tables, which are for readers without a build. A README or CHANGELOG
+    outside of this folder is no page of the build, so a link to it becomes plain text.
+    """
+    text = re.sub(r"<!-- sphinx\n(.*?)\n-->", r"\1", source[0], flags=re.DOTALL)
+    text = re.sub(r"\[([^]]+)\]\(\.\./(?:[\w/-]+/)?[A-Z]+\.md(?:#[\w-]+)?\)", r"\1", text)
+    if page.startswith("reference/"):
+        text = re.sub(r"<!-- generated from .*?<!-- end -->", "", text, flags=re.DOTALL)
+    source[0] = text
 
 
 def _signature(

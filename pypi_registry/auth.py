@@ -51,6 +51,7 @@ class Credentials:
 
 
 Subject: TypeAlias = Project | Group | PackageName
+"""What an ability is about: a project, a group, or a name in a project."""
 
 
 class Principal(Protocol):

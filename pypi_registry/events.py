@@ -93,6 +93,7 @@ class StatusChanged(_Event):
 
 
 Event: TypeAlias = Published | FileDeleted | PackageDeleted | Yanked | Unyanked | StatusChanged
+"""What `on_event` receives."""
 
 
 class AuditLog:

@@ -59,6 +59,7 @@ class Group(_Namespace):
 
 
 Namespace: TypeAlias = Project | Group
+"""What a URL can refer to: a project or a group."""
 
 
 class Projects:

@@ -18,6 +18,7 @@ from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, Protect
 from pypi_registry.forwarding import PYPI
 from pypi_registry.metrics import Metrics
 from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION
+from tests.generated import generate, is_generated
 from tests.test_public_names import NAMES
 
 ROOT = Path(__file__).parents[1]
@@ -121,6 +122,46 @@ def test_relative_links_lead_to_files(page: Path) -> None:
     assert [path for path in relative if not (page.parent / path).is_file()] == []
 
 
+# What GitHub shows
+
+
+@pytest.mark.parametrize("name", [name for name, page in PAGES.items() if is_generated(page)])
+def test_the_generated_parts_of_a_page_are_up_to_date(name: str) -> None:
+    page = PAGES[name]
+    assert text_of(page) == generate(page), "run python -m tests.generated"
+
+
+def test_the_contracts_and_every_public_module_have_generated_parts() -> None:
+    generated = {name for name, page in PAGES.items() if is_generated(page)}
+    reference = {name for name in PAGES if name.startswith("reference/")}
+    assert generated >= {"contracts.md", "testing.md", "fastapi.md"} | reference
+
+
+@pytest.mark.parametrize("page", [*PAGES.values(), *EXAMPLES], ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_shows_nothing_that_only_sphinx_understands(page: Path) -> None:
+    shown = re.sub(r"<!--.*?-->", "", text_of(page), flags=re.DOTALL)
+    assert re.findall(r"^`{3,}\{.*|\{[\w:]+\}`[^`]*`", shown, re.MULTILINE) == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that GitHub gives to the headings of a page."""
+    prose = re.sub(r"^```.*?^```$", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [*PAGES.values(), *EXAMPLES], ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_headings_lead_to_headings(page: Path) -> None:
+    prose = re.sub(r"^```.*?^```$", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
+    links = [urlsplit(target) for target in re.findall(r"\]\(([^)\s]+)\)", prose)]
+    targets = [
+        (page.parent / link.path if link.path else page, link.fragment)
+        for link in links
+        if not link.scheme and link.fragment
+    ]
+    assert [(path.name, anchor) for path, anchor in targets if anchor not in anchors(path)] == []
+
+
 def test_every_page_is_in_a_table_of_contents() -> None:
     trees = [block for name in ("index.md", "reference.md") for block in blocks(PAGES[name], "{toctree}")]
     named = {line.rpartition("<")[2].rstrip(">") for line in "\n".join(trees).splitlines()}
@@ -174,6 +215,30 @@ def test_the_two_commands_of_the_readme_are_one_line_each() -> None:
     assert len(run) == len(test) == 1
     assert "-m pypi_registry serve" in run[0]
     assert [line for line in text_of(README).splitlines() if "-m pytest" in line] == test  # .ci/run looks for it
+
+
+def test_the_readme_has_three_starts_of_at_most_five_lines() -> None:
+    application, _, fake = blocks(README, "python")
+    for start in (blocks(README, "sh")[0], application, fake):
+        assert len([line for line in start.splitlines() if line]) <= 5
+
+
+def test_the_application_of_the_readme_serves_the_registry() -> None:
+    names: dict[str, Any] = {"__name__": __name__}
+    exec(blocks(README, "python")[0], names)
+    response = names["app"].test_client().get("/api/v4/projects/1/packages/pypi/simple/")
+    assert response.status_code == 200
+
+
+def test_the_fake_of_the_readme_prints_its_index(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(blocks(README, "python")[2], {})
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\S+/simple\n", capsys.readouterr().out)
+
+
+def test_the_readme_links_to_every_page() -> None:
+    links = set(re.findall(r"\]\(docs/([\w-]+\.md)", text_of(README)))
+    guides = {name for name in PAGES if "/" not in name} - {"README.md", "index.md", "changelog.md"}
+    assert guides <= links
 
 
 def test_the_quickstart_begins_with_the_command_of_the_readme() -> None:

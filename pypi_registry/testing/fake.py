@@ -13,7 +13,7 @@ from pypi_registry.testing.engine import Engine, Settings
 from pypi_registry.testing.faults import Fault
 from pypi_registry.testing.projects import FakeProject
 from pypi_registry.testing.requests import RecordedRequest
-from pypi_registry.testing.rules import FaultRule, Matcher, check_rule
+from pypi_registry.testing.rules import FaultRule, Matcher, check_met, check_rule
 from pypi_registry.testing.server import Server
 from pypi_registry.testing.tokens import Right
 
@@ -111,13 +111,24 @@ class FakeRegistry(FakeProject):
 
         :param matcher: which requests; see :data:`~pypi_registry.testing.Matcher`.
         :param fault: one of :mod:`pypi_registry.testing.faults`.
-        :param times: how many of these requests meet it; None for all.
+        :param times: how many of these requests meet it, at least 1; None for all.
         :param after: how many of these requests pass before the first one that meets it.
+        :raises TypeError: if an argument has another type.
+        :raises ValueError: if no request could ever meet the fault.
         """
         check_rule(matcher, times, after)
         if not isinstance(fault, Fault):
             raise TypeError(f"fault= must be a fault, such as faults.Status(503): {fault!r}")
         return self._engine.inject(FaultRule(matcher, fault, times, after))
+
+    def assert_all_faults_met(self) -> None:
+        """Check that at least one request met each fault that was injected since the registry was created or cleared.
+
+        A fault that nothing meets is often a matcher with a mistake, and the test shows nothing then.
+
+        :raises AssertionError: if a fault was never met; the message names it, and the requests that there were.
+        """
+        check_met(self._engine.rules, self._engine.requests)
 
     @property
     def requests(self) -> Sequence[RecordedRequest]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from types import UnionType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from urllib.parse import quote
 
@@ -63,6 +64,18 @@ class Fault:
         raise NotImplementedError
 
 
+def _check_number(name: str, value: object, kind: type | UnionType, *, least: int | None = None) -> None:
+    """Reject a value that would only fail at a request, in the thread of the server.
+
+    :raises TypeError: if it is no number of this kind.
+    :raises ValueError: if it is below `least`.
+    """
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f"{name}= must be a number: {value!r}")
+    if least is not None and not value >= least:  # type: ignore[operator]  # the check above leaves int and float
+        raise ValueError(f"{name}= must be at least {least}: {value!r}")
+
+
 # Instead of the response
 
 
@@ -75,6 +88,13 @@ class Status(Fault):
     """Such as ``{"Retry-After": "1"}``."""
     message: str = ""
     """In the body and in the status line; empty means the standard reason phrase."""
+
+    def __post_init__(self) -> None:
+        _check_number("status", self.status, int)
+        if not 200 <= self.status <= 599:  # RFC 9110, section 15: 1xx are no final responses, others are invalid
+            raise ValueError(f"status= must be the number of an HTTP status, from 200 to 599: {self.status!r}")
+        if not isinstance(self.headers, Mapping):
+            raise TypeError(f'headers= must be a mapping, such as {{"Retry-After": "1"}}: {self.headers!r}')
 
     def respond(self, exchange: Exchange) -> Response:
         line = status_line(self.status, self.message)
@@ -127,6 +147,9 @@ class Delay(Fault):
 
     seconds: float
 
+    def __post_init__(self) -> None:
+        _check_number("seconds", self.seconds, int | float, least=0)
+
     def respond(self, exchange: Exchange) -> Response:
         exchange.pause(self.seconds)
         return exchange.get_response(exchange.environ)
@@ -140,6 +163,10 @@ class SlowBody(Fault):
     """Bytes per chunk."""
     seconds: float = 0.1
     """Between two chunks."""
+
+    def __post_init__(self) -> None:
+        _check_number("size", self.size, int, least=1)
+        _check_number("seconds", self.seconds, int | float, least=0)
 
     def respond(self, exchange: Exchange) -> Response:
         return _with_body(exchange.get_response(exchange.environ), lambda body: self._chunks(body, exchange))
@@ -157,6 +184,10 @@ class Truncate(Fault):
 
     after: int | None = None
     """How many bytes of the body are sent; None for half of them."""
+
+    def __post_init__(self) -> None:
+        if self.after is not None:
+            _check_number("after", self.after, int, least=0)
 
     def respond(self, exchange: Exchange) -> Response:
         return _with_body(exchange.get_response(exchange.environ), self._beginning)

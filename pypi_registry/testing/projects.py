@@ -38,6 +38,20 @@ Packages: TypeAlias = Mapping[str, Mapping[str, Sequence[PublishedFile]]]
 """Normalized name -> version as first published -> files."""
 
 
+def _check_file(file: object) -> None:
+    if not isinstance(file, Distribution | Path):
+        path = f"Path({file!r})" if isinstance(file, str) else 'Path("dist/demo-1.0.tar.gz")'
+        raise TypeError(f"publish() takes a {path} or a Distribution, such as make_wheel() returns: {file!r}")
+
+
+def _check_uploaded(uploaded: object) -> None:
+    example = "such as datetime(2024, 5, 1, tzinfo=UTC)"
+    if not (uploaded is None or isinstance(uploaded, datetime)):
+        raise TypeError(f"uploaded= must be a datetime, {example}: {uploaded!r}")
+    if uploaded is not None and uploaded.tzinfo is None:
+        raise ValueError(f"uploaded= must be aware, {example}: {uploaded!r}")
+
+
 class FakeProject:
     """A project of a fake registry. It need not be created: every path is a project."""
 
@@ -118,11 +132,13 @@ class FakeProject:
         """Publish a distribution that exists already. Its contents are not verified.
 
         :param yanked: as for `add`, and `uploaded`.
+        :raises TypeError: if `file` is neither a `Path` nor a `Distribution`, or `uploaded` is no datetime.
+        :raises ValueError: if `uploaded` is not aware.
         :raises InvalidUpload: if the file name is not that of a wheel or an sdist, or differs from the metadata.
         :raises FileTaken: if the project has a file with this name, or with another spelling of it.
         """
-        if uploaded is not None and uploaded.tzinfo is None:
-            raise ValueError(f"uploaded= must be aware, such as datetime(2024, 5, 1, tzinfo=UTC): {uploaded!r}")
+        _check_file(file)
+        _check_uploaded(uploaded)
         if isinstance(yanked, bool):  # as on JSON pages (PEP 592)
             yanked = "" if yanked else None
         if isinstance(file, Path):

@@ -1,7 +1,7 @@
 """Fault rules: which requests meet a fault, and how often."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from threading import Lock
@@ -26,7 +26,7 @@ def check_rule(matcher: object, times: object, after: object) -> None:
     """Reject a rule that no request could ever meet.
 
     :raises TypeError: if `matcher` is neither a text nor a number nor a function, or another argument is not a number.
-    :raises ValueError: if `matcher` is empty or a number below 1, or another argument is below 0.
+    :raises ValueError: if `matcher` is empty or a number below 1, another argument is below 0, or `times` is 0.
     """
     if not (isinstance(matcher, str | int) or callable(matcher)):
         raise TypeError(f"matcher= must be a text, the number of a request, or a function: {matcher!r}")
@@ -39,6 +39,8 @@ def check_rule(matcher: object, times: object, after: object) -> None:
             raise TypeError(f"{name}= must be a number of requests: {number!r}")
         if number is not None and number < 0:
             raise ValueError(f"{name}= counts requests and cannot be below 0: {number!r}")
+    if times == 0:
+        raise ValueError("times=0: no request would meet the fault; times=None means all requests that match")
 
 
 def matches(matcher: Matcher, request: RecordedRequest) -> bool:
@@ -57,6 +59,17 @@ def matches(matcher: Matcher, request: RecordedRequest) -> bool:
 def _as_path(matcher: str) -> str:
     """Convert a URL to the form of `RecordedRequest.path`: unquoted, without scheme, host and credentials."""
     return unquote(re.sub(r"^([A-Z]+ )?https?://[^/]*", r"\1", matcher))
+
+
+def check_met(rules: Iterable["FaultRule"], requests: Sequence[RecordedRequest]) -> None:
+    """Reject rules that no request has met.
+
+    :raises AssertionError: if there is one; the message names each of them, and the requests that there were.
+    """
+    unmet = [f"  {rule.matcher!r}: {rule.fault!r}" for rule in rules if not rule.met]
+    if unmet:
+        lines = ["these faults were never met:", *unmet, "the requests were:", *(f"  {each}" for each in requests)]
+        raise AssertionError("\n".join(lines if requests else [*lines[:-1], "there were no requests"]))
 
 
 @dataclass(eq=False)

@@ -82,10 +82,10 @@ class Terminal:
 
 
 def test_to_the_letter(clone: Path, home: Path, tmp_path: Path) -> None:
-    start, make, token, publish, install, install_with_uv, delete, start_again = blocks(PAGE, "sh")
+    start, make, token, publish, install, install_with_uv, uv_alone, delete, start_again = blocks(PAGE, "sh")
     printed, netrc = blocks(PAGE, "text")
     pypirc, pip_conf = blocks(PAGE, "ini")
-    [make_a_token] = re.findall(r"`(\S+ -m pypi_registry token)`", text_of(PAGE))
+    [make_a_token] = re.findall(r"`(\S+ -m pypi_registry token add)`", text_of(PAGE))
     port = free_port()
     first, second = Terminal(clone, port), Terminal(tmp_path / "quickstart", port)
     made = Terminal(tmp_path, port).type(f"{make}\nls dist")  # with the index that this machine has
@@ -120,6 +120,9 @@ def test_to_the_letter(clone: Path, home: Path, tmp_path: Path) -> None:
         [briefly] = re.findall(r"`(pip install \S+)`", text_of(PAGE))
         environment["PIP_CONFIG_FILE"] = str(home / "pip.conf")
         assert "Successfully installed" in second.type(f"{begin}pip uninstall -y mypypipackage\n{briefly}", environment)
+        greeting = "python -c 'import mypypipackage; mypypipackage.greet()'"
+        greeted = second.type(f"{begin}uv pip uninstall mypypipackage\n{uv_alone}{greeting}", environment)
+        assert "Hello from mypypipackage" in greeted
 
         listed, yanked, *_ = second.type(
             f"{begin}{delete}".replace("curl ", "curl --fail --silent --write-out '\\n' "), environment
@@ -129,7 +132,5 @@ def test_to_the_letter(clone: Path, home: Path, tmp_path: Path) -> None:
 
         printed_token = first.type(make_a_token)
         [another] = re.findall(r"^registry-\S+$", printed_token, re.MULTILINE)
-        with (clone / "pypi-registry-data" / "registry.toml").open("a") as config:
-            config.write(printed_token[printed_token.index("[[tokens]]") :])
         index = first.adapted("http://127.0.0.1:8080/api/v4/projects/1/packages/pypi/simple/")
         until(lambda: get(index, another).status == 200)

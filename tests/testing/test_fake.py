@@ -2,15 +2,17 @@
 
 import gc
 import json
+import re
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from http.client import HTTPConnection, IncompleteRead
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -356,6 +358,24 @@ def test_a_file_name_of_no_distribution_is_not_published() -> None:
 def test_a_naive_upload_time_is_rejected() -> None:
     with pytest.raises(ValueError, match="uploaded= must be aware"):
         FakeRegistry().add("demo", uploaded=datetime(2024, 5, 1))  # noqa: DTZ001  # naive on purpose
+
+
+@pytest.mark.parametrize("uploaded", ["2024-01-01", 1704067200, date(2024, 1, 1)], ids=repr)
+def test_an_upload_time_that_is_no_datetime_is_rejected(uploaded: Any) -> None:
+    registry = FakeRegistry()
+    with pytest.raises(TypeError, match=re.escape("uploaded= must be a datetime, such as datetime(2024, 5, 1, tzinfo")):
+        registry.add("demo", sdist=True, uploaded=uploaded)
+    assert registry.packages == {}
+
+
+@pytest.mark.parametrize(
+    ("file", "advice"),
+    [("x.whl", "publish() takes a Path('x.whl') or a Distribution"), (b"PK", 'Path("dist/demo-1.0.tar.gz")')],
+    ids=repr,
+)
+def test_what_is_no_file_is_not_published(file: Any, advice: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(advice)):
+        FakeRegistry().publish(file)
 
 
 def test_the_upload_time_is_now_by_default() -> None:

@@ -16,7 +16,7 @@ from webtest import TestApp
 
 from pypi_registry._http.response import Response
 from pypi_registry._pages.simple import MediaType
-from pypi_registry.testing import FakeRegistry, RecordedRequest, faults, make_sdist
+from pypi_registry.testing import ConnectionDropped, FakeRegistry, RecordedRequest, faults, make_sdist
 from pypi_registry.testing.faults import Exchange, Fault, PageFault
 from pypi_registry.testing.projects import PublishedFile
 
@@ -106,7 +106,6 @@ def test_the_requests_that_match_meet_the_fault(
         (2, 0, [503, 503, 200, 200]),
         (None, 3, [200, 200, 200, 503]),
         (1, 1, [200, 503, 200, 200]),
-        (0, 0, [200, 200, 200, 200]),
     ],
 )
 def test_times_and_after_count_the_requests_that_match(
@@ -148,6 +147,31 @@ def test_a_fault_that_was_lifted_is_over(registry: FakeRegistry) -> None:
     assert len(rule.met) == 1
 
 
+@pytest.mark.parametrize(
+    ("create", "error", "message"),
+    [
+        (lambda: faults.Status(99), ValueError, "status= must be the number of an HTTP status, from 200 to 599: 99"),
+        (lambda: faults.Status(100), ValueError, "from 200 to 599: 100"),
+        (lambda: faults.Status(600), ValueError, "from 200 to 599: 600"),
+        (lambda: faults.Status("503"), TypeError, "status= must be a number: '503'"),
+        (lambda: faults.Status(True), TypeError, "status= must be a number: True"),
+        (lambda: faults.Status(503, "1"), TypeError, "headers= must be a mapping"),
+        (lambda: faults.Delay(-1), ValueError, "seconds= must be at least 0: -1"),
+        (lambda: faults.Delay(float("nan")), ValueError, "seconds= must be at least 0: nan"),
+        (lambda: faults.Delay("1"), TypeError, "seconds= must be a number: '1'"),
+        (lambda: faults.SlowBody(size=0), ValueError, "size= must be at least 1: 0"),
+        (lambda: faults.SlowBody(seconds=-0.1), ValueError, "seconds= must be at least 0: -0.1"),
+        (lambda: faults.Truncate(-1), ValueError, "after= must be at least 0: -1"),
+        (lambda: faults.Truncate(1.5), TypeError, "after= must be a number: 1.5"),
+    ],
+)
+def test_a_fault_that_could_not_respond_is_rejected(
+    create: Callable[[], Fault], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        create()
+
+
 @pytest.mark.parametrize("fault", [503, faults.Status, None, "hang"], ids=repr)
 def test_a_value_that_is_not_a_fault_is_rejected(fault: Any, registry: FakeRegistry) -> None:
     with pytest.raises(TypeError, match="fault= must be a fault"):
@@ -169,6 +193,7 @@ def test_the_number_of_a_request_is_at_least_1(registry: FakeRegistry) -> None:
     ("options", "error", "message"),
     [
         ({"matcher": ""}, ValueError, "matcher= is empty"),
+        ({"times": 0}, ValueError, "times=0: no request would meet the fault"),
         ({"times": -1}, ValueError, "times= counts requests and cannot be below 0: -1"),
         ({"times": "2"}, TypeError, "times= must be a number of requests: '2'"),
         ({"after": -1}, ValueError, "after= counts requests and cannot be below 0: -1"),
@@ -496,3 +521,42 @@ def test_every_fault_is_in_the_documentation() -> None:
     }
     documented = {name for name in public if re.search(rf"`[^`|]*\b{name}\(", page.read_text(encoding="utf-8"))}
     assert documented == public - {"Fault", "PageFault"}
+
+
+# Faults that were not met
+
+
+def test_a_fault_that_no_request_met_is_named(registry: FakeRegistry, file: PublishedFile) -> None:
+    registry.assert_all_faults_met()
+    registry.fault("demo", faults.Status(503), times=2)
+    registry.fault("dmeo", faults.Hang())
+    statuses(registry, PAGE)
+    with pytest.raises(AssertionError) as raised:
+        registry.assert_all_faults_met()
+    assert str(raised.value) == (
+        "these faults were never met:\n  'dmeo': Hang()\n"
+        "the requests were:\n  GET /api/v4/projects/fake/packages/packages/pypi/simple/demo/"
+    )
+
+
+def test_a_fault_without_any_request_is_named(registry: FakeRegistry) -> None:
+    registry.fault("*", faults.Disconnect()).lift()
+    with pytest.raises(AssertionError, match=re.escape("'*': Disconnect()\nthere were no requests")):
+        registry.assert_all_faults_met()
+    registry.clear()
+    registry.assert_all_faults_met()
+
+
+def test_all_faults_are_met_once_each_has_a_request(registry: FakeRegistry, file: PublishedFile) -> None:
+    registry.fault("demo", faults.Status(503), times=1)
+    registry.fault("*.whl", faults.Truncate())
+    assert statuses(registry, PAGE) == [503]
+    with pytest.raises(AssertionError, match=re.escape("'*.whl': Truncate(after=None)")):
+        registry.assert_all_faults_met()
+    statuses_until_dropped(registry, path_of(file))
+    registry.assert_all_faults_met()
+
+
+def statuses_until_dropped(registry: FakeRegistry, path: str) -> None:
+    with pytest.raises(ConnectionDropped):
+        client(registry).get(path)
