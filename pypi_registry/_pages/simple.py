@@ -57,21 +57,20 @@ def render_package(
     *,
     trailing_slash: bool,
 ) -> bytes:
-    """Render the files of a name; of several files with one file name only the last one."""
+    """Render the files of a name, in this order; files of several projects may have one file name."""
     base = "../../files" if trailing_slash else "../files"
-    shown = list({file.filename: file for file in files}.values())
     if media_type is MediaType.JSON:
-        versions = {Version(file.package.version) for file in shown}
+        versions = {Version(file.package.version) for file in files}
         return _json(
             {
                 "name": name,
                 **({} if status == ACTIVE else {"project-status": _status(status)}),
                 "versions": [str(version) for version in sorted(versions)],
-                "files": [_entry(file, base) for file in shown],
+                "files": [_entry(file, base) for file in files],
             }
         )
-    title = shown[0].package.name if shown else name
-    return _html(title, (_anchor(file, base) for file in shown), _status_metas(status))
+    title = files[0].package.name if files else name
+    return _html(title, (_anchor(file, base) for file in files), _status_metas(status))
 
 
 def _url(file: PackageFile, base: str) -> str:
