@@ -72,12 +72,13 @@ class Projects:
     ((1, 2), True, ['acme/tools', 'acme/libs'])
     """
 
-    __slots__ = ("_by_id", "_cache_key", "_ids", "_roots")
+    __slots__ = ("_all_public", "_by_id", "_cache_key", "_ids", "_roots")
 
     def __init__(self, projects: Iterable[Project] = ()) -> None:
         self._by_id = {project.id: project for project in projects}
         self._ids: tuple[int, ...] | None = None
         self._roots: frozenset[str] | None = None
+        self._all_public: bool | None = None
         self._cache_key: Hashable = None
 
     def __iter__(self) -> Iterator[Project]:
@@ -114,6 +115,13 @@ class Projects:
         if self._roots is None:
             self._roots = frozenset(project.root for project in self)
         return self._roots
+
+    @property
+    def all_public(self) -> bool:
+        """Whether each of the projects is public."""
+        if self._all_public is None:
+            self._all_public = all(project.visibility is Visibility.PUBLIC for project in self)
+        return self._all_public
 
     @property
     def cache_key(self) -> Hashable:

@@ -12,11 +12,21 @@ from packaging.utils import NormalizedName
 
 from pypi_registry._api.access import REVALIDATE, file_policy, page_policy, readable_projects, require
 from pypi_registry._api.call import Call
+from pypi_registry._api.cors import is_for_every_page, is_preflight, preflight_headers
 from pypi_registry._api.files import missing, package_file_response, require_offered
 from pypi_registry._api.negotiation import Negotiated, negotiate
+from pypi_registry._http.errors import NotAuthenticated
 from pypi_registry._http.multipart import content_type, parts
 from pypi_registry._http.request import unknown_keys
-from pypi_registry._http.response import HTML_HEADERS, VARY, Response, bytes_response, json_response, redirect_response
+from pypi_registry._http.response import (
+    HTML_HEADERS,
+    VARY,
+    Headers,
+    Response,
+    bytes_response,
+    json_response,
+    redirect_response,
+)
 from pypi_registry._index_urls import package_url
 from pypi_registry._pages.cache import RenderedPage, render_page
 from pypi_registry._pages.simple import MediaType, render_index, render_package
@@ -26,7 +36,7 @@ from pypi_registry._publishing.checks import check_upload, name_of, reason_probl
 from pypi_registry._publishing.form import MAX_FIELDS, read_form
 from pypi_registry._publishing.incoming import new_file
 from pypi_registry.auth import Ability, Principal
-from pypi_registry.errors import FileTooLarge, InvalidRequest, NotFound
+from pypi_registry.errors import FileTooLarge, Forbidden, InsufficientScope, InvalidRequest, InvalidToken, NotFound
 from pypi_registry.events import Actor
 from pypi_registry.forwarding import Forward
 from pypi_registry.model import FileWithStatus, Group, Namespace, NameStatus, PackageName, Project, Projects, Status
@@ -157,6 +167,17 @@ def upload(call: Call) -> Response:
     return json_response("201 Created", {"message": "201 Created"})
 
 
+def preflight(call: Call) -> Headers:
+    """Return the headers by which ``OPTIONS`` allows or refuses a request of a page of another origin."""
+    if not is_preflight(call):
+        return []
+    try:
+        _view(call)
+    except (NotFound, Forbidden, NotAuthenticated, InvalidToken, InsufficientScope):
+        pass  # a page may not send the request, whatever the reason
+    return preflight_headers(allowed=call.is_for_every_page)
+
+
 class _View(NamedTuple):
     """What a caller may read at a path."""
 
@@ -171,10 +192,12 @@ class _View(NamedTuple):
 def _view(call: Call) -> _View:
     namespace, principal = call.reader()
     if isinstance(namespace, Project):
-        only = Projects([namespace])
-        return _View(namespace, principal, only, only)
-    all_projects = call.services.directory.projects_in(namespace)
-    return _View(namespace, principal, readable_projects(principal, all_projects), all_projects)
+        readable = all_projects = Projects([namespace])
+    else:
+        all_projects = call.services.directory.projects_in(namespace)
+        readable = readable_projects(principal, all_projects)
+    call.is_for_every_page = is_for_every_page(principal, namespace, readable)
+    return _View(namespace, principal, readable, all_projects)
 
 
 def _file(call: Call, view: _View) -> FileWithStatus:
