@@ -6,6 +6,7 @@ forwarded.
 
 import time
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import NamedTuple
 
 from packaging.utils import NormalizedName
@@ -171,10 +172,8 @@ def preflight(call: Call) -> Headers:
     """Return the headers by which ``OPTIONS`` allows or refuses a request of a page of another origin."""
     if not is_preflight(call):
         return []
-    try:
+    with suppress(NotFound, Forbidden, NotAuthenticated, InvalidToken, InsufficientScope):
         _view(call)
-    except (NotFound, Forbidden, NotAuthenticated, InvalidToken, InsufficientScope):
-        pass  # a page may not send the request, whatever the reason
     return preflight_headers(allowed=call.is_for_every_page)
 
 

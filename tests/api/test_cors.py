@@ -16,7 +16,7 @@ from pypi_registry import AllowAll, Project, Registry, Visibility
 from pypi_registry._cli.site import Site
 from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, Role, Token, User, token_digest
 from pypi_registry.auth import Ability, Auth, Principal, Subject
-from pypi_registry.model import Digests, NameStatus, Status, Upload
+from pypi_registry.model import Digests, Upload
 from pypi_registry.storage import Redirect
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 
@@ -122,12 +122,10 @@ def test_a_page_may_read_parts_of_files_and_the_errors_of_a_public_project(clien
     assert cors(client.get(f"{OPEN}/simple/not%20a%20name", headers=PAGE, status=404)) == READABLE
 
 
-def test_a_page_may_read_that_a_file_is_quarantined(client_of: ClientOf) -> None:
-    app = registry()
-    app._services.stores.catalogue.set_status(  # noqa: SLF001  # the same as PATCH, without a token
-        Project(1, "acme/open"), canonicalize_name("demo"), NameStatus(Status.QUARANTINED), ""
-    )
-    assert cors(client_of(app).get(f"{OPEN}/{FILE}", headers=PAGE, status=403)) == READABLE
+def test_a_page_may_read_that_a_file_is_quarantined(client: Any) -> None:
+    status = {"status": "quarantined"}
+    client.app.patch_json(f"{client.prefix}{OPEN}/simple/demo", status, headers=basic("member"), status=200)
+    assert cors(client.get(f"{OPEN}/{FILE}", headers=PAGE, status=403)) == READABLE
 
 
 def test_a_page_may_follow_a_file_to_another_store(client_of: ClientOf) -> None:
