@@ -27,6 +27,9 @@ _ALLOWED = (
     ("Access-Control-Max-Age", "7200"),  # seconds; Chromium keeps the result for no longer
 )
 
+VARY_BY_ORIGIN = ("Vary", "Origin")
+"""The header of a page that may have absolute URLs."""
+
 
 def is_for_every_page(principal: Principal, namespace: Namespace, projects: Projects) -> bool:
     """Return whether pages of all origins may read what a principal reads in a namespace.
@@ -46,6 +49,14 @@ def is_for_every_page(principal: Principal, namespace: Namespace, projects: Proj
 def allow_every_page(response: Response) -> Response:
     """Return a response that pages of all origins may read, an error too: micropip skips an index that answers 404."""
     return response._replace(headers=[*response.headers, _ANY_ORIGIN, _EXPOSED])
+
+
+def needs_absolute_urls(call: Call) -> bool:
+    """Return whether a page of another origin requests something that everyone may read.
+
+    micropip 0.11.1 resolves relative URLs in HTML only, and requests JSON.
+    """
+    return call.is_for_every_page and bool(call.request.header("HTTP_ORIGIN"))
 
 
 def is_preflight(call: Call) -> bool:

@@ -13,7 +13,13 @@ from packaging.utils import NormalizedName
 
 from pypi_registry._api.access import REVALIDATE, file_policy, page_policy, readable_projects, require
 from pypi_registry._api.call import Call
-from pypi_registry._api.cors import is_for_every_page, is_preflight, preflight_headers
+from pypi_registry._api.cors import (
+    VARY_BY_ORIGIN,
+    is_for_every_page,
+    is_preflight,
+    needs_absolute_urls,
+    preflight_headers,
+)
 from pypi_registry._api.files import missing, package_file_response, require_offered
 from pypi_registry._api.negotiation import Negotiated, negotiate
 from pypi_registry._http.errors import NotAuthenticated
@@ -232,13 +238,21 @@ def _negotiated(call: Call) -> Negotiated:
 def _package_page(call: Call, view: _View, name: NormalizedName, wanted: Negotiated) -> Response | None:
     """Respond with the page of a name; None if no project has a package of this name."""
     catalogue, trailing_slash = call.services.stores.catalogue, call.match.trailing_slash
+    is_json = wanted.media_type is MediaType.JSON
+    files_url = _files_url(call, view.namespace) if is_json and needs_absolute_urls(call) else ""
 
     def render() -> bytes | None:
         listing = catalogue.listing(view.projects, name)
         if listing is None:
             return None
-        media_type = wanted.media_type
-        return render_package(name, listing.offered_files, media_type, listing.status, trailing_slash=trailing_slash)
+        return render_package(
+            name,
+            listing.offered_files,
+            wanted.media_type,
+            listing.status,
+            trailing_slash=trailing_slash,
+            files_url=files_url,
+        )
 
     def read_revision() -> Hashable | None:
         return catalogue.revision(view.projects, name)
@@ -246,17 +260,24 @@ def _package_page(call: Call, view: _View, name: NormalizedName, wanted: Negotia
     revision = read_revision()
     if revision is None:
         return None
-    key = view.projects.cache_key, name, wanted.content_type, trailing_slash, "package"
+    key = view.projects.cache_key, name, wanted.content_type, files_url or trailing_slash, "package"
     page = call.services.pages.get(key, revision, render, gzip=wanted.gzip, read_revision=read_revision)
     return page and _page_response(call, view, page, wanted)
 
 
+def _files_url(call: Call, namespace: Namespace) -> str:
+    path = f"groups/{namespace.id}/-" if isinstance(namespace, Group) else f"projects/{namespace.id}"
+    return f"{call.api_url}/{path}/packages/pypi/files"
+
+
 def _page_response(call: Call, view: _View, page: RenderedPage, wanted: Negotiated) -> Response:
     policy = page_policy(view.principal, view.namespace)
+    is_json = wanted.media_type is MediaType.JSON
+    vary = [VARY, VARY_BY_ORIGIN] if is_json and call.is_for_every_page else [VARY]
     if call.request.has_representation(page.etag):
-        return Response("304 Not Modified", [VARY, policy, ("ETag", page.etag)])
-    html = () if wanted.media_type is MediaType.JSON else HTML_HEADERS
-    headers = [("Content-Type", wanted.content_type), *page.headers, VARY, policy, *html]
+        return Response("304 Not Modified", [*vary, policy, ("ETag", page.etag)])
+    html = () if is_json else HTML_HEADERS
+    headers = [("Content-Type", wanted.content_type), *page.headers, *vary, policy, *html]
     return Response("200 OK", headers, [page.body])
 
 

@@ -1,7 +1,7 @@
 """The simple pages (PEP 503 and 691, with the keys of 592, 700, 714 and 792). Values in, bytes out.
 
 Links are relative, so that a page is right behind any proxy, prefix or Host header. They depend on one thing only:
-whether the requested path ended in a slash.
+whether the requested path ended in a slash. Only scripts in browsers get absolute ones (`_api/cors.py`).
 """
 
 import json
@@ -56,9 +56,13 @@ def render_package(
     status: NameStatus = ACTIVE,
     *,
     trailing_slash: bool,
+    files_url: str = "",
 ) -> bytes:
-    """Render the files of a name, in this order; files of several projects may have one file name."""
-    base = "../../files" if trailing_slash else "../files"
+    """Render the files of a name, in this order; files of several projects may have one file name.
+
+    :param files_url: the absolute URL at which all links begin; empty for relative ones.
+    """
+    base = files_url or ("../../files" if trailing_slash else "../files")
     if media_type is MediaType.JSON:
         versions = {Version(file.package.version) for file in files}
         return _json(

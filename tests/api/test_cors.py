@@ -14,6 +14,7 @@ from webtest import TestApp
 
 from pypi_registry import AllowAll, Project, Registry, Visibility
 from pypi_registry._cli.site import Site
+from pypi_registry._paths import id_from_path
 from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, Role, Token, User, token_digest
 from pypi_registry.auth import Ability, Auth, Principal, Subject
 from pypi_registry.model import Digests, Upload
@@ -100,10 +101,40 @@ def test_pages_of_every_origin_may_read_what_everyone_may_read(
     for headers in ({}, PAGE):  # the same for all callers, so that caches may share it
         response = client.get(f"{base}/{path}", headers=basic(token) | headers, status=200)
         assert cors(response) == expected
-        assert "Origin" not in response.headers["Vary"]
+        assert "Origin" not in ", ".join(response.headers.getall("Vary"))
         assert cors(client.head(f"{base}/{path}", headers=basic(token) | headers, status=200)) == expected
         known = {"If-None-Match": response.headers["ETag"]}
         assert cors(client.get(f"{base}/{path}", headers=basic(token) | headers | known, status=304)) == expected
+
+
+# micropip resolves relative URLs in HTML only, and requests JSON.
+@pytest.mark.parametrize(
+    ("base", "token", "sent", "files"),
+    [
+        pytest.param(OPEN, "", PAGE, "{api}/projects/1/packages/pypi/files/", id="a page, of a public project"),
+        pytest.param(
+            "/projects/acme%2Fopen/packages/pypi", "", PAGE, "{api}/projects/1/packages/pypi/files/", id="path"
+        ),
+        pytest.param(ACME, "", PAGE, f"{{api}}/groups/{id_from_path('acme')}/-/packages/pypi/files/", id="of a group"),
+        pytest.param(OPEN, "", {}, "../../files/", id="a program"),
+        pytest.param(OPEN, "member", PAGE, "../../files/", id="a page that may not read it"),
+        pytest.param(CLOSED, "member", PAGE, "../../files/", id="a private project"),
+    ],
+)
+def test_a_json_page_has_absolute_urls_for_pages_of_other_origins(
+    client: Any, base: str, token: str, sent: dict[str, str], files: str
+) -> None:
+    accept = {"Accept": "application/vnd.pypi.simple.v1+json, */*;q=0.01"}
+    answer = client.get(f"{base}/simple/demo/", headers=sent | accept | basic(token), status=200)
+    url = answer.json["files"][0]["url"]
+    assert url == files.format(api=f"http://localhost:80{client.prefix}") + f"{SHA256}/demo-1.0.zip"
+    varies = "Origin" in ", ".join(answer.headers.getall("Vary"))
+    assert varies is (not token)
+    html = client.get(f"{base}/simple/demo/", headers=sent | basic(token), status=200)
+    assert f'href="../../files/{SHA256}' in html.text
+    if files.startswith("{api}"):
+        assert client.app.get(url, status=200).body == DATA
+        assert client.get(f"{base}/simple/demo/", headers=accept).headers["ETag"] != answer.headers["ETag"]
 
 
 @pytest.mark.parametrize("base", [CLOSED, KNOWN, MISSING, VAULT, NOBODY])
