@@ -172,10 +172,17 @@ class Enumerable(Protocol):
     """
 
     def records(self) -> Iterator[Record]:
-        """Yield every record, of one moment: a package before its files, a project before its packages."""
+        """Yield every record, of one moment: a package before its files, a project before its packages.
+
+        The first record holds the highest ids that were ever used, also by what was deleted. A catalogue that never had
+        a package has no record.
+        """
 
     def restore(self, record: Record) -> None:
         """Write a record with its ids. Writing the same record again changes nothing.
+
+        If there is an older state of the record, this replaces what a registry may change later: the path of a project,
+        the metadata and the yank of a package, a status. The highest ids only grow: later ones are above them.
 
         The record of a file holds its identity. It is None for all but the oldest of several files that were published
         under spellings of one file name, before this was refused.
@@ -210,6 +217,22 @@ class ChecksItself(Protocol):
         """Yield each problem: a sentence, whether the store can repair it, and whether it has done so.
 
         Other programs may use the store meanwhile. With `repair`, the store repairs what it can, and nothing else.
+        """
+
+
+@runtime_checkable
+class ChecksHealth(Protocol):
+    """An optional part of a catalogue or a store of bytes: a cheap check of whether it can answer now.
+
+    Without it, a health check reads a name from the catalogue, and looks for a missing key in the store of bytes. A
+    store implements this if that proves nothing: one that signs URLs without a request, or in which all keys are
+    missing as long as its disk is not mounted.
+    """
+
+    def check_health(self) -> None:
+        """Return if the store can answer now.
+
+        :raises StorageUnavailable: if it cannot.
         """
 
 

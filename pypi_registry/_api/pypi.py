@@ -21,9 +21,11 @@ from pypi_registry._api.cors import (
     preflight_headers,
 )
 from pypi_registry._api.files import missing, package_file_response, require_offered
+from pypi_registry._api.log_fields import note, noting_the_file
 from pypi_registry._api.negotiation import Negotiated, negotiate
 from pypi_registry._http.errors import NotAuthenticated
 from pypi_registry._http.multipart import content_type, parts
+from pypi_registry._http.notes import notes_of
 from pypi_registry._http.request import unknown_keys
 from pypi_registry._http.response import (
     HTML_HEADERS,
@@ -95,7 +97,7 @@ def index(call: Call) -> Response:
         page = render_page(render, gzip=wanted.gzip)
     else:
         key = view.projects.cache_key, title, wanted.content_type, trailing_slash
-        page = call.services.pages.get(key, revision, render, gzip=wanted.gzip, read_revision=read_revision)
+        page = _cached(call, key, revision, render, read_revision, gzip=wanted.gzip)
     assert page is not None  # an empty index is a page, too
     return _page_response(call, view, page, wanted)
 
@@ -153,9 +155,11 @@ def upload(call: Call) -> Response:
         raise FileTooLarge(services.max_file_size, declared=True)
     started = time.monotonic()
     with new_file(services.stores.blobs) as spool:
-        form_parts = parts(body, content_type(call.request.environ))
+        form_parts = noting_the_file(call.request.environ, parts(body, content_type(call.request.environ)))
         form = read_form(form_parts, spool, max_file_size=services.max_file_size, verify=services.verify)
         name = name_of(form)
+        digest = form.digests.get("sha256_digest", "")
+        note(call.request.environ, package=name or "", version=form.first("version"), sha256=digest)
         if name:  # GitLab checks its protection rules before the fields of the form
             require(principal, Ability.CREATE_PACKAGE, PackageName(project, name))
         checked = check_upload(form)
@@ -261,8 +265,31 @@ def _package_page(call: Call, view: _View, name: NormalizedName, wanted: Negotia
     if revision is None:
         return None
     key = view.projects.cache_key, name, wanted.content_type, files_url or trailing_slash, "package"
-    page = call.services.pages.get(key, revision, render, gzip=wanted.gzip, read_revision=read_revision)
+    page = _cached(call, key, revision, render, read_revision, gzip=wanted.gzip)
     return page and _page_response(call, view, page, wanted)
+
+
+def _cached(
+    call: Call,
+    key: Hashable,
+    revision: Hashable,
+    render: Callable[[], bytes | None],
+    read_revision: Callable[[], Hashable | None],
+    *,
+    gzip: bool,
+) -> RenderedPage | None:
+    """Return a page from the cache; render it if it is not there."""
+    was_cached = True
+
+    def noted() -> bytes | None:
+        nonlocal was_cached
+        was_cached = False
+        return render()
+
+    page = call.services.pages.get(key, revision, noted, gzip=gzip, read_revision=read_revision)
+    if (notes := notes_of(call.request.environ)) is not None:
+        notes.was_cached = was_cached
+    return page
 
 
 def _files_url(call: Call, namespace: Namespace) -> str:
@@ -293,6 +320,8 @@ def _forward(call: Call, view: _View, name: NormalizedName) -> Response:
     forward = target if isinstance(target, Forward) else Forward(target)
     if not forward.even_if_published and _was_published(call, view, name):
         raise NotFound("Package")
+    if (notes := notes_of(call.request.environ)) is not None:
+        notes.is_forwarded = True
     return redirect_response(package_url(forward.url, name), VARY, REVALIDATE)
 
 

@@ -1,11 +1,12 @@
 """`pypi_registry` and its collaborators, as an application uses them: type checkers read this file, nothing runs it."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, assert_never, assert_type
 
 from packaging.utils import NormalizedName
+from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from pypi_registry import (
     AllowAll,
@@ -20,6 +21,7 @@ from pypi_registry import (
 from pypi_registry.distributions import CoreMetadata, Report, Verify, read_metadata, verify
 from pypi_registry.events import (
     Actor,
+    AuditLog,
     Event,
     FileDeleted,
     PackageDeleted,
@@ -29,6 +31,8 @@ from pypi_registry.events import (
     Yanked,
 )
 from pypi_registry.forwarding import PYPI, Forward, ForwardTo
+from pypi_registry.health import Health
+from pypi_registry.metrics import Metrics
 from pypi_registry.model import Namespace
 from pypi_registry.storage import MAX_PUBLICATIONS, MAX_TOTAL, Blobs
 from pypi_registry.stores.files import FileBlobs
@@ -58,6 +62,18 @@ def registries(others: "WSGIApplication") -> "WSGIApplication":
         fallback=others,
         on_event=print_line,
     )
+
+
+# Monitoring
+
+
+def monitored() -> "list[WSGIApplication]":
+    catalogue, blobs, collectors = MemoryCatalogue(), MemoryBlobs(), CollectorRegistry()
+    metrics = Metrics(collectors)
+    registry = Registry(auth=AllowAll(), catalogue=catalogue, blobs=blobs, on_event=metrics.on_event)
+    health = Health(catalogue, blobs, timeout=1)
+    assert_type(health.unavailable(), list[str])
+    return [metrics.middleware(registry), health, make_wsgi_app(collectors)]
 
 
 # Forwarding
@@ -99,7 +115,15 @@ def detail(event: Event) -> str:
 
 
 def callbacks(lines: list[Event]) -> list[Callable[[Event], object]]:
-    return [print_line, lines.append]
+    return [print_line, lines.append, audit_log()]
+
+
+def audit_log() -> AuditLog:
+    log = AuditLog(Path("audit.jsonl"))
+    assert_type(log.path, str)
+    log.create()
+    log.write("TokenCreated", Actor("ada"), {"reason": "a new laptop"}, at=datetime.now(UTC))
+    return log
 
 
 # Verification
