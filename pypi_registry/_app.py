@@ -127,7 +127,9 @@ class Registry:
         if self._fallback is None and (call is None or _lists_nothing(call)):
             namespace = match_namespace(path_info)
             other = namespace and Call(request, namespace, self._services)
-            if other and other.find_namespace() is not None:
+            # Without another route it is one of a namespace, whether that exists or not: a stranger must not see a
+            # difference between a private namespace and none.
+            if other and (call is None or other.find_namespace() is not None):
                 return other
         return call
 
