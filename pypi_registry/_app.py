@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from pypi_registry._api.access import require_same_origin
 from pypi_registry._api.call import Call, Services
+from pypi_registry._api.cors import allow_every_page
 from pypi_registry._api.failures import failure_response
 from pypi_registry._api.routes import match, match_namespace, respond
 from pypi_registry._http.draining import Drains
@@ -145,9 +146,10 @@ class Registry:
             require_same_origin(request)
             if call is None:
                 raise NoSuchRoute
-            return respond(call)
+            response = respond(call)
         except Exception as error:
-            return failure_response(request, call, error)
+            response = failure_response(request, call, error)
+        return allow_every_page(response) if call is not None and call.is_for_every_page else response
 
 
 def _is_ours(call: Call) -> bool:

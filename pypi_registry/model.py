@@ -1,7 +1,7 @@
 """Data types that the contracts exchange. Frozen; no behaviour beyond their own fields."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b, sha256
@@ -73,12 +73,13 @@ class Projects:
     ((1, 2), True, ['acme/tools', 'acme/libs'])
     """
 
-    __slots__ = ("_by_id", "_cache_key", "_ids", "_roots")
+    __slots__ = ("_all_public", "_by_id", "_cache_key", "_ids", "_roots")
 
     def __init__(self, projects: Iterable[Project] = ()) -> None:
         self._by_id = {project.id: project for project in projects}
         self._ids: tuple[int, ...] | None = None
         self._roots: frozenset[str] | None = None
+        self._all_public: bool | None = None
         self._cache_key: Hashable = None
 
     def __iter__(self) -> Iterator[Project]:
@@ -115,6 +116,13 @@ class Projects:
         if self._roots is None:
             self._roots = frozenset(project.root for project in self)
         return self._roots
+
+    @property
+    def all_public(self) -> bool:
+        """Whether each of the projects is public."""
+        if self._all_public is None:
+            self._all_public = all(project.visibility is Visibility.PUBLIC for project in self)
+        return self._all_public
 
     @property
     def cache_key(self) -> Hashable:
@@ -315,8 +323,21 @@ class Listing:
 
     @property
     def offered_files(self) -> Sequence[PackageFile]:
-        """The files without those of projects in which the name is quarantined."""
-        return [file for file in self.files if self.statuses[file.package.project_id].status.offers_files]
+        """The files that a page lists, the oldest first: without those of projects in which the name is quarantined.
+
+        Files of one name with different contents are all listed. Of several copies of one file, with the same name and
+        SHA-256, the newest is listed, which is the one that `Catalogue.file` finds; it is yanked if all copies are.
+        """
+        copies: dict[tuple[str, str], PackageFile] = {}
+        for file in self.files:
+            if self.statuses[file.package.project_id].status.offers_files:
+                older = copies.pop((file.filename, file.digests.sha256), file)  # the newest copy gives the order
+                yanked = file.package.yanked if older.package.yanked is not None else None
+                listed = (
+                    file if yanked == file.package.yanked else replace(file, package=replace(file.package, yanked=None))
+                )
+                copies[file.filename, file.digests.sha256] = listed
+        return [*copies.values()]
 
     @property
     def status(self) -> NameStatus:

@@ -112,7 +112,11 @@ class Catalogue(Protocol):
         """Return the names that have a package in these projects, each once, sorted."""
 
     def listing(self, projects: Projects, name: NormalizedName) -> Listing | None:
-        """Return the files of a name with its statuses; None if no project has a package of this name."""
+        """Return the files of a name with its statuses; None if no project has a package of this name.
+
+        These are all files, also those of several projects that have one file name.
+        `Listing.offered_files` decides which of them a page shows.
+        """
 
     def file(self, projects: Projects, sha256: str, filename: str) -> FileWithStatus | None:
         """Return a file by its digest (lower-case hexadecimal) and its name; None if there is none.

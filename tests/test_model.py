@@ -229,9 +229,10 @@ DEMO = NormalizedName("demo")
 AT = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-def file_in(project_id: int) -> PackageFile:
-    package = Package(project_id * 10, project_id, "demo", DEMO, "1.0", AT)
-    return PackageFile(project_id * 100, package, "demo-1.0.tar.gz", 1, Digests("0" * 64), "", AT, "0" * 32)
+def file_in(project_id: int, digit: str = "", yanked: str | None = None) -> PackageFile:
+    package = Package(project_id * 10, project_id, "demo", DEMO, "1.0", AT, yanked)
+    digests = Digests(64 * (digit or str(project_id)))
+    return PackageFile(project_id * 100, package, "demo-1.0.tar.gz", 1, digests, "", AT, "0" * 32)
 
 
 ACTIVE, ARCHIVED = NameStatus(), NameStatus(Status.ARCHIVED, "done")
@@ -257,6 +258,35 @@ def test_a_listing_has_the_status_on_which_all_projects_agree(
     listing = Listing([file_in(project_id) for project_id in by_project], by_project)
     assert listing.status == status
     assert [file.package.project_id for file in listing.offered_files] == offered
+
+
+@pytest.mark.parametrize(
+    ("files", "offered"),
+    [
+        pytest.param([file_in(1, "a"), file_in(2, "b")], ["1a", "2b"], id="two contents"),
+        pytest.param([file_in(1, "a"), file_in(2, "a")], ["2a"], id="copies: the newest"),
+        pytest.param(
+            [file_in(1, "a"), file_in(2, "b"), file_in(3, "a")], ["2b", "3a"], id="in the order of the newest copies"
+        ),
+        pytest.param([file_in(1, "a", "old"), file_in(2, "b")], ["1a old", "2b"], id="one content is yanked"),
+        pytest.param([file_in(1, "a", "bad"), file_in(2, "a")], ["2a"], id="the older copy is yanked"),
+        pytest.param([file_in(1, "a"), file_in(2, "a", "bad")], ["2a"], id="the newer copy is yanked"),
+        pytest.param(
+            [file_in(1, "a", ""), file_in(2, "a"), file_in(3, "a", "bad")], ["3a"], id="all copies but one are yanked"
+        ),
+        pytest.param([file_in(1, "a", "bad"), file_in(2, "a", "worse")], ["2a worse"], id="all copies are yanked"),
+        pytest.param([file_in(1, "a"), file_in(9, "a")], ["1a"], id="a copy is quarantined"),
+        pytest.param(
+            [file_in(1, "a", "bad"), file_in(9, "a")], ["1a bad"], id="all copies that are offered are yanked"
+        ),
+        pytest.param([file_in(9, "a"), file_in(1, "b")], ["1b"], id="one content is quarantined"),
+    ],
+)
+def test_a_listing_offers_each_content_of_a_file_name_once(files: list[PackageFile], offered: list[str]) -> None:
+    statuses = {number: NameStatus() for number in (1, 2, 3)} | {9: QUARANTINED}
+    found = Listing(files, statuses).offered_files
+    texts = [f"{file.package.project_id}{file.digests.sha256[0]} {file.package.yanked or ''}".strip() for file in found]
+    assert texts == offered
 
 
 # Uploads

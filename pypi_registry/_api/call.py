@@ -93,13 +93,15 @@ def authenticate(
 class Call:
     """One request to one endpoint."""
 
-    __slots__ = ("_namespace", "match", "request", "services")
+    __slots__ = ("_namespace", "is_for_every_page", "match", "request", "services")
 
     def __init__(self, request: Request, match: Match, services: Services) -> None:
         self.request = request
         self.match = match
         self.services = services
         self._namespace: Namespace | None = None
+        self.is_for_every_page = False
+        """Whether pages of all origins may read the response (`_api/cors.py`), also if it is an error."""
 
     def find_namespace(self) -> Namespace | None:
         """Return the project or group of the path, looked up once; None if it does not exist."""

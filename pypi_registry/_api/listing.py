@@ -56,9 +56,15 @@ def choice(parameters: Mapping[str, str], name: str, allowed: Container[str], de
     return value
 
 
+# GitLab's API reads booleans with dry-types' `Params::Bool`, which knows these words and no other spellings of them
+# (https://dry-rb.org/gems/dry-types/). python-gitlab sends `True`, JavaScript `true`.
+_TRUE = frozenset({"1", "on", "On", "ON", "t", "true", "True", "TRUE", "T", "y", "yes", "Yes", "YES", "Y"})
+_FALSE = frozenset({"0", "off", "Off", "OFF", "f", "false", "False", "FALSE", "F", "n", "no", "No", "NO", "N"})
+
+
 def flag(parameters: Mapping[str, str], name: str) -> bool:
-    """Return the value of a boolean parameter; False by default."""
-    return choice(parameters, name, ("true", "false", "1", "0"), "false") in ("true", "1")
+    """Return the value of a boolean parameter; False by default, and if it is empty."""
+    return choice(parameters, name, {"", *_TRUE, *_FALSE}, "") in _TRUE
 
 
 def is_descending(parameters: Mapping[str, str]) -> bool:
@@ -98,7 +104,7 @@ def read_page_number(parameters: Mapping[str, str]) -> int:
 
 
 def _number(parameters: Mapping[str, str], name: str, default: int) -> int:
-    text = parameters.get(name, str(default))
+    text = parameters.get(name) or str(default)  # GitLab's API reads an empty number as none
     if not (text.isascii() and text.isdecimal() and len(text) <= 9 and int(text) > 0):
         raise InvalidParameter(name)
     return int(text)

@@ -230,7 +230,7 @@ def _query(parameters: Mapping[str, str], namespace: Namespace) -> PackageQuery 
     status = choice(parameters, "status", STATUSES, "default")
     flag(parameters, "include_versionless")  # every package of this registry has a version
     orders = _ORDERS if isinstance(namespace, Project) else {**_ORDERS, "project_path": "project_path"}
-    order = choice(parameters, "order_by", orders, "created_at")
+    order, descending = choice(parameters, "order_by", orders, "created_at"), is_descending(parameters)
     if package_type != "pypi" or status != "default":
         return None
     paging = read_paging(parameters)
@@ -238,7 +238,7 @@ def _query(parameters: Mapping[str, str], namespace: Namespace) -> PackageQuery 
         name=parameters.get("package_name", ""),
         version=parameters.get("package_version", ""),
         order_by=orders[order],
-        descending=is_descending(parameters),
+        descending=descending,
         offset=paging.offset,
         limit=paging.per_page + 1,
     )

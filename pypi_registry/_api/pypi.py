@@ -6,19 +6,36 @@ forwarded.
 
 import time
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import NamedTuple
 
 from packaging.utils import NormalizedName
 
 from pypi_registry._api.access import REVALIDATE, file_policy, page_policy, readable_projects, require
 from pypi_registry._api.call import Call
+from pypi_registry._api.cors import (
+    VARY_BY_ORIGIN,
+    is_for_every_page,
+    is_preflight,
+    needs_absolute_urls,
+    preflight_headers,
+)
 from pypi_registry._api.files import missing, package_file_response, require_offered
 from pypi_registry._api.log_fields import note, noting_the_file
 from pypi_registry._api.negotiation import Negotiated, negotiate
+from pypi_registry._http.errors import NotAuthenticated
 from pypi_registry._http.multipart import content_type, parts
 from pypi_registry._http.notes import notes_of
 from pypi_registry._http.request import unknown_keys
-from pypi_registry._http.response import HTML_HEADERS, VARY, Response, bytes_response, json_response, redirect_response
+from pypi_registry._http.response import (
+    HTML_HEADERS,
+    VARY,
+    Headers,
+    Response,
+    bytes_response,
+    json_response,
+    redirect_response,
+)
 from pypi_registry._index_urls import package_url
 from pypi_registry._pages.cache import RenderedPage, render_page
 from pypi_registry._pages.simple import MediaType, render_index, render_package
@@ -28,7 +45,7 @@ from pypi_registry._publishing.checks import check_upload, name_of, reason_probl
 from pypi_registry._publishing.form import MAX_FIELDS, read_form
 from pypi_registry._publishing.incoming import new_file
 from pypi_registry.auth import Ability, Principal
-from pypi_registry.errors import FileTooLarge, InvalidRequest, NotFound
+from pypi_registry.errors import FileTooLarge, Forbidden, InsufficientScope, InvalidRequest, InvalidToken, NotFound
 from pypi_registry.events import Actor
 from pypi_registry.forwarding import Forward
 from pypi_registry.model import FileWithStatus, Group, Namespace, NameStatus, PackageName, Project, Projects, Status
@@ -161,6 +178,15 @@ def upload(call: Call) -> Response:
     return json_response("201 Created", {"message": "201 Created"})
 
 
+def preflight(call: Call) -> Headers:
+    """Return the headers by which ``OPTIONS`` allows or refuses a request of a page of another origin."""
+    if not is_preflight(call):
+        return []
+    with suppress(NotFound, Forbidden, NotAuthenticated, InvalidToken, InsufficientScope):
+        _view(call)
+    return preflight_headers(allowed=call.is_for_every_page)
+
+
 class _View(NamedTuple):
     """What a caller may read at a path."""
 
@@ -175,10 +201,12 @@ class _View(NamedTuple):
 def _view(call: Call) -> _View:
     namespace, principal = call.reader()
     if isinstance(namespace, Project):
-        only = Projects([namespace])
-        return _View(namespace, principal, only, only)
-    all_projects = call.services.directory.projects_in(namespace)
-    return _View(namespace, principal, readable_projects(principal, all_projects), all_projects)
+        readable = all_projects = Projects([namespace])
+    else:
+        all_projects = call.services.directory.projects_in(namespace)
+        readable = readable_projects(principal, all_projects)
+    call.is_for_every_page = is_for_every_page(principal, namespace, readable)
+    return _View(namespace, principal, readable, all_projects)
 
 
 def _file(call: Call, view: _View) -> FileWithStatus:
@@ -214,13 +242,21 @@ def _negotiated(call: Call) -> Negotiated:
 def _package_page(call: Call, view: _View, name: NormalizedName, wanted: Negotiated) -> Response | None:
     """Respond with the page of a name; None if no project has a package of this name."""
     catalogue, trailing_slash = call.services.stores.catalogue, call.match.trailing_slash
+    is_json = wanted.media_type is MediaType.JSON
+    files_url = _files_url(call, view.namespace) if is_json and needs_absolute_urls(call) else ""
 
     def render() -> bytes | None:
         listing = catalogue.listing(view.projects, name)
         if listing is None:
             return None
-        media_type = wanted.media_type
-        return render_package(name, listing.offered_files, media_type, listing.status, trailing_slash=trailing_slash)
+        return render_package(
+            name,
+            listing.offered_files,
+            wanted.media_type,
+            listing.status,
+            trailing_slash=trailing_slash,
+            files_url=files_url,
+        )
 
     def read_revision() -> Hashable | None:
         return catalogue.revision(view.projects, name)
@@ -228,7 +264,7 @@ def _package_page(call: Call, view: _View, name: NormalizedName, wanted: Negotia
     revision = read_revision()
     if revision is None:
         return None
-    key = view.projects.cache_key, name, wanted.content_type, trailing_slash, "package"
+    key = view.projects.cache_key, name, wanted.content_type, files_url or trailing_slash, "package"
     page = _cached(call, key, revision, render, read_revision, gzip=wanted.gzip)
     return page and _page_response(call, view, page, wanted)
 
@@ -256,12 +292,19 @@ def _cached(
     return page
 
 
+def _files_url(call: Call, namespace: Namespace) -> str:
+    path = f"groups/{namespace.id}/-" if isinstance(namespace, Group) else f"projects/{namespace.id}"
+    return f"{call.api_url}/{path}/packages/pypi/files"
+
+
 def _page_response(call: Call, view: _View, page: RenderedPage, wanted: Negotiated) -> Response:
     policy = page_policy(view.principal, view.namespace)
+    is_json = wanted.media_type is MediaType.JSON
+    vary = [VARY, VARY_BY_ORIGIN] if is_json and call.is_for_every_page else [VARY]
     if call.request.has_representation(page.etag):
-        return Response("304 Not Modified", [VARY, policy, ("ETag", page.etag)])
-    html = () if wanted.media_type is MediaType.JSON else HTML_HEADERS
-    headers = [("Content-Type", wanted.content_type), *page.headers, VARY, policy, *html]
+        return Response("304 Not Modified", [*vary, policy, ("ETag", page.etag)])
+    html = () if is_json else HTML_HEADERS
+    headers = [("Content-Type", wanted.content_type), *page.headers, *vary, policy, *html]
     return Response("200 OK", headers, [page.body])
 
 

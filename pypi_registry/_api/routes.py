@@ -191,7 +191,9 @@ def respond(call: Call) -> Response:
     """
     route, method = call.match.route, call.request.method
     if method == "OPTIONS":
-        return Response("204 No Content", [("Allow", ", ".join(route.allowed))])
+        is_simple_api = route.dialect is Dialect.PYPI and "GET" in route.endpoints
+        preflight = pypi.preflight(call) if is_simple_api else []
+        return Response("204 No Content", [("Allow", ", ".join(route.allowed)), *preflight])
     endpoint = route.endpoints.get("GET" if method == "HEAD" else method)
     if endpoint is None:
         raise MethodNotAllowed(route.allowed, route.advice)

@@ -16,7 +16,7 @@ from typing import Protocol, runtime_checkable
 from packaging.utils import NormalizedName
 
 from pypi_registry._excerpt import excerpt
-from pypi_registry._pages.simple import MediaType, render_index, render_package, shown_files
+from pypi_registry._pages.simple import MediaType, render_index, render_package
 from pypi_registry.distributions.filenames import filename_problems
 from pypi_registry.errors import RegistryError, StorageUnavailable
 from pypi_registry.model import Listing, PackageFile, Projects
@@ -117,7 +117,7 @@ class Export:
             if listing is None:  # it was deleted meanwhile
                 continue
             files: list[PackageFile] = []
-            for file in shown_files(listing.offered_files):
+            for file in listing.offered_files:
                 reason = self._export(file)
                 if reason is None:
                     files.append(file)

@@ -1,7 +1,7 @@
 """The simple pages (PEP 503 and 691, with the keys of 592, 700, 714 and 792). Values in, bytes out.
 
 Links are relative, so that a page is right behind any proxy, prefix or Host header. They depend on one thing only:
-whether the requested path ended in a slash.
+whether the requested path ended in a slash. Only scripts in browsers get absolute ones (`_api/cors.py`).
 """
 
 import json
@@ -56,27 +56,25 @@ def render_package(
     status: NameStatus = ACTIVE,
     *,
     trailing_slash: bool,
+    files_url: str = "",
 ) -> bytes:
-    """Render the files of a name; of several files with one file name only the last one."""
-    base = "../../files" if trailing_slash else "../files"
-    shown = shown_files(files)
+    """Render the files of a name, in this order; files of several projects may have one file name.
+
+    :param files_url: the absolute URL at which all links begin; empty for relative ones.
+    """
+    base = files_url or ("../../files" if trailing_slash else "../files")
     if media_type is MediaType.JSON:
-        versions = {Version(file.package.version) for file in shown}
+        versions = {Version(file.package.version) for file in files}
         return _json(
             {
                 "name": name,
                 **({} if status == ACTIVE else {"project-status": _status(status)}),
                 "versions": [str(version) for version in sorted(versions)],
-                "files": [_entry(file, base) for file in shown],
+                "files": [_entry(file, base) for file in files],
             }
         )
-    title = shown[0].package.name if shown else name
-    return _html(title, (_anchor(file, base) for file in shown), _status_metas(status))
-
-
-def shown_files(files: Iterable[PackageFile]) -> Sequence[PackageFile]:
-    """Return the files that a page shows: of several with one file name, as in a group, only the last one."""
-    return list({file.filename: file for file in files}.values())
+    title = files[0].package.name if files else name
+    return _html(title, (_anchor(file, base) for file in files), _status_metas(status))
 
 
 def _url(file: PackageFile, base: str) -> str:

@@ -14,11 +14,13 @@ from packaging.utils import NormalizedName
 from pypi_registry._excerpt import excerpt
 from pypi_registry._names import MAX_LENGTH, normalize
 from pypi_registry._publishing.client_fields import fields_of_client
-from pypi_registry._publishing.form import TEXT_LIMITS, UploadForm, new_hash
+from pypi_registry._publishing.form import DIGEST_FIELDS, TEXT_LIMITS, UploadForm, new_hash
 from pypi_registry.distributions import Report, Verify, read_metadata
 from pypi_registry.distributions.filenames import filename_problems
+from pypi_registry.distributions.limits import MAX_VALUE
 from pypi_registry.distributions.metadata import is_metadata_served, metadata_problems
 from pypi_registry.distributions.report import truncated
+from pypi_registry.distributions.specifiers import specifier_problem
 from pypi_registry.errors import InvalidName, InvalidUpload, InvalidVersion
 from pypi_registry.model import Digests, PackageMetadata, Upload
 from pypi_registry.versions import check_version
@@ -26,6 +28,7 @@ from pypi_registry.versions import check_version
 MAX_REASON = 1_000
 """Characters of the reason of a yank or of a project status."""
 
+_CONTROL_CHARACTER = re.compile(r"[^\t\n\r -\U0010ffff]|[\x7f-\x9f]")
 _METADATA_FIELDS = [each.name for each in fields(PackageMetadata)]
 
 
@@ -43,10 +46,9 @@ def check_upload(form: UploadForm) -> Upload:
         problems.append(version_problem)
         version = ""
     problems += _digest_problems(form)
-    requires_python = _requires_python(form)
-    if re.search(r"[^\t\n\r -\U0010ffff]|[\x7f-\x9f]", requires_python):
-        problems.append("Requires python is invalid: it holds a control character")
     metadata = form.report.metadata
+    requires_python = (metadata.requires_python if metadata else "") or form.first("requires_python")
+    problems += _requires_python_problems(form, requires_python)
     if form.filename is not None:
         wrong_filename = [*filename_problems(form.filename, name, version or None)]
         problems += [*wrong_filename, *form.report.problems]
@@ -113,8 +115,10 @@ def _version_problem(version: str) -> str:
 
 
 def _digest_problems(form: UploadForm) -> Iterator[str]:
-    for field, computed in form.digests.items():
-        yield from truncated(digest_problems(field, form.declared(field), computed))
+    declared = form.declared_digests()
+    for name, computed in form.digests.items():
+        field = name if name in DIGEST_FIELDS else "blake2_256_digest"
+        yield from truncated(digest_problems(field, declared[name], computed))
 
 
 def digest_problems(field: str, declared: Iterable[str], computed: str) -> Iterator[str]:
@@ -130,9 +134,15 @@ def digest_problems(field: str, declared: Iterable[str], computed: str) -> Itera
             yield f"{field} does not match the file: {text.lower()} was declared, {computed} was received"
 
 
-def _requires_python(form: UploadForm) -> str:
-    metadata = form.report.metadata
-    return (metadata.requires_python if metadata else "") or _shortened(form, "requires_python")
+def _requires_python_problems(form: UploadForm, used: str) -> Iterator[str]:
+    declared = form.first("requires_python")
+    if any(map(_CONTROL_CHARACTER.search, (used, declared))):
+        yield "Requires python is invalid: it holds a control character"
+    elif len(declared) > MAX_VALUE:  # a part of a specifier is another specifier, so it is not shortened
+        yield f"Requires python is invalid: longer than {MAX_VALUE} characters"
+    # The file may have the same text, and a problem that names it.
+    elif (problem := specifier_problem(declared)) and not any(problem in other for other in form.report.problems):
+        yield f"Requires python is invalid: {problem}"
 
 
 def _shortened(form: UploadForm, field: str) -> str:

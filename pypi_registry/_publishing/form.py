@@ -22,9 +22,9 @@ MAX_FIELDS = 64 * 1024**2
 
 _KEPT = 64 * 1024  # bytes of a field; more is of no use: the longest text is shortened to 4,000 characters
 _KEPT_OF_DIGEST = 256
+_DIGITS_OF_BLAKE2_512 = 128
 
 TEXT_LIMITS: Mapping[str, int] = {
-    "requires_python": 255,
     "metadata_version": 16,
     "author_email": 2048,
     "summary": 255,
@@ -57,11 +57,14 @@ def new_hash(name: str) -> Hash:
             return hashlib.sha256()
         case "md5_digest":
             return hashlib.md5(usedforsecurity=False)
-    return hashlib.blake2b(digest_size=32)
+    return hashlib.blake2b(digest_size=64 if name == BLAKE2_512 else 32)
 
 
 DIGEST_FIELDS = ("sha256_digest", "md5_digest", "blake2_256_digest")
-_FIELDS = {":action", "name", "version", *TEXT_LIMITS, *DIGEST_FIELDS}
+BLAKE2_512 = "blake2_512"
+"""The digest that ``setup.py upload`` of setuptools before 72 and of Python before 3.12 sends as `blake2_256_digest`:
+128 hexadecimal digits, because BLAKE2b has 64 bytes by default (distutils/command/upload.py)."""
+_FIELDS = {":action", "name", "version", "requires_python", *TEXT_LIMITS, *DIGEST_FIELDS}
 
 
 class FormPart(Protocol):
@@ -89,7 +92,10 @@ class UploadForm:
     size: int = 0
     """Bytes of the file."""
     digests: dict[str, str] = field(default_factory=dict)
-    """Digest field -> what was computed from the file, lower-case hexadecimal: SHA-256 and those that were declared."""
+    """Digest, as in `declared_digests` -> what was computed from the file, lower-case hexadecimal.
+
+    SHA-256 is computed, and what was declared.
+    """
     report: Report = field(default_factory=Report)
     """What the verifier reported about the file."""
     is_verified: bool = False
@@ -104,6 +110,14 @@ class UploadForm:
     def declared(self, name: str) -> list[str]:
         """Return the values of a field that are not empty."""
         return [text for text in self.fields.get(name, ()) if text]
+
+    def declared_digests(self) -> Mapping[str, list[str]]:
+        """Return the declared values of each digest: of the digest fields, and of `BLAKE2_512`."""
+        found = {name: self.declared(name) for name in DIGEST_FIELDS}
+        blake2 = found["blake2_256_digest"]
+        found[BLAKE2_512] = [text for text in blake2 if len(text) == _DIGITS_OF_BLAKE2_512]
+        found["blake2_256_digest"] = [text for text in blake2 if len(text) != _DIGITS_OF_BLAKE2_512]
+        return found
 
 
 def read_form(parts: Iterable[FormPart], file: BinaryIO, *, max_file_size: int, verify: Verify | None) -> UploadForm:
@@ -145,7 +159,7 @@ class _FormReader:
         form = self.form
         form.filename = filename
         # Digests cost more than all the rest of an upload, so only SHA-256 and those already declared are computed.
-        wanted = [name for name in DIGEST_FIELDS if name == "sha256_digest" or form.declared(name)]
+        wanted = [name for name, texts in form.declared_digests().items() if name == "sha256_digest" or texts]
         hashes = {name: new_hash(name) for name in wanted}
         with incoming_file(self._counted(part.chunks, [*hashes.values()]), self._file) as stream:
             if self._verify is None:
@@ -185,8 +199,8 @@ class _FormReader:
         """Compute the digests that were declared after the file, as no known client does, from the spool file."""
         if self.form.filename is None:
             return
-        for name in DIGEST_FIELDS:
-            if self.form.declared(name) and name not in self.form.digests:
+        for name, texts in self.form.declared_digests().items():
+            if texts and name not in self.form.digests:
                 running = new_hash(name)
                 self._file.seek(0)
                 while chunk := self._file.read(1024**2):

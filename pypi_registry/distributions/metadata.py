@@ -17,12 +17,13 @@ from pypi_registry._filenames import WHEEL_SUFFIX, is_same_version
 from pypi_registry._names import MAX_LENGTH, normalize
 from pypi_registry.distributions.limits import MAX_FIELDS, MAX_HEADER, MAX_HEADER_LINES, MAX_VALUE, MAX_VALUES
 from pypi_registry.distributions.report import CoreMetadata, InvalidArchive
+from pypi_registry.distributions.specifiers import requirement_problems, specifier_problem
 from pypi_registry.errors import InvalidName, InvalidVersion
 from pypi_registry.versions import check_version
 
 _SINGLE_USE = ("Metadata-Version", "Name", "Version", "Requires-Python")
 _MULTIPLE_USE = ("Dynamic", "Requires-Dist", "Provides-Extra")
-_UNFOLDED = {"Metadata-Version", "Version", "Requires-Python", "Dynamic"}
+_UNFOLDED = {"Metadata-Version", "Version", "Requires-Python", "Dynamic", "Requires-Dist"}
 _DEPENDENCY_FIELDS = {"requires-dist", "requires-python", "provides-extra"}
 
 _NAME_CHARACTERS = bytes(range(ord("!"), ord("~") + 1))  # of fields; RFC 5322, 3.6.8, which excludes the colon, too
@@ -86,7 +87,21 @@ def parse_metadata(data: bytes, title: str = "the metadata") -> CoreMetadata:
         version=values["Version"][0],
         requires_python="".join(values["Requires-Python"]),
         dynamic=frozenset(map(str.lower, values["Dynamic"])),
+        requires_dist=tuple(values["Requires-Dist"]),
     )
+
+
+def dependency_problems(metadata: CoreMetadata, title: str) -> Iterator[str]:
+    r"""Yield the problems of `Requires-Python` and `Requires-Dist`; `title` names the file.
+
+    >>> found = parse_metadata(b"Metadata-Version: 2.1\nName: a\nVersion: 1\nRequires-Python: ~=3")
+    >>> list(dependency_problems(found, "METADATA"))
+    ["METADATA has an invalid Requires-Python: '~=3' is not a version specifier, such as '>=3.9'"]
+    """
+    if problem := specifier_problem(metadata.requires_python):
+        yield f"{title} has an invalid Requires-Python: {problem}"
+    for problem in requirement_problems(metadata.requires_dist):
+        yield f"{title} has an invalid Requires-Dist: {problem}"
 
 
 def _field_problems(values: Mapping[str, Sequence[str]]) -> Iterator[str]:

@@ -25,6 +25,8 @@ class CoreMetadata:
     """A version specifier; empty if the file has none."""
     dynamic: frozenset[str]
     """The names of the ``Dynamic`` fields, in lower case: a wheel built from this sdist may change them (PEP 643)."""
+    requires_dist: tuple[str, ...] = ()
+    """The ``Requires-Dist`` fields, as in the file, each on one line; of equal ones at most two."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from functools import partial
 from pypi_registry._excerpt import excerpt
 from pypi_registry.distributions.contents import content_problems, read_all
 from pypi_registry.distributions.limits import MAX_METADATA, MAX_PATH
-from pypi_registry.distributions.metadata import parse_metadata
+from pypi_registry.distributions.metadata import dependency_problems, parse_metadata
 from pypi_registry.distributions.paths import Links, link_problem, path_problems
 from pypi_registry.distributions.report import CoreMetadata, InvalidArchive, Report, listed
 from pypi_registry.distributions.tars import Tar
@@ -48,6 +48,8 @@ class _Tree:
             self.metadata = parse_metadata(read(), "PKG-INFO")
         except InvalidArchive as error:
             self.problems.append(str(error))
+        else:
+            self.problems += dependency_problems(self.metadata, "PKG-INFO")
 
     def add_hard_link(self, path: str, target: str) -> None:
         """Add a second name of a file, which must precede it in the archive."""
@@ -104,8 +106,7 @@ def verify_sdist(archive: Tar) -> Report:
     try:
         for member in archive:
             if member.is_folder:
-                if member.path:  # "./" is the top of the archive
-                    tree.folders.append(member.path)
+                tree.folders.append(member.path)
             elif member.is_link:
                 tree.links.append((member.path, member.target))
             elif member.is_hard_link:

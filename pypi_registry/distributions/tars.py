@@ -16,9 +16,10 @@ reader is wrong about one size, it continues at a wrong offset, and finds header
 other readers. So one archive can contain harmless files for a scanner and others for an installer.
 
 This reader raises `InvalidArchive` wherever readers are known to differ: two sizes or two paths for one member, an
-invalid header, data after the end, more than one gzip stream. The standard library's tarfile was not used, because it
-takes an invalid header for the end of the archive, does not notice the second of two sizes, and keeps a header of any
-size in memory.
+invalid header, data after the end, more than one gzip stream. It also refuses each form that pip (whose reader is
+tarfile) or uv cannot read: ``tests/distributions/test_tar_readers.py`` has the table, and compares it with both. The
+standard library's tarfile was not used, because it takes an invalid header for the end of the archive, does not notice
+the second of two sizes, and keeps a header of any size in memory.
 
 The offsets of fields are in POSIX, "pax", section "ustar Interchange Format".
 """
@@ -40,6 +41,8 @@ from pypi_registry.distributions.limits import (
 from pypi_registry.distributions.report import InvalidArchive
 
 _BLOCK = 512
+_GZIP = b"\x1f\x8b"  # the first bytes of a gzip file
+_FHCRC = 2  # a flag in its fourth byte
 _CHUNK = 256 * 1024  # bytes that are read and decompressed at once
 
 # The values of "typeflag". A regular file is "0", NUL in archives from before POSIX, or "7", which POSIX reserves and
@@ -52,19 +55,46 @@ _GNU_LONG = {b"L": "path", b"K": "linkpath"}
 _TYPES = {*_FILES, _HARD_LINK, _LINK, _FOLDER, *_DEVICES}
 _EXTENDED_HEADERS = {_PAX, _PAX_GLOBAL, *_GNU_LONG}
 
-# Mode, uid, gid, mtime, devmajor and devminor. They are not needed here, but tarfile takes a header for the end of the
-# archive if one of them is not a number.
-_UNUSED_NUMBERS = [slice(*ends) for ends in ((100, 108), (108, 116), (116, 124), (136, 148), (329, 337), (337, 345))]
+_POSIX, _GNU = "POSIX", "GNU tar"
+# "magic" and "version". uv reads no others, and one of them in all of an archive: tar's format from before POSIX, and
+# mixtures, are read by tarfile alone.
+_FORMATS = {b"ustar\x0000": _POSIX, b"ustar  \0": _GNU}
+_FORMAT_OF_EXTENDED = {_PAX: _POSIX, _PAX_GLOBAL: _POSIX, **dict.fromkeys(_GNU_LONG, _GNU)}
+
+_NUMBERS = {
+    field: slice(*ends)
+    for field, ends in {
+        "mode": (100, 108),
+        "uid": (108, 116),
+        "gid": (116, 124),
+        "size": (124, 136),
+        "mtime": (136, 148),
+    }.items()
+}
+_CHECKSUM = slice(148, 156)
+# tarfile takes a header for the end of the archive if one of these is not a number; uv does not read them.
+_DEVICE_NUMBERS = {"devmajor": slice(329, 337), "devminor": slice(337, 345)}
 _OCTAL = re.compile(rb"[0-7]*")
+_MAX_TIME = 2.0**63  # seconds; Python's os.utime raises OverflowError
+
 _MAX_EXTENDED_HEADER = 1024**2  # bytes: a path, the target of a link, and some times are much less
 _REPLACED = ("path", "linkpath", "size")  # the fields of a pax header that change how a member is read
+# The keywords of POSIX, "pax", "pax Extended Header", and the extensions that uv accepts besides: those of star and
+# libarchive. All others, such as the labels of SELinux that GNU tar writes with an option, are errors for it.
+_TIMES, _IDS = ("atime", "ctime", "mtime"), ("gid", "uid")
+_KEYWORDS = {*_REPLACED, *_TIMES, *_IDS, "charset", "comment", "gname", "hdrcharset", "uname"}
+_EXTENSIONS = ("realtime.", "security.", "LIBARCHIVE.", "SCHILY.")
+_CHARSETS = {"", "BINARY", "ISO-IR 10646 2000 UTF-8"}
+_XATTR = b"SCHILY.xattr."  # the only records whose values need not be UTF-8
+_TIME = re.compile(r"([0-9]+(\.[0-9]+)?)?", re.ASCII)
+_ID = re.compile(r"[0-9]{0,20}", re.ASCII)
 
 
 class TarMember(NamedTuple):
     """A file, folder or link."""
 
     path: str
-    """Without ``./`` at its beginning and without a slash at its end; bytes that are not UTF-8 are surrogates."""
+    """Without a slash at its end."""
     size: int
     """Bytes."""
     type: bytes
@@ -108,9 +138,8 @@ class Tar:
         """
         count = 0
         extended: dict[str, str] = {}  # what extended headers state about the next member
-        member_must_follow = False
-        # "At the end of the archive file there shall be two 512-octet logical records filled with binary zeros". Some
-        # archives have only one, or none.
+        format_ = ""  # of the first header
+        previous = b""  # the type of the header before
         while (block := self._gzip.read(_BLOCK)).strip(b"\0"):
             count += 1
             if count > MAX_MEMBERS:
@@ -118,22 +147,30 @@ class Tar:
             if is_mostly_headers(count * _BLOCK + self._extended_size, self._gzip.compressed_size):
                 raise InvalidArchive(f"the archive has {count} headers, too many for its compressed size")
             header = _parse_header(block)
+            format_ = format_ or header.format
+            if header.format != format_ or _FORMAT_OF_EXTENDED.get(header.type, format_) != format_:
+                raise InvalidArchive(f"the archive has a header in another format than {format_}'s, {_quoted(header)}")
             self._size = self._left = header.size
-            member_must_follow = header.type in _EXTENDED_HEADERS
-            if member_must_follow:
-                # Some readers use the size for this header instead of the member (GHSA-3cv2-h65g-fgmm).
-                if "size" in extended:
-                    raise InvalidArchive("the archive has an extended header between a size and its member")
+            if header.type in _EXTENDED_HEADERS:
+                # Some readers use a size in the first one for the second one (GHSA-3cv2-h65g-fgmm). uv reads none.
+                if previous == _PAX:
+                    raise InvalidArchive("the archive has two extended headers for one member")
                 _update_extended(extended, header.type, self._read_extended_header())
             else:
                 yield _member(header, extended)
                 extended.clear()
                 self._gzip.skip(self._left + -self._size % _BLOCK)
-        if member_must_follow:
+            previous = header.type
+        if previous in _EXTENDED_HEADERS:
             raise InvalidArchive("the archive ends after an extended header, without the member it belongs to")
-        if len(block) % _BLOCK:
-            raise InvalidArchive("the archive is truncated")
+        # "At the end of the archive file there shall be two 512-octet logical records filled with binary zeros". To
+        # uv, an archive without them is truncated.
+        end = block + self._gzip.read(_BLOCK)
+        if end.strip(b"\0"):
+            raise InvalidArchive("the archive has data after its end")
         self._gzip.finish()
+        if len(end) < 2 * _BLOCK:
+            raise InvalidArchive("the archive is truncated: it does not end with two blocks of zeros")
 
     def read(self) -> bytes:
         """Return the contents of the current member, all of them in memory."""
@@ -209,7 +246,7 @@ class _GzipReader:
         while not (chunk or self._inflater.eof):
             compressed = self._inflater.unconsumed_tail
             if not compressed:
-                compressed = self._stream.read(_CHUNK)
+                compressed = self._stream.read(_CHUNK) if self.compressed_size else self._first_bytes()
                 self.compressed_size += len(compressed)
             if not compressed:
                 raise InvalidArchive("the file is truncated")
@@ -224,39 +261,67 @@ class _GzipReader:
             )
         return chunk
 
+    def _first_bytes(self) -> bytes:
+        start = b""
+        while len(start) < 4 and (more := self._stream.read(_CHUNK)):  # a stream may return few bytes at a time
+            start += more
+        # RFC 1952, 2.3.1, "FLG": "If FHCRC is set, a CRC16 for the gzip header is present". uv takes it for data.
+        if start.startswith(_GZIP) and start[3:] and start[3] & _FHCRC:
+            raise InvalidArchive("the file has a checksum of its gzip header, which only some readers support")
+        return start
+
 
 class _Header(NamedTuple):
     path: str
     size: int
     type: bytes
     target: str
+    format: str
 
 
 def _parse_header(block: bytes) -> _Header:
     # "chksum" is the sum of all bytes of the header, where those of the field itself count as spaces. Zeros add
     # nothing, and removing them first is faster than adding them.
     checksum = sum((block[:148] + block[156:]).translate(None, b"\0")) + 8 * ord(" ")
-    if len(block) < _BLOCK or _number(block[148:156]) != checksum:
+    if len(block) < _BLOCK or _number(block[_CHECKSUM], _POSIX) != checksum:
         raise InvalidArchive("the archive has a header that cannot be read, or is truncated")
-    if not all(_is_number_for_tarfile(block[field]) for field in _UNUSED_NUMBERS):
-        raise _invalid_number()
     path, header_type, prefix = _text(block[:100]), block[156:157], _text(block[345:500])
+    format_ = _FORMATS.get(block[257:265])
+    if format_ is None:
+        raise InvalidArchive(
+            f"the archive's member {excerpt(path)} has the magic {block[257:265]!r}, which is neither that of {_POSIX} "
+            f"nor of {_GNU}"
+        )
+    numbers = {field: _number(block[where], format_) for field, where in _NUMBERS.items()}
+    for field, number in numbers.items():
+        # tarfile reads a size of NULs as 0, uv does not.
+        is_empty = field == "size" and not block[_NUMBERS[field]].strip(b"\0")
+        if number is None or is_empty or (field == "mtime" and float(number) >= _MAX_TIME):
+            raise _invalid_number(field, block[_NUMBERS[field]], path)
+    for field, where in _DEVICE_NUMBERS.items():
+        if not _is_number_for_tarfile(block[where]):
+            raise _invalid_number(field, block[where], path)
     if prefix:
         # tarfile puts the prefix before the path in every format; other readers do so only in ustar.
-        if block[257:263] != b"ustar\0":
+        if format_ != _POSIX:
             raise InvalidArchive(f"the archive's member {excerpt(path)} has a prefix that its format does not have")
         if not path:  # some readers take the member for a folder
             raise InvalidArchive(f"the archive has a member with a prefix, {excerpt(prefix)}, but no path")
         path = f"{prefix}/{path}"
-    return _Header(path, _number(block[124:136]), header_type, _text(block[157:257]))
+    return _Header(path, numbers["size"] or 0, header_type, _text(block[157:257]), format_)
 
 
-def _number(field: bytes) -> int:
-    if field[0] == 0x80:  # base-256, an extension of GNU tar and star
+def _number(field: bytes, format_: str) -> int | None:
+    """Return the number in a field; None if it has a form that some readers do not parse.
+
+    Octal digits begin the field, and spaces or NULs end it; a field of NULs is zero. Base-256, of which only GNU tar
+    writes it, has no negative numbers here.
+    """
+    if field[0] == 0x80 and format_ == _GNU:
         return int.from_bytes(field[1:], "big")
-    digits = field.rstrip(b" \0").lstrip(b" ")  # a NUL among the digits is refused: some readers stop at it
-    if _OCTAL.fullmatch(digits) is None:
-        raise _invalid_number()
+    digits = field.rstrip(b" \0")
+    if len(digits) == len(field) or _OCTAL.fullmatch(digits) is None or (not digits and b" " in field):
+        return None
     return int(digits or b"0", 8)
 
 
@@ -265,12 +330,23 @@ def _is_number_for_tarfile(field: bytes) -> bool:
     return field[0] in (0x80, 0xFF) or _OCTAL.fullmatch(field.partition(b"\0")[0].strip()) is not None
 
 
-def _invalid_number() -> InvalidArchive:
-    return InvalidArchive("the archive has a header with a number that cannot be read")
+def _invalid_number(field: str, value: bytes, path: str) -> InvalidArchive:
+    return InvalidArchive(
+        f"the archive's member {excerpt(path)} has {value!r} as its {field}, a number that only some readers parse"
+    )
+
+
+def _quoted(header: _Header) -> str:
+    return f"of type {header.type!r} and with the name {excerpt(header.path)}"
 
 
 def _text(field: bytes) -> str:
     return field.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+
+
+def _is_utf8(text: str) -> bool:
+    """Return whether all bytes of a text of `_text` were UTF-8."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _update_extended(extended: dict[str, str], header_type: bytes, data: bytes) -> None:
@@ -282,15 +358,35 @@ def _update_extended(extended: dict[str, str], header_type: bytes, data: bytes) 
         records = [(_GNU_LONG[header_type], text.decode("utf-8", "surrogateescape"))]
     else:
         records = [*_parse_pax_records(data)]
+    if not records:
+        raise InvalidArchive("the archive has an extended header without records")
     if any(not value or len(value) > MAX_PATH for key, value in records if key in _REPLACED):
         raise InvalidArchive("the archive has an extended header with a path that is empty or too long")
     for key, value in records:
+        _check_record(key, value)
         # A global header applies to all members that follow. Readers differ about global paths and sizes, about which
         # of two values counts, and about GNU's sparse files, whose size is not that of their data.
         if key.startswith("GNU.sparse") or (key in _REPLACED and (header_type == _PAX_GLOBAL or key in extended)):
             raise InvalidArchive(f"the archive has an extended header whose {key!r} readers interpret differently")
         if key in _REPLACED:
             extended[key] = value
+
+
+def _check_record(key: str, value: str) -> None:
+    """Raise an error for a record of a pax header that uv or tarfile cannot read."""
+    if key not in _KEYWORDS and not key.startswith(_EXTENSIONS):
+        raise InvalidArchive(f"the archive has an extended header with the keyword {excerpt(key)}, which uv refuses")
+    if key == "hdrcharset" and value not in _CHARSETS:
+        raise InvalidArchive(
+            f"the archive has an extended header with the hdrcharset {excerpt(value)}, which uv refuses"
+        )
+    is_time = key in _TIMES
+    if (is_time and (_TIME.fullmatch(value) is None or float(value or 0) >= _MAX_TIME)) or (
+        key in _IDS and (_ID.fullmatch(value) is None or int(value or 0) >= 2**64)
+    ):
+        raise InvalidArchive(
+            f"the archive has an extended header whose {key} is {excerpt(value)}, a number that only some readers parse"
+        )
 
 
 _PAX_RECORD = re.compile(rb"([1-9][0-9]{0,8}) ([^=\n]{1,200})=")
@@ -301,6 +397,7 @@ def _parse_pax_records(data: bytes) -> Iterator[tuple[str, str]]:
     # "%d %s=%s\n", <length>, <keyword>, <value>". The length includes itself and the newline.
     offset = 0
     count = 0
+    seen: set[bytes] = set()
     while offset < len(data):
         count += 1
         if count > MAX_PAX_RECORDS:
@@ -309,8 +406,15 @@ def _parse_pax_records(data: bytes) -> Iterator[tuple[str, str]]:
         end = offset + int(match[1]) if match else 0
         if match is None or not match.end() < end <= len(data) or data[end - 1 : end] != b"\n":
             raise InvalidArchive("the archive has an extended header that cannot be read")
-        value = data[match.end() : end - 1]
-        yield match[2].decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")
+        key, value = match[2], data[match.end() : end - 1]
+        if key in seen:
+            raise InvalidArchive(f"the archive has an extended header with two records {excerpt(_text(key))}")
+        seen.add(key)
+        try:
+            yield key.decode(), value.decode("utf-8", "replace" if key.startswith(_XATTR) else "strict")
+        except UnicodeDecodeError:
+            name = excerpt(_text(key))
+            raise InvalidArchive(f"the archive has an extended header whose {name} is not UTF-8") from None
         offset = end
 
 
@@ -331,18 +435,15 @@ def _member(header: _Header, extended: Mapping[str, str]) -> TarMember:
         )
     if header.size and member_type not in _FILES:
         raise InvalidArchive(f"the archive's member {excerpt(path)} is not a file, but has contents")
-    plain_path = _without_dot(path)
-    if not plain_path and member_type != _FOLDER:
-        raise InvalidArchive(f"the archive has a member whose name, {excerpt(path)}, is not a path")
-    target = ""
-    if member_type in (_LINK, _HARD_LINK):
-        target = extended.get("linkpath", header.target)
-        if member_type == _HARD_LINK:
-            target = _without_dot(target)
-    return TarMember(plain_path, header.size, member_type, target)
-
-
-def _without_dot(path: str) -> str:
-    """Return a path without ``./`` at its beginning and a slash at its end; empty for the top of the archive."""
-    plain = re.sub(r"^(\./)+", "", path) if path.startswith("./") else path
-    return "" if plain == "." else plain.rstrip("/") or plain
+    target = extended.get("linkpath", header.target)
+    member = f"the archive's member {excerpt(path)}"
+    if target and member_type not in (_LINK, _HARD_LINK):
+        raise InvalidArchive(f"{member} is not a link, but has the target {excerpt(target)}")
+    if not (_is_utf8(path) and _is_utf8(target)):
+        raise InvalidArchive(f"{member} has a name or a target that is not UTF-8")
+    # pip takes "." for the folder of the sdist. A symbolic link is relative to its folder, so it may begin with "./".
+    if f"{path}/".startswith("./") or (member_type == _HARD_LINK and target.startswith("./")):
+        raise InvalidArchive(f"{member} has a name or a target that begins with './', and pip cannot install it")
+    if not path:
+        raise InvalidArchive("the archive has a member without a name")
+    return TarMember(path.rstrip("/") or path, header.size, member_type, target)

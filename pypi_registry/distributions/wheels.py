@@ -15,7 +15,7 @@ from pypi_registry.distributions.contents import content_problems, read_member
 from pypi_registry.distributions.entry_points import parse_entry_points, script_problems
 from pypi_registry.distributions.filenames import wheel_name_and_version
 from pypi_registry.distributions.limits import MAX_ENTRY_POINTS, MAX_METADATA, MAX_PATH, MAX_RECORD, MAX_WHEEL
-from pypi_registry.distributions.metadata import header_values, is_utf8, parse_metadata, unfolded
+from pypi_registry.distributions.metadata import dependency_problems, header_values, is_utf8, parse_metadata, unfolded
 from pypi_registry.distributions.report import InvalidArchive, Report, listed
 from pypi_registry.distributions.schemes import scheme_problems
 from pypi_registry.distributions.zips import Zip
@@ -31,6 +31,14 @@ _LINE_BREAK = re.compile(r"[\x80-\x9f\u2028\u2029]")
 # "RECORD.jws and RECORD.p7s are deprecated. Where they are still used, neither RECORD.jws nor RECORD.p7s are mentioned
 # in RECORD."
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
+# Files of other formats that an installer reads in .dist-info. If METADATA has no Requires-Dist, pip takes dependencies
+# from requires.txt, and uv does not. uv writes the others when it installs, and `uv pip freeze` fails where it cannot
+# parse one of them.
+_OF_OTHERS = {
+    "requires.txt": "whose dependencies only some installers read",
+    "uv_build.json": "which uv writes when it installs",
+    "uv_cache.json": "which uv writes when it installs",
+}
 # "The hash algorithm must be sha256 or better"
 _HASHES = {"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "blake2b"}
 
@@ -46,6 +54,9 @@ def verify_wheel(archive: Zip, filename: str, budget: int | None) -> Report:
         info = _info_folder(archive, expected, filename)
     except InvalidArchive as error:
         return Report(None, (*problems, str(error)))
+    for path in files:
+        if reason := _OF_OTHERS.get(path.removeprefix(f"{info}/").lower()):
+            problems.append(f"the .dist-info folder contains {excerpt(path.rpartition('/')[2])}, {reason}")
     data_folder = f"{info.rpartition('.')[0]}.data"
     problems += scheme_problems(files, data_folder)
     metadata = None
@@ -61,6 +72,10 @@ def verify_wheel(archive: Zip, filename: str, budget: int | None) -> Report:
         metadata = parse_metadata(read("METADATA", MAX_METADATA), "METADATA")
     except InvalidArchive as error:
         problems.append(str(error))
+    else:
+        if not is_utf8(metadata.data):  # pip ends in a traceback for everyone who asks for the name
+            problems.append("METADATA is not UTF-8")
+        problems += dependency_problems(metadata, "METADATA")
     try:
         problems += _wheel_file_problems(read("WHEEL", MAX_WHEEL), expected, filename)
     except InvalidArchive as error:

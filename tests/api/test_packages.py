@@ -884,12 +884,14 @@ PROJECT_LISTS: Mapping[str, list[str]] = {
     "status=pending_destruction": [],
     "status=deprecated": [],
     "include_versionless=true": [A0, A1, B, U],
-    "include_versionless=false": [A0, A1, B, U],
+    "include_versionless=False": [A0, A1, B, U],
+    "include_versionless=": [A0, A1, B, U],
     "per_page=1": [A0],
     "per_page=1&page=3": [B],
     "per_page=3&page=2": [U],
     "per_page=3&page=3": [],
     "page=1": [A0, A1, B, U],
+    "page=&per_page=": [A0, A1, B, U],
     "page=2": [],
     "unknown=parameter": [A0, A1, B, U],
 }
@@ -995,6 +997,8 @@ BAD_VALUES = [
     "status=broken",
     "status=yanked",
     "include_versionless=maybe",
+    "sort=up&package_type=npm",  # also beside a filter that nothing here meets
+    "sort=up&status=hidden",
 ]
 
 
@@ -1003,6 +1007,25 @@ def test_a_bad_value_in_a_query_is_400(site: Site, query: str) -> None:
     problem = f"{query.partition('=')[0]} does not have a valid value"
     assert site.ask("GET", f"/projects/1/packages?{query}", status=400).json == {"error": problem}
     assert f"<h1>400 {problem}</h1>" in site.ask("GET", f"/projects/1/packages?{query}", status=400, accept=BROWSER)
+
+
+# dry-types' documentation of `Params::Bool`, by which GitLab's API reads booleans.
+TRUE_WORDS = ["1", "on", "On", "ON", "t", "true", "True", "TRUE", "T", "y", "yes", "Yes", "YES", "Y"]
+FALSE_WORDS = ["0", "off", "Off", "OFF", "f", "false", "False", "FALSE", "F", "n", "no", "No", "NO", "N"]
+
+
+def test_booleans_are_the_words_that_gitlab_reads(full: Site) -> None:
+    def listed(word: str) -> list[str]:
+        return full.listed(f"/groups/pub/packages?exclude_subgroups={word}", "")
+
+    without, with_subgroups = [A0, A1, B, U], [A0, D, A1, B, U]
+    assert {word: listed(word) for word in TRUE_WORDS} == dict.fromkeys(TRUE_WORDS, without)
+    words = ["", *FALSE_WORDS]
+    assert {word: listed(word) for word in words} == dict.fromkeys(words, with_subgroups)
+    for word in ("tRUE", "oN", "2", "01", "%20true", "yes%20", "null", "none", "enabled"):
+        for name in ("exclude_subgroups", "include_versionless"):
+            answer = full.ask("GET", f"/groups/pub/packages?{name}={word}", status=400)
+            assert answer.json == {"error": f"{name} does not have a valid value"}
 
 
 @pytest.mark.parametrize(
@@ -1015,7 +1038,7 @@ def test_a_bad_value_in_a_query_of_a_group_is_400(site: Site, query: str) -> Non
 
 @pytest.mark.parametrize(
     "query",
-    ["page=0", "page=-1", "page=x", "page=", "page=1.5", "page=%D9%A1", "per_page=0", "per_page=x", "per_page=-5"],
+    ["page=0", "page=-1", "page=x", "page=%20", "page=1.5", "page=%D9%A1", "per_page=0", "per_page=x", "per_page=-5"],
 )
 @pytest.mark.parametrize("path", ["/groups/10/packages", "{files}"])
 def test_a_bad_page_is_400(site: Site, path: str, query: str) -> None:

@@ -808,14 +808,55 @@ def test_a_group_merges_the_files_of_a_name(client: Any) -> None:
 
 
 @pytest.mark.parametrize("accept", [HTML, JSON], ids=["html", "json"])
-def test_of_files_with_one_name_in_a_group_the_newest_is_shown(client: Any, accept: dict[str, str]) -> None:
-    newest = distribution("demo-1.0.tar.gz", payload=b"newest")
+def test_a_group_lists_files_of_one_name_with_their_own_urls_and_digests(client: Any, accept: dict[str, str]) -> None:
+    name = "demo-1.0-py3-none-any.whl"
+    contents = [distribution(name), distribution(name, payload=b"other")]
+    for project, data in zip((TOOLS, OTHER), contents, strict=True):
+        publish(client, project, name, data=data, status=201)
+    digests = [hashlib.sha256(data).hexdigest() for data in contents]
+    shown = parse(client, f"{ACME}/simple/demo/", accept).packages
+    assert [(each.filename, each.digests["sha256"]) for each in shown] == [(name, digest) for digest in digests]
+    for each, data, project, other in zip(shown, contents, (TOOLS, OTHER), (OTHER, TOOLS), strict=True):
+        path = urlsplit(each.url).path
+        assert client.app.get(path, status=200).body == data
+        assert client.app.head(path, status=200).headers["Content-Length"] == str(len(data))
+        metadata = client.app.get(f"{path}.metadata", status=200)
+        assert (each.metadata_digests or {})["sha256"] == hashlib.sha256(metadata.body).hexdigest()
+        assert client.app.head(f"{path}.metadata", status=200).headers["ETag"] == metadata.headers["ETag"]
+        tail = path.rpartition("/files/")[2]
+        client.get(f"{project}/files/{tail}", status=200)
+        client.get(f"{other}/files/{tail}", status=404)
+
+
+def test_a_group_lists_copies_of_a_file_once(client: Any) -> None:
+    etags = []
+    for project in (TOOLS, OTHER):
+        publish(client, project, status=201)
+        answer = client.get(f"{ACME}/simple/demo/", headers=JSON, status=200)
+        [file] = answer.json["files"]
+        assert file["hashes"]["sha256"] == hashlib.sha256(DEMO).hexdigest()
+        etags.append(answer.headers["ETag"])
+    assert etags[0] != etags[1]  # of the two the newer copy is listed, with its own time
+
+
+def test_the_page_of_a_group_changes_with_every_file_of_one_name(client: Any) -> None:
+    page = f"{ACME}/simple/demo/"
+    second = distribution("demo-1.0.tar.gz", payload=b"second")
     publish(client, TOOLS, status=201)
-    publish(client, OTHER, data=newest, status=201)
-    assert [package.filename for package in parse(client, f"{ACME}/simple/demo/", accept).packages] == [
-        "demo-1.0.tar.gz"
-    ]
-    assert follow(client, f"{ACME}/simple/demo/", accept) == {"demo-1.0.tar.gz": newest}
+    etag = client.get(page, status=200).headers["ETag"]
+    client.get(page, headers={"If-None-Match": etag}, status=304)
+    publish(client, OTHER, data=second, status=201)
+    both = client.get(page, headers={"If-None-Match": etag}, status=200).headers["ETag"]
+    assert len(parse(client, page, HTML).packages) == 2
+    path = "/projects/acme%2Ftools/packages"
+    [package] = client.get(path, status=200).json
+    client.app.patch_json(f"{client.prefix}{path}/{package['id']}", {"yanked": "broken"}, status=200)
+    client.get(page, headers={"If-None-Match": both}, status=200)
+    yanked = {each.digests["sha256"]: each.is_yanked for each in parse(client, page, JSON).packages}
+    assert yanked == {hashlib.sha256(DEMO).hexdigest(): True, hashlib.sha256(second).hexdigest(): False}
+    client.app.patch_json(f"{client.prefix}{TOOLS}/simple/demo", {"status": "quarantined"}, status=200)
+    assert follow(client, page) == {"demo-1.0.tar.gz": second}
+    client.get(f"{ACME}/files/{hashlib.sha256(DEMO).hexdigest()}/demo-1.0.tar.gz", status=403)
 
 
 def test_a_file_that_is_there_already_is_refused_in_words_that_uploaders_know(client: Any) -> None:

@@ -51,6 +51,12 @@ class Browser:
             self._handle(self._receive())
         return str(self._evaluate("document.documentElement.outerHTML"))
 
+    def value_of(self, promise: str) -> object:
+        """Return the value of a promise, which an expression of JavaScript creates."""
+        answer = self._call("Runtime.evaluate", expression=promise, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
     def _evaluate(self, expression: str) -> object:
         return self._call("Runtime.evaluate", expression=expression)["result"]["value"]
 

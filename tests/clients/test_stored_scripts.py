@@ -43,8 +43,8 @@ FIELDS = {
     "classifiers": SCRIPT,
     "keywords": SCRIPT,
     "license": SCRIPT,
-    "requires_python": f">=3{SCRIPT}",
-    "requires_dist": SCRIPT,
+    # A Requires-Python with a script is refused, and so is a dependency, except in the text of a marker.
+    "requires_dist": f"other; os_name == \"<script>fetch('{CANARY}?dependency')</script>\"",
     "platform": SCRIPT,
 }
 HEADERS = {
@@ -57,7 +57,6 @@ HEADERS = {
     "classifiers": "Classifier",
     "keywords": "Keywords",
     "license": "License",
-    "requires_python": "Requires-Python",
     "requires_dist": "Requires-Dist",
 }
 

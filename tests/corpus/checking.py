@@ -17,7 +17,10 @@ EXPLAINED = {
         )
     },
     "html5lib-1.0-reupload.tar.gz": "its metadata has version 1.0, but its name does not; pip leaves such a file out",
-    "wheel-0.14.0-py2.py3-none-any.whl": "its data folder has the scripts of its entry points, which pip leaves out",
+    **dict.fromkeys(
+        ("wheel-0.14.0-py2.py3-none-any.whl", "Django-1.7.1-py2.py3-none-any.whl"),
+        "its data folder has the scripts of its entry points, which pip leaves out",
+    ),
 }
 """File name -> why it is refused, and what others do with it."""
 

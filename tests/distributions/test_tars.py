@@ -61,6 +61,7 @@ def contents(data: bytes) -> dict[str, bytes]:
 
 A = Member(name=b"demo/a.txt", data=b"some data\n" * 100)
 B = Member(name=b"demo/b.txt", data=b"other data\n")
+GNU = [replace(member, magic=GNU_MAGIC) for member in (A, B)]
 
 
 # What other packers write
@@ -77,7 +78,7 @@ FORMATS = {"USTAR": tarfile.USTAR_FORMAT, "GNU": tarfile.GNU_FORMAT, "PAX": tarf
     st.dictionaries(paths, st.binary(max_size=1200), max_size=5),
     st.lists(paths, max_size=2),
     st.integers(0, 2**33),
-    st.floats(0, 2**33),
+    st.floats(0, 2**33).filter(lambda time: "e" not in str(time)),  # which uv does not read
     st.booleans(),
 )
 @settings(max_examples=60, deadline=None)
@@ -151,29 +152,25 @@ def test_what_a_field_holds_of_a_long_name_may_end_in_a_slash(form: int) -> None
         pytest.param([], [], id="nothing"),
         pytest.param([A, B], ["demo/a.txt", "demo/b.txt"], id="files"),
         pytest.param([replace(A, magic=GNU_MAGIC)], ["demo/a.txt"], id="a GNU header"),
-        pytest.param([replace(A, magic=NO_MAGIC)], ["demo/a.txt"], id="a header of before POSIX"),
         pytest.param([replace(A, type=OLD_FILE)], ["demo/a.txt"], id="a file of before POSIX"),
         pytest.param([replace(A, type=b"7")], ["demo/a.txt"], id="a contiguous file"),
         pytest.param([Member(name=b"demo/", type=OLD_FILE)], ["demo"], id="a folder of before POSIX"),
         pytest.param([Member(name=b"demo/", type=FOLDER)], ["demo"], id="a folder"),
         pytest.param([Member(name=b"demo", type=FOLDER)], ["demo"], id="a folder without a slash"),
-        pytest.param([Member(name=b"./", type=FOLDER)], [""], id="the folder that all of it lies in"),
-        pytest.param([Member(name=b".", type=FOLDER)], [""], id="the folder that all of it lies in, without a slash"),
-        pytest.param([replace(A, name=b"./demo/a.txt")], ["demo/a.txt"], id="a dot first"),
-        pytest.param([replace(A, name=b"././demo/a.txt")], ["demo/a.txt"], id="two dots first"),
         pytest.param([replace(A, name=b"a.txt", prefix=b"demo/b/c")], ["demo/b/c/a.txt"], id="a prefix"),
         pytest.param([replace(A, name=b"d" * 100)], ["d" * 100], id="a name that fills its field"),
         pytest.param([replace(A, name=b"demo/a\0junk")], ["demo/a"], id="what follows a NUL"),
         pytest.param([replace(A, name="demo/é".encode())], ["demo/é"], id="a name in UTF-8"),
-        pytest.param([replace(A, name=b"demo/\xe9")], ["demo/\udce9"], id="a name in Latin-1"),
-        pytest.param([replace(A, size=b"%11o " % 1000)], ["demo/a.txt"], id="a size between blanks"),
+        pytest.param([replace(A, size=b"%011o " % 1000)], ["demo/a.txt"], id="a size and a blank"),
         pytest.param([replace(A, size=b"%o\0\0\0\0\0\0\0\0" % 1000)], ["demo/a.txt"], id="a size and zeros"),
-        pytest.param([replace(A, size=b"%012o" % 1000)], ["demo/a.txt"], id="a size that fills its field"),
-        pytest.param([replace(A, size=base_256(1000))], ["demo/a.txt"], id="a size in base 256"),
-        pytest.param([replace(B, data=b"", size=bytes(12))], ["demo/b.txt"], id="no size"),
-        pytest.param([replace(A, uid=b"\x80\0\0\0\x7f\xff\xff\xff")], ["demo/a.txt"], id="an owner in base 256"),
+        pytest.param([replace(A, size=base_256(1000), magic=GNU_MAGIC)], ["demo/a.txt"], id="a size in base 256"),
+        pytest.param(
+            [replace(A, uid=b"\x80\0\0\0\x7f\xff\xff\xff", magic=GNU_MAGIC)],
+            ["demo/a.txt"],
+            id="an owner in base 256",
+        ),
         pytest.param([pax((b"path", b"demo/long")), A, B], ["demo/long", "demo/b.txt"], id="a pax path"),
-        pytest.param([long_name(b"demo/long"), A, B], ["demo/long", "demo/b.txt"], id="a GNU name"),
+        pytest.param([long_name(b"demo/long"), *GNU], ["demo/long", "demo/b.txt"], id="a GNU name"),
         pytest.param(
             [pax((b"mtime", b"1.5"), (b"path", "demo/é".encode()), (b"comment", b"x=y\n")), A],
             ["demo/é"],
@@ -182,9 +179,10 @@ def test_what_a_field_holds_of_a_long_name_may_end_in_a_slash(form: int) -> None
         pytest.param([pax((b"size", b"1000")), A], ["demo/a.txt"], id="the same size in pax"),
         pytest.param([pax((b"comment", b"")), A], ["demo/a.txt"], id="an empty value of no meaning"),
         pytest.param([pax((b"comment", b"c"), type=PAX_GLOBAL), A], ["demo/a.txt"], id="a global comment, as git has"),
-        pytest.param([pax(), A], ["demo/a.txt"], id="an empty pax header"),
         pytest.param(
-            [pax((b"path", b"demo/x")), pax((b"mtime", b"1")), A], ["demo/x"], id="two pax headers of different things"
+            [pax((b"comment", b"c"), type=PAX_GLOBAL), pax((b"path", b"demo/x")), A],
+            ["demo/x"],
+            id="a global pax header and one for a member",
         ),
         pytest.param(
             [pax((b"path", b"demo/x")), A, pax((b"path", b"demo/y")), B], ["demo/x", "demo/y"], id="a pax path each"
@@ -206,13 +204,10 @@ def test_members_come_in_their_order(members: list[Member], expected: list[str])
     ("member", "is_what", "target"),
     [
         pytest.param(A, (False, False, False, False), "", id="file"),
-        pytest.param(
-            replace(A, link=b"b"), (False, False, False, False), "", id="file with a target, which means nothing"
-        ),
         pytest.param(Member(name=b"demo", type=FOLDER), (True, False, False, False), "", id="folder"),
         pytest.param(Member(name=b"l", type=SYMLINK, link=b"./b/"), (False, True, False, False), "./b/", id="link"),
         pytest.param(
-            Member(name=b"h", type=HARD_LINK, link=b"./demo/b"), (False, False, True, False), "demo/b", id="hard link"
+            Member(name=b"h", type=HARD_LINK, link=b"demo/b"), (False, False, True, False), "demo/b", id="hard link"
         ),
         pytest.param(Member(name=b"c", type=CHARACTER), (False, False, False, True), "", id="device"),
         pytest.param(Member(name=b"b", type=b"4"), (False, False, False, True), "", id="block device"),
@@ -226,29 +221,24 @@ def test_a_member_is_one_thing(member: Member, is_what: tuple[bool, ...], target
 
 
 @pytest.mark.parametrize(
-    ("before", "target"),
-    [
-        pytest.param(pax((b"linkpath", b"t" * 300)), "t" * 300, id="pax"),
-        pytest.param(long_name(b"t" * 300, GNU_LINK), "t" * 300, id="GNU"),
-    ],
+    "before",
+    [pytest.param(pax((b"linkpath", b"t" * 300)), id="pax"), pytest.param(long_name(b"t" * 300, GNU_LINK), id="GNU")],
 )
-def test_a_link_leads_where_its_extended_header_says(before: Member, target: str) -> None:
-    link = Member(name=b"demo/l", type=SYMLINK, link=b"short")
-    assert [member.target for member in members_of(zipped(tar([before, link, link])))] == [target, "short"]
+def test_a_link_leads_where_its_extended_header_says(before: Member) -> None:
+    link = Member(name=b"demo/l", type=SYMLINK, link=b"short", magic=before.magic)
+    assert [member.target for member in members_of(zipped(tar([before, link, link])))] == ["t" * 300, "short"]
 
 
 @pytest.mark.parametrize(
     "end",
     [
-        pytest.param(b"", id="no end"),
-        pytest.param(bytes(512), id="one block"),
         pytest.param(bytes(1024), id="two blocks"),
         pytest.param(bytes(10_240), id="twenty blocks"),
         pytest.param(bytes(3 * MEBIBYTE), id="many blocks"),
         pytest.param(bytes(1024 + 100), id="blocks and a part of one"),
     ],
 )
-def test_an_archive_may_end_in_any_number_of_zeros(end: bytes) -> None:
+def test_an_archive_may_end_in_any_number_of_zeros_from_two_blocks(end: bytes) -> None:
     assert contents(zipped(tar([A], end))) == {"demo/a.txt": A.data}
 
 
@@ -316,7 +306,7 @@ def test_contents_of_any_size_are_read(size: int) -> None:
             zipped(tar([replace(A, prefix=b"demo", magic=GNU_MAGIC)])), "prefix", id="a prefix in a GNU header"
         ),
         pytest.param(
-            zipped(tar([replace(A, prefix=b"demo", magic=NO_MAGIC)])), "prefix", id="a prefix in an old header"
+            zipped(tar([replace(A, prefix=b"demo", magic=NO_MAGIC)])), "magic", id="a header from before POSIX"
         ),
         pytest.param(zipped(tar([pax((b"path", b""))])), "empty", id="an empty pax path"),
         pytest.param(zipped(tar([long_name(b""), A])), "empty", id="an empty GNU name"),
@@ -324,16 +314,19 @@ def test_contents_of_any_size_are_read(size: int) -> None:
         pytest.param(zipped(tar([pax((b"size", b"999")), A])), "two sizes", id="another size in pax"),
         pytest.param(zipped(tar([pax((b"size", b"01000")), A])), "two sizes", id="the same size in pax, with a zero"),
         pytest.param(
-            zipped(tar([pax((b"size", b"1000")), pax(), A])), "between", id="a header between size and member"
+            zipped(tar([pax((b"size", b"1000")), pax((b"mtime", b"1")), A])),
+            "two extended headers",
+            id="a header between size and member",
         ),
         pytest.param(zipped(tar([pax((b"GNU.sparse.size", b"1")), A])), "sparse", id="sparse"),
         pytest.param(
             zipped(tar([A, pax((b"path", b"demo/x"))])), "without the member it belongs to", id="a pax header last"
         ),
-        pytest.param(zipped(tar([A, long_name(b"demo/x")])), "without the member it belongs to", id="a GNU name last"),
-        pytest.param(zipped(tar([A, pax()])), "without the member it belongs to", id="an empty pax header last"),
         pytest.param(
-            zipped(tar([A, pax((b"a", b"b"), type=PAX_GLOBAL)])),
+            zipped(tar([*GNU, long_name(b"demo/x")])), "without the member it belongs to", id="a GNU name last"
+        ),
+        pytest.param(
+            zipped(tar([A, pax((b"comment", b"b"), type=PAX_GLOBAL)])),
             "without the member it belongs to",
             id="a global one last",
         ),
@@ -347,9 +340,9 @@ def test_contents_of_any_size_are_read(size: int) -> None:
         ),
         pytest.param(zipped(tar([replace(A, size=b"\0" + octal(len(A.data))[1:])])), "number", id="a size behind NUL"),
         pytest.param(zipped(tar([replace(A, size=b" \0" + octal(len(A.data))[2:])])), "number", id="a size far behind"),
-        pytest.param(zipped(tar([replace(A, name=b"")])), "not a path", id="a file without a name"),
+        pytest.param(zipped(tar([replace(A, name=b"")])), "without a name", id="a file without a name"),
         pytest.param(zipped(tar([replace(A, name=b"./")])), "some readers", id="a file that is the top"),
-        pytest.param(zipped(tar([replace(A, name=b".")])), "not a path", id="a file that is the top, without a slash"),
+        pytest.param(zipped(tar([replace(A, name=b".")])), "'./'", id="a file that is the top, without a slash"),
         pytest.param(
             zipped(tar([Member(name=b"", type=OLD_FILE, prefix=b"demo")])),
             "no path",
@@ -378,10 +371,11 @@ def test_what_is_wrong_is_named(data: bytes, problem: str) -> None:
     assert problem in why_unreadable(data)
 
 
-NUMBERS = ["mode", "uid", "gid", "mtime", "major", "minor"]
+NUMBERS, DEVICE_NUMBERS = ["mode", "uid", "gid", "mtime"], ["major", "minor"]
+FOR_TARFILE = [b"   644 \0", b"\t644\0", b"644\0x", b"\x80\1\2\3", b"\xff\xfe\xfd\xfc"]
 
 
-@pytest.mark.parametrize("field", NUMBERS)
+@pytest.mark.parametrize("field", [*NUMBERS, *DEVICE_NUMBERS])
 @pytest.mark.parametrize(
     "text",
     [b"x", b"8", b"0644x", b"6 4", b"-1", b"+1", b"0o7", b"0_7", b"\xb2", b"\x81", b"\xfe"],
@@ -392,16 +386,25 @@ def test_a_number_that_nobody_needs_can_be_read_all_the_same(field: str, text: b
     assert "number" in why_unreadable(data)
 
 
-@pytest.mark.parametrize("field", NUMBERS)
 @pytest.mark.parametrize(
-    "text",
-    [b"", b"0", b"0000000\0", b"   644 \0", b"644 \0", b"\t644\0", b"644\0x", b"\x80\1\2\3", b"\xff\xfe\xfd\xfc"],
-    ids=lambda text: text.decode("latin-1"),
+    ("field", "text"),
+    [
+        *((field, text) for field in [*NUMBERS, *DEVICE_NUMBERS] for text in (b"", b"0", b"0000000\0", b"644 \0")),
+        *((field, text) for field in DEVICE_NUMBERS for text in FOR_TARFILE),
+    ],
 )
-def test_a_number_that_nobody_needs_may_be_whatever_tarfile_takes(field: str, text: bytes) -> None:
+def test_a_number_that_nobody_needs_has_the_forms_that_tarfile_and_uv_read(field: str, text: bytes) -> None:
     data = zipped(tar([A, replace(B, **{field: text})]))
     with tarfile.open(fileobj=io.BytesIO(data)) as theirs:
         assert theirs.getnames() == [member.path for member in members_of(data)] == [A.name.decode(), B.name.decode()]
+
+
+@pytest.mark.parametrize("field", NUMBERS)
+@pytest.mark.parametrize("text", FOR_TARFILE)
+def test_a_form_that_only_tarfile_reads_is_named(field: str, text: bytes) -> None:
+    problem = why_unreadable(zipped(tar([A, replace(B, **{field: text})])))
+    assert field in problem
+    assert "b.txt" in problem
 
 
 @pytest.mark.parametrize(
@@ -426,7 +429,7 @@ def test_members_are_counted_and_headers_before_them_too(
     monkeypatch: pytest.MonkeyPatch, limit: int, is_refused: bool
 ) -> None:
     monkeypatch.setattr(reader, "MAX_MEMBERS", limit)
-    data = zipped(tar([pax(), A, B]))
+    data = zipped(tar([pax((b"comment", b"c")), A, B]))
     if is_refused:
         assert why_unreadable(data) == "the archive has more than 2 members"
     else:

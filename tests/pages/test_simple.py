@@ -382,25 +382,26 @@ def test_equal_versions_are_shown_once() -> None:
     assert json_of(files)["versions"] in (["1.0"], ["1.0.0"])
 
 
-def test_of_two_files_with_one_name_the_last_is_shown() -> None:
+def test_of_two_files_with_one_name_each_is_shown_with_its_own_digest() -> None:
     old = file_of("my_pkg-1.0.tar.gz", "1.0", requires_python=">=2.7", data=b"old")
     new = file_of("my_pkg-1.0.tar.gz", "1.0", requires_python=">=3.8", data=b"new!")
     other = file_of("my_pkg-1.1.tar.gz", "1.1")
     files = [old, other, new]
-    shown = {text: attributes for attributes, text in page_of(files).anchors}
-    assert len(page_of(files).anchors) == 2
-    assert shown.keys() == {"my_pkg-1.0.tar.gz", "my_pkg-1.1.tar.gz"}
-    assert str(shown["my_pkg-1.0.tar.gz"]["href"]).endswith(f"#sha256={new.digests.sha256}")
-    assert shown["my_pkg-1.0.tar.gz"]["data-requires-python"] == ">=3.8"
-    entries = {entry["filename"]: entry for entry in entries_of(files)}
-    assert len(entries_of(files)) == 2
-    assert entries["my_pkg-1.0.tar.gz"]["hashes"] == {"sha256": new.digests.sha256}
-    assert entries["my_pkg-1.0.tar.gz"]["size"] == 4
+    anchors = page_of(files).anchors
+    assert [text for _, text in anchors] == [file.filename for file in files]
+    assert [attributes.get("data-requires-python") for attributes, _ in anchors] == [">=2.7", None, ">=3.8"]
+    hrefs = [str(attributes["href"]) for attributes, _ in anchors]
+    assert [href.rpartition("=")[2] for href in hrefs] == [file.digests.sha256 for file in files]
+    assert len({href.partition("#")[0] for href in hrefs}) == 3
+    entries = entries_of(files)
+    assert [entry["hashes"] for entry in entries] == [{"sha256": file.digests.sha256} for file in files]
+    assert [entry["size"] for entry in entries] == [3, other.size, 4]
+    assert json_of(files)["versions"] == ["1.0", "1.1"]
 
 
-def test_a_version_whose_only_file_is_hidden_by_another_is_not_listed() -> None:
+def test_files_of_one_name_may_have_two_versions() -> None:
     files = [file_of("my_pkg-1.0.tar.gz", "1.0"), file_of("my_pkg-1.0.tar.gz", "1.0.post1")]
-    assert json_of(files)["versions"] == ["1.0.post1"]
+    assert json_of(files)["versions"] == ["1.0", "1.0.post1"]
 
 
 def facts(package: DistributionPackage) -> tuple[object, ...]:

@@ -72,6 +72,16 @@ class PagesAndFiles(CatalogueHooks):
         for projects in (IN_ACME, Projects([LIBS, TOOLS])):
             assert filenames(files_of(catalogue, projects)) == ["demo-9.zip", "demo-8.zip", "demo-7.zip", "demo-5.zip"]
 
+    def test_a_listing_has_the_files_of_one_name_of_every_project(self) -> None:
+        catalogue = self.make_catalogue()
+        first = add(catalogue, TOOLS, "demo-1.0.zip")
+        other = add(catalogue, LIBS, upload("demo-1.0.zip", sha256="b" * 64))
+        copy = add(catalogue, OUTSIDE, "demo-1.0.zip")
+        assert files_of(catalogue, EVERYWHERE) == [first, other, copy]
+        assert files_of(catalogue, IN_ACME) == [first, other]
+        catalogue.delete_file(LIBS, other.id, "")
+        assert files_of(catalogue, EVERYWHERE) == [first, copy]
+
     def test_a_listing_has_the_status_in_each_project_that_has_the_name(self) -> None:
         catalogue = self.make_catalogue()
         for project, status in ((TOOLS, _ARCHIVED), (LIBS, NameStatus()), (OUTSIDE, _QUARANTINED)):
