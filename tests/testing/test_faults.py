@@ -24,6 +24,10 @@ PROJECT_PATH = "/api/v4/projects/fake%2Fpackages/packages/pypi"
 PAGE = f"{PROJECT_PATH}/simple/demo/"
 
 
+UNTYPED: Any = faults
+"""For calls that a type checker would refuse."""
+
+
 @pytest.fixture
 def registry() -> FakeRegistry:
     return FakeRegistry()
@@ -153,16 +157,16 @@ def test_a_fault_that_was_lifted_is_over(registry: FakeRegistry) -> None:
         (lambda: faults.Status(99), ValueError, "status= must be the number of an HTTP status, from 200 to 599: 99"),
         (lambda: faults.Status(100), ValueError, "from 200 to 599: 100"),
         (lambda: faults.Status(600), ValueError, "from 200 to 599: 600"),
-        (lambda: faults.Status("503"), TypeError, "status= must be a number: '503'"),
+        (lambda: UNTYPED.Status("503"), TypeError, "status= must be a number: '503'"),
         (lambda: faults.Status(True), TypeError, "status= must be a number: True"),
-        (lambda: faults.Status(503, "1"), TypeError, "headers= must be a mapping"),
+        (lambda: UNTYPED.Status(503, "1"), TypeError, "headers= must be a mapping"),
         (lambda: faults.Delay(-1), ValueError, "seconds= must be at least 0: -1"),
         (lambda: faults.Delay(float("nan")), ValueError, "seconds= must be at least 0: nan"),
-        (lambda: faults.Delay("1"), TypeError, "seconds= must be a number: '1'"),
+        (lambda: UNTYPED.Delay("1"), TypeError, "seconds= must be a number: '1'"),
         (lambda: faults.SlowBody(size=0), ValueError, "size= must be at least 1: 0"),
         (lambda: faults.SlowBody(seconds=-0.1), ValueError, "seconds= must be at least 0: -0.1"),
         (lambda: faults.Truncate(-1), ValueError, "after= must be at least 0: -1"),
-        (lambda: faults.Truncate(1.5), TypeError, "after= must be a number: 1.5"),
+        (lambda: UNTYPED.Truncate(1.5), TypeError, "after= must be a number: 1.5"),
     ],
 )
 def test_a_fault_that_could_not_respond_is_rejected(
