@@ -126,10 +126,14 @@ class UploadsRefused(RegistryError):
 class InvalidToken(RegistryError):
     """The token is expired, revoked or wrong; GitLab answers 401 then, even for a public project."""
 
-    def __init__(self, reason: str = "") -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str = "", principal: str = "", via: str = "") -> None:
+        super().__init__(reason, principal, via)
         self.reason = reason
         """``"expired"``, ``"revoked"``, or empty where GitLab names no reason."""
+        self.principal = principal
+        """The name of the principal to whom the token belongs, for logs only; may be empty, as for an unknown token."""
+        self.via = via
+        """The kind and the name of the token, for logs only; may be empty."""
 
     def __str__(self) -> str:
         return f"the token is {self.reason or 'invalid'}"
@@ -138,10 +142,14 @@ class InvalidToken(RegistryError):
 class InsufficientScope(RegistryError):
     """The scopes of the token exclude the request, whatever the user of the token may do."""
 
-    def __init__(self, scope: str) -> None:
-        super().__init__(scope)
+    def __init__(self, scope: str, principal: str = "", via: str = "") -> None:
+        super().__init__(scope, principal, via)
         self.scope = scope
         """The scope that the request needs."""
+        self.principal = principal
+        """The name of the principal to whom the token belongs, for logs only; may be empty."""
+        self.via = via
+        """The kind and the name of the token, for logs only; may be empty."""
 
     def __str__(self) -> str:
         return f"the token lacks the scope {self.scope}"

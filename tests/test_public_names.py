@@ -24,7 +24,7 @@ PUBLIC = {
     "pypi_registry.errors": "FileTaken FileTooLarge Forbidden InsufficientScope InvalidName InvalidRequest "
     "InvalidToken InvalidUpload InvalidVersion NotFound OutcomeUnknown RegistryError StorageFull "
     "StorageUnavailable UploadsRefused",
-    "pypi_registry.events": "Actor Event FileDeleted PackageDeleted Published StatusChanged Unyanked Yanked",
+    "pypi_registry.events": "Actor AuditLog Event FileDeleted PackageDeleted Published StatusChanged Unyanked Yanked",
     "pypi_registry.forwarding": "Forward ForwardTo PYPI",
     "pypi_registry.model": "Deletion Digests FileWithStatus Group Listing NameStatus Namespace Package PackageDetails "
     "PackageFile PackageMetadata PackageName PackageQuery Project Projects Status Upload Visibility",

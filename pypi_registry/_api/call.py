@@ -9,6 +9,7 @@ from packaging.utils import NormalizedName
 
 from pypi_registry._api.access import Challenge, require
 from pypi_registry._api.links import API_PREFIX, SITE, api_links, site_links
+from pypi_registry._api.log_fields import note, note_caller, note_refused_token
 from pypi_registry._http.negotiation import prefers_html
 from pypi_registry._http.request import Request, mount_path, mount_url, origin, read_credentials
 from pypi_registry._pages.cache import PageCache
@@ -17,7 +18,7 @@ from pypi_registry._publishing.publish import Stores
 from pypi_registry.auth import Ability, Auth, Principal
 from pypi_registry.directory import Directory, Ref
 from pypi_registry.distributions import Verify
-from pypi_registry.errors import NotFound
+from pypi_registry.errors import InsufficientScope, InvalidToken, NotFound
 from pypi_registry.events import Actor
 from pypi_registry.forwarding import ForwardTo
 from pypi_registry.model import Namespace, Project
@@ -78,7 +79,15 @@ def authenticate(
     :raises InsufficientScope: if the scopes of the token exclude the request.
     """
     credentials = read_credentials(environ, job_header=dialect is Dialect.PACKAGES)
-    return auth.authenticate(credentials, namespace, environ)
+    if namespace is not None:
+        note(environ, project=namespace.path)
+    try:
+        principal = auth.authenticate(credentials, namespace, environ)
+    except (InvalidToken, InsufficientScope) as error:
+        note_refused_token(environ, error)
+        raise
+    note_caller(environ, principal, credentials)
+    return principal
 
 
 class Call:

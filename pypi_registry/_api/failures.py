@@ -5,6 +5,7 @@ import logging
 from pypi_registry._api.call import Call
 from pypi_registry._api.errors import error_response, internal_error_response
 from pypi_registry._api.links import SITE, api_links, site_links
+from pypi_registry._api.log_fields import note
 from pypi_registry._excerpt import excerpt
 from pypi_registry._http.negotiation import prefers_html
 from pypi_registry._http.request import Request
@@ -24,6 +25,8 @@ def failure_response(request: Request, call: Call | None, error: Exception) -> R
 
     :param call: None if the request has no route.
     """
+    if isinstance(error, RegistryError):
+        note(request.environ, reason=str(error))
     response = error_response(error) if isinstance(error, RegistryError) else internal_error_response()
     _log_failure(request, response, error)
     return _as_page(request, call, response) if _sees_pages(request, call) else response

@@ -13,6 +13,7 @@ from packaging.utils import NormalizedName
 from pypi_registry._api.access import REVALIDATE, file_policy, page_policy, readable_projects, require
 from pypi_registry._api.call import Call
 from pypi_registry._api.files import missing, package_file_response, require_offered
+from pypi_registry._api.log_fields import note, noting_the_file
 from pypi_registry._api.negotiation import Negotiated, negotiate
 from pypi_registry._http.multipart import content_type, parts
 from pypi_registry._http.request import unknown_keys
@@ -136,9 +137,11 @@ def upload(call: Call) -> Response:
         raise FileTooLarge(services.max_file_size, declared=True)
     started = time.monotonic()
     with new_file(services.stores.blobs) as spool:
-        form_parts = parts(body, content_type(call.request.environ))
+        form_parts = noting_the_file(call.request.environ, parts(body, content_type(call.request.environ)))
         form = read_form(form_parts, spool, max_file_size=services.max_file_size, verify=services.verify)
         name = name_of(form)
+        digest = form.digests.get("sha256_digest", "")
+        note(call.request.environ, package=name or "", version=form.first("version"), sha256=digest)
         if name:  # GitLab checks its protection rules before the fields of the form
             require(principal, Ability.CREATE_PACKAGE, PackageName(project, name))
         checked = check_upload(form)

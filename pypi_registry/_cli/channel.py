@@ -19,6 +19,7 @@ from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error, InternalServerError, RequestEntityTooLarge
 
 from pypi_registry._api.errors import error_response
+from pypi_registry._api.log_fields import LOG_FIELDS
 from pypi_registry._cli.limits import UNSENT, Settings
 from pypi_registry._cli.request_parser import BLOCK, HEAD_BLOCK, Refusal, RequestParser, RequestTimeout
 from pypi_registry._cli.spool import ResponseBuffer
@@ -83,9 +84,12 @@ class FileOfResponse(ReadOnlyFileBasedBuffer):
 class RequestTask(WSGITask):
     """A request for the application."""
 
+    request: Any
+
     def get_environment(self) -> "WSGIEnvironment":
         environ = super().get_environment()
         environ["wsgi.file_wrapper"] = FileOfResponse
+        environ[LOG_FIELDS] = self.request.log_fields  # of the request, which may have several environs
         return environ
 
 
@@ -376,12 +380,24 @@ class Channel(HTTPChannel):
 
     def log_refused(self, request: RequestParser, status: str) -> None:
         """Log a request that did not reach the application; of a malformed head what could be parsed."""
-        log = self.server.access_log
+        log, reason = self.server.access_log, _reason_of(request.error)
         if hasattr(request, "path"):
+            if reason:
+                request.log_fields.setdefault("reason", reason)
             environ = self.task_class(self, request).get_environment()  # type: ignore[arg-type]  # the stub is wrong
             log.write_request(self.server.forwarded(environ), status, "-", 0.0)
         else:
-            log.write(self.addr[0], getattr(request, "command", "-"), "-", status, "-", 0.0)
+            log.write(self.addr[0], getattr(request, "command", "-"), "-", status, "-", 0.0, {"reason": reason})
+
+
+def _reason_of(error: Error | None) -> str:
+    """Return why the server refuses a request, in one line."""
+    if error is None:
+        return ""
+    if isinstance(error, Refusal):
+        return error.reason
+    # waitress's text may quote a target with a user and a password in it.
+    return str(error.reason) if "@" in str(error.body) else " ".join(str(error.body).split())
 
 
 def network_of(address: str) -> str:

@@ -21,7 +21,7 @@ _PROJECT_PATH = "main/packages"
 EXAMPLE = "mypypipackage"
 """GitLab's name for a package in examples. On PyPI it belongs to a stranger."""
 
-_REGISTRY_TOML = """\
+_SETTINGS = """\
 # Who may do what in this registry. A running registry reloads this file within seconds after a change. If it has a
 # mistake, the previous configuration stays in effect, and the mistake is reported on the standard error stream.
 
@@ -38,7 +38,9 @@ forward_always = []          # names that are redirected although they were once
 # visibility = "private"     # public, internal (users with a token), private (the default)
 # forward = false            # instead of forward_to, for this group and all groups below it
 # reserved = ["main-*"]
+"""
 
+_FIRST_TABLES = """
 [[projects]]
 id = {project}
 path = "{path}"
@@ -52,8 +54,13 @@ admin = false
 roles = {{ "main" = "owner" }}            # in a group and all groups below it, or in a project:
                                         # guest (reads), reporter, developer (publishes), maintainer, owner
 
-# Create more of these with: pypi-registry token
+# Create more of these with: pypi-registry token add
 {token}"""
+
+
+def new_config() -> str:
+    """Return a ``registry.toml`` with the settings of a first start, and without projects, users and tokens."""
+    return _SETTINGS.format(example=EXAMPLE)
 
 
 class UnusableData(Exception):
@@ -85,6 +92,11 @@ class DataFolder:
     @property
     def files(self) -> Path:
         return self.folder / "files"
+
+    @property
+    def audit(self) -> Path:
+        """What has changed in the registry, one line of JSON per event."""
+        return self.folder / "audit.jsonl"
 
     @property
     def spool(self) -> Path:
@@ -150,9 +162,8 @@ class DataFolder:
         token = Token(
             name="created by the first start", user=USER, scopes=frozenset({"api"}), sha256=token_digest(secret)
         )
-        text = _REGISTRY_TOML.format(
-            project=PROJECT, path=_PROJECT_PATH, user=USER, example=EXAMPLE, token=toml_table(token)
-        )
+        tables = _FIRST_TABLES.format(project=PROJECT, path=_PROJECT_PATH, user=USER, token=toml_table(token))
+        text = f"{new_config()}{tables}"
         unfinished = self.config.with_suffix(".new")
         unfinished.unlink(missing_ok=True)
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

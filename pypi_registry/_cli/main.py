@@ -4,18 +4,16 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 from pypi_registry import __version__
-from pypi_registry._cli import fsck, migrate
+from pypi_registry._cli import fsck, migrate, project, token, user
+from pypi_registry._cli.audit import add_audit, audit_log
 from pypi_registry._cli.check import check
-from pypi_registry._cli.data_folder import USER, UnusableData
+from pypi_registry._cli.config_file import ChangeRefused
+from pypi_registry._cli.data_folder import UnusableData
 from pypi_registry._cli.location import InvalidLocation, add_location, location
 from pypi_registry._cli.proxies import PublicURL
-from pypi_registry._cli.token import token
-from pypi_registry.accounts import TokenKind
-from pypi_registry.accounts.config import SCOPES
 from pypi_registry.errors import RegistryError
 
 
@@ -40,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of the output has ended, as `head` does. Python writes what is buffered once more when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
-    except (OSError, RegistryError, UnusableData, InvalidLocation) as error:
+    except (OSError, RegistryError, UnusableData, InvalidLocation, ChangeRefused) as error:
         return _fail(_reason(error))
     return status
 
@@ -64,13 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="serve a registry", description="Serve a registry until stopped."))
-    _add_token(
-        commands.add_parser(
-            "token",
-            help="create a token",
-            description="Create a token: print a new secret, and the table to paste into registry.toml.",
-        )
-    )
+    token.add_parser(commands)
+    user.add_parser(commands)
+    project.add_parser(commands)
     _add_check(
         commands.add_parser(
             "check",
@@ -100,22 +94,8 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="the URL that clients use, such as https://packages.example (default: as each client requests it)",
     )
+    add_audit(parser)
     parser.set_defaults(run=_serve)
-
-
-def _add_token(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--kind", type=TokenKind, choices=[*TokenKind], default=TokenKind.PERSONAL)
-    parser.add_argument("--user", help=f"of a personal or a job token (default: {USER})")
-    parser.add_argument(
-        "--on",
-        default="",
-        metavar="PATH",
-        help="of a deploy token: its group or project; of a job token: its project",
-    )
-    parser.add_argument("--scope", action="append", metavar="SCOPE", help="may be repeated (default: the widest)")
-    parser.add_argument("--name", default="", help="for people")
-    parser.add_argument("--expires", type=_time, metavar="TIME", help="such as 2027-01-01T00:00:00Z (default: never)")
-    parser.set_defaults(run=_token, fail=parser.error)
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
@@ -144,20 +124,11 @@ def _url(text: str) -> PublicURL:
         raise argparse.ArgumentTypeError(f"this is not the URL of a registry: {error}") from None
 
 
-def _time(text: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time, such as 2027-01-01T00:00:00Z") from None
-    if time.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} needs an offset, such as Z")
-    return time
-
-
 def _serve(options: argparse.Namespace) -> int:
     from pypi_registry._cli.serve import Options, serve
 
-    serve(Options(options.host, options.port, location(options), options.proxies, options.url))
+    where = location(options)
+    serve(Options(options.host, options.port, where, options.proxies, options.url, audit_log(where, options)))
     return 0
 
 
@@ -170,14 +141,3 @@ def _reason(error: Exception) -> str:
 def _fail(reason: str) -> int:
     print(f"pypi-registry: {reason}", file=sys.stderr)
     return 2
-
-
-def _token(options: argparse.Namespace) -> int:
-    kind: TokenKind = options.kind
-    scopes = frozenset(options.scope or ())
-    if not scopes <= SCOPES[kind]:
-        options.fail(f"the scopes of a {kind} token are: {', '.join(sorted(SCOPES[kind])) or 'none'}")
-    if kind is not TokenKind.PERSONAL and not options.on:
-        options.fail(f"a {kind} token needs --on")
-    token(kind, scopes, user=options.user or USER, path=options.on, name=options.name, expires=options.expires)
-    return 0

@@ -33,6 +33,7 @@ class Refusal(Error):
         super().__init__("")
         self._response = response
         self.code = int(response.status[:3])
+        self.reason = response.status[4:]
 
     def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], Any]:
         return self._response.status, self._response.headers, b"".join(self._response.body)
@@ -57,6 +58,8 @@ class RequestParser(HTTPRequestParser):
         self._head = bytearray()
         self.began = False
         """Whether more than blank lines has arrived."""
+        self.log_fields: dict[str, str] = {}
+        """What logs may show of the request; see `pypi_registry._api.log_fields`."""
 
     def wanted(self) -> int:
         """Return how many bytes to receive at once: of the next request at most `HEAD_BLOCK`."""

@@ -1,7 +1,5 @@
 """``pypi-registry serve``: uses the data that it finds, and creates what is missing."""
 
-import errno
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -13,16 +11,20 @@ from typing import TYPE_CHECKING, TextIO
 
 from pypi_registry._api.early_refusal import refuse_unknown_caller
 from pypi_registry._api.links import API_PREFIX
+from pypi_registry._app import Registry
 from pypi_registry._cli.access_log import AccessLog
 from pypi_registry._cli.data_folder import EXAMPLE, PROJECT, USER, DataFolder
 from pypi_registry._cli.location import Location
+from pypi_registry._cli.output import write_out
 from pypi_registry._cli.proxies import PublicURL, at_url, behind_proxies, forwarded_environ
+from pypi_registry._cli.refusals import Refusals
 from pypi_registry._cli.server import Server, listen
 from pypi_registry._cli.site import Site
 from pypi_registry._cli.stores import Stores, open_stores
 from pypi_registry._cli.watch import Watch
 from pypi_registry._http.response import Response
 from pypi_registry.accounts import Accounts, InvalidConfig
+from pypi_registry.events import AuditLog
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -40,6 +42,8 @@ class Options:
     """How many reverse proxies are in front of the server; their headers are trusted."""
     url: PublicURL | None = None
     """The URL under which clients reach the server; None uses the one of each request."""
+    audit: AuditLog | None = None
+    """Where changes, refused uploads and failed sign-ins are written; None: nowhere."""
 
 
 def serve(options: Options) -> None:
@@ -91,6 +95,9 @@ def _serve_from(options: Options, spool: Path, listening: socket, stores: Stores
     folder, config = options.location.folder, options.location.config
     accounts: Accounts
 
+    def registry() -> Registry:
+        return accounts.registry(catalogue=stores.catalogue, blobs=stores.blobs, on_event=options.audit)
+
     def reload() -> bool:
         nonlocal accounts
         try:
@@ -102,21 +109,25 @@ def _serve_from(options: Options, spool: Path, listening: socket, stores: Stores
             return isinstance(error, InvalidConfig | FileNotFoundError)
         server.limit_bodies(accounts.max_file_size)
         # Requests in progress finish with the registry with which they began.
-        site.registry = accounts.registry(catalogue=stores.catalogue, blobs=stores.blobs)
+        site.registry = registry()
         _report(f"{config}: reloaded")
         return True
 
     def refuse(environ: "WSGIEnvironment") -> Response | None:
         return refuse_unknown_caller(accounts, environ, environ["PATH_INFO"].removeprefix(API_PREFIX))
 
-    with ExitStack() as undo:
+    with ExitStack() as written, ExitStack() as undo:
         secret = folder.first_config() if options.location.created else None
         if secret is not None:  # if it cannot be printed, it is of no use: the next start creates another
             undo.callback(config.unlink, missing_ok=True)
         watch = Watch(config, reload)
         accounts = Accounts.from_toml(config)
-        site = Site(accounts.registry(catalogue=stores.catalogue, blobs=stores.blobs))
+        site = Site(registry())
         log = AccessLog(site, sys.stderr)
+        if options.audit is not None:
+            refusals = Refusals(options.audit)
+            written.callback(refusals.close)
+            log = AccessLog(site, sys.stderr, refusals.record)
         server = Server(
             behind_proxies(at_url(log, options.url), options.proxies),
             log,
@@ -146,14 +157,7 @@ def _report(text: str) -> None:
 
 
 def _announce(stream: TextIO | None, host: str, port: int, secret: str | None, url: PublicURL | None = None) -> None:
-    text = _greeting(host, port, secret, url)
-    try:
-        if stream is None:  # a process without standard streams
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        stream.write(text)
-        stream.flush()
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, "the standard output") from error
+    write_out(stream, _greeting(host, port, secret, url))
 
 
 def _greeting(host: str, port: int, secret: str | None, url: PublicURL | None) -> str:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
@@ -129,41 +130,46 @@ class Accounts:
     def authenticate(
         self, credentials: Credentials | None, namespace: Namespace | None, environ: Mapping[str, object]
     ) -> Principal:
-        token = self._token(credentials) if credentials and credentials.secret else None
-        if token is None:
+        if credentials is None or not credentials.secret:
             return self._anonymous
+        token = self._tokens.get(token_digest(credentials.secret))
+        if token is not None and token.kind not in _accepted_kinds(credentials):
+            token = None
+        reason = "" if token is None else _why_invalid(token)
+        if token is None or reason:
+            return self._without_token(credentials, token, reason)
         reads = environ["REQUEST_METHOD"] in ("GET", "HEAD")
         # GitLab's manual, "Personal access tokens": read_api is for reading only.
         if not reads and token.kind is TokenKind.PERSONAL and "api" not in token.scopes:
-            raise InsufficientScope("api")
+            raise InsufficientScope("api", *_names(token))
         return self._principals.get(token.sha256) or self._principals.setdefault(token.sha256, self._principal(token))
 
-    def _token(self, credentials: Credentials) -> Token | None:
-        """Return the token of a request; None if the request is to be anonymous.
+    def _without_token(self, credentials: Credentials, token: Token | None, reason: str) -> Principal:
+        """Return the anonymous caller of a request whose token is unknown (None), expired or revoked.
 
         :raises InvalidToken: if GitLab does not continue as for an anonymous request.
         """
-        token = self._tokens.get(token_digest(credentials.secret))
-        if token is not None and token.kind in _accepted_kinds(credentials):
-            reason = _why_invalid(token)
-            if not reason:
-                return token
-            if token.kind is TokenKind.PERSONAL:
-                raise InvalidToken(reason)
+        names = ("", "") if token is None else _names(token)
+        if token is not None and token.kind is TokenKind.PERSONAL:
+            raise InvalidToken(reason, *names)
         if credentials.scheme in _NEVER_ANONYMOUS or credentials.user == JOB_USER:
-            raise InvalidToken
-        return None
+            raise InvalidToken("", *names)
+        if token is None:
+            return self._anonymous
+        # Anonymous as everyone else; only a log shows the difference. One object per token, for the cache.
+        anonymous = replace(self._anonymous, via=f"{reason} {names[1]}")
+        return self._principals.setdefault(f"{token.sha256} {reason}", anonymous)
 
     def _principal(self, token: Token) -> TokenPrincipal:
-        via = f"{token.kind} token {token.name}".rstrip()
+        name, via = _names(token)
         if token.kind is TokenKind.DEPLOY:
             # A deploy token that may publish may also read, as in GitLab.
             role = Role.DEVELOPER if "write_package_registry" in token.scopes else Role.REPORTER
-            return TokenPrincipal(self._namespaces, self._cache, via, via, roles={fold(token.path): role})
+            return TokenPrincipal(self._namespaces, self._cache, name, via, roles={fold(token.path): role})
         return TokenPrincipal(
             self._namespaces,
             self._cache,
-            token.user,
+            name,
             via,
             is_user=True,
             is_admin=self._users[token.user].admin,
@@ -193,6 +199,12 @@ def _accepted_kinds(credentials: Credentials) -> set[TokenKind]:
     if credentials.scheme is AuthScheme.BASIC and credentials.user == JOB_USER:
         return _ACCEPTED_FROM_JOBS
     return _ACCEPTED_KINDS[credentials.scheme]
+
+
+def _names(token: Token) -> tuple[str, str]:
+    """Return the name of the principal of a token, and the kind and the name of the token."""
+    via = f"{token.kind} token {token.name}".rstrip()
+    return via if token.kind is TokenKind.DEPLOY else token.user, via
 
 
 def _why_invalid(token: Token) -> str:

@@ -35,10 +35,10 @@ def toml_table(token: Token) -> str:
     """
     lines = ["[[tokens]]"]
     texts = {"name": token.name, "kind": str(token.kind), "user": token.user, "on": token.path}
-    lines += [f"{key} = {_toml(text)}" for key, text in texts.items() if text]
+    lines += [f"{key} = {toml_value(text)}" for key, text in texts.items() if text]
     if token.scopes:
-        lines.append(f"scopes = {_toml(sorted(token.scopes))}")
-    lines.append(f"sha256 = {_toml(token.sha256)}")
+        lines.append(f"scopes = {toml_value(sorted(token.scopes))}")
+    lines.append(f"sha256 = {toml_value(token.sha256)}")
     if token.expires is not None:
         lines.append(f"expires = {token.expires.astimezone(UTC).replace(tzinfo=None).isoformat()}Z")
     if token.revoked:
@@ -46,6 +46,7 @@ def toml_table(token: Token) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _toml(value: str | list[str]) -> str:
+def toml_value(value: str | list[str]) -> str:
+    """Return a text, or a list of texts, as TOML writes it."""
     # TOML's basic strings have the escapes of JSON, and also forbid an unescaped DEL.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

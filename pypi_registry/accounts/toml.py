@@ -38,12 +38,23 @@ def read_settings(path: Path) -> dict[str, Any]:
     :raises InvalidConfig: for the first problem.
     :raises OSError: if the file cannot be read.
     """
+    return parse_settings(path.read_bytes())
+
+
+def parse_settings(data: bytes) -> dict[str, Any]:
+    """Return the settings in the bytes of a file, as keyword arguments of `Accounts`.
+
+    :raises InvalidConfig: for the first problem.
+    """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = data.decode("utf-8-sig")
+        document = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise InvalidConfig("", None, f"this is not UTF-8 from byte {error.start} on") from None
     except (ValueError, RecursionError) as error:  # also an integer of 5,000 digits, and a thousand nested brackets
-        raise InvalidConfig("", None, f"this is not TOML: {error}") from None
+        last = len(text.rstrip().splitlines())
+        where = str(error).replace("(at end of document)", f"(at line {last}, end of document)")
+        raise InvalidConfig("", None, f"this is not TOML: {where}") from None
     return _renamed({"forward_to": "forwarding"}, _table(_FILE, (), "", document))
 
 
@@ -160,9 +171,10 @@ def _names(*roles: Role) -> dict[str, Role]:
     return {role.name.lower(): role for role in roles}
 
 
-_role: Callable[[str, object], Any] = partial(
-    _choice, _names(Role.GUEST, Role.REPORTER, Role.DEVELOPER, Role.MAINTAINER, Role.OWNER)
-)
+ROLES: Mapping[str, Role] = _names(Role.GUEST, Role.REPORTER, Role.DEVELOPER, Role.MAINTAINER, Role.OWNER)
+"""The roles that a user can have in a project or a group, by their names in the file."""
+
+_role: Callable[[str, object], Any] = partial(_choice, ROLES)
 _texts = partial(_list, _non_empty_text)
 _patterns = partial(_list, _pattern)
 _visibility = partial(_choice, {str(visibility): visibility for visibility in Visibility})

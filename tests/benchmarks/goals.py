@@ -113,6 +113,7 @@ GOALS = (
         for names in (["rows"], ["rows", "form"], ["rows", "form", "verify"])
         for clients in (1, 8)
     ),
+    Goal("… with an audit log, one client", "itself without", uploading.audited, least=0.95),
     Goal("… 99 of 100", "", uploading.slowest, MILLI, most=60),
     Goal("… among 100,000 other projects, one client", "itself among 10", uploading.among_many, least=0.90),
     Goal("upload of 500 MB, sha256 declared", SINK, uploading.big("sha256_digest"), least=0.95),

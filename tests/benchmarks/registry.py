@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pypi_registry import Registry
 from pypi_registry.accounts import Accounts, ProjectConfig, Role, Token, User, token_digest
+from pypi_registry.events import AuditLog
 from pypi_registry.model import Project
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.sqlite import SQLiteCatalogue
@@ -38,11 +39,18 @@ def open_catalogue(folder: Path) -> SQLiteCatalogue:
 
 
 def open_registry(
-    folder: Path, *, forward_to: str | None = None, accel: str | None = None, projects: int = PROJECTS, tokens: int = 1
+    folder: Path,
+    *,
+    forward_to: str | None = None,
+    accel: str | None = None,
+    projects: int = PROJECTS,
+    tokens: int = 1,
+    audited: bool = False,
 ) -> Registry:
     entries = accounts(projects=projects, tokens=tokens)
     blobs = FileBlobs(folder / "files", accel=accel)
-    return entries.registry(catalogue=open_catalogue(folder), blobs=blobs, forward_to=forward_to)
+    audit = AuditLog(folder / "audit.jsonl") if audited else None
+    return entries.registry(catalogue=open_catalogue(folder), blobs=blobs, forward_to=forward_to, on_event=audit)
 
 
 PYPI = "/projects/1/packages/pypi"

@@ -46,6 +46,22 @@ def _against_the_sink(bench: Bench, port: int, clients: int) -> Measured:
         )
 
 
+def audited(bench: Bench) -> Measured:
+    """Compare a registry that writes an audit log with one that does not, both new and empty."""
+    number, folders = bench.plan.small_uploads, [bench.servers.new_folder() / name for name in ("audited", "plain")]
+    with (
+        bench.servers.gunicorn("ours", folder=str(folders[0]), audited=True) as with_log,
+        bench.servers.gunicorn("ours", folder=str(folders[1])) as without,
+    ):
+        _small(with_log.port, 20, 1), _small(without.port, 20, 1)
+        return alternate(
+            bench.plan.rounds,
+            lambda: _small(with_log.port, number, 1).rate,
+            lambda: _small(without.port, number, 1).rate,
+            "a second",
+        )
+
+
 def slowest(bench: Bench) -> Measured:
     """Return the milliseconds below which 99 of 100 uploads of 8 clients stay."""
     port, number = bench.ours(bench.small).port, bench.plan.small_uploads

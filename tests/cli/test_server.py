@@ -131,7 +131,9 @@ class Running:
 
     def lines(self) -> list[str]:
         """The lines of the log, without their changing parts."""
-        found = re.findall(r'^127\.0\.0\.1 \S+ (".*" \d{3}) \S+ \d\.\d{3}$', self.log.getvalue(), re.MULTILINE)
+        found = re.findall(
+            r'^127\.0\.0\.1 \S+ (".*" \d{3}) \S+ \d\.\d{3}(?: reason="[^"]+")?$', self.log.getvalue(), re.MULTILINE
+        )
         assert len(found) == len(self.log.getvalue().splitlines()), self.log.getvalue()
         return found
 

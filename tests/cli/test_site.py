@@ -130,7 +130,7 @@ def test_a_new_registry_handles_the_next_request(site: Site, client: TestApp) ->
 
 # The access log
 
-LINE = re.compile(r'(\S+) (\S+) "([A-Z]+) (\S+)" (\d{3}) (\d+|-) (\d+\.\d{3})\n')
+LINE = re.compile(r'(\S+) (\S+) "([A-Z]+) (\S+)" (\d{3}) (\d+|-) (\d+\.\d{3})(?: \w+="[^"]*")*\n')
 
 
 def responding(body: bytes, *headers: tuple[str, str]) -> Application:

@@ -1,7 +1,7 @@
 """`pypi_registry` and its collaborators, as an application uses them: type checkers read this file, nothing runs it."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, assert_never, assert_type
 
@@ -20,6 +20,7 @@ from pypi_registry import (
 from pypi_registry.distributions import CoreMetadata, Report, Verify, read_metadata, verify
 from pypi_registry.events import (
     Actor,
+    AuditLog,
     Event,
     FileDeleted,
     PackageDeleted,
@@ -99,7 +100,15 @@ def detail(event: Event) -> str:
 
 
 def callbacks(lines: list[Event]) -> list[Callable[[Event], object]]:
-    return [print_line, lines.append]
+    return [print_line, lines.append, audit_log()]
+
+
+def audit_log() -> AuditLog:
+    log = AuditLog(Path("audit.jsonl"))
+    assert_type(log.path, str)
+    log.create()
+    log.write("TokenCreated", Actor("ada"), {"reason": "a new laptop"}, at=datetime.now(UTC))
+    return log
 
 
 # Verification
