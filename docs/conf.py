@@ -24,6 +24,7 @@ maximum_signature_line_length = 90
 # These are described by Python and by others. A link would need their inventories from the network, and the build
 # does without one.
 nitpick_ignore = [
+    ("py:class", "CollectorRegistry"),
     ("py:class", "HTTPAdapter"),
     ("py:class", "WSGIApplication"),
     ("py:class", "WSGIEnvironment"),
@@ -39,6 +40,7 @@ nitpick_ignore = [
     ("py:class", "os.PathLike"),
     ("py:class", "packaging.utils.NormalizedName"),
     ("py:class", "pathlib.Path"),
+    ("py:class", "prometheus_client.registry.CollectorRegistry"),
     ("py:class", "requests.adapters.HTTPAdapter"),
     ("py:class", "urllib3.PoolManager"),
     ("py:class", "urllib3.poolmanager.PoolManager"),

@@ -209,6 +209,22 @@ class ChecksItself(Protocol):
         """
 
 
+@runtime_checkable
+class ChecksHealth(Protocol):
+    """An optional part of a catalogue or a store of bytes: a cheap check of whether it can answer now.
+
+    Without it, a health check reads a name from the catalogue, and looks for a missing key in the store of bytes. A
+    store implements this if that proves nothing: one that signs URLs without a request, or in which all keys are
+    missing as long as its disk is not mounted.
+    """
+
+    def check_health(self) -> None:
+        """Return if the store can answer now.
+
+        :raises StorageUnavailable: if it cannot.
+        """
+
+
 # Bytes
 
 

@@ -12,9 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, ProtectionRule, Token, User
 from pypi_registry.forwarding import PYPI
+from pypi_registry.metrics import Metrics
+from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION
 from tests.test_public_names import NAMES
 
 ROOT = Path(__file__).parents[1]
@@ -107,7 +110,10 @@ def test_the_readme_of_an_example_is_a_screen_long(page: Path) -> None:
     assert len(text_of(page).splitlines()) <= 50
 
 
-@pytest.mark.parametrize("page", [*PAGES.values(), *EXAMPLES], ids=lambda page: str(page.relative_to(ROOT)))
+GUIDES = sorted((ROOT / ".github").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", [*PAGES.values(), *EXAMPLES, *GUIDES], ids=lambda page: str(page.relative_to(ROOT)))
 def test_relative_links_lead_to_files(page: Path) -> None:
     prose = re.sub(r"^```.*?^```$", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
     targets = [urlsplit(target) for target in re.findall(r"\]\(([^)\s]+)\)", prose)]
@@ -184,3 +190,38 @@ def test_the_host_of_pypi_is_named_in_one_file_only() -> None:
     paths = [ROOT / name for name in listed.split("\0") if name]
     found = [path for path in paths if path.is_file() and host in path.read_bytes()]
     assert found == [ROOT / "pypi_registry" / "forwarding.py"]
+
+
+# monitoring.md and upgrading.md
+
+
+def test_the_page_about_monitoring_lists_every_metric_and_no_other() -> None:
+    collectors = CollectorRegistry()
+    Metrics(collectors)
+    defined = {
+        family.name + ("_total" if family.type == "counter" else ""): family.type for family in collectors.collect()
+    }
+    rows = re.findall(r"^\| `(pypi_registry_\w+)` \| (\w+) \|", text_of(PAGES["monitoring.md"]), re.MULTILINE)
+    assert dict(rows) == defined
+
+
+def test_the_alerts_and_their_page_use_metrics_that_exist() -> None:
+    alerts = (ROOT / "examples" / "monitoring" / "alerts.yml").read_text(encoding="utf-8")
+    page = text_of(PAGES["monitoring.md"])
+    listed = {*re.findall(r"^\| `(pypi_registry_\w+)`", page, re.MULTILINE)}
+    used = {name.removesuffix("_bucket") for name in re.findall(r"pypi_registry_\w+", alerts + page)}
+    assert used - listed == set()
+    assert set(re.findall(r"alert: (\w+)", alerts)) == set(re.findall(r"^\| `(Registry\w+)`", page, re.MULTILINE))
+    assert blocks(PAGES["monitoring.md"], "yaml") == [
+        (ROOT / "examples" / "monitoring" / "prometheus.yml").read_text(encoding="utf-8")
+    ]
+
+
+def test_the_page_about_upgrading_lists_every_schema() -> None:
+    rows = re.findall(r"^\| ([0-9]+) \|", text_of(PAGES["upgrading.md"]), re.MULTILINE)
+    assert [int(number) for number in rows] == [*range(1, SCHEMA_VERSION + 1)]
+
+
+def test_the_changes_name_the_present_schema_among_what_needs_care() -> None:
+    section = text_of(ROOT / "CHANGELOG.md").partition("### Before you upgrade")[2].partition("\n### ")[0]
+    assert f"schema {SCHEMA_VERSION}" in section

@@ -26,10 +26,12 @@ PUBLIC = {
     "StorageUnavailable UploadsRefused",
     "pypi_registry.events": "Actor AuditLog Event FileDeleted PackageDeleted Published StatusChanged Unyanked Yanked",
     "pypi_registry.forwarding": "Forward ForwardTo PYPI",
+    "pypi_registry.health": "Health",
+    "pypi_registry.metrics": "Metrics",
     "pypi_registry.model": "Deletion Digests FileWithStatus Group Listing NameStatus Namespace Package PackageDetails "
     "PackageFile PackageMetadata PackageName PackageQuery Project Projects Status Upload Visibility",
-    "pypi_registry.storage": "Blobs Catalogue ChecksItself CreatesFiles Enumerable EnumerableBlobs MAX_PUBLICATIONS "
-    "MAX_TOTAL ProjectPaths Redirect",
+    "pypi_registry.storage": "Blobs Catalogue ChecksHealth ChecksItself CreatesFiles Enumerable EnumerableBlobs "
+    "MAX_PUBLICATIONS MAX_TOTAL ProjectPaths Redirect",
     "pypi_registry.stores.files": "FileBlobs",
     "pypi_registry.stores.memory": "MemoryBlobs MemoryCatalogue",
     "pypi_registry.stores.objects": "ObjectBlobs",

@@ -8,16 +8,20 @@ from pypi_registry._api.links import SITE, api_links, site_links
 from pypi_registry._api.log_fields import note
 from pypi_registry._excerpt import excerpt
 from pypi_registry._http.negotiation import prefers_html
+from pypi_registry._http.notes import FULL, UNAVAILABLE, UNKNOWN, notes_of
 from pypi_registry._http.request import Request
 from pypi_registry._http.response import Response, html_response
 from pypi_registry._pages.document import Frame
 from pypi_registry._pages.landing import render_error
-from pypi_registry.errors import RegistryError, StorageFull, StorageUnavailable
+from pypi_registry.errors import OutcomeUnknown, RegistryError, StorageFull, StorageUnavailable
 
 _log = logging.getLogger("pypi_registry")
 
 _FOR_PROGRAMS = "/packages/pypi"
 """In the path of every simple page, file and upload."""
+
+
+_STORAGE_ERRORS = (StorageFull, FULL), (StorageUnavailable, UNAVAILABLE), (OutcomeUnknown, UNKNOWN)
 
 
 def failure_response(request: Request, call: Call | None, error: Exception) -> Response:
@@ -52,6 +56,8 @@ def _as_page(request: Request, call: Call | None, response: Response) -> Respons
 
 def _log_failure(request: Request, response: Response, error: Exception) -> None:
     """Log an error of the server; those of clients are not logged."""
+    if (notes := notes_of(request.environ)) is not None:
+        notes.storage_error = next((kind for type_, kind in _STORAGE_ERRORS if isinstance(error, type_)), "")
     # A stranger may choose the method and the path.
     what = excerpt(request.method), excerpt(str(request.environ.get("PATH_INFO")), 200)
     if isinstance(error, StorageUnavailable | StorageFull):

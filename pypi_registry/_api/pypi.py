@@ -16,6 +16,7 @@ from pypi_registry._api.files import missing, package_file_response, require_off
 from pypi_registry._api.log_fields import note, noting_the_file
 from pypi_registry._api.negotiation import Negotiated, negotiate
 from pypi_registry._http.multipart import content_type, parts
+from pypi_registry._http.notes import notes_of
 from pypi_registry._http.request import unknown_keys
 from pypi_registry._http.response import HTML_HEADERS, VARY, Response, bytes_response, json_response, redirect_response
 from pypi_registry._index_urls import package_url
@@ -79,7 +80,7 @@ def index(call: Call) -> Response:
         page = render_page(render, gzip=wanted.gzip)
     else:
         key = view.projects.cache_key, title, wanted.content_type, trailing_slash
-        page = call.services.pages.get(key, revision, render, gzip=wanted.gzip, read_revision=read_revision)
+        page = _cached(call, key, revision, render, read_revision, gzip=wanted.gzip)
     assert page is not None  # an empty index is a page, too
     return _page_response(call, view, page, wanted)
 
@@ -228,8 +229,31 @@ def _package_page(call: Call, view: _View, name: NormalizedName, wanted: Negotia
     if revision is None:
         return None
     key = view.projects.cache_key, name, wanted.content_type, trailing_slash, "package"
-    page = call.services.pages.get(key, revision, render, gzip=wanted.gzip, read_revision=read_revision)
+    page = _cached(call, key, revision, render, read_revision, gzip=wanted.gzip)
     return page and _page_response(call, view, page, wanted)
+
+
+def _cached(
+    call: Call,
+    key: Hashable,
+    revision: Hashable,
+    render: Callable[[], bytes | None],
+    read_revision: Callable[[], Hashable | None],
+    *,
+    gzip: bool,
+) -> RenderedPage | None:
+    """Return a page from the cache; render it if it is not there."""
+    was_cached = True
+
+    def noted() -> bytes | None:
+        nonlocal was_cached
+        was_cached = False
+        return render()
+
+    page = call.services.pages.get(key, revision, noted, gzip=gzip, read_revision=read_revision)
+    if (notes := notes_of(call.request.environ)) is not None:
+        notes.was_cached = was_cached
+    return page
 
 
 def _page_response(call: Call, view: _View, page: RenderedPage, wanted: Negotiated) -> Response:
@@ -253,6 +277,8 @@ def _forward(call: Call, view: _View, name: NormalizedName) -> Response:
     forward = target if isinstance(target, Forward) else Forward(target)
     if not forward.even_if_published and _was_published(call, view, name):
         raise NotFound("Package")
+    if (notes := notes_of(call.request.environ)) is not None:
+        notes.is_forwarded = True
     return redirect_response(package_url(forward.url, name), VARY, REVALIDATE)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import quote
 
 from pypi_registry._api.log_fields import LOG_FIELDS
+from pypi_registry._http.notes import is_routine
 from pypi_registry._http.request import read_credentials
 from pypi_registry._http.response import Headers
 from pypi_registry.accounts.config import SECRET_PREFIX
@@ -52,8 +53,8 @@ class AccessLog:
         try:
             return self._application(environ, note)  # unchanged: the server recognizes its own file wrapper
         finally:
-            seconds = time.perf_counter() - started
-            self.write_request(environ, status, length, seconds)
+            if not is_routine(environ):
+                self.write_request(environ, status, length, time.perf_counter() - started)
 
     def write_request(self, environ: "WSGIEnvironment", status: str, length: str, seconds: float) -> None:
         """Write the line of a request; `length` is that of the response in bytes, ``-`` if it is not known."""

@@ -122,7 +122,7 @@ class DataFolder:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
-            raise UnusableData(self.folder, "another serve uses this folder") from None
+            raise UnusableData(self.folder, "another serve, or a backup, uses this folder") from None
         except OSError:  # a network file system without locks
             os.close(descriptor)
             yield

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pypi_registry import __version__
-from pypi_registry._cli import fsck, migrate, project, token, user
+from pypi_registry._cli import backup, fsck, migrate, project, token, user
 from pypi_registry._cli.audit import add_audit, audit_log
 from pypi_registry._cli.check import check
 from pypi_registry._cli.config_file import ChangeRefused
@@ -20,7 +20,8 @@ from pypi_registry.errors import RegistryError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status.
 
-    It is 0; 1 if `check` found problems, or problems remain after `fsck`; 2 if the command could not run.
+    It is 0; 1 if `check` found problems, problems remain after `fsck`, or bytes are missing in a `backup`; 2 if the
+    command could not run.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
             description="Verify wheels and sdists as an upload does, and print one line per problem.",
         )
     )
+    backup.add_parser(commands)
     fsck.add_parser(commands)
     migrate.add_parser(commands)
     return parser
@@ -87,6 +89,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         default=0,
         help="how many reverse proxies are in front; their X-Forwarded-… headers are trusted (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--metrics",
+        type=_port,
+        metavar="PORT",
+        help="expose metrics for Prometheus on this port of 127.0.0.1; needs the extra metrics (default: no metrics)",
     )
     parser.add_argument(
         "--url",
@@ -128,7 +136,8 @@ def _serve(options: argparse.Namespace) -> int:
     from pypi_registry._cli.serve import Options, serve
 
     where = location(options)
-    serve(Options(options.host, options.port, where, options.proxies, options.url, audit_log(where, options)))
+    audit = audit_log(where, options)
+    serve(Options(options.host, options.port, where, options.proxies, options.url, audit, options.metrics))
     return 0
 
 

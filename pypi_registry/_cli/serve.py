@@ -1,7 +1,7 @@
 """``pypi-registry serve``: uses the data that it finds, and creates what is missing."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +24,12 @@ from pypi_registry._cli.stores import Stores, open_stores
 from pypi_registry._cli.watch import Watch
 from pypi_registry._http.response import Response
 from pypi_registry.accounts import Accounts, InvalidConfig
-from pypi_registry.events import AuditLog
+from pypi_registry.events import AuditLog, Event
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+
+    from pypi_registry._cli.exposition import Exposition
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Options:
     """The URL under which clients reach the server; None uses the one of each request."""
     audit: AuditLog | None = None
     """Where changes, refused uploads and failed sign-ins are written; None: nowhere."""
+    metrics: int | None = None
+    """The port for metrics; 0 chooses a free port, None exposes none."""
 
 
 def serve(options: Options) -> None:
@@ -58,18 +62,32 @@ def serve(options: Options) -> None:
         Accounts.from_toml(
             options.location.config
         )  # before anything is created, so that a mistake leaves nothing behind
-    with listen(options.host, options.port) as listening:  # first: if the port is in use, no secret is lost
-        _serve(options, listening)
+    with (  # first: if a port is in use, no secret is lost
+        listen(options.host, options.port) as listening,
+        _exposed(options.metrics) as exposition,
+    ):
+        _serve(options, listening, exposition)
 
 
-def _serve(options: Options, listening: socket) -> None:
+@contextmanager
+def _exposed(port: int | None) -> "Iterator[Exposition | None]":
+    if port is None:
+        yield None
+        return
+    from pypi_registry._cli.exposition import exposed  # only here, as it needs an extra
+
+    with exposed(port) as exposition:
+        yield exposition
+
+
+def _serve(options: Options, listening: socket, exposition: "Exposition | None") -> None:
     folder = options.location.folder
     with (
         folder.locked(),
         _spool(folder) as spool,
         open_stores(options.location, create=True, spool=spool) as stores,
     ):
-        _serve_from(options, spool, listening, stores)
+        _serve_from(options, spool, listening, stores, exposition)
 
 
 @contextmanager
@@ -91,12 +109,16 @@ def _spool(folder: DataFolder) -> Iterator[Path]:
         yield folder.spool
 
 
-def _serve_from(options: Options, spool: Path, listening: socket, stores: Stores) -> None:
+def _serve_from(
+    options: Options, spool: Path, listening: socket, stores: Stores, exposition: "Exposition | None"
+) -> None:
     folder, config = options.location.folder, options.location.config
     accounts: Accounts
+    metrics = None if exposition is None else exposition.metrics
 
     def registry() -> Registry:
-        return accounts.registry(catalogue=stores.catalogue, blobs=stores.blobs, on_event=options.audit)
+        on_event = _all_of(None if metrics is None else metrics.on_event, options.audit)
+        return accounts.registry(catalogue=stores.catalogue, blobs=stores.blobs, on_event=on_event)
 
     def reload() -> bool:
         nonlocal accounts
@@ -123,11 +145,12 @@ def _serve_from(options: Options, spool: Path, listening: socket, stores: Stores
         watch = Watch(config, reload)
         accounts = Accounts.from_toml(config)
         site = Site(registry())
-        log = AccessLog(site, sys.stderr)
+        counted = site if metrics is None else metrics.middleware(site)
+        log = AccessLog(counted, sys.stderr)
         if options.audit is not None:
             refusals = Refusals(options.audit)
             written.callback(refusals.close)
-            log = AccessLog(site, sys.stderr, refusals.record)
+            log = AccessLog(counted, sys.stderr, refusals.record)
         server = Server(
             behind_proxies(at_url(log, options.url), options.proxies),
             log,
@@ -140,7 +163,8 @@ def _serve_from(options: Options, spool: Path, listening: socket, stores: Stores
         server.limit_bodies(accounts.max_file_size)
 
         def announce() -> None:
-            _announce(sys.stdout, *server.address, secret, options.url)
+            metrics_url = None if exposition is None else exposition.url
+            _announce(sys.stdout, *server.address, secret, options.url, metrics_url)
             undo.pop_all()
 
         watch.start()
@@ -150,17 +174,35 @@ def _serve_from(options: Options, spool: Path, listening: socket, stores: Stores
             watch.stop()
 
 
+def _all_of(*observers: Callable[[Event], object] | None) -> Callable[[Event], object] | None:
+    """Return one ``on_event`` for several."""
+    wanted = [observer for observer in observers if observer is not None]
+
+    def on_event(event: Event) -> None:
+        for observer in wanted:
+            observer(event)
+
+    return on_event if wanted else None
+
+
 def _report(text: str) -> None:
     """Write a line to the standard error stream, if there is one that can be written."""
     with suppress(OSError, ValueError):  # ValueError: it was closed
         print(text, file=sys.stderr, flush=True)
 
 
-def _announce(stream: TextIO | None, host: str, port: int, secret: str | None, url: PublicURL | None = None) -> None:
-    write_out(stream, _greeting(host, port, secret, url))
+def _announce(
+    stream: TextIO | None,
+    host: str,
+    port: int,
+    secret: str | None,
+    url: PublicURL | None = None,
+    metrics_url: str | None = None,
+) -> None:
+    write_out(stream, _greeting(host, port, secret, url, metrics_url))
 
 
-def _greeting(host: str, port: int, secret: str | None, url: PublicURL | None) -> str:
+def _greeting(host: str, port: int, secret: str | None, url: PublicURL | None, metrics_url: str | None) -> str:
     text = ""
     if secret is not None:
         reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
@@ -176,6 +218,8 @@ def _greeting(host: str, port: int, secret: str | None, url: PublicURL | None) -
         )
     if url is not None:
         text += f"Clients use {url}/\n"
+    if metrics_url is not None:
+        text += f"Metrics on {metrics_url}\n"
     return f"{text}Serving on http://{_url_host(host)}:{port}{API_PREFIX}/\n"
 
 

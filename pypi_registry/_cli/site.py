@@ -1,4 +1,4 @@
-"""What ``serve`` serves: the registry at GitLab's API, and web pages at the URLs of GitLab's web interface."""
+"""What ``serve`` serves: the registry, health checks, and web pages, all at GitLab's URLs."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -11,8 +11,10 @@ from pypi_registry._app import Registry
 from pypi_registry._cli import front
 from pypi_registry._http.errors import MethodNotAllowed, NoSuchRoute
 from pypi_registry._http.negotiation import prefers_html
+from pypi_registry._http.notes import notes_of
 from pypi_registry._http.request import Request, mount_path, read_path
 from pypi_registry._http.response import VARY, Response, redirect_response
+from pypi_registry.health import Health
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -24,13 +26,19 @@ class _Route(NamedTuple):
     path: re.Pattern[str]
     endpoint: Callable[..., Response]
     """Receives the services of the registry, the request, and the named groups of the pattern."""
+    label: str
+    """The path as the table of the API writes it, for metrics."""
 
 
 _ROUTES = (
-    _Route(re.compile("/"), front.show_landing),
-    _Route(re.compile("/sign-in"), front.sign_in),
-    _Route(re.compile("/groups/(?P<group>.+)/-/packages/?"), front.show_packages_of_group),
-    _Route(re.compile("/(?P<project>.+)/-/packages(/(?P<package_id>[0-9]+))?/?"), front.show_packages_of_project),
+    _Route(re.compile("/"), front.show_landing, "/"),
+    _Route(re.compile("/sign-in"), front.sign_in, "/sign-in"),
+    _Route(re.compile("/groups/(?P<group>.+)/-/packages/?"), front.show_packages_of_group, "/groups/:group/-/packages"),
+    _Route(
+        re.compile("/(?P<project>.+)/-/packages(/(?P<package_id>[0-9]+))?/?"),
+        front.show_packages_of_project,
+        "/:project/-/packages",
+    ),
 )
 
 _METHODS = ("GET", "HEAD")
@@ -43,6 +51,8 @@ class Site:
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
+        stores = registry._services.stores
+        self._health = Health(stores.catalogue, stores.blobs)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         # Not werkzeug's DispatcherMiddleware, whose time grows with the square of the slashes in a path: 256 KiB of
@@ -56,6 +66,10 @@ class Site:
             environ["PATH_INFO"] = path.removeprefix(API_PREFIX)
             environ[SITE] = None
             return self.registry(environ, start_response)
+        if path.startswith("/-/"):
+            environ["SCRIPT_NAME"] = f"{environ.get('SCRIPT_NAME', '')}/-"
+            environ["PATH_INFO"] = path.removeprefix("/-")
+            return self._health(environ, start_response)
         return self._respond(Request(environ)).send(environ, start_response)
 
     def _respond(self, request: Request) -> Response:
@@ -70,6 +84,8 @@ class Site:
                 raise NoSuchRoute
             for route in _ROUTES:
                 if found := route.path.fullmatch(path):
+                    if (notes := notes_of(environ)) is not None:
+                        notes.route = route.label
                     if request.method not in _METHODS:
                         raise MethodNotAllowed(_METHODS)
                     return route.endpoint(services, request, **found.groupdict())

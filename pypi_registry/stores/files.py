@@ -36,7 +36,8 @@ _CAN_RENAME_OPEN_FILES = os.name == "posix"
 
 
 class FileBlobs:
-    """Stores bytes as files. Implements `Blobs`, `CreatesFiles`, `EnumerableBlobs` and `ChecksItself`.
+    """Stores bytes as files. Implements `Blobs`, `CreatesFiles`, `EnumerableBlobs`, `ChecksItself` and
+    `ChecksHealth`.
 
     Files that a killed process left incomplete are deleted at the next start, if they are older than a day.
 
@@ -70,7 +71,7 @@ class FileBlobs:
             return self._create(secrets.token_hex(16))
 
     def put(self, key: str, file: BinaryIO, *, size: int, sha256: str, filename: str) -> None:
-        folder, path = self._folder_of(key), self._path_of(key)
+        folder, path = self._folder_of(key), self.path_of(key)
         with disk_errors_as_storage_errors():
             if _CAN_RENAME_OPEN_FILES and isinstance(file, _NewFile) and file.is_in(self._incoming):
                 file.move(path)
@@ -89,7 +90,7 @@ class FileBlobs:
                 raise
 
     def open(self, key: str, *, size: int, part: range | None = None) -> BinaryIO | Redirect | None:
-        path = self._path_of(key)
+        path = self.path_of(key)
         with disk_errors_as_storage_errors():
             try:
                 if self._accel is not None:
@@ -107,7 +108,16 @@ class FileBlobs:
 
     def delete(self, key: str) -> None:
         with disk_errors_as_storage_errors(), suppress(FileNotFoundError):
-            os.unlink(self._path_of(key))
+            os.unlink(self.path_of(key))
+
+    def path_of(self, key: str) -> str:
+        """Return where the bytes of a key are, or would be. A file there is never changed, only deleted."""
+        return f"{self._folder_of(key)}/{key}"
+
+    def flush_names(self) -> None:
+        """Flush the names in all folders to the disk, after a program that has created files by itself."""
+        for digit in _DIGITS:
+            sync_folder(f"{self._folder}/{digit}")
 
     def keys(self) -> Iterator[tuple[str, int, datetime]]:
         for digit in _DIGITS:
@@ -130,6 +140,10 @@ class FileBlobs:
                 if not _is_blob(digit, name):
                     yield f"{digit}/{name} is not a blob", False, False
 
+    def check_health(self) -> None:
+        with disk_errors_as_storage_errors(), os.scandir(self._incoming) as entries:
+            next(entries, None)
+
     def _abandoned(self) -> list[str]:
         """Return the names of incomplete files that are older than a day."""
         found = []
@@ -150,9 +164,6 @@ class FileBlobs:
         if _KEY.fullmatch(key) is None:
             raise ValueError(f"{key!r} is not a key: 32 lower-case hexadecimal digits")
         return f"{self._folder}/{key[0]}"
-
-    def _path_of(self, key: str) -> str:
-        return f"{self._folder_of(key)}/{key}"
 
 
 def _is_blob(digit: str, name: str) -> bool:

@@ -57,7 +57,10 @@ def test_preparing_again_empties_the_spool_and_changes_nothing_else(folder: Data
 def test_one_serve_at_a_time_uses_a_folder(folder: DataFolder) -> None:
     with folder.locked():
         assert mode(folder.folder) == 0o700
-        with pytest.raises(UnusableData, match="another serve uses this folder") as raised, folder.locked():
+        with (
+            pytest.raises(UnusableData, match="another serve, or a backup, uses this folder") as raised,
+            folder.locked(),
+        ):
             pass
         assert raised.value.path == folder.folder
     with folder.locked():

@@ -113,7 +113,7 @@ def test_a_token_that_cannot_be_printed_is_created_again_by_the_next_start(
     assert not (options.location.folder.folder / "registry.toml").exists()
     announced: list[object] = []
 
-    def announce(stream: object, host: str, port: int, secret: str | None, url: object) -> None:
+    def announce(stream: object, host: str, port: int, secret: str | None, *urls: object) -> None:
         announced.append(secret)
         Thread(target=os.kill, args=(os.getpid(), signal.SIGTERM)).start()
 
@@ -368,5 +368,8 @@ def test_a_second_serve_on_a_folder_does_not_run(tmp_path: Path, capsys: pytest.
         folder.prepare()
         (folder.spool / "body").write_bytes(b"of the first serve")
         assert main(["serve", "--port", "0", "--data", str(folder.folder)]) == 2
-        assert capsys.readouterr() == ("", f"pypi-registry: {folder.folder}: another serve uses this folder\n")
+        assert capsys.readouterr() == (
+            "",
+            f"pypi-registry: {folder.folder}: another serve, or a backup, uses this folder\n",
+        )
         assert (folder.spool / "body").exists()

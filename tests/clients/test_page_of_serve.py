@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 
 PAGE = PAGES["serve.md"]
 FSCK, BACK_UP, RESTORE, RESTORE_RUNNING, SERVE, SERVE_WITH_URL, GUNICORN = blocks(PAGE, "sh")
+BACKUP = "/srv/backup/pypi-registry"
 
 SECRET = "the-secret-of-the-page"
 REGISTRY_TOML = f"""
@@ -35,18 +36,21 @@ tokens = [{{ kind = "personal", user = "ada", scopes = ["api"], sha256 = "{sha25
 
 
 def test_a_restored_backup_has_all_packages(programs: Programs, wheel: Path, tmp_path: Path) -> None:
+    back_up, restore, restore_running = (
+        block.replace(BACKUP, str(tmp_path / "backup")) for block in (BACK_UP, RESTORE, RESTORE_RUNNING)
+    )
     with served(tmp_path / "pypi-registry-data") as server:
         secret = server.secret
         programs.twine_upload(f"{server.api}/projects/1/packages/pypi", secret, wheel)
-        programs.shell(BACK_UP, tmp_path)  # while it runs
+        programs.shell(back_up, tmp_path)  # while it runs
         index = f"{server.api}/projects/1/packages/pypi/simple/"
         later = make_wheel(tmp_path / "later", "demo", "2.0")
         programs.twine_upload(f"{server.api}/projects/1/packages/pypi", secret, later)
         assert "demo-2.0" in requests.get(f"{index}demo/", auth=("any", secret), timeout=30).text
-        programs.shell(RESTORE_RUNNING, tmp_path)
+        programs.shell(restore_running, tmp_path)
         until(lambda: "demo-2.0" not in requests.get(f"{index}demo/", auth=("any", secret), timeout=30).text)
         programs.shell(FSCK, tmp_path)
-    copy, start = RESTORE.splitlines()
+    copy, start = restore.splitlines()
     assert start.endswith("-m pypi_registry serve --data restored")
     programs.shell(copy, tmp_path)
     with served(tmp_path / "restored") as server:

@@ -24,6 +24,7 @@ from werkzeug.wrappers import Request, Response
 
 from pypi_registry import AllowAll, Registry
 from pypi_registry.errors import StorageFull, StorageUnavailable
+from pypi_registry.health import Health
 from pypi_registry.storage import Redirect
 from pypi_registry.stores.memory import MemoryCatalogue
 from pypi_registry.stores.objects import ObjectBlobs
@@ -219,6 +220,15 @@ def test_a_bucket_that_does_not_exist_is_unavailable(s3: Moto, deliver: Any) -> 
     for act in acts:
         with pytest.raises(StorageUnavailable, match="no such bucket"):
             act()
+
+
+@pytest.mark.parametrize("deliver", ["stream", "redirect"])
+def test_a_health_check_asks_the_bucket(s3: Moto, bucket: str, deliver: Any) -> None:
+    blobs = ObjectBlobs(bucket, deliver=deliver)
+    assert Health(MemoryCatalogue(), blobs, timeout=30).unavailable() == []
+    assert [sent.method for sent in s3.sent] == ["GET"]
+    absent = ObjectBlobs("s3://absent", deliver=deliver)
+    assert Health(MemoryCatalogue(), absent, timeout=30).unavailable() == ["blobs"]
 
 
 def test_a_full_store_is_full(s3: Moto, blobs: ObjectBlobs) -> None:

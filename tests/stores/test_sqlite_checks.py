@@ -200,9 +200,12 @@ def test_without_create_a_missing_file_stays_missing(path: Path) -> None:
 @pytest.mark.parametrize(
     ("version", "sentence"),
     [
-        (SCHEMA_VERSION - 1, "of an older version of this program; make a backup, then start the registry"),
+        (
+            SCHEMA_VERSION - 1,
+            "of an older version of this program: start the registry with this version, which",
+        ),
         (SCHEMA_VERSION + 1, f"this program knows versions up to {SCHEMA_VERSION}"),
-        (0, f"has the schema version 0, this program knows versions up to {SCHEMA_VERSION}"),
+        (0, "has the schema version 0, so it is not a catalogue of this program"),
     ],
 )
 def test_without_create_another_schema_is_refused_and_not_changed(path: Path, version: int, sentence: str) -> None:

@@ -1,19 +1,24 @@
 """Files that older versions of the package created; ``data/create.py`` describes what they hold."""
 
+import errno
+import os
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.utils import canonicalize_name
 
 from pypi_registry._records import FileRecord
-from pypi_registry.errors import FileTaken, UploadsRefused
+from pypi_registry.errors import FileTaken, StorageUnavailable, UploadsRefused
 from pypi_registry.model import (
     Digests,
     Listing,
@@ -26,7 +31,7 @@ from pypi_registry.model import (
     Status,
     Upload,
 )
-from pypi_registry.stores.sqlite import SQLiteCatalogue, UnknownSchema
+from pypi_registry.stores.sqlite import SQLiteCatalogue, UnknownSchema, copies
 from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION
 
 DATA = Path(__file__).with_name("data")
@@ -53,7 +58,7 @@ PUBLICATIONS = {
 }
 
 
-@pytest.fixture(params=[1, 2, 3], ids=["schema 1", "schema 2", "schema 3"])
+@pytest.fixture(params=range(1, SCHEMA_VERSION), ids="schema {}".format)  # a new step needs a file of the one before
 def schema(request: pytest.FixtureRequest) -> int:
     version: int = request.param
     return version
@@ -239,6 +244,7 @@ def test_a_failed_migration_changes_nothing(path: Path, schema: int) -> None:
     before = path.read_bytes()
     with pytest.raises(sqlite3.IntegrityError, match="no change of files"):
         SQLiteCatalogue(path)
+    assert copies_beside(path) == []
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (schema,)
         assert connection.execute("SELECT name, sql FROM sqlite_schema").fetchall() == schema_before
@@ -251,6 +257,101 @@ def test_a_file_of_a_newer_version_is_refused(path: Path, version: int) -> None:
         connection.execute(f"PRAGMA user_version = {version}")
     with pytest.raises(UnknownSchema):
         SQLiteCatalogue(path)
+
+
+# The copy before the migration
+
+
+def copies_beside(path: Path) -> list[str]:
+    return sorted(each.name for each in path.parent.glob(f"{path.name}.before-*"))
+
+
+def rows_of(path: Path) -> tuple[int, list[Any]]:
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        [version] = connection.execute("PRAGMA user_version").fetchone()
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        return version, [(name, connection.execute(f"SELECT * FROM {name}").fetchall()) for name in sorted(tables)]
+
+
+def test_a_copy_of_the_older_file_is_kept(path: Path, schema: int) -> None:
+    before = rows_of(path)
+    SQLiteCatalogue(path).close()
+    copy = path.with_name(f"{path.name}.before-{schema}")
+    assert rows_of(copy) == before
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert copies_beside(path) == [copy.name]
+    SQLiteCatalogue(path).close()
+    assert copies_beside(path) == [copy.name], "a file of this version is not copied"
+
+
+def test_what_was_only_in_the_log_of_the_older_version_is_in_the_copy(path: Path, schema: int) -> None:
+    with closing(sqlite3.connect(path)) as older:
+        older.execute("PRAGMA journal_mode = WAL")
+        older.execute("UPDATE packages SET version = '7.7' WHERE id = 3")
+        older.commit()
+        assert path.with_name(f"{path.name}-wal").stat().st_size > 0
+        SQLiteCatalogue(path).close()
+        with closing(sqlite3.connect(f"{path}.before-{schema}")) as copy:
+            assert copy.execute("SELECT version FROM packages WHERE id = 3").fetchone() == ("7.7",)
+
+
+def test_the_copy_can_be_migrated_again(path: Path, schema: int) -> None:
+    SQLiteCatalogue(path).close()
+    path.unlink()
+    path.with_name(f"{path.name}.before-{schema}").rename(path)
+    test_every_package_and_yank_is_kept(SQLiteCatalogue(path))
+
+
+def test_an_older_copy_is_not_replaced(path: Path, schema: int) -> None:
+    first = path.with_name(f"{path.name}.before-{schema}")
+    first.write_text("an older copy", encoding="utf-8")
+    before = rows_of(path)
+    SQLiteCatalogue(path).close()
+    assert first.read_text(encoding="utf-8") == "an older copy"
+    assert copies_beside(path) == [first.name, f"{first.name}.2"]
+    assert rows_of(path.with_name(f"{first.name}.2")) == before
+
+
+@pytest.mark.parametrize("step", ["_sync_file", "sync_folder"])
+def test_without_room_for_the_copy_nothing_is_migrated(
+    path: Path, schema: int, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def full(path: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = path.read_bytes()
+    monkeypatch.setattr(copies, step, full)
+    with pytest.raises(StorageUnavailable, match="cannot be copied before its migration") as caught:
+        SQLiteCatalogue(path)
+    assert str(caught.value.__cause__) == (
+        f"the copy {path}.before-{schema}, which is made before the migration, cannot be written: "
+        "No space left on device; nothing was migrated"
+    )
+    monkeypatch.undo()
+    assert len(path.read_bytes()) == len(before)
+    assert rows_of(path)[0] == schema
+    assert [each.name for each in path.parent.iterdir() if "before" in each.name] == []
+    test_every_package_and_yank_is_kept(SQLiteCatalogue(path))
+
+
+def test_an_incomplete_copy_of_a_killed_process_is_written_anew(path: Path, schema: int) -> None:
+    incomplete = path.with_name(f"{path.name}.before-{schema}.incomplete")
+    incomplete.write_bytes(b"half of it")
+    SQLiteCatalogue(path).close()
+    assert copies_beside(path) == [f"{path.name}.before-{schema}"]
+
+
+def test_of_two_processes_at_once_one_copies_and_migrates(path: Path, schema: int) -> None:
+    before = rows_of(path)
+    program = (
+        "import sys; from pypi_registry.stores.sqlite import SQLiteCatalogue; SQLiteCatalogue(sys.argv[1]).close()"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", program, str(path)]) for _ in range(3)]
+    assert [each.wait(60) for each in running] == [0, 0, 0]
+    assert copies_beside(path) == [f"{path.name}.before-{schema}"]
+    assert rows_of(path.with_name(f"{path.name}.before-{schema}")) == before
+    assert rows_of(path)[0] == SCHEMA_VERSION
 
 
 def test_replacing_a_yank_is_seen(catalogue: SQLiteCatalogue) -> None:

@@ -37,6 +37,7 @@ from pypi_registry.model import (
 from pypi_registry.storage import (
     Blobs,
     Catalogue,
+    ChecksHealth,
     ChecksItself,
     CreatesFiles,
     Enumerable,
@@ -196,6 +197,11 @@ def inconsistencies(store: Catalogue | Blobs) -> list[str]:
     if not isinstance(store, ChecksItself):
         return []
     return [sentence for sentence, _, repaired in store.inconsistencies(repair=True) if not repaired]
+
+
+def check_health(store: Catalogue | Blobs) -> None:
+    if isinstance(store, ChecksHealth):
+        store.check_health()
 
 
 def shown(listing: Listing) -> None:

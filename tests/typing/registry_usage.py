@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, assert_never, assert_type
 
 from packaging.utils import NormalizedName
+from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from pypi_registry import (
     AllowAll,
@@ -30,6 +31,8 @@ from pypi_registry.events import (
     Yanked,
 )
 from pypi_registry.forwarding import PYPI, Forward, ForwardTo
+from pypi_registry.health import Health
+from pypi_registry.metrics import Metrics
 from pypi_registry.model import Namespace
 from pypi_registry.storage import MAX_PUBLICATIONS, MAX_TOTAL, Blobs
 from pypi_registry.stores.files import FileBlobs
@@ -59,6 +62,18 @@ def registries(others: "WSGIApplication") -> "WSGIApplication":
         fallback=others,
         on_event=print_line,
     )
+
+
+# Monitoring
+
+
+def monitored() -> "list[WSGIApplication]":
+    catalogue, blobs, collectors = MemoryCatalogue(), MemoryBlobs(), CollectorRegistry()
+    metrics = Metrics(collectors)
+    registry = Registry(auth=AllowAll(), catalogue=catalogue, blobs=blobs, on_event=metrics.on_event)
+    health = Health(catalogue, blobs, timeout=1)
+    assert_type(health.unavailable(), list[str])
+    return [metrics.middleware(registry), health, make_wsgi_app(collectors)]
 
 
 # Forwarding

@@ -42,7 +42,8 @@ _PLAIN_FILENAME = re.compile(r"[A-Za-z0-9!._+-]+")
 
 
 class ObjectBlobs:
-    """Stores bytes as objects of a bucket. Implements `Blobs`, `CreatesFiles` and `EnumerableBlobs`.
+    """Stores bytes as objects of a bucket. Implements `Blobs`, `CreatesFiles`, `EnumerableBlobs` and
+    `ChecksHealth`.
 
     An upload is received into a temporary file, verified and then sent: nothing unverified reaches the bucket. The name
     of an object is the prefix and the key. Credentials, endpoint and region are read from the environment variables of
@@ -176,6 +177,12 @@ class ObjectBlobs:
                 key = entry["path"].removeprefix(self._bucket.prefix)
                 if _KEY.fullmatch(key):
                     yield key, entry["size"], entry["last_modified"].astimezone(UTC)
+
+    def check_health(self) -> None:
+        # `open` may sign a URL without a request. And the response to a HEAD has no body, which alone tells a missing
+        # bucket from a missing object.
+        require_process()
+        self._get(self._name_of(32 * "0"), None)
 
     def _name_of(self, key: str) -> str:
         """Return the name of an object. Keys are random, so an object store can divide the names by their beginning."""

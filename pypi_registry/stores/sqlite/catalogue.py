@@ -49,6 +49,7 @@ from pypi_registry.stores._rows import (
     read_status,
 )
 from pypi_registry.stores.sqlite import checks, lists, records
+from pypi_registry.stores.sqlite.copies import copy_database
 from pypi_registry.stores.sqlite.frequent import FrequentQueries
 from pypi_registry.stores.sqlite.pool import MAX_WAITING_WRITERS, ConnectionPool
 from pypi_registry.stores.sqlite.reserve import Reserve
@@ -324,6 +325,18 @@ class SQLiteCatalogue:
     def correct_size(self, file_id: int, size: int) -> bool:
         with self._pool.transaction() as connection:
             return connection.execute("UPDATE files SET size = ? WHERE id = ?", (size, file_id)).rowcount > 0
+
+    def copy_to(self, path: str | os.PathLike[str]) -> None:
+        """Write a copy of the file as it is at one moment, durably and atomically; an existing file is replaced.
+
+        Other threads and programs may change the catalogue meanwhile: nobody waits.
+
+        :raises StorageUnavailable: if the catalogue cannot be read.
+        :raises StorageFull: if there is no room for the copy.
+        :raises OSError: if the copy cannot be written.
+        """
+        with self._pool.lease() as connection:
+            copy_database(connection, Path(path).absolute())
 
     # ChecksItself
 

@@ -44,7 +44,8 @@ from pypi_registry.stores.sqlite.files_at import (
     set_aside,
     why_not_created,
 )
-from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION, UnknownSchema, migrate, require_features, schema_version
+from pypi_registry.stores.sqlite.migration import migrate_file
+from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION, UnknownSchema, require_features, schema_version
 from pypi_registry.stores.sqlite.writers import WriterQueue
 
 _log = logging.getLogger("pypi_registry")
@@ -403,13 +404,7 @@ class ConnectionPool:
             connection.execute("PRAGMA journal_mode = WAL")
         if found < SCHEMA_VERSION:
             require_features(connection)
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                migrate(connection, self._path)
-                connection.execute("COMMIT")
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+            migrate_file(connection, self._path)
 
     # Forks
 

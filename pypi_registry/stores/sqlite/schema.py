@@ -392,12 +392,19 @@ class UnknownSchema(RegistryError):
         self.found = found
 
     def __str__(self) -> str:
+        has = f"{self.path} has the schema version {self.found}"
+        if self.found > SCHEMA_VERSION:
+            return (
+                f"{has}, this program knows versions up to {SCHEMA_VERSION}: install the newer version again, or "
+                "restore the copy that it made before it migrated the file, "
+                f"such as {self.path}.before-{SCHEMA_VERSION}"
+            )
         if 0 < self.found < SCHEMA_VERSION:
             return (
-                f"{self.path} has the schema version {self.found} of an older version of this program; make a backup, "
-                f"then start the registry with this version, which migrates it to version {SCHEMA_VERSION}"
+                f"{has} of an older version of this program: start the registry with this version, which makes a copy "
+                f"({self.path}.before-{self.found}) and migrates it to version {SCHEMA_VERSION}"
             )
-        return f"{self.path} has the schema version {self.found}, this program knows versions up to {SCHEMA_VERSION}"
+        return f"{has}, so it is not a catalogue of this program"
 
 
 def require_features(connection: sqlite3.Connection) -> None:
