@@ -94,11 +94,11 @@ class Sides:
         filling.fill(folder, ((PROJECT, upload) for upload in uploads))
         return folder
 
-    def start(self, **options: int) -> Server:
+    def start(self) -> Server:
         """Start a server over PostgreSQL and the bucket."""
-        spool = str(self.servers.new_folder())
-        arguments = {"catalogue": self.url, "blobs": f"s3://{self.bucket}/registry", "spool": spool}
-        return self.stack.enter_context(self.servers.gunicorn("scaled", **options, **arguments))
+        spool, blobs = str(self.servers.new_folder()), f"s3://{self.bucket}/registry"
+        started = self.servers.gunicorn("scaled", catalogue=self.url, blobs=blobs, spool=spool)
+        return self.stack.enter_context(started)
 
     @cached_property
     def scaled(self) -> Server:
@@ -207,7 +207,7 @@ def large_upload(sides: Sides) -> None:
     path = sides.folder / memory.FILENAME
     memory.make_wheel(path, 500 * MB)
     size, digests = path.stat().st_size, forms.digests_of(path)
-    program = Path(sys.executable).with_name("rclone")
+    program = str(Path(sys.executable).with_name("rclone"))
 
     def ours() -> float:
         form = forms.big_upload(path, next(_projects), digests)
@@ -219,7 +219,7 @@ def large_upload(sides: Sides) -> None:
             f"endpoint='{sides.rclone.endpoint}':{sides.bucket}/put-{next(_projects)}"
         )
         started = time.perf_counter()
-        command = [program, "copyto", "--config", os.devnull, "--s3-no-check-bucket", path, remote]
+        command = [program, "copyto", "--config", os.devnull, "--s3-no-check-bucket", str(path), remote]
         subprocess.run(command, check=True, capture_output=True)
         return size / (time.perf_counter() - started) / MB
 
@@ -312,10 +312,11 @@ def growth(sides: Sides) -> None:
     for what, goal in (("page", "≤ 1.50"), ("group page", "≤ 1.50"), ("list", "≤ 3.00"), ("upload", "≤ 1.50")):
         note = f"{many[what] * 1e6:,.0f} and {few[what] * 1e6:,.0f} µs"
         row(f"{what}: {sides.plan.files:,} files against 1,000", goal, [many[what] / few[what]], "x", note)
+    row("bytes of the database for each file", "", [many["bytes"] / sides.plan.files], "", "short metadata")
 
 
 def _times(files: int) -> dict[str, float]:
-    """Return the seconds of each kind of request: the median of many."""
+    """Return the seconds of each kind of request, the median of many; and the bytes of the database."""
     projects = [
         ProjectConfig(id=number, path=f"root{number % explain.ROOTS}/project{number}")
         for number in range(1, explain.PROJECTS + 1)
@@ -344,6 +345,7 @@ def _times(files: int) -> dict[str, float]:
         times["upload"] = _median(
             lambda: catalogue.add(project, upload := next(uploads), upload.digests.sha256[:32], filling.AT, "ada"), 200
         )
+        [[times["bytes"]]] = cluster.execute("SELECT pg_database_size('catalogue')")
         return times
 
 

@@ -359,7 +359,10 @@ def brief(run: Run) -> Sequence[tuple[str, Callable[[], None], int]]:
 def started(folder: Path, outage: float) -> Iterator[Run]:
     """Run the example, with a proxy in front of its bucket."""
     with rclone(folder / "served") as served, in_front_of(served.port) as bucket:
-        environments = {}, {"PYTHONPATH": os.pathsep.join(map(str, (_CLOCK, ROOT))), "SECONDS_AHEAD": str(AHEAD)}
+        environments: Sequence[dict[str, str]] = (
+            {},
+            {"PYTHONPATH": os.pathsep.join(map(str, (_CLOCK, ROOT))), "SECONDS_AHEAD": str(AHEAD)},
+        )
         with scaled(folder, endpoint=bucket.port, rclone_server=served, environments=environments) as running:
             run = Run(running, bucket, outage)
             run.faults["seconds between the clocks"] = run.seconds_between_clocks()
