@@ -3,8 +3,8 @@
 Usage: python -m tests.benchmarks.scaled [--rounds N] [--seconds N] [--files N] [--only TEXT …]
 
 It runs a PostgreSQL whose commits wait for the disk, as those of SQLite do, and `rclone serve s3` as the bucket. The
-load, PostgreSQL and rclone are kept on one core, and the measured servers on the other. Processor times are those of
-the servers alone, unless a row states otherwise. It runs on Linux.
+load is kept on one core, and the measured servers on the other; PostgreSQL and rclone use both. Processor times are
+those of the servers alone, unless a row states otherwise. It runs on Linux.
 """
 
 import argparse
@@ -15,16 +15,18 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import count
 from pathlib import Path
+from typing import Self
 from unittest import mock
 
+from pypi_registry import Registry
 from pypi_registry.accounts import Accounts, ProjectConfig, Token, User, token_digest
-from pypi_registry.model import PackageFile
+from pypi_registry.model import PackageFile, Project
 from pypi_registry.stores.memory import MemoryBlobs
 from pypi_registry.stores.objects import ObjectBlobs
 from pypi_registry.stores.postgres import PostgresCatalogue, migrate
@@ -38,7 +40,7 @@ from tests.postgres import UNSAFE, Cluster, running
 from tests.stores.buckets import ACCESS_KEY, SECRET_KEY, Rclone, new_bucket, rclone
 
 MIB, MB = 1024**2, 1_000_000
-UPLOADS = 200
+UPLOADS, GROWTH_ROUNDS = 200, 200
 BUCKET_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": ACCESS_KEY,
     "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
@@ -306,61 +308,69 @@ def two_servers(sides: Sides) -> None:
 
 
 def growth(sides: Sides) -> None:
-    """Compare the time of requests in this process, over catalogues of 1,000 and of many files."""
-    found = {files: _times(files) for files in (1_000, sides.plan.files)}
-    few, many = found[1_000], found[sides.plan.files]
-    for what, goal in (("page", "≤ 1.50"), ("group page", "≤ 1.50"), ("list", "≤ 3.00"), ("upload", "≤ 1.50")):
-        note = f"{many[what] * 1e6:,.0f} and {few[what] * 1e6:,.0f} µs"
-        row(f"{what}: {sides.plan.files:,} files against 1,000", goal, [many[what] / few[what]], "x", note)
-    row("bytes of the database for each file", "", [many["bytes"] / sides.plan.files], "", "short metadata")
+    """Compare the time of requests in this process, over catalogues of 1,000 and of many files, in turn."""
+    many = sides.plan.files
+    with ExitStack() as stack:
+        small, large = (_Grown.filled(stack, files) for files in (1_000, many))
+        for what, goal in (("page", "≤ 1.50"), ("group page", "≤ 1.50"), ("list", "≤ 3.00"), ("upload", "≤ 1.50")):
+            pairs = [(large.seconds(what), small.seconds(what)) for _ in range(GROWTH_ROUNDS)]
+            middle = [statistics.median(times) * 1e6 for times in zip(*pairs, strict=True)]
+            note = f"{middle[0]:,.0f} and {middle[1]:,.0f} µs"
+            row(f"{what}: {many:,} files against 1,000", goal, [middle[0] / middle[1]], "x", note)
+        row("bytes of the database for each file", "", [large.size / many], "", "with short metadata")
 
 
-def _times(files: int) -> dict[str, float]:
-    """Return the seconds of each kind of request, the median of many; and the bytes of the database."""
-    projects = [
-        ProjectConfig(id=number, path=f"root{number % explain.ROOTS}/project{number}")
-        for number in range(1, explain.PROJECTS + 1)
-    ]
-    users = [User(name="ada", admin=True)]
-    token = Token(user="ada", scopes=frozenset({"api"}), sha256=token_digest(SECRET))
-    accounts = Accounts(projects=projects, users=users, tokens=[token])
-    settings = {**UNSAFE, "max_wal_size": "4GB"}
-    with explain.filled(files, settings) as cluster, closing(PostgresCatalogue(cluster.url("catalogue"))) as catalogue:
-        registry = accounts.registry(catalogue=catalogue, blobs=MemoryBlobs(), forward_to=None)
+@dataclass(frozen=True)
+class _Grown:
+    """A catalogue with many files, and a registry over it in this process."""
+
+    registry: Registry
+    catalogue: PostgresCatalogue
+    project: Project
+    asks: Mapping[str, Ask]
+    size: int
+    """Bytes of the database."""
+    _versions: Iterator[int]
+
+    @classmethod
+    def filled(cls, stack: ExitStack, files: int) -> Self:
+        projects = [
+            ProjectConfig(id=number, path=f"root{number % explain.ROOTS}/project{number}")
+            for number in range(1, explain.PROJECTS + 1)
+        ]
+        users = [User(name="ada", admin=True)]
+        token = Token(user="ada", scopes=frozenset({"api"}), sha256=token_digest(SECRET))
+        accounts = Accounts(projects=projects, users=users, tokens=[token])
+        cluster = stack.enter_context(explain.filled(files, {**UNSAFE, "max_wal_size": "4GB"}))
+        cluster.execute("CHECKPOINT")
+        catalogue = stack.enter_context(closing(PostgresCatalogue(cluster.url("catalogue"))))
         [[name, project_id]] = cluster.execute(
             "SELECT normalized_name, project_id FROM packages ORDER BY id LIMIT 1 OFFSET 100", "catalogue"
         )
-        root = f"root{project_id % explain.ROOTS}"
-        simple = "packages/pypi/simple"
+        root, simple = f"root{project_id % explain.ROOTS}", "packages/pypi/simple"
         asks = {
-            "page": f"/projects/{project_id}/{simple}/{name}/",
-            "group page": f"/groups/{root}/-/{simple}/{name}/",
-            "list": f"/groups/{root}/packages",
+            "page": Ask(f"/projects/{project_id}/{simple}/{name}/"),
+            "group page": Ask(f"/groups/{root}/-/{simple}/{name}/"),
+            "list": Ask(f"/groups/{root}/packages"),
         }
-        times = {what: _median(partial(_request, registry, Ask(path)), 300) for what, path in asks.items()}
-        versions = count(1)
-        uploads = (filling.described("new", f"1.{next(versions)}") for _ in range(300))
+        registry = accounts.registry(catalogue=catalogue, blobs=MemoryBlobs(), forward_to=None)
         project = accounts.project(1)
         assert project is not None
-        times["upload"] = _median(
-            lambda: catalogue.add(project, upload := next(uploads), upload.digests.sha256[:32], filling.AT, "ada"), 200
-        )
-        [[times["bytes"]]] = cluster.execute("SELECT pg_database_size('catalogue')")
-        return times
+        [[size]] = cluster.execute("SELECT pg_database_size('catalogue')")
+        return cls(registry, catalogue, project, asks, size, count(1))
 
-
-def _request(registry: object, ask: Ask) -> None:
-    status, _ = inside.answer(registry, inside.environ_of(ask))  # type: ignore[arg-type]  # it is a WSGI application
-    assert status.startswith("200"), status
-
-
-def _median(call: Callable[[], object], number: int) -> float:
-    times = []
-    for _ in range(number):
-        started = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - started)
-    return statistics.median(times)
+    def seconds(self, what: str) -> float:
+        """Measure one request; an upload is its row alone."""
+        if what == "upload":
+            upload = filling.described("new", f"1.{next(self._versions)}")
+            started = time.perf_counter()
+            self.catalogue.add(self.project, upload, upload.digests.sha256[:32], filling.AT, "ada")
+        else:
+            environ = inside.environ_of(self.asks[what])
+            started = time.perf_counter()
+            status, _ = inside.answer(self.registry, environ)
+            assert status.startswith("200"), status
+        return time.perf_counter() - started
 
 
 ROWS: tuple[tuple[str, Callable[[Sides], None]], ...] = (
@@ -381,13 +391,14 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", default=[""], metavar="TEXT", help="only rows whose name has one of these")
     wanted = parser.parse_args()
     plan = Plan(wanted.rounds, wanted.seconds, wanted.files)
-    print(f"{plan.rounds} rounds of {plan.seconds} s a side; {pin_load()}; load average {os.getloadavg()[0]:.1f}\n")
-    print("| what | goal | measured | spread | numbers |\n|---|---|---|---|---|", flush=True)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         cluster = stack.enter_context(running({}))
         served = stack.enter_context(rclone(folder / "bucket"))
         stack.enter_context(mock.patch.dict(os.environ, {**BUCKET_ENVIRONMENT, "AWS_ENDPOINT_URL": served.endpoint}))
+        # Programs that are started from here on inherit the core.
+        print(f"{plan.rounds} rounds of {plan.seconds} s a side; {pin_load()}; load average {os.getloadavg()[0]:.1f}\n")
+        print("| what | goal | measured | spread | numbers |\n|---|---|---|---|---|", flush=True)
         sides = Sides(plan, folder, stack, cluster, served, new_bucket(served.endpoint))
         for name, measure in ROWS:
             if any(text in name for text in wanted.only):
