@@ -9,6 +9,14 @@ from pypi_registry.model import NameStatus, Package, PackageFile, PackageMetadat
 
 
 @dataclass(frozen=True, slots=True)
+class LastIdsRecord:
+    """The highest ids that packages and files ever had, so that no copy uses an id twice; 0 if there were none."""
+
+    package: int
+    file: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectRecord:
     """A project that ever published."""
 
@@ -52,4 +60,4 @@ class PublicationRecord:
     project_id: int
 
 
-Record: TypeAlias = ProjectRecord | PackageRecord | FileRecord | StatusRecord | PublicationRecord
+Record: TypeAlias = LastIdsRecord | ProjectRecord | PackageRecord | FileRecord | StatusRecord | PublicationRecord

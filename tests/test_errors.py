@@ -13,6 +13,7 @@ import pytest
 
 import pypi_registry
 from pypi_registry import errors
+from pypi_registry._cli.import_ import NoSource
 from pypi_registry._excerpt import excerpt
 from pypi_registry._http.errors import (
     InvalidParameter,
@@ -22,8 +23,14 @@ from pypi_registry._http.errors import (
     NotAuthenticated,
     PreconditionFailed,
 )
-from pypi_registry._maintenance.fsck import UnreadableCatalogue
-from pypi_registry._maintenance.index import NoRoomForCheck
+from pypi_registry._maintenance.copy import RedirectingSource, TargetChanged
+from pypi_registry._maintenance.differences import WrongTarget
+from pypi_registry._maintenance.reading import UnreadableCatalogue
+from pypi_registry._maintenance.temporary import NoTemporaryRoom
+from pypi_registry._moving.digests import WrongDigest
+from pypi_registry._moving.index import InvalidSource
+from pypi_registry._moving.source import SourceError
+from pypi_registry._moving.static_index import ForeignFolder
 from pypi_registry._publishing.form import RegistrationNotSupported
 from pypi_registry.accounts import InvalidConfig
 from pypi_registry.errors import (
@@ -49,6 +56,7 @@ from pypi_registry.stores import postgres, sqlite
 SAMPLES: dict[object, object] = {
     str: "café's\n☃",
     int: 413,
+    int | None: 404,
     bool: True,
     object: {"a": 1},
     Sequence[str]: ["first", "second"],
@@ -146,9 +154,26 @@ SENTENCES = [
     (MethodNotAllowed(["GET", "HEAD"]), "only GET, HEAD is allowed"),
     (MethodNotAllowed(["POST"], "publish elsewhere"), "publish elsewhere"),
     (
-        NoRoomForCheck("database or disk is full"),
-        "the temporary file of the check cannot be written: database or disk is full; "
-        "set SQLITE_TMPDIR to a folder with more room",
+        NoTemporaryRoom("database or disk is full"),
+        "the temporary file cannot be written: database or disk is full; set SQLITE_TMPDIR to a folder with more room",
+    ),
+    (ForeignFolder("/srv/www"), "/srv/www: this folder is not empty, and no export has written it"),
+    (InvalidSource("the source is not a valid URL"), "the source is not a valid URL"),
+    (NoSource(), "SOURCE is neither the URL of an index (http://… or https://…) nor a folder"),
+    (
+        RedirectingSource(),
+        "the source redirects to its files: open it so that it returns their bytes (without deliver=redirect)",
+    ),
+    (SourceError("the source is away", 404), "the source is away"),
+    (TargetChanged("the id 7"), "another program writes to the target: the id 7"),
+    (
+        WrongDigest("sha256", "ab", "cd"),
+        "its sha256 digest does not match: the source declares ab, and cd was received",
+    ),
+    (
+        WrongTarget("its package demo 1.0 (id 7) is not the one of the source"),
+        "the target is neither empty nor a copy of this source: its package demo 1.0 (id 7) is not the one of the "
+        "source; nothing was changed",
     ),
     (NoSuchRoute(), "this does not exist"),
     (NotAuthenticated(), "authentication is required"),
@@ -161,7 +186,7 @@ SENTENCES = [
     (StorageUnavailable("the catalogue is busy"), "the catalogue is busy"),
     (
         UnreadableCatalogue("row 3"),
-        "the catalogue holds a row that cannot be read, so nothing was checked after it: row 3",
+        "the catalogue holds a row that cannot be read, so nothing was done with those after it: row 3",
     ),
     (UploadsRefused("demo", "archived"), "demo is archived and accepts no uploads"),
 ]

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from pypi_registry._cli.location import Location, add_location, location
-from pypi_registry._cli.progress import Meter, printable
+from pypi_registry._cli.progress import Meter, counted, printable
 from pypi_registry._cli.stores import open_stores
 from pypi_registry._maintenance.fsck import Check, Options, Progress
 from pypi_registry._maintenance.problems import Problem
@@ -103,8 +103,8 @@ class _Lines:
     def end(self, summary: _Summary | None) -> None:
         if summary is not None:
             print(
-                f"{_count(summary.files, 'file')}, {_count(summary.blobs, 'blob')}: "
-                f"{_count(summary.problems, 'problem')}, "
+                f"{counted(summary.files, 'file')}, {counted(summary.blobs, 'blob')}: "
+                f"{counted(summary.problems, 'problem')}, "
                 f"{summary.repaired:,} repaired, {summary.remaining:,} remaining",
                 flush=True,
             )
@@ -123,10 +123,6 @@ class _JSON:
 
     def end(self, summary: _Summary | None) -> None:
         print("\n],", f'"summary": {json.dumps(summary and asdict(summary))}}}', flush=True)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _line(problem: Problem) -> str:

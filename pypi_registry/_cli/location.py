@@ -70,6 +70,27 @@ def add_catalogue(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_side(parser: argparse.ArgumentParser, side: str, title: str) -> None:
+    """Add the options with which a copy finds one of its two sides: ``from`` or ``to``."""
+    parser.add_argument(f"--{side}-data", type=Path, metavar="DIR", help=f"{title}, in a data folder")
+    parser.add_argument(f"--{side}-catalogue", metavar="URL", help=f"{title}: where its rows are, as for serve")
+    parser.add_argument(f"--{side}-blobs", metavar="URL", help=f"{title}: where its files are, as for serve")
+
+
+def side_location(options: argparse.Namespace, side: str) -> Location:
+    """Return the registry that the options of one side of a copy name. The environment is ignored.
+
+    :raises InvalidLocation: if they name none, or more than one, or a URL is not of a store, or holds a password.
+    """
+    values = vars(options)
+    data: Path | None = values[f"{side}_data"]
+    catalogue = _url(values[f"{side}_catalogue"], f"--{side}-catalogue", "", {}, CATALOGUE_SCHEMES)
+    blobs = _url(values[f"{side}_blobs"], f"--{side}-blobs", "", {}, BLOBS_SCHEMES)
+    if (data is None) == (catalogue is None) or (catalogue is None) != (blobs is None):
+        raise InvalidLocation(f"pass --{side}-data, or both --{side}-catalogue and --{side}-blobs")
+    return Location.of(data or Path(os.devnull), catalogue=catalogue, blobs=blobs)
+
+
 def location(options: argparse.Namespace, environ: Mapping[str, str] | None = None) -> Location:
     """Return the registry that the options, and where they are silent the environment, name.
 

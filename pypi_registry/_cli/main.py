@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pypi_registry import __version__
-from pypi_registry._cli import backup, fsck, migrate, project, token, user
+from pypi_registry._cli import backup, copy, export, fsck, import_, migrate, project, prune, token, user
 from pypi_registry._cli.audit import add_audit, audit_log
 from pypi_registry._cli.check import check
 from pypi_registry._cli.config_file import ChangeRefused
@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except (OSError, RegistryError, UnusableData, InvalidLocation, ChangeRefused) as error:
         return _fail(_reason(error))
+    except KeyboardInterrupt:
+        return _fail("interrupted")
     return status
 
 
@@ -75,6 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     backup.add_parser(commands)
     fsck.add_parser(commands)
+    import_.add_parser(commands)
+    copy.add_parser(commands)
+    prune.add_parser(commands)
+    export.add_parser(commands)
     migrate.add_parser(commands)
     return parser
 

@@ -19,6 +19,15 @@ def printable(text: str | Path) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(text))
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "file"), counted(2000, "file")
+    ('1 file', '2,000 files')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 @contextmanager
 def open_with_progress(path: Path) -> Iterator[BinaryIO]:
     """Open a file for reading; draw a progress bar if the standard error stream is a terminal."""

@@ -12,26 +12,19 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from packaging.utils import canonicalize_name
 
 from pypi_registry._maintenance.index import FileRow, Index, PackageRow, batches
 from pypi_registry._maintenance.problems import Kind, Problem, Repair
+from pypi_registry._maintenance.reading import WholeBlobs, WholeCatalogue, read_records
 from pypi_registry._maintenance.rows import file_contradictions, package_contradictions
 from pypi_registry._paths import root_of
 from pypi_registry._records import FileRecord, PackageRecord, PublicationRecord, Record
 from pypi_registry.errors import RegistryError, StorageUnavailable
 from pypi_registry.model import Digests, Project, Projects
-from pypi_registry.storage import (
-    Blobs,
-    Catalogue,
-    ChecksItself,
-    Enumerable,
-    EnumerableBlobs,
-    ProjectPaths,
-    Redirect,
-)
+from pypi_registry.storage import ChecksItself, ProjectPaths, Redirect
 
 T = TypeVar("T")
 
@@ -39,25 +32,6 @@ _YOUNG = timedelta(days=1)
 _BLOCK = 1024**2
 _BATCH = 100  # blobs whose keys are looked up in the catalogue together, just before they are deleted
 _BY = "fsck"
-
-
-class CheckedCatalogue(Catalogue, Enumerable, Protocol):
-    """A catalogue that can be checked."""
-
-
-class CheckedBlobs(Blobs, EnumerableBlobs, Protocol):
-    """A store of bytes that can be checked."""
-
-
-class UnreadableCatalogue(RegistryError):
-    """The rows cannot be read to their end, so it is not known which blobs are listed."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"the catalogue holds a row that cannot be read, so nothing was checked after it: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +65,8 @@ class Check:
 
     def __init__(
         self,
-        catalogue: CheckedCatalogue,
-        blobs: CheckedBlobs,
+        catalogue: WholeCatalogue,
+        blobs: WholeBlobs,
         options: Options,
         *,
         now: datetime | None = None,
@@ -115,7 +89,7 @@ class Check:
         yield from self._found_by(self._catalogue, Kind.INCONSISTENT_CATALOGUE)
         yield from self._found_by(self._blobs, Kind.INCONSISTENT_BLOBS)
         with closing(Index()) as index:
-            for record in self._records():
+            for record in self._counted("rows", read_records(self._catalogue)):
                 index.add(record)
                 yield from _contradictions(record)
             index.sort()
@@ -131,17 +105,6 @@ class Check:
         if isinstance(store, ChecksItself):
             for detail, repairable, repaired in store.inconsistencies(repair=self._options.repair):
                 yield Problem(kind, detail, repair=Repair.REPAIR if repairable else None, repaired=repaired)
-
-    def _records(self) -> Iterator[Record]:
-        records = self._counted("rows", self._catalogue.records())
-        while True:
-            try:
-                record = next(records, None)
-            except (ValueError, TypeError, AttributeError, OverflowError) as error:  # such as a status that is none
-                raise UnreadableCatalogue(str(error)) from error
-            if record is None:
-                return
-            yield record
 
     def _counted(self, unit: str, items: Iterable[T]) -> Iterator[T]:
         for number, item in enumerate(items, 1):

@@ -1,12 +1,10 @@
 """All records and blobs of one check, in a temporary database.
 
-A registry may have millions of files. The rows are joined with the blobs by a database in a temporary file, because
-neither contract states an order, and a set of all keys would be the largest thing in memory. SQLite deletes the file
-when the connection is closed; another program never sees it.
+A registry may have millions of files. The rows are joined with the blobs by a database, because neither contract states
+an order, and a set of all keys would be the largest thing in memory.
 """
 
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -15,8 +13,16 @@ from typing import Any, TypeVar
 from packaging.utils import canonicalize_version
 
 from pypi_registry._filenames import identity_of
-from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
-from pypi_registry.errors import RegistryError
+from pypi_registry._maintenance.temporary import TemporaryDatabase
+from pypi_registry._records import (
+    FileRecord,
+    LastIdsRecord,
+    PackageRecord,
+    ProjectRecord,
+    PublicationRecord,
+    Record,
+    StatusRecord,
+)
 from pypi_registry.model import Digests
 
 T = TypeVar("T")
@@ -50,20 +56,6 @@ _FILE = (
 _PACKAGE = "k.id, k.project_id, p.path, k.name, k.version FROM packages k LEFT JOIN projects p ON p.id = k.project_id"
 
 
-class NoRoomForCheck(RegistryError):
-    """The temporary database cannot be written."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return (
-            f"the temporary file of the check cannot be written: {self.reason}; "
-            "set SQLITE_TMPDIR to a folder with more room"
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class FileRow:
     """A file of the catalogue."""
@@ -94,12 +86,7 @@ class Index:
     """Records and blobs, to be joined. Used by one thread."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)  # an empty name is a temporary file
-        self._database.execute("PRAGMA cache_size = -16384")  # KiB; the only part of it in memory
-        self._database.execute("PRAGMA temp_store = FILE")
-        self._database.execute("PRAGMA journal_mode = OFF")
-        self._database.executescript(_TABLES)
-        self._database.execute("BEGIN")  # one transaction: nothing of it must survive
+        self._database = TemporaryDatabase(_TABLES)
 
     def close(self) -> None:
         self._database.close()
@@ -110,66 +97,54 @@ class Index:
         """Add a record."""
         match record:
             case ProjectRecord():
-                self._insert("projects", record.id, record.path)
+                self._database.insert("projects", record.id, record.path)
             case PackageRecord(package):
                 canonical = canonicalize_version(package.version)
                 row = package.id, package.project_id, package.normalized_name, package.version, canonical
-                self._insert("packages", *row)
+                self._database.insert("packages", *row)
             case FileRecord(file):
                 package, digests = file.package, file.digests
-                self._insert(
+                self._database.insert(
                     "files",
                     *(file.id, package.id, package.project_id, package.normalized_name, package.version),
                     *(file.filename, file.size, digests.sha256, digests.md5, digests.blake2_256, file.blob_key),
                     identity_of(file.filename, package.normalized_name, package.version),
                 )
             case PublicationRecord():
-                self._insert("publications", record.name, record.project_id)
-            case StatusRecord():
+                self._database.insert("publications", record.name, record.project_id)
+            case StatusRecord() | LastIdsRecord():
                 pass  # a status holds also while the name has no package
 
     def sort(self) -> None:
         """Build the indexes, after the last record was added."""
         for statement in _INDEXES.split(";"):  # executescript would end the transaction
-            self._write(statement)
+            self._database.write(statement)
 
     def add_blobs(self, blobs: Iterable[tuple[str, int, datetime]]) -> None:
         """Add blobs."""
         for key, size, stored_at in blobs:
-            self._insert("blobs", key, size, stored_at.timestamp())
-
-    def _insert(self, table: str, *values: object) -> None:
-        marks = ", ".join("?" * len(values))
-        self._write(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", values)
-
-    def _write(self, statement: str, values: Sequence[object] = ()) -> None:
-        try:
-            self._database.execute(statement, values)
-        except sqlite3.OperationalError as error:
-            raise NoRoomForCheck(str(error)) from error
+            self._database.insert("blobs", key, size, stored_at.timestamp())
 
     # Reading
 
     def count(self, table: str) -> int:
-        [[number]] = self._database.execute(f"SELECT count(*) FROM {table}")
-        return int(number)
+        return self._database.value(f"SELECT count(*) FROM {table}")
 
     def bytes_of_files(self) -> int:
         """Return the sum of the sizes of the blobs that files have."""
         statement = "SELECT ifnull(sum(b.size), 0) FROM files f JOIN blobs b ON b.key = f.blob_key"
-        [[number]] = self._database.execute(statement)
-        return int(number)
+        return self._database.value(statement)
 
     def files_with_stored_size(self) -> Iterator[tuple[FileRow, int | None]]:
         """Yield every file, with the size of its blob; None if it has none."""
-        for *row, stored in self._database.execute(
+        for *row, stored in self._database.read(
             f"SELECT {_FILE.replace(' FROM', ', b.size FROM')} LEFT JOIN blobs b ON b.key = f.blob_key ORDER BY f.id"
         ):
             yield _file(row), stored
 
     def unlisted(self, before: datetime) -> Iterator[tuple[str, int]]:
         """Yield key and size of each blob without a file that was stored before a time."""
-        yield from self._database.execute(
+        yield from self._database.read(
             "SELECT key, size FROM blobs WHERE stored_at < ? "
             "AND NOT EXISTS (SELECT 1 FROM files WHERE blob_key = blobs.key)",
             (before.timestamp(),),
@@ -196,7 +171,7 @@ class Index:
             "AND other.identity = f.identity ORDER BY other.id LIMIT 1"
         )
         statement = f"SELECT * FROM (SELECT ({oldest}) AS oldest, {_FILE}) WHERE oldest != filename ORDER BY id"
-        for name, *row in self._database.execute(statement):
+        for name, *row in self._database.read(statement):
             yield _file(row), name
 
     def packages_without_file(self) -> Iterator[PackageRow]:
@@ -219,10 +194,10 @@ class Index:
         )
 
     def _files(self, condition: str) -> Iterator[FileRow]:
-        return map(_file, self._database.execute(f"SELECT {_FILE} WHERE {condition} ORDER BY f.id"))
+        return map(_file, self._database.read(f"SELECT {_FILE} WHERE {condition} ORDER BY f.id"))
 
     def _packages(self, condition: str) -> Iterator[PackageRow]:
-        rows = self._database.execute(f"SELECT {_PACKAGE} WHERE {condition} ORDER BY k.id")
+        rows = self._database.read(f"SELECT {_PACKAGE} WHERE {condition} ORDER BY k.id")
         return (PackageRow(*row) for row in rows)
 
 

@@ -59,7 +59,7 @@ def render_package(
 ) -> bytes:
     """Render the files of a name; of several files with one file name only the last one."""
     base = "../../files" if trailing_slash else "../files"
-    shown = list({file.filename: file for file in files}.values())
+    shown = shown_files(files)
     if media_type is MediaType.JSON:
         versions = {Version(file.package.version) for file in shown}
         return _json(
@@ -72,6 +72,11 @@ def render_package(
         )
     title = shown[0].package.name if shown else name
     return _html(title, (_anchor(file, base) for file in shown), _status_metas(status))
+
+
+def shown_files(files: Iterable[PackageFile]) -> Sequence[PackageFile]:
+    """Return the files that a page shows: of several with one file name, as in a group, only the last one."""
+    return list({file.filename: file for file in files}.values())
 
 
 def _url(file: PackageFile, base: str) -> str:

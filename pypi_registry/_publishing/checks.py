@@ -3,7 +3,6 @@
 All problems are collected and named together.
 """
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -14,7 +13,8 @@ from packaging.utils import NormalizedName
 
 from pypi_registry._excerpt import excerpt
 from pypi_registry._names import MAX_LENGTH, normalize
-from pypi_registry._publishing.form import TEXT_LIMITS, UploadForm
+from pypi_registry._publishing.client_fields import fields_of_client
+from pypi_registry._publishing.form import TEXT_LIMITS, UploadForm, new_hash
 from pypi_registry.distributions import Report, Verify, read_metadata
 from pypi_registry.distributions.filenames import filename_problems
 from pypi_registry.distributions.metadata import is_metadata_served, metadata_problems
@@ -170,19 +170,44 @@ def read_distribution(file: BinaryIO, filename: str, *, verify: Verify | None) -
     :param verify: checks the file; None accepts any file and reads only its metadata.
     :raises InvalidUpload: if anything is wrong with it; it names all problems.
     """
-    form = UploadForm(filename=filename, is_verified=verify is not None)
-    sha256 = hashlib.sha256()
-    file.seek(0)
-    while chunk := file.read(1024**2):
-        form.size += len(chunk)
-        sha256.update(chunk)
-    form.digests["sha256_digest"] = sha256.hexdigest()
-    file.seek(0)
-    form.report = verify(file, filename) if verify else Report(read_metadata(file, filename))
+    form = _read(file, filename, verify, ("sha256_digest",))
     metadata = form.report.metadata
     name, version = (metadata.name, metadata.version) if metadata else _split(filename)
     form.fields = {"name": [name], "version": [version]}
     return check_upload(form)
+
+
+def read_as_twine(file: BinaryIO, filename: str, *, verify: Verify | None, with_md5: bool = False) -> Upload:
+    """Check a distribution that comes without a form, and return the upload that twine would make of it.
+
+    The parameters and errors are those of `read_distribution`.
+
+    :param with_md5: whether its MD5 digest is stored, too, which other indexes declare.
+    """
+    digests = ("sha256_digest", "blake2_256_digest", *(("md5_digest",) if with_md5 else ()))
+    form = _read(file, filename, verify, digests)
+    metadata = form.report.metadata
+    if metadata:
+        fields = fields_of_client(metadata)
+    else:
+        name, version = _split(filename)
+        fields = {"name": name, "version": version}
+    form.fields = {name: [text] for name, text in fields.items()}
+    return check_upload(form)
+
+
+def _read(file: BinaryIO, filename: str, verify: Verify | None, digests: Iterable[str]) -> UploadForm:
+    form = UploadForm(filename=filename, is_verified=verify is not None)
+    hashes = {name: new_hash(name) for name in digests}
+    file.seek(0)
+    while chunk := file.read(1024**2):
+        form.size += len(chunk)
+        for running in hashes.values():
+            running.update(chunk)
+    form.digests = {name: running.hexdigest() for name, running in hashes.items()}
+    file.seek(0)
+    form.report = verify(file, filename) if verify else Report(read_metadata(file, filename))
+    return form
 
 
 def _split(filename: str) -> tuple[str, str]:

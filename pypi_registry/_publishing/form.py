@@ -42,13 +42,16 @@ class RegistrationNotSupported(RegistryError):
         return "a name need not be registered, upload a file instead"
 
 
-class _Hash(Protocol):
+class Hash(Protocol):
+    """A running digest."""
+
     def update(self, data: bytes, /) -> None: ...
 
     def hexdigest(self) -> str: ...
 
 
-def _new_hash(name: str) -> _Hash:
+def new_hash(name: str) -> Hash:
+    """Return a running digest for a digest field."""
     match name:
         case "sha256_digest":
             return hashlib.sha256()
@@ -143,7 +146,7 @@ class _FormReader:
         form.filename = filename
         # Digests cost more than all the rest of an upload, so only SHA-256 and those already declared are computed.
         wanted = [name for name in DIGEST_FIELDS if name == "sha256_digest" or form.declared(name)]
-        hashes = {name: _new_hash(name) for name in wanted}
+        hashes = {name: new_hash(name) for name in wanted}
         with incoming_file(self._counted(part.chunks, [*hashes.values()]), self._file) as stream:
             if self._verify is None:
                 form.report = Report(read_metadata(stream, filename))
@@ -151,7 +154,7 @@ class _FormReader:
                 form.report = self._verify(stream, filename)
         form.digests = {name: running.hexdigest() for name, running in hashes.items()}
 
-    def _counted(self, chunks: Iterable[bytes], hashes: list[_Hash]) -> Iterator[bytes]:
+    def _counted(self, chunks: Iterable[bytes], hashes: list[Hash]) -> Iterator[bytes]:
         for chunk in chunks:
             self.form.size += len(chunk)
             if self.form.size >= self._max_file_size:
@@ -184,7 +187,7 @@ class _FormReader:
             return
         for name in DIGEST_FIELDS:
             if self.form.declared(name) and name not in self.form.digests:
-                running = _new_hash(name)
+                running = new_hash(name)
                 self._file.seek(0)
                 while chunk := self._file.read(1024**2):
                     running.update(chunk)

@@ -63,20 +63,20 @@ def publish(
     """Publish a checked file.
 
     :param file: the bytes of the upload; seekable.
-    :param at: when it was published (aware, UTC); None is now.
+    :param at: the upload time of the file (aware, UTC), as of one that was published elsewhere before; None is now.
     :param confirm: is called when the bytes are stored, just before the commit. It returns the project and the actor as
         they are then, or raises a `RegistryError`; then nothing is published.
     :raises UploadsRefused: if the project status of the name is archived or quarantined.
     :raises FileTaken: if the project has a file with this name, or with another spelling of it.
     """
-    at = at or datetime.now(UTC)
+    now = datetime.now(UTC)  # of the event, also if the file was published elsewhere before
     # The key is fresh for each upload, so nothing can replace the bytes of another file.
     blob_key = secrets.token_hex(16)
     stores.blobs.put(blob_key, file, size=upload.size, sha256=upload.digests.sha256, filename=upload.filename)
     try:
         if confirm is not None:
             project, actor = confirm()
-        added = stores.catalogue.add(project, upload, blob_key, at, actor.name)
+        added = stores.catalogue.add(project, upload, blob_key, at or now, actor.name)
     except OutcomeUnknown:  # the row may exist, and then it needs its bytes; so it may after an unexpected error
         raise
     except RegistryError as error:  # the catalogue has no row
@@ -84,7 +84,7 @@ def publish(
         if isinstance(error, FileTaken) and (existing := _other_spelling(stores.catalogue, project, upload)):
             raise FileTaken(upload.filename, existing) from error
         raise
-    stores.notify(Published(at=at, actor=actor, project=project, package=added.package, files=(added,)))
+    stores.notify(Published(at=now, actor=actor, project=project, package=added.package, files=(added,)))
     return added
 
 

@@ -119,6 +119,13 @@ class FileBlobs:
         for digit in _DIGITS:
             sync_folder(f"{self._folder}/{digit}")
 
+    def link(self, key: str, path: str | os.PathLike[str]) -> None:
+        """Create a hard link to the bytes of a key, for a program that exports them to a folder on the same disk.
+
+        :raises OSError: if the key does not exist, or the file system cannot link there.
+        """
+        os.link(self.path_of(key), path)
+
     def keys(self) -> Iterator[tuple[str, int, datetime]]:
         for digit in _DIGITS:
             with os.scandir(f"{self._folder}/{digit}") as entries:

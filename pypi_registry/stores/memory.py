@@ -15,7 +15,15 @@ from packaging.utils import NormalizedName, canonicalize_version
 
 from pypi_registry._filenames import identity_of
 from pypi_registry._paths import root_of
-from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
+from pypi_registry._records import (
+    FileRecord,
+    LastIdsRecord,
+    PackageRecord,
+    ProjectRecord,
+    PublicationRecord,
+    Record,
+    StatusRecord,
+)
 from pypi_registry.errors import FileTaken, StorageUnavailable, UploadsRefused
 from pypi_registry.model import (
     Deletion,
@@ -224,7 +232,8 @@ class MemoryCatalogue:
 
     def records(self) -> Iterator[Record]:
         with self._lock:
-            found: list[Record] = [ProjectRecord(id_, path) for id_, path in self._paths.items()]
+            found: list[Record] = [LastIdsRecord(self._last_id, self._last_id)] if self._last_id else []
+            found += [ProjectRecord(id_, path) for id_, path in self._paths.items()]
             found += self._packages.values()
             found += [replace(self._files[file.id], file=file) for file in self._rows(self._files)]
             found += [StatusRecord(id_, name, status) for (id_, name), status in self._statuses.items()]
@@ -238,8 +247,11 @@ class MemoryCatalogue:
     def restore(self, record: Record) -> None:
         with self._lock:
             match record:
+                case LastIdsRecord():
+                    self._last_id = max(self._last_id, record.package, record.file)
                 case ProjectRecord():
-                    self._restore_project(record)
+                    self._paths[record.id] = record.path
+                    self._roots[record.id].add(root_of(record.path))
                 case PackageRecord():
                     self._restore_package(record)
                 case FileRecord():
@@ -265,17 +277,18 @@ class MemoryCatalogue:
             self._renew(record.file.package.project_id, record.file.package.normalized_name)
             return True
 
-    def _restore_project(self, record: ProjectRecord) -> None:
-        if self._paths.setdefault(record.id, record.path) != record.path:
-            raise ValueError(f"another project has the id {record.id}")
-        self._roots[record.id].add(root_of(record.path))
-
     def _restore_package(self, record: PackageRecord) -> None:
         package = record.package
         if self._packages.get(package.id) == record:
             return
         if package.id in self._packages:
-            raise ValueError(f"another package has the id {package.id}")
+            found = self._packages[package.id].package
+            if replace(found, yanked=package.yanked) != package:
+                raise ValueError(f"another package has the id {package.id}")
+            self._packages[package.id] = record
+            if found.yanked != package.yanked:
+                self._renew(package.project_id, package.normalized_name)
+            return
         if self._package_of_version(package.project_id, package.normalized_name, package.version):
             raise ValueError(f"the project has another package {package.normalized_name} {package.version}")
         self._insert_package(record)

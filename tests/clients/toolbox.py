@@ -1,7 +1,7 @@
-"""The clients: each in a virtual environment of its own, made once and kept in pytest's cache folder.
+"""The clients and other indexes: each in a virtual environment of its own, made once and kept in pytest's cache folder.
 
-Their versions, and those of all that they stand on, are in ``versions.toml``. To change one, write its requirement
-there and run ``python -m tests.clients.toolbox``, which finds the rest anew.
+Their versions, and those of all that they stand on, are in ``versions.toml`` and ``peers.toml``. To change one, write
+its requirement there and run ``python -m tests.clients.toolbox``, which finds the rest anew.
 """
 
 import fcntl
@@ -22,11 +22,12 @@ from packaging.requirements import Requirement
 from tests.clients.programs import SCRIPTS, Programs
 
 VERSIONS = Path(__file__).with_name("versions.toml")
+PEERS = Path(__file__).with_name("peers.toml")
 SETTLED = "3 weeks"
 """How old a release must be before a client stands on it: the newest ones come and go on some indexes."""
 
 _HEAD = """\
-# The clients that the tests run: their requirements are written by hand, what is locked by
+# The {what} that the tests run: their requirements are written by hand, what is locked by
 # `python -m tests.clients.toolbox`.
 
 """
@@ -65,6 +66,7 @@ def read_clients(text: str) -> dict[str, Client]:
 
 
 CLIENTS = read_clients(VERSIONS.read_text(encoding="utf-8"))
+INDEXES = read_clients(PEERS.read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -83,22 +85,23 @@ class Toolbox:
     """The clients, ready to run."""
 
     folder: Path
+    clients: Mapping[str, Client] = field(default_factory=lambda: CLIENTS)
 
     @classmethod
-    def fill(cls, folder: Path) -> "Toolbox":
+    def fill(cls, folder: Path, clients: Mapping[str, Client] = CLIENTS) -> "Toolbox":
         """Create the environments that are missing in a folder, and remove those that nothing needs any more."""
         folder.mkdir(parents=True, exist_ok=True)
         with alone_in(folder):
-            kept = {client.key for client in CLIENTS.values()}
+            kept = {client.key for client in clients.values()}
             for other in folder.iterdir():
                 if (other / "pyvenv.cfg").exists() and other.name not in kept:
                     shutil.rmtree(other)
             with ThreadPoolExecutor(4) as pool:
-                [*pool.map(lambda client: _make(folder / client.key, client), CLIENTS.values())]
-        return cls(folder)
+                [*pool.map(lambda client: _make(folder / client.key, client), clients.values())]
+        return cls(folder, clients)
 
     def scripts(self, client: str) -> Path:
-        return self.folder / CLIENTS[client].key / "bin"
+        return self.folder / self.clients[client].key / "bin"
 
 
 @contextmanager
@@ -159,12 +162,18 @@ def lock(client: Client) -> list[str]:
     return run_uv("pip", "compile", *options, *newest, "-", stdin=client.requirement).splitlines()
 
 
-def write_versions(locking: Callable[[Client], list[str]] = lock) -> None:
-    parts = ["[clients]", *(f'{client.name} = "{client.requirement}"' for client in CLIENTS.values()), "", "[locked]"]
-    for client in CLIENTS.values():
+def write_versions(
+    locking: Callable[[Client], list[str]] = lock,
+    path: Path = VERSIONS,
+    clients: Mapping[str, Client] = CLIENTS,
+    what: str = "clients",
+) -> None:
+    parts = ["[clients]", *(f'{client.name} = "{client.requirement}"' for client in clients.values()), "", "[locked]"]
+    for client in clients.values():
         parts += [f"{client.name} = [", *(f'  "{line}",' for line in locking(client)), "]"]
-    VERSIONS.write_text(_HEAD + "\n".join(parts) + "\n", encoding="utf-8")
+    path.write_text(_HEAD.format(what=what) + "\n".join(parts) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
     write_versions()
+    write_versions(path=PEERS, clients=INDEXES, what="other indexes")

@@ -16,7 +16,7 @@ import tempfile
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
@@ -406,7 +406,8 @@ def _wsgi(text: str) -> str:
     return text.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
-def registry(folder: Path) -> Registry:
+@contextmanager
+def registry(folder: Path) -> Iterator[Registry]:
     """Make a registry with a project of each visibility and one package, over SQLite and files."""
     accounts = Accounts(
         projects=[
@@ -419,13 +420,13 @@ def registry(folder: Path) -> Registry:
         tokens=[Token(user="ada", scopes=frozenset({"api"}), sha256=sha256(SECRET.encode()).hexdigest())],
         forwarding=INDEX,
     )
-    catalogue, blobs = SQLiteCatalogue(folder / "catalogue.sqlite3"), FileBlobs(folder / "files")
-    found = accounts.registry(catalogue=catalogue, blobs=blobs)
-    for id_ in (1, 2, 3):
-        form = {"name": "demo", "version": "1.0", "content": (io.BytesIO(DATA), "demo-1.0.tar.gz")}
-        response = Client(found).post(f"/projects/{id_}/packages/pypi", data=form, auth=("any", SECRET))
-        assert response.status_code == 201, response.text
-    return found
+    with closing(SQLiteCatalogue(folder / "catalogue.sqlite3")) as catalogue:
+        found = accounts.registry(catalogue=catalogue, blobs=FileBlobs(folder / "files"))
+        for id_ in (1, 2, 3):
+            form = {"name": "demo", "version": "1.0", "content": (io.BytesIO(DATA), "demo-1.0.tar.gz")}
+            response = Client(found).post(f"/projects/{id_}/packages/pypi", data=form, auth=("any", SECRET))
+            assert response.status_code == 201, response.text
+        yield found
 
 
 class Responses:
@@ -514,20 +515,21 @@ def send_many(number: int, seed: int, folder: Path) -> Counter[int]:
 
     :raises AssertionError: if one of them is not as it must be; a note shows the request.
     """
-    responses, requests = Responses(registry(folder)), Requests(seed)
-    failures = Failures()
+    requests, failures = Requests(seed), Failures()
     logging.getLogger("pypi_registry").addHandler(failures)
     try:
-        for position in range(number):
-            environ = requests.draw()
-            try:
-                responses.send(environ)
-                assert not failures.records, failures.records[0].getMessage()
-            except BaseException as error:
-                shown = {name: value for name, value in environ.items() if isinstance(value, str)}
-                error.add_note(f"request {position} of seed {seed}: {str(shown)[:3000]}")
-                error.add_note(f"body: {environ['wsgi.input'].getvalue()[:500]!r}")
-                raise
+        with registry(folder) as found:
+            responses = Responses(found)
+            for position in range(number):
+                environ = requests.draw()
+                try:
+                    responses.send(environ)
+                    assert not failures.records, failures.records[0].getMessage()
+                except BaseException as error:
+                    shown = {name: value for name, value in environ.items() if isinstance(value, str)}
+                    error.add_note(f"request {position} of seed {seed}: {str(shown)[:3000]}")
+                    error.add_note(f"body: {environ['wsgi.input'].getvalue()[:500]!r}")
+                    raise
     finally:
         logging.getLogger("pypi_registry").removeHandler(failures)
     return responses.statuses

@@ -1,6 +1,7 @@
 """Hypothesis draws the whole input of every endpoint: path, query, headers and body. It shrinks what breaks a rule."""
 
 import io
+from collections.abc import Iterator
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
@@ -38,8 +39,9 @@ bodies = st.one_of(
 
 
 @pytest.fixture(scope="module")
-def responses(tmp_path_factory: pytest.TempPathFactory) -> Responses:
-    return Responses(registry(tmp_path_factory.mktemp("hostile")))
+def responses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Responses]:
+    with registry(tmp_path_factory.mktemp("hostile")) as found:
+        yield Responses(found)
 
 
 def send(responses: Responses, route: Route, method: str, data: st.DataObject) -> None:

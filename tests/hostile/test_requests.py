@@ -68,7 +68,8 @@ def test_a_wrong_page_is_found(body: str) -> None:
 
 
 def test_a_defect_is_found(tmp_path: Path) -> None:
-    found = registry(tmp_path)
-    found._services = None  # type: ignore[assignment]  # every request fails
-    with pytest.raises((AssertionError, AttributeError)):
-        Responses(found).send({"REQUEST_METHOD": "GET", "PATH_INFO": "/projects/1/packages", "wsgi.url_scheme": "http"})
+    request = {"REQUEST_METHOD": "GET", "PATH_INFO": "/projects/1/packages", "wsgi.url_scheme": "http"}
+    with registry(tmp_path) as found:
+        found._services = None  # type: ignore[assignment]  # every request fails
+        with pytest.raises((AssertionError, AttributeError)):
+            Responses(found).send(request)

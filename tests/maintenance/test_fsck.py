@@ -9,8 +9,9 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from pypi_registry._maintenance.fsck import Check, Options, Progress, UnreadableCatalogue
+from pypi_registry._maintenance.fsck import Check, Options, Progress
 from pypi_registry._maintenance.problems import Kind, Repair
+from pypi_registry._maintenance.reading import UnreadableCatalogue
 from pypi_registry._records import FileRecord, PackageRecord, Record
 from pypi_registry.errors import StorageUnavailable
 from pypi_registry.model import Digests, Project, Status
@@ -372,7 +373,7 @@ def test_progress_counts_rows_blobs_and_then_files_or_bytes(stores: Stores) -> N
     assert (check.files, check.blobs) == (2, 2)
     assert [each for each in seen if each.unit == "files"] == [Progress("files", 1, 2), Progress("files", 2, 2)]
     assert [each.done for each in seen if each.unit == "blobs"] == [1, 2]
-    assert [each.done for each in seen if each.unit == "rows"] == [1, 2, 3, 4, 5]
+    assert [each.done for each in seen if each.unit == "rows"] == [1, 2, 3, 4, 5, 6]
     seen.clear()
     assert [*Check(stores.catalogue, stores.blobs, DIGESTS, on_progress=seen.append).problems()] == []
     total = 2 * len(DATA)

@@ -140,7 +140,12 @@ def running(server: Server, folder: Path) -> Iterator[str]:
 
 @contextmanager
 def process(
-    command: list[str], folder: Path, port: int, *, environment: Mapping[str, str] | None = None
+    command: list[str],
+    folder: Path,
+    port: int,
+    *,
+    environment: Mapping[str, str] | None = None,
+    patience: float = PATIENCE,
 ) -> Iterator[None]:
     """Run a program in a folder; the block begins when it listens on a port."""
     log = folder / f"{port}.log"
@@ -154,7 +159,7 @@ def process(
             command, cwd=folder, env={**settings, **(environment or {})}, stdout=stream, stderr=stream
         )
     try:
-        until(lambda: listens(port) or running.poll() is not None)
+        until(lambda: listens(port) or running.poll() is not None, patience)
         assert running.poll() is None, log.read_text(errors="replace")
         yield
         assert running.poll() is None, log.read_text(errors="replace")

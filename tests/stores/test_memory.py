@@ -9,7 +9,15 @@ from io import BytesIO
 import pytest
 from packaging.utils import canonicalize_name
 
-from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
+from pypi_registry._records import (
+    FileRecord,
+    LastIdsRecord,
+    PackageRecord,
+    ProjectRecord,
+    PublicationRecord,
+    Record,
+    StatusRecord,
+)
 from pypi_registry.errors import StorageUnavailable
 from pypi_registry.model import (
     Digests,
@@ -246,7 +254,8 @@ def test_restored_records_make_an_equal_catalogue() -> None:
     copy = restored(records)
     assert [*copy.records()] == records
     kinds = [type(record) for record in records]
-    assert kinds == sorted(kinds, key=[ProjectRecord, PackageRecord, FileRecord, StatusRecord, PublicationRecord].index)
+    order = [LastIdsRecord, ProjectRecord, PackageRecord, FileRecord, StatusRecord, PublicationRecord]
+    assert kinds == sorted(kinds, key=order.index)
     projects = both(TOOLS, ELSEWHERE)
     assert copy.names(projects) == [DEMO, OTHER]
     for name in (DEMO, OTHER):
@@ -286,7 +295,6 @@ def test_a_record_in_the_way_of_another_is_not_restored() -> None:
     package = next(record for record in before if isinstance(record, PackageRecord))
     file = next(record for record in before if isinstance(record, FileRecord))
     for record in (
-        ProjectRecord(TOOLS.id, "acme/another"),
         replace(package, package=replace(package.package, version="9")),
         replace(package, package=replace(package.package, id=99, version="1.0.0")),
         replace(file, file=replace(file.file, size=99)),

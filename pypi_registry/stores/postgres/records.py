@@ -2,13 +2,22 @@
 
 from collections.abc import Collection, Iterator, Set
 from contextlib import closing
+from dataclasses import replace
 from typing import Any, LiteralString
 
 import psycopg
 from packaging.utils import canonicalize_version
 
 from pypi_registry._paths import root_of
-from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
+from pypi_registry._records import (
+    FileRecord,
+    LastIdsRecord,
+    PackageRecord,
+    ProjectRecord,
+    PublicationRecord,
+    Record,
+    StatusRecord,
+)
 from pypi_registry.errors import FileTaken
 from pypi_registry.stores._rows import (
     FILE,
@@ -34,6 +43,7 @@ _FILES = (
 
 def read_all(connection: psycopg.Connection[Any]) -> Iterator[Record]:
     """Yield every record; a package before its files, a project before its packages."""
+    yield from _last_ids(connection)
     for id_, path in _rows(connection, "SELECT id, path FROM projects WHERE path != '' ORDER BY id"):
         yield ProjectRecord(id_, path)
     for row in _rows(connection, f"{_PACKAGES} ORDER BY p.id"):
@@ -55,6 +65,8 @@ def lock_of_record(record: Record) -> int:
             return lock_of(record.file.package.project_id, record.file.package.normalized_name)
         case ProjectRecord():
             return lock_of(record.id, "")
+        case LastIdsRecord():
+            return lock_of(0, "")
         case StatusRecord() | PublicationRecord():
             return lock_of(record.project_id, record.name)
 
@@ -66,6 +78,10 @@ def restore(connection: psycopg.Connection[Any], record: Record) -> None:
     """
     try:
         match record:
+            case LastIdsRecord():
+                for table, last in (("packages", record.package), ("files", record.file)):
+                    if last:
+                        _advance(connection, table, last)
             case ProjectRecord():
                 _restore_project(connection, record)
             case PackageRecord():
@@ -94,21 +110,36 @@ def _rows(connection: psycopg.Connection[Any], statement: str) -> Iterator[Any]:
         yield from cursor
 
 
+def _last_ids(connection: psycopg.Connection[Any]) -> Iterator[LastIdsRecord]:
+    last = [
+        value if is_called else 0
+        for table in ("packages", "files")
+        for value, is_called in connection.execute(f"SELECT last_value, is_called FROM {table}_id_seq")
+    ]
+    if any(last):
+        yield LastIdsRecord(*last)
+
+
 def _restore_project(connection: psycopg.Connection[Any], record: ProjectRecord) -> None:
     connection.execute(
         "INSERT INTO projects AS w (id, path) VALUES (%s, %s) "
-        "ON CONFLICT (id) DO UPDATE SET path = excluded.path WHERE w.path = ''",
+        "ON CONFLICT (id) DO UPDATE SET path = excluded.path WHERE w.path != excluded.path",
         (record.id, record.path),
     )
-    if connection.execute("SELECT path FROM projects WHERE id = %s", (record.id,)).fetchone() != (record.path,):
-        raise ValueError(f"another project has the id {record.id}")
     insert_root(connection, record.id, root_of(record.path))
 
 
 def _restore_package(connection: psycopg.Connection[Any], record: PackageRecord) -> None:
     package = record.package
     row = connection.execute(f"{_PACKAGES} WHERE p.id = %s", (package.id,)).fetchone()
-    if row is not None and _package_record(row) == record:
+    found = None if row is None else _package_record(row)
+    if found == record:
+        return
+    if found is not None and replace(found.package, yanked=package.yanked) == package:
+        metadata = metadata_as_json(record.metadata)
+        connection.execute("UPDATE packages SET metadata = %s WHERE id = %s", (metadata, package.id))
+        if found.package.yanked != package.yanked:  # a trigger changes the revision of its page
+            connection.execute("UPDATE packages SET yanked = %s WHERE id = %s", (package.yanked, package.id))
         return
     _advance(connection, "packages", package.id)
     connection.execute(

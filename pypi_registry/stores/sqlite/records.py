@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Collection, Iterator, Set
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,15 @@ from packaging.utils import canonicalize_version
 
 from pypi_registry._filenames import identity_of
 from pypi_registry._paths import root_of
-from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
+from pypi_registry._records import (
+    FileRecord,
+    LastIdsRecord,
+    PackageRecord,
+    ProjectRecord,
+    PublicationRecord,
+    Record,
+    StatusRecord,
+)
 from pypi_registry.model import Package, PackageFile, Upload
 from pypi_registry.stores._rows import (
     FILE,
@@ -35,6 +44,7 @@ _FILES = (
 
 def read_all(connection: sqlite3.Connection) -> Iterator[Record]:
     """Yield every record; a package before its files, a project before its packages."""
+    yield from _last_ids(connection)
     for id_, path in connection.execute("SELECT id, path FROM projects WHERE path != '' ORDER BY id"):
         yield ProjectRecord(id_, path)
     for row in connection.execute(f"{_PACKAGES} ORDER BY p.id"):
@@ -55,6 +65,8 @@ def restore(connection: sqlite3.Connection, record: Record) -> None:
     """
     try:
         match record:
+            case LastIdsRecord():
+                _restore_last_ids(connection, record)
             case ProjectRecord():
                 _restore_project(connection, record)
             case PackageRecord():
@@ -140,21 +152,40 @@ def insert_root(connection: sqlite3.Connection, project_id: int, root: str) -> N
     connection.execute("INSERT OR IGNORE INTO project_roots (project_id, root) VALUES (?, ?)", (project_id, root))
 
 
+def _last_ids(connection: sqlite3.Connection) -> Iterator[LastIdsRecord]:
+    last = dict(connection.execute("SELECT name, seq FROM sqlite_sequence WHERE name IN ('packages', 'files')"))
+    if any(last.values()):
+        yield LastIdsRecord(last.get("packages", 0), last.get("files", 0))
+
+
+def _restore_last_ids(connection: sqlite3.Connection, record: LastIdsRecord) -> None:
+    # SQLite's documentation of AUTOINCREMENT: "Applications can modify the sqlite_sequence table". It has no index.
+    for table, last in (("packages", record.package), ("files", record.file)):
+        updated = connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (last, table))
+        if not updated.rowcount and last:
+            connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, last))
+
+
 def _restore_project(connection: sqlite3.Connection, record: ProjectRecord) -> None:
     connection.execute(
         "INSERT INTO projects (id, path) VALUES (?, ?) "
-        "ON CONFLICT (id) DO UPDATE SET path = excluded.path WHERE path = ''",
+        "ON CONFLICT (id) DO UPDATE SET path = excluded.path WHERE path != excluded.path",
         (record.id, record.path),
     )
-    if connection.execute("SELECT path FROM projects WHERE id = ?", (record.id,)).fetchone() != (record.path,):
-        raise ValueError(f"another project has the id {record.id}")
     insert_root(connection, record.id, root_of(record.path))
 
 
 def _restore_package(connection: sqlite3.Connection, record: PackageRecord) -> None:
     package = record.package
     row = connection.execute(f"{_PACKAGES} WHERE p.id = ?", (package.id,)).fetchone()
-    if row is not None and _package_record(row) == record:
+    found = None if row is None else _package_record(row)
+    if found == record:
+        return
+    if found is not None and replace(found.package, yanked=package.yanked) == package:
+        metadata = metadata_as_json(record.metadata)
+        connection.execute("UPDATE packages SET metadata = ? WHERE id = ?", (metadata, package.id))
+        if found.package.yanked != package.yanked:  # a trigger changes the revision of its page
+            connection.execute("UPDATE packages SET yanked = ? WHERE id = ?", (package.yanked, package.id))
         return
     connection.execute(
         "INSERT INTO packages (id, project_id, name, normalized_name, version, canonical_version, metadata, "

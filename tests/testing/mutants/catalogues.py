@@ -14,7 +14,15 @@ from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from pypi_registry._filenames import identity_of
-from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
+from pypi_registry._records import (
+    FileRecord,
+    LastIdsRecord,
+    PackageRecord,
+    ProjectRecord,
+    PublicationRecord,
+    Record,
+    StatusRecord,
+)
 from pypi_registry.errors import FileTaken, StorageUnavailable, UploadsRefused
 from pypi_registry.model import (
     Deletion,
@@ -601,7 +609,7 @@ def _as_pattern(name: str, word: str) -> bool:
 
 
 def lazily(self: W) -> Iterator[Record]:
-    for kind in (ProjectRecord, PackageRecord, FileRecord, StatusRecord, PublicationRecord):
+    for kind in (LastIdsRecord, ProjectRecord, PackageRecord, FileRecord, StatusRecord, PublicationRecord):
         yield from [record for record in self.inner.records() if isinstance(record, kind)]
 
 
@@ -634,6 +642,21 @@ class FreesTheIdentityOfADeletedFile(W):
 
 def without_core_metadata(self: W, found: Iterator[Record]) -> Iterator[Record]:
     return (replace(each, core_metadata=None) if isinstance(each, FileRecord) else each for each in found)
+
+
+def of_what_is_left(self: W, found: Iterator[Record]) -> Iterator[Record]:
+    files = [record.file for record in self.inner.records() if isinstance(record, FileRecord)]
+    last = LastIdsRecord(max(file.package.id for file in files), max(file.id for file in files))
+    return (last if isinstance(each, LastIdsRecord) else each for each in found)
+
+
+def strictly(self: W, record: Record) -> None:
+    """Take a package in another state for another package."""
+    if isinstance(record, PackageRecord):
+        found = {each.package.id: each for each in self.inner.records() if isinstance(each, PackageRecord)}
+        if found.get(record.package.id, record) != record:
+            raise ValueError("another package has the id")
+    self.inner.restore(record)
 
 
 def once(self: W, record: Record) -> None:
@@ -1398,6 +1421,25 @@ MUTANTS: Mapping[str, Mapping[str, Mutant]] = {
             "restore",
             lambda self, record: (replace(record, identity=None) if isinstance(record, FileRecord) else record,),
         ),
+    },
+    "test_the_highest_ids_are_recorded_also_those_of_what_was_deleted": {
+        "the highest ids are not recorded": returns("records", without(LastIdsRecord)),
+        "the highest ids of what is left are recorded": returns("records", of_what_is_left),
+    },
+    "test_restored_highest_ids_are_not_used_again_and_never_lowered": {
+        "the highest ids are not restored": {
+            "restore": lambda self, record: None if isinstance(record, LastIdsRecord) else self.inner.restore(record)
+        },
+    },
+    "test_a_record_replaces_an_older_state_of_itself": {
+        "a package that changed is in conflict with itself": {"restore": strictly},
+        "the path of a project stays": {
+            "restore": lambda self, record: (
+                None
+                if isinstance(record, ProjectRecord) and self.inner.project_paths([record.id])
+                else self.inner.restore(record)
+            )
+        },
     },
     "test_the_record_of_an_added_file_has_its_identity": {
         "records lack identities": returns("records", without_identities),

@@ -1,13 +1,21 @@
 """Tests of the optional `Enumerable`: `records` and `restore`, by which whole catalogues are checked and copied."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
-from pypi_registry._records import FileRecord, PackageRecord, ProjectRecord, PublicationRecord, Record, StatusRecord
+from pypi_registry._records import (
+    FileRecord,
+    LastIdsRecord,
+    PackageRecord,
+    ProjectRecord,
+    PublicationRecord,
+    Record,
+    StatusRecord,
+)
 from pypi_registry.errors import FileTaken
 from pypi_registry.model import NameStatus, PackageMetadata, Status
-from pypi_registry.storage import Enumerable
+from pypi_registry.storage import Catalogue, Enumerable
 from pypi_registry.stores.memory import MemoryCatalogue
 from pypi_registry.testing.contracts.catalogue.samples import (
     DEMO,
@@ -16,6 +24,7 @@ from pypi_registry.testing.contracts.catalogue.samples import (
     IN_LIBS,
     IN_TOOLS,
     LIBS,
+    MOVED_TOOLS,
     OTHER,
     TOOLS,
     CatalogueHooks,
@@ -89,6 +98,56 @@ class Records(CatalogueHooks):
         ]
         _restore(records, target)
         assert _only(FileRecord, target.records()) == [FileRecord(file, None, "demo-1.0")]
+
+    def test_the_highest_ids_are_recorded_also_those_of_what_was_deleted(self) -> None:
+        catalogue = self.make_catalogue()
+        target = as_enumerable(catalogue)
+        kept, gone = add(catalogue, TOOLS, "demo-1.0.zip"), add(catalogue, TOOLS, upload("demo-2.zip", version="2"))
+        catalogue.delete_package(TOOLS, gone.package.id, "")
+        [last] = _only(LastIdsRecord, target.records())
+        assert last.package >= gone.package.id > kept.package.id
+        assert last.file >= gone.id > kept.id
+
+    def test_restored_highest_ids_are_not_used_again_and_never_lowered(self) -> None:
+        catalogue = self.make_catalogue()
+        target = as_enumerable(catalogue)
+        target.restore(LastIdsRecord(1000, 2000))
+        target.restore(LastIdsRecord(3, 4))
+        added = add(catalogue, TOOLS, "demo-1.0.zip")
+        assert (added.package.id > 1000, added.id > 2000) == (True, True)
+        target.restore(LastIdsRecord(added.package.id + 1000, added.id + 1000))
+        later = add(catalogue, TOOLS, upload("demo-2.zip", version="2"))
+        assert (later.package.id > added.package.id + 1000, later.id > added.id + 1000) == (True, True)
+
+    def test_a_record_replaces_an_older_state_of_itself(self) -> None:
+        catalogue, other = self.make_catalogue(), MemoryCatalogue()
+        target = as_enumerable(catalogue)
+        file = add(other, TOOLS, "demo-1.0.zip")
+        add(other, LIBS, "demo-1.0.zip")
+        _restore(other.records(), target)
+        seen = [revisions(catalogue, [DEMO], [IN_TOOLS, IN_LIBS])]
+        changes: list[Callable[[], object]] = [
+            lambda: other.yank(TOOLS, file.package.id, "broken", ""),
+            lambda: other.yank(TOOLS, file.package.id, "worse", ""),
+            lambda: other.yank(TOOLS, file.package.id, None, ""),
+            lambda: other.set_status(TOOLS, DEMO, _ARCHIVED, ""),
+            lambda: other.set_status(TOOLS, DEMO, NameStatus(), ""),
+        ]
+        for change in changes:
+            change()
+            _restore(other.records(), target)
+            assert answers(catalogue) == answers(other)
+            seen.append(revisions(catalogue, [DEMO], [IN_TOOLS, IN_LIBS]))
+        of_tools = [found[IN_TOOLS, DEMO] for found in seen]
+        assert len({*of_tools}) == len(of_tools)
+        assert {found[IN_LIBS, DEMO] for found in seen} == {seen[0][IN_LIBS, DEMO]}
+        # Neither metadata nor a path are on a simple page.
+        metadata = PackageMetadata("2.1", "a@example.org", "new", "one", "two", "text/plain")
+        add(other, MOVED_TOOLS, upload("demo-1.0.tar.gz", metadata=metadata))
+        _restore([record for record in other.records() if not isinstance(record, FileRecord)], target)
+        assert _metadata_of(catalogue, file.package.id) == metadata
+        assert ProjectRecord(TOOLS.id, MOVED_TOOLS.path) in [*target.records()]
+        assert revisions(catalogue, [DEMO], [IN_TOOLS, IN_LIBS]) == seen[-1]
 
     def test_the_record_of_an_added_file_has_its_identity(self) -> None:
         catalogue = self.make_catalogue()
@@ -227,6 +286,11 @@ class Records(CatalogueHooks):
         catalogue.set_status(TOOLS, DEMO, _ARCHIVED, "")
         unchanged = [first, *records] == expected
         assert unchanged  # pytest would take seconds to show how two long lists differ
+
+
+def _metadata_of(catalogue: Catalogue, package_id: int) -> PackageMetadata | None:
+    found = catalogue.package(TOOLS.id, package_id)
+    return None if found is None else found.metadata
 
 
 def _only(kind: type[R], records: Iterable[Record]) -> list[R]:

@@ -1,0 +1,71 @@
+"""``pypi-registry export``: a static index, which any web server serves to pip and uv."""
+
+import argparse
+from pathlib import Path
+
+from pypi_registry._cli.location import Location, add_location, location
+from pypi_registry._cli.namespaces import find_group, find_project, read_accounts
+from pypi_registry._cli.progress import Meter, counted, printable
+from pypi_registry._cli.stores import open_stores
+from pypi_registry._moving.static_index import Export
+from pypi_registry.model import Namespace, Projects
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "export",
+        help="write a static index",
+        description="Write the packages of a project or a group as a folder that any web server serves to pip and uv. "
+        "A second export writes what is new and deletes what is gone.",
+    )
+    add_location(parser)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="empty, missing, or written by an earlier export")
+    whose = parser.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--project", metavar="PATH", help="the full path of the project")
+    whose.add_argument("--group", metavar="PATH", help="the full path of a group: all projects below it")
+    parser.set_defaults(run=lambda options: export(location(options), options.folder, options.project, options.group))
+
+
+def export(where: Location, folder: Path, project_path: str | None, group_path: str | None) -> int:
+    """Export a project or a group, and print what could not be exported; return 0, or 1 if a file was not exported.
+
+    :raises InvalidLocation: if there is no such project or group.
+    :raises InvalidConfig: if the configuration is wrong.
+    :raises UnusableData: if a store or the configuration cannot be read.
+    :raises RegistryError: if a store cannot be reached, or the folder belongs to something else.
+    :raises OSError: if the folder cannot be written.
+    """
+    namespace, projects = _namespace(where, project_path, group_path)
+    meter = Meter("pypi-registry export")
+    with open_stores(where, create=False) as stores:
+        exporting = Export(
+            stores.catalogue,
+            stores.blobs,
+            projects,
+            namespace.title,
+            folder,
+            on_progress=lambda done, total: meter.show("names", done, total),
+        )
+        try:
+            for left in exporting.run():
+                meter.erase()
+                print(printable(f"not exported: {left.file.filename} (file {left.file.id}): {left.reason}"), flush=True)
+        finally:
+            meter.erase()
+    summary = exporting.summary
+    print(
+        f"{counted(summary.files, 'file')} of {counted(summary.names, 'name')}: {summary.linked:,} linked, "
+        f"{summary.copied:,} copied, {summary.deleted:,} deleted, {summary.left:,} not exported",
+        flush=True,
+    )
+    return 1 if summary.left else 0
+
+
+def _namespace(where: Location, project_path: str | None, group_path: str | None) -> tuple[Namespace, Projects]:
+    accounts = read_accounts(where)
+    if project_path is not None:
+        project = find_project(accounts, where, project_path)
+        return project, Projects([project])
+    group = find_group(accounts, where, group_path or "")
+    return group, accounts.projects_in(group)

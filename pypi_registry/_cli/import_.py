@@ -1,0 +1,173 @@
+"""``pypi-registry import``: the packages of another index, or a folder of distributions."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from packaging.utils import NormalizedName
+
+from pypi_registry._cli.audit import add_audit, audit_log
+from pypi_registry._cli.location import Location, add_location, location
+from pypi_registry._cli.namespaces import find_project, read_accounts
+from pypi_registry._cli.progress import Meter, counted, printable
+from pypi_registry._cli.stores import open_stores
+from pypi_registry._moving.folder import FolderSource
+from pypi_registry._moving.importing import Import, Kind, Options, Outcome, Progress, Summary
+from pypi_registry._moving.source import Source
+from pypi_registry._names import normalize
+from pypi_registry._publishing.publish import Stores
+from pypi_registry.distributions import verify
+from pypi_registry.errors import InvalidName, RegistryError
+from pypi_registry.events import Event
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "import",
+        help="import packages from another index or a folder",
+        description="Import the packages of another index (PEP 503 or 691), or the wheels and sdists in a folder, into "
+        "a project. What is there already is skipped, so an import that was stopped is continued by the same command.",
+        epilog="The index may need credentials: in ~/.netrc, or in PYPI_REGISTRY_SOURCE_USER and "
+        "PYPI_REGISTRY_SOURCE_PASSWORD. REQUESTS_CA_BUNDLE names the file of another certificate authority.",
+    )
+    parser.add_argument("source", metavar="SOURCE", help="the URL of a simple index, or a folder")
+    add_location(parser)
+    parser.add_argument("--project", required=True, metavar="PATH", help="the full path of the project")
+    parser.add_argument(
+        "--name", action="append", type=_name, metavar="NAME", help="only this name; may be repeated (default: all)"
+    )
+    parser.add_argument(
+        "--jobs", type=_jobs, default=4, metavar="N", help="how many files to download at once (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--no-verify", action="store_true", help="accept old files that break the rules for an upload's contents"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print what would be imported, and change nothing")
+    add_audit(parser)
+    parser.set_defaults(run=_run)
+
+
+def _name(text: str) -> NormalizedName:
+    try:
+        return normalize(text)
+    except InvalidName as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _jobs(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= 2 else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of downloads: 1 to 99")
+    return number
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The options of the command line."""
+
+    source: str
+    project: str
+    names: Sequence[NormalizedName]
+    jobs: int
+    verified: bool
+    dry_run: bool
+
+
+def _run(options: argparse.Namespace) -> int:
+    wanted = _Wanted(
+        options.source,
+        options.project,
+        [*dict.fromkeys(options.name or ())],
+        options.jobs,
+        not options.no_verify,
+        options.dry_run,
+    )
+    where = location(options)
+    return import_packages(where, wanted, on_event=audit_log(where, options))
+
+
+class NoSource(RegistryError):
+    """The source is neither a URL nor a folder."""
+
+    def __str__(self) -> str:
+        return "SOURCE is neither the URL of an index (http://… or https://…) nor a folder"
+
+
+def import_packages(where: Location, wanted: _Wanted, *, on_event: Callable[[Event], object] | None = None) -> int:
+    """Import packages, and print what was refused; return 0, or 1 if a file was refused or could not be read.
+
+    :raises InvalidLocation: if there is no such project.
+    :raises InvalidConfig: if the configuration is wrong.
+    :raises UnusableData: if a store or the configuration cannot be read.
+    :raises RegistryError: if the source or a store cannot be reached.
+    """
+    accounts = read_accounts(where)
+    project = find_project(accounts, where, wanted.project)
+    options = Options(
+        accounts.max_file_size, verify if wanted.verified else None, wanted.names, wanted.jobs, wanted.dry_run
+    )
+    meter = Meter("pypi-registry import")
+
+    def show(progress: Progress) -> None:
+        meter.show("files", progress.done, progress.total)
+
+    with _open_source(wanted) as source, open_stores(where, create=True) as found:
+        importing = Import(source, Stores(found.catalogue, found.blobs, on_event), project, options, on_progress=show)
+        with closing(importing.run()) as outcomes:
+            try:
+                for outcome in outcomes:
+                    _report(outcome, meter, wanted.dry_run)
+            except KeyboardInterrupt:
+                meter.erase()
+                outcomes.close()
+                _summarize(importing.summary, source, wanted.dry_run)
+                print("pypi-registry: interrupted; the same command continues the import", file=sys.stderr)
+                return 2
+            finally:
+                meter.erase()
+        _summarize(importing.summary, source, wanted.dry_run)
+    return 1 if importing.summary.refused or importing.summary.failed else 0
+
+
+@contextmanager
+def _open_source(wanted: _Wanted) -> Iterator[Source]:
+    if urlsplit(wanted.source).scheme in ("http", "https"):
+        from pypi_registry._moving.index import Address, IndexSource
+
+        address = Address.of(wanted.source, os.environ)
+        with closing(IndexSource(address, jobs=wanted.jobs, environ=os.environ)) as index:
+            yield index
+    elif Path(wanted.source).is_dir():
+        yield FolderSource(Path(wanted.source))
+    else:
+        raise NoSource
+
+
+def _report(outcome: Outcome, meter: Meter, dry_run: bool) -> None:
+    if outcome.kind in (Kind.REFUSED, Kind.FAILED):
+        meter.erase()
+        print(printable(f"{outcome.kind}: {outcome.title}: {outcome.reason}"), flush=True)
+    elif dry_run and outcome.kind is Kind.IMPORTED:
+        meter.erase()
+        print(printable(f"to import: {outcome.title}"), flush=True)
+
+
+def _summarize(summary: Summary, source: Source, dry_run: bool) -> None:
+    verb = "to import" if dry_run else "imported"
+    print(
+        f"{counted(summary.imported, 'file')} {verb}, {summary.present:,} already there, {summary.refused:,} refused, "
+        f"{summary.failed:,} failed; {counted(summary.yanked, 'version')} {'to yank' if dry_run else 'yanked'}"
+    )
+    if summary.without_time:
+        print(f"{counted(summary.without_time, 'file')} without an upload time at the source: the present time instead")
+    if summary.without_digest:
+        print(f"{counted(summary.without_digest, 'file')} without a digest at the source: not compared")
+    if isinstance(source, FolderSource) and source.ignored:
+        print(f"{counted(source.ignored, 'other file')} in the folder ignored")
+    sys.stdout.flush()
