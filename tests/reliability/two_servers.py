@@ -329,17 +329,17 @@ def perform(run: Run, faults: Sequence[tuple[str, Callable[[], None], int]]) -> 
 def whole(run: Run, kills: int) -> Sequence[tuple[str, Callable[[], None], int]]:
     """Return every kind of fault."""
     return (
-        ("a server killed", run.kill, kills),
-        ("PostgreSQL restarted, fast", partial(run.restart_database, "fast"), 2),
-        ("PostgreSQL restarted, immediate", partial(run.restart_database, "immediate"), 3),
-        ("PostgreSQL stopped", run.stop_database, 1),
-        ("pg_terminate_backend for all", run.terminate_backends, 10),
-        ("the bucket refuses connections", partial(run.fail_bucket, State.REFUSES), 1),
-        ("the bucket is silent", partial(run.fail_bucket, State.SILENT), 1),
-        ("the bucket responds 503", partial(run.fail_bucket, State.ERRORS), 1),
-        ("the bucket is slow", partial(run.fail_bucket, State.SLOW), 1),
-        ("the bucket is killed", run.kill_bucket, 1),
         ("an object is lost", run.lose_object, 3),
+        ("the bucket is killed", run.kill_bucket, 1),
+        ("the bucket is slow", partial(run.fail_bucket, State.SLOW), 1),
+        ("the bucket responds 503", partial(run.fail_bucket, State.ERRORS), 1),
+        ("the bucket is silent", partial(run.fail_bucket, State.SILENT), 1),
+        ("the bucket refuses connections", partial(run.fail_bucket, State.REFUSES), 1),
+        ("pg_terminate_backend for all", run.terminate_backends, 10),
+        ("PostgreSQL stopped", run.stop_database, 1),
+        ("PostgreSQL restarted, immediate", partial(run.restart_database, "immediate"), 3),
+        ("PostgreSQL restarted, fast", partial(run.restart_database, "fast"), 2),
+        ("a server killed", run.kill, kills),
     )
 
 
