@@ -346,7 +346,7 @@ def whole(run: Run, kills: int) -> Sequence[tuple[str, Callable[[], None], int]]
 def brief(run: Run) -> Sequence[tuple[str, Callable[[], None], int]]:
     """Return some of them, once."""
     return (
-        ("a server killed", run.kill, 2),
+        ("a server killed", run.kill, 1),
         ("PostgreSQL restarted, immediate", partial(run.restart_database, "immediate"), 1),
         ("pg_terminate_backend for all", run.terminate_backends, 1),
         ("the bucket responds 503", partial(run.fail_bucket, State.ERRORS), 1),
