@@ -93,9 +93,9 @@ class Plan:
 
 
 @contextmanager
-def filled(files: int) -> Iterator[Cluster]:
+def filled(files: int, settings: Mapping[str, str] = SETTINGS) -> Iterator[Cluster]:
     """Run a server with a catalogue of so many files in the database ``catalogue``."""
-    with running(SETTINGS) as cluster:
+    with running(settings) as cluster:
         migrate(cluster.create_database("catalogue"))
         fill = _FILL.format(
             versions=VERSIONS,

@@ -28,6 +28,8 @@ def chosen() -> "WSGIApplication":
     if name == "pypiserver":
         app = importlib.import_module("pypiserver").app
         made = app(roots=[Path(arguments["folder"])], password_file=".", authenticate=[])
+    elif name in ("scaled", "bare_object"):
+        made = getattr(importlib.import_module("tests.benchmarks.scaled_sides"), name)(**arguments)
     elif name == "dutiful_sink":
         made = importlib.import_module("tests.benchmarks.duties").dutiful_sink(**arguments)
     else:

@@ -159,7 +159,7 @@ def process(
             command, cwd=folder, env={**settings, **(environment or {})}, stdout=stream, stderr=stream
         )
     try:
-        until(lambda: _listens(port) or running.poll() is not None, patience)
+        until(lambda: listens(port) or running.poll() is not None, patience)
         assert running.poll() is None, log.read_text(errors="replace")
         yield
         assert running.poll() is None, log.read_text(errors="replace")
@@ -172,7 +172,7 @@ def process(
     assert "Traceback" not in log.read_text(errors="replace"), log.read_text(errors="replace")
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
     except OSError:

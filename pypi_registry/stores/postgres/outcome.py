@@ -11,6 +11,11 @@ leave no row to look for.
 The id of a transaction means nothing to a server that took over without having received everything (an asynchronous
 standby), or to a restored one; there it may belong to another transaction. Such a server is on another timeline, which
 each change therefore reads, too.
+
+After a crash, PostgreSQL assigns the id again if nothing of the transaction had reached the disk: then ``committed`` is
+the outcome of another one. So each change also reads what a restart, or the recovery from a crash, changes. After one
+of them, the transaction is certainly over, and counts as not committed unless its row is found: a change that is done
+twice has the same result, except that a deletion finds nothing to delete the second time.
 """
 
 from typing import Any, NamedTuple
@@ -24,14 +29,21 @@ class Transaction(NamedTuple):
     id: str
     """``xid8``, as text."""
     timeline: str
+    run: str
+    """When the server was started, and when it discarded its statistics: it does that when it recovers from a crash."""
 
 
 LIMITS = "SET LOCAL statement_timeout = 5000; SET LOCAL idle_in_transaction_session_timeout = 5000"
 """Milliseconds after which the server ends a transaction whose client is gone: it would notice that hours later."""
 
+_RUN = (
+    "concat_ws(' ', extract(epoch FROM pg_postmaster_start_time()), "
+    "extract(epoch FROM pg_stat_get_bgwriter_stat_reset_time()))"
+)
+
 BEGIN = f"""
 BEGIN ISOLATION LEVEL READ COMMITTED; {LIMITS};
-SELECT pg_current_xact_id()::text, left(pg_walfile_name(pg_current_wal_insert_lsn()), 8),
+SELECT pg_current_xact_id()::text, left(pg_walfile_name(pg_current_wal_insert_lsn()), 8), {_RUN},
     pg_advisory_xact_lock({{lock}})
 """
 """Begins a transaction under a lock; the columns of `Transaction` are first in the row that the SELECT returns.
@@ -40,9 +52,11 @@ In the isolation level READ COMMITTED, each statement after it sees what was com
 REPEATABLE READ, the statements would see the state before the lock, and updates would fail.
 """
 
-_STATUS = """
-SELECT CASE WHEN left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) = %(timeline)s
-    THEN pg_xact_status(%(id)s::xid8) END
+_STATUS = f"""
+SELECT CASE
+    WHEN left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) != %(timeline)s THEN NULL
+    WHEN {_RUN} != %(run)s THEN 'over'
+    ELSE pg_xact_status(%(id)s::xid8) END
 """
 _TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xid = %(id)s::xid8::xid"
 
@@ -50,13 +64,13 @@ _TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backe
 def was_committed(connection: psycopg.Connection[Any], transaction: Transaction) -> bool | None:
     """Return whether a transaction was committed; None if that cannot be known yet, or from this server.
 
-    If it is still in progress, its session is terminated.
+    After a restart it is False, whatever the outcome was. If it is still in progress, its session is terminated.
     """
     row = connection.execute(_STATUS, transaction._asdict()).fetchone()
     match row:
         case ("committed",):
             return True
-        case ("aborted",):
+        case ("aborted",) | ("over",):
             return False
         case ("in progress",):
             connection.execute(_TERMINATE, transaction._asdict())

@@ -303,7 +303,7 @@ def _begin(connection: Connection, lock: int) -> Transaction:
         pass
     row = cursor.fetchone()
     assert row is not None
-    return Transaction(row[0], row[1])
+    return Transaction(*row[:3])
 
 
 def _settle(connection: Connection) -> None:

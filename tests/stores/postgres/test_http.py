@@ -44,11 +44,13 @@ class Story:
             self._send("GET", url)
             self._send("GET", f"{url}.metadata")
         self._send("GET", f"{PROJECT}/packages/pypi/+simple/demo")
+        for namespace in (PROJECT, GROUP):
+            self._send("GET", namespace)
         self._send("GET", f"{GROUP}/packages?order_by=version&sort=desc")
         packages = self._send("GET", f"{PROJECT}/packages").json
         demo, other = (f"{PROJECT}/packages/{package['id']}" for package in packages)
         self._send("GET", demo)
-        self._send("PATCH", demo, {"yanked": True, "yanked_reason": "broken"})
+        self._send("PATCH", demo, {"yanked": "broken"})
         files = self._send("GET", f"{demo}/package_files").json
         self._send("GET", f"{demo}/package_files/{files[0]['id']}/download")
         self._send("DELETE", f"{demo}/package_files/{files[0]['id']}")

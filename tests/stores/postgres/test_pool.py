@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
+from typing import Any
 
+import psycopg
 import pytest
 
 from pypi_registry.errors import FileTaken, OutcomeUnknown, StorageUnavailable
@@ -23,6 +25,7 @@ from pypi_registry.testing.contracts.catalogue.samples import (
     statuses_of,
     upload,
 )
+from tests.clients.served import until
 from tests.postgres import Cluster, Databases, running
 from tests.tcp_proxy import Fault, Proxy, proxy_to
 
@@ -231,6 +234,52 @@ def test_a_catalogue_that_lost_its_database_works_again_when_it_is_back() -> Non
             os.kill(pid, signal.SIGCONT)
         _wait_until_available(catalogue)
         assert files_of(catalogue, IN_TOOLS) == [file]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("crash", ["of the server", "of a session"])
+def test_a_transaction_id_that_is_assigned_again_after_a_crash_is_no_commit(
+    crash: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of the transaction is on the disk, so after the recovery another one gets its id, and commits."""
+    monkeypatch.setattr(pool, "_TIME_LIMIT", 60.0)  # the server needs some seconds to recover
+    execute: Any = pool.Connection.execute
+    with running({"fsync": "off"}) as cluster, closing(PostgresCatalogue(Databases(cluster).empty("c"))) as catalogue:
+        changes = change_everything(catalogue)
+        crashes: list[bool] = []
+
+        def crashing(self: pool.Connection, query: str, *arguments: Any, **options: Any) -> Any:
+            if query == "COMMIT" and not crashes:
+                crashes.append(True)
+                cluster.restart("immediate") if crash == "of the server" else _crash_a_session(cluster)
+                for _ in range(10):
+                    cluster.execute("SELECT pg_current_xact_id()")
+            return execute(self, query, *arguments, **options)
+
+        monkeypatch.setattr(pool.Connection, "execute", crashing)
+        for name, change in changes:
+            crashes.clear()
+            result = change()
+            assert crashes
+            assert result is not None or name == "set_status"
+        assert [file.filename for file in files_of(catalogue, IN_TOOLS)] == ["3.zip"]
+        assert statuses_of(catalogue, IN_TOOLS) == {TOOLS.id: DEPRECATED}
+
+
+def _crash_a_session(cluster: Cluster) -> None:
+    """Kill a process of the server, which ends all other sessions and recovers; return when it has."""
+    with psycopg.connect(cluster.url()) as victim, psycopg.connect(cluster.url(), autocommit=True) as witness:
+        os.kill(victim.info.backend_pid, signal.SIGKILL)
+        until(lambda: not _answers(lambda: witness.execute("SELECT")))
+    until(lambda: _answers(lambda: cluster.execute("SELECT")))
+
+
+def _answers(call: Callable[[], object]) -> bool:
+    try:
+        call()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def _processes(cluster: Cluster) -> list[int]:
