@@ -21,7 +21,7 @@ from pypi_registry._pages.landing import Landing, render_landing, render_search
 from pypi_registry._paths import fold, last_segment
 from pypi_registry.auth import Ability, Principal
 from pypi_registry.errors import InsufficientScope, InvalidToken
-from pypi_registry.model import Group, Namespace, PackageQuery, Project, Projects
+from pypi_registry.model import Group, Namespace, PackageQuery, Projects
 from pypi_registry.storage import MAX_TOTAL
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def show_landing(services: Services, request: Request) -> Response:
     newest = _packages(services, readable, Paging(1, _NEWEST), {}).rows if page == 1 else []
     start = (page - 1) * _PROJECTS_PER_PAGE
     end = start + _PROJECTS_PER_PAGE
-    in_order = (project for project in _by_path(all_projects) if project.id in readable)
-    projects = [*islice(in_order, start, end)] if start < len(readable) else []
+    by_path = filter(None, map(readable.get, _ids_by_path(all_projects)))
+    projects = [*islice(by_path, start, end)] if start < len(readable) else []
     shown = Landing(newest[:_NEWEST], projects, len(readable), page, has_next=end < len(readable))
     return web_page(render_landing(shown, frame, f"{mount_url(request.environ)}{API_PREFIX}", MAX_TOTAL))
 
@@ -127,12 +127,12 @@ def _all_projects(services: Services) -> Projects:
 
 
 @lru_cache(maxsize=2)
-def _by_path(all_projects: Projects) -> Sequence[Project]:
-    """Return all projects in the order of their paths.
+def _ids_by_path(all_projects: Projects) -> Sequence[int]:
+    """Return the ids of all projects in the order of their paths.
 
-    Cached, because there may be 100,000. The visitor does not matter, so any number of them share one entry.
+    Cached, because there may be 100,000. All visitors share one entry, whichever projects they may read.
     """
-    return sorted(all_projects, key=lambda project: fold(project.path))
+    return [project.id for project in sorted(all_projects, key=lambda project: fold(project.path))]
 
 
 def _packages(services: Services, projects: Projects, paging: Paging, parameters: Mapping[str, str]) -> PackageList:

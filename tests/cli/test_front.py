@@ -13,6 +13,7 @@ from webtest import TestApp
 from pypi_registry._api.links import API_PREFIX
 from pypi_registry._cli import front as front_module
 from pypi_registry._cli.site import Site
+from pypi_registry._paths import fold
 from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, Role, Token, TokenKind, User, token_digest
 from pypi_registry.errors import StorageUnavailable
 from pypi_registry.model import Package, PackageQuery, Projects, Visibility
@@ -376,7 +377,12 @@ def test_the_projects_are_sorted_once_whoever_visits(monkeypatch: pytest.MonkeyP
     )
     app = TestApp(Site(accounts.registry(catalogue=MemoryCatalogue(), blobs=MemoryBlobs())), lint=True)
     folded = list[str]()
-    monkeypatch.setattr(front_module, "fold", lambda path: folded.append(path) or path)
+
+    def recorded(path: str) -> str:
+        folded.append(path)
+        return fold(path)
+
+    monkeypatch.setattr(front_module, "fold", recorded)
     for _ in range(2):
         for number in range(40):
             page = app.get("/", headers=login(f"user{number}"))
