@@ -290,5 +290,7 @@ def test_elsewhere_there_is_a_line_a_minute(
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=minutes))
     assert fsck(data) == 0
     lines = capsys.readouterr().err.splitlines()
-    # Five rows, two blobs and two files, at 45 seconds each: a line at each second one.
-    assert lines == [f"pypi-registry fsck: {text}" for text in ("2 rows", "4 rows", "1 blobs", "1 of 2 files")]
+    # Six rows, two blobs and two files, at 45 seconds each: a line at each second one.
+    assert lines == [
+        f"pypi-registry fsck: {text}" for text in ("2 rows", "4 rows", "6 rows", "2 blobs", "2 of 2 files")
+    ]

@@ -23,7 +23,17 @@ from tests.test_docs import PAGES, blocks
 pytestmark = pytest.mark.slow
 
 PAGE = PAGES["serve.md"]
-FSCK, BACK_UP, RESTORE, RESTORE_RUNNING, SERVE, SERVE_WITH_URL, GUNICORN = blocks(PAGE, "sh")
+
+
+def block(start: str) -> str:
+    """Return the only block of commands of the page that begins so."""
+    [found] = [each for each in blocks(PAGE, "sh") if each.startswith(start)]
+    return found
+
+
+FSCK, BACK_UP, RESTORE = block("pypi-registry fsck "), block("pypi-registry backup "), block("cp -a ")
+RESTORE_RUNNING, GUNICORN = block("python3 -c "), block("gunicorn ")
+SERVE, SERVE_WITH_URL = block("pypi-registry serve --proxies 1\n"), block("pypi-registry serve --proxies 1 --url ")
 BACKUP = "/srv/backup/pypi-registry"
 
 SECRET = "the-secret-of-the-page"

@@ -102,11 +102,16 @@ def test_a_writer_waits_no_longer_when_the_clock_goes_back(
 # What reads the clock of the machine, and why it may.
 READERS = {
     "_cli/access_log.py": "when a request came",
+    "_cli/prune.py": "how old a version is",
+    "_cli/token.py": "whether a token has expired, for people",
     "_maintenance/fsck.py": "the age of a blob that nothing lists",
     "_publishing/publish.py": "when a file was published, and when an event occurred",
+    "_moving/pages.py": "an upload time in the future is none",
     "accounts/accounts.py": "whether a token has expired",
+    "events.py": "the time of a line that is no event",
     "stores/files.py": "the age of an incomplete file",
     "stores/memory.py": "when a blob was stored",
+    "stores/objects/blobs.py": "how long a signed URL is valid",
     "storage.py": "an example",
 }
 

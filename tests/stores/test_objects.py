@@ -285,9 +285,9 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\nLast-Modified: Mon, 30 No
 
 
 def test_a_refused_connection_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    use_endpoint(monkeypatch, f"http://127.0.0.1:{port}")
+    refusing = socket.socket()  # bound and not listening: no other program gets the port meanwhile
+    refusing.bind(("127.0.0.1", 0))
+    use_endpoint(monkeypatch, f"http://127.0.0.1:{refusing.getsockname()[1]}")
     blobs = ObjectBlobs("s3://bucket")
     acts: list[Callable[[], object]] = [
         lambda: put(blobs, b"x"),
@@ -295,9 +295,10 @@ def test_a_refused_connection_is_unavailable(monkeypatch: pytest.MonkeyPatch) ->
         lambda: blobs.delete(KEY),
         lambda: [*blobs.keys()],
     ]
-    for act in acts:
-        with pytest.raises(StorageUnavailable, match="cannot be reached"):
-            act()
+    with refusing:
+        for act in acts:
+            with pytest.raises(StorageUnavailable, match="cannot be reached"):
+                act()
 
 
 def _ends_early(connection: socket.socket) -> None:

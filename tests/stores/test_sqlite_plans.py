@@ -22,6 +22,9 @@ SCANS = {
     # Tables of one row
     "FROM list_revisions": r"SCAN list_revisions",
     "FROM name_search_end": r"SCAN name_search_end",
+    "FROM copied_up_to": r"SCAN copied_up_to",
+    # SQLite's own table of the highest ids: one row for each table, and it has no index
+    "sqlite_sequence": r"SCAN sqlite_sequence",
     # The settings of FTS5
     "name_search_config": r"SCAN main\.name_search_config",
     # At most 256 names, which are not indexed yet

@@ -1189,6 +1189,14 @@ MUTANTS: Mapping[str, Mapping[str, Mutant]] = {
         ),
         "a listing has the files of all projects": everywhere("listing"),
     },
+    "test_a_listing_has_the_files_of_one_name_of_every_project": {
+        "of files with one name, the newest is listed": returns(
+            "listing", with_files(lambda files: [*{file.filename: file for file in files}.values()])
+        ),
+        "of files with one digest, the newest is listed": returns(
+            "listing", with_files(lambda files: [*{file.digests.sha256: file for file in files}.values()])
+        ),
+    },
     "test_a_listing_has_the_status_in_each_project_that_has_the_name": {
         "all projects have one status": returns("listing", one_status_for_all),
         "projects without the name have a status": returns("listing", with_statuses_of_all),
