@@ -356,7 +356,7 @@ def test_what_is_no_page_is_not_read(foreign: Foreign, url: str) -> None:
             yield b"x" * 100_000
 
     headers = [("Content-Type", "image/png"), ("Content-Length", "100000000")]
-    foreign.answers["/simple/demo/"] = lambda: ("200 OK", headers, endless())  # type: ignore[assignment]  # an iterable
+    foreign.answers["/simple/demo/"] = lambda: ("200 OK", headers, endless())  # type: ignore[assignment,return-value]  # iterable
     with source_of(f"{url}/simple") as source, pytest.raises(SourceError, match="this is not a page of a simple index"):
         source.page(DEMO)
     assert sent < 1_000
@@ -397,7 +397,7 @@ def test_a_file_that_is_too_large_is_not_read_to_its_end(declared: bool, foreign
                 sent += 65536
                 yield b"x" * 65536
 
-        return "200 OK", [("Content-Length", str(1000 * 65536))], blocks()  # type: ignore[return-value]  # an iterable
+        return "200 OK", [("Content-Length", str(1000 * 65536))], blocks()  # type: ignore[assignment,return-value]  # iterable
 
     foreign.answers["/file"] = endless
     if not declared:
