@@ -11,7 +11,7 @@ from pypi_registry._cli.data_folder import DataFolder, UnusableData
 from pypi_registry._cli.location import InvalidLocation, Location, add_location, location
 from pypi_registry._cli.progress import Meter, printable
 from pypi_registry._cli.stores import open_stores
-from pypi_registry._disk import disk_errors_as_storage_errors, sync_folder
+from pypi_registry._disk import create_folder, disk_errors_as_storage_errors, sync_folder
 from pypi_registry._maintenance.backup import Backup, Counts
 from pypi_registry.errors import StorageFull, StorageUnavailable
 from pypi_registry.stores.files import FileBlobs
@@ -76,6 +76,7 @@ def backup(where: Location, target: Path) -> int:
 
 def _back_up(where: Location, catalogue: SQLiteCatalogue, blobs: FileBlobs, target: Path) -> Counts:
     meter = Meter("pypi-registry backup")
+    create_folder(target / "files", mode=0o700)  # the folder of the backup may exist, and be readable by others
     work = Backup(
         catalogue,
         blobs,

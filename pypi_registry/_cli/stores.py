@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pypi_registry._cli.data_folder import DataFolder, UnusableData
 from pypi_registry._cli.location import InvalidLocation, Location
+from pypi_registry._disk import create_folder
 from pypi_registry.errors import StorageFull, StorageUnavailable
 from pypi_registry.storage import Blobs, Catalogue, Enumerable, EnumerableBlobs
 from pypi_registry.stores.files import FileBlobs
@@ -48,6 +49,8 @@ def open_stores(location: Location, *, create: bool, spool: Path | None = None) 
     """
     if location.catalogue is None or location.blobs is None:
         with closing(_catalogue(location.folder, create)) as catalogue:
+            if create:  # the data folder may exist, and be readable by others
+                create_folder(location.folder.files, mode=0o700)
             try:
                 yield Stores(catalogue, FileBlobs(location.folder.files, create=create))
             except sqlite3.Error as error:  # a damaged file shows itself only when it is read

@@ -98,6 +98,14 @@ def test_nobody_else_can_read_it(data: Path, stores: Stores, target: Path) -> No
     assert modes == {"backup": 0o700, "catalogue.sqlite3": 0o600, "registry.toml": 0o600, "audit.jsonl": 0o600}
 
 
+def test_nobody_else_can_read_the_files_in_a_folder_that_was_created_by_hand(
+    data: Path, stores: Stores, target: Path
+) -> None:
+    target.mkdir(mode=0o755)
+    backup(data, target)
+    assert (target / "files").stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.usefixtures("no_links")
 def test_the_next_backup_copies_new_files_and_deletes_those_that_are_no_longer_listed(
     data: Path, stores: Stores, target: Path, capsys: Output
