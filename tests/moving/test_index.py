@@ -397,7 +397,7 @@ def test_a_file_that_is_too_large_is_not_read_to_its_end(declared: bool, foreign
                 sent += 65536
                 yield b"x" * 65536
 
-        return "200 OK", [("Content-Length", str(1000 * 65536))], blocks()  # type: ignore[assignment,return-value]  # iterable
+        return "200 OK", [("Content-Length", str(1000 * 65536))], blocks()  # type: ignore[return-value]  # an iterable
 
     foreign.answers["/file"] = endless
     if not declared:
