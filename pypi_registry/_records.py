@@ -17,6 +17,17 @@ class LastIdsRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class CopiedRecord:
+    """Up to which ids the packages and files of a copy come from its source.
+
+    A copy writes it after the highest ids: what is published to the target directly has ids above them.
+    """
+
+    package: int
+    file: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectRecord:
     """A project that ever published."""
 
@@ -60,4 +71,6 @@ class PublicationRecord:
     project_id: int
 
 
-Record: TypeAlias = LastIdsRecord | ProjectRecord | PackageRecord | FileRecord | StatusRecord | PublicationRecord
+Record: TypeAlias = (
+    LastIdsRecord | CopiedRecord | ProjectRecord | PackageRecord | FileRecord | StatusRecord | PublicationRecord
+)

@@ -175,14 +175,15 @@ class Enumerable(Protocol):
         """Yield every record, of one moment: a package before its files, a project before its packages.
 
         The first record holds the highest ids that were ever used, also by what was deleted. A catalogue that never had
-        a package has no record.
+        a package has no record. Only a catalogue that is a copy has a record of the ids up to which it is one.
         """
 
     def restore(self, record: Record) -> None:
         """Write a record with its ids. Writing the same record again changes nothing.
 
         If there is an older state of the record, this replaces what a registry may change later: the path of a project,
-        the metadata and the yank of a package, a status. The highest ids only grow: later ones are above them.
+        the metadata and the yank of a package, a status, and the ids up to which the catalogue is
+        a copy. The highest ids only grow: later ones are above them.
 
         The record of a file holds its identity. It is None for all but the oldest of several files that were published
         under spellings of one file name, before this was refused.

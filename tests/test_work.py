@@ -189,8 +189,7 @@ class Calls:
             calls.clear()
 
 
-@pytest.fixture
-def calls(folder: Path) -> Calls:
+def record(folder: Path) -> Calls:
     directory, auth, catalogue, blobs = [list[str]() for _ in range(4)]
     entries = accounts()
     collaborators: dict[str, Any] = {
@@ -200,6 +199,11 @@ def calls(folder: Path) -> Calls:
         "blobs": Recorded(FileBlobs(folder / "files"), blobs),
     }
     return Calls(Registry(**collaborators, forward_to=FORWARDING), directory, auth, catalogue, blobs)
+
+
+@pytest.fixture
+def calls(folder: Path) -> Calls:
+    return record(folder)
 
 
 REQUESTS: dict[str, Callable[[str], "WSGIEnvironment"]] = {
@@ -298,6 +302,36 @@ def test_a_refused_upload_changes_and_reads_nothing(calls: Calls, monkeypatch: p
     assert calls.catalogue == []
     assert "put" not in calls.blobs
     assert flushed == []
+
+
+# Web pages
+
+BROWSER = {**LOGIN, "Accept": "text/html"}
+
+
+def web_list(calls: Calls, page_number: int) -> Counter[str]:
+    """Request a page of the packages of a project; return how often each method of the catalogue was called."""
+    calls.clear()
+    get(calls.registry, Ask(f"/projects/1/packages?page={page_number}", BROWSER))
+    return Counter(calls.catalogue)
+
+
+def test_a_page_of_a_list_looks_up_the_names_that_it_shows(folder: Path) -> None:
+    rounds = [filling.described(f"often-{name}", f"2.{each}") for each in range(15) for name in range(40)]
+    filling.fill(folder, [(PROJECT, upload) for upload in rounds])
+    calls = record(folder)
+    assert web_list(calls, 1) == {"packages": 1 + 20, "package": 20}
+    assert web_list(calls, 2) == {"packages": 1 + 20, "package": 20}
+    assert web_list(calls, 3) == {"packages": 2}  # the versions before it show that none of its names is new
+    assert web_list(calls, 25) == {"packages": 2 + 2, "package": 2}  # the two older names, on pages after it
+
+
+def test_a_page_of_a_list_looks_up_a_bounded_number_of_names(folder: Path) -> None:
+    rounds = [filling.described(f"many-{name}", f"2.{each}") for each in range(2) for name in range(520)]
+    filling.fill(folder, [(PROJECT, upload) for upload in rounds])
+    calls = record(folder)
+    for page_number in (1, 27, 40):  # pages from 27 on have names of pages before, but so many that they are looked up
+        assert 20 < web_list(calls, page_number)["packages"] <= 2 + 2 * 20
 
 
 # Transactions and statements

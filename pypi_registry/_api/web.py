@@ -1,8 +1,9 @@
 """What the web pages of lists and packages show, collected from the collaborators."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from packaging.version import InvalidVersion, Version
 
@@ -28,8 +29,11 @@ from pypi_registry.model import (
 )
 from pypi_registry.storage import MAX_TOTAL, Catalogue
 
+_LOOKBACK = 500
+"""Versions before a page that it also reads: a name among them is on a page before, so it needs no look-up."""
+
 _LOOKAHEAD = 500
-"""Versions that a page reads in search of a package that it has not shown yet."""
+"""Versions after a page that it reads in search of names for its rows."""
 
 _MAX_VERSIONS = 1_000
 """Versions of a package that its page lists."""
@@ -90,6 +94,8 @@ def package_list(
 
     A page number counts versions, and a package is on the page of its newest version. If a page would have less than
     half of its rows, because the packages of its versions are on pages before, it also has the rows of pages after it.
+    At most `_LOOKAHEAD` versions after it are read, and at most twice `Paging.per_page` names are looked up: then a
+    page may have fewer rows, or none.
 
     :param query: what is searched for; its order and its part of the list do not count. None if nothing can match.
     """
@@ -97,25 +103,49 @@ def package_list(
         return PackageList([], 0, paging.page, None, parameters)
     rows: list[PackageRow] = []
     seen: set[tuple[int, str]] = set()
-    total: int | None = 0
-    end, has_more = paging.offset, True
-    for size in (paging.per_page, _LOOKAHEAD // paging.per_page * paging.per_page):
-        newest_first = replace(query, order_by="created_at", descending=True, offset=end, limit=size + 1)
-        found, total = catalogue.packages(projects, newest_first)
-        for start in range(0, size, paging.per_page):
-            part = found[start : start + paging.per_page]
-            for package in part:
-                if (package.project_id, package.normalized_name) not in seen:
-                    seen.add((package.project_id, package.normalized_name))
-                    rows += _row(catalogue, projects, query, package)
-            end += paging.per_page
-            has_more = len(found) > start + paging.per_page
-            if not has_more or len(rows) > paging.per_page // 2:
-                break
-        if not has_more or len(rows) > paging.per_page // 2:
+    looked_up, next_page = 0, paging.page
+    for part in _parts(catalogue, projects, query, paging):
+        seen.update(map(_key, part.newer))
+        for package in part.versions:
+            if _key(package) not in seen:
+                seen.add(_key(package))
+                looked_up += 1
+                rows += _row(catalogue, projects, query, package)
+        next_page += 1
+        if len(rows) > paging.per_page // 2 or looked_up > paging.per_page:
             break
-    next_page = end // paging.per_page + 1 if has_more else None
-    return PackageList(rows, total, paging.page, next_page, parameters)
+    return PackageList(rows, part.total, paging.page, next_page if part.has_more else None, parameters)
+
+
+class _Part(NamedTuple):
+    """The versions of one page number."""
+
+    newer: Sequence[Package]
+    """The last versions before these, at most `_LOOKBACK`; empty if the part before had them."""
+    versions: Sequence[Package]
+    total: int | None
+    has_more: bool
+
+
+def _parts(catalogue: Catalogue, projects: Projects, query: PackageQuery, paging: Paging) -> Iterator[_Part]:
+    """Yield the versions of a page, also if it has none, then those of the pages after it, up to `_LOOKAHEAD`."""
+    offset, before = paging.offset, min(paging.offset, _LOOKBACK)
+    for size in (paging.per_page, _LOOKAHEAD // paging.per_page * paging.per_page):
+        window = replace(query, order_by="created_at", descending=True, offset=offset - before, limit=before + size + 1)
+        found, total = catalogue.packages(projects, window)
+        newer, found = found[:before], found[before:]
+        for start in range(0, size, paging.per_page):
+            end = start + paging.per_page
+            has_more = len(found) > end
+            yield _Part(newer, found[start:end], total, has_more)
+            if not has_more:
+                return
+            newer = []
+        offset, before = offset + size, 0
+
+
+def _key(package: Package) -> tuple[int, str]:
+    return package.project_id, package.normalized_name
 
 
 def _row(catalogue: Catalogue, projects: Projects, query: PackageQuery, package: Package) -> Sequence[PackageRow]:

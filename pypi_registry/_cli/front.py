@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from pypi_registry._api.access import readable_projects
@@ -20,7 +21,7 @@ from pypi_registry._pages.landing import Landing, render_landing, render_search
 from pypi_registry._paths import fold, last_segment
 from pypi_registry.auth import Ability, Principal
 from pypi_registry.errors import InsufficientScope, InvalidToken
-from pypi_registry.model import Group, Namespace, PackageQuery, Project, Projects
+from pypi_registry.model import Group, Namespace, PackageQuery, Projects
 from pypi_registry.storage import MAX_TOTAL
 
 if TYPE_CHECKING:
@@ -37,16 +38,18 @@ def show_landing(services: Services, request: Request) -> Response:
     principal = _visitor(services, request.environ)
     parameters = list_parameters(request)
     page = read_page_number(parameters)
-    readable = readable_projects(principal, _all_projects(services))
+    all_projects = _all_projects(services)
+    readable = readable_projects(principal, all_projects)
     frame = Frame(site_links(""), caller=None if principal.anonymous else principal.name)
     if search := parameters.get("package_name", ""):
         found = _packages(services, readable, Paging(page, _PACKAGES_PER_PAGE), {"package_name": search})
         return web_page(render_search(found, frame, MAX_TOTAL))
     newest = _packages(services, readable, Paging(1, _NEWEST), {}).rows if page == 1 else []
-    projects = _by_path(readable)
     start = (page - 1) * _PROJECTS_PER_PAGE
     end = start + _PROJECTS_PER_PAGE
-    shown = Landing(newest[:_NEWEST], projects[start:end], len(projects), page, has_next=end < len(projects))
+    by_path = filter(None, map(readable.get, _ids_by_path(all_projects)))
+    projects = [*islice(by_path, start, end)] if start < len(readable) else []
+    shown = Landing(newest[:_NEWEST], projects, len(readable), page, has_next=end < len(readable))
     return web_page(render_landing(shown, frame, f"{mount_url(request.environ)}{API_PREFIX}", MAX_TOTAL))
 
 
@@ -123,10 +126,13 @@ def _all_projects(services: Services) -> Projects:
     return Projects() if all_projects is None else all_projects()
 
 
-@lru_cache(maxsize=16)
-def _by_path(projects: Projects) -> Sequence[Project]:
-    """Return projects in the order of their paths. Cached, because there may be 100,000."""
-    return sorted(projects, key=lambda project: fold(project.path))
+@lru_cache(maxsize=2)
+def _ids_by_path(all_projects: Projects) -> Sequence[int]:
+    """Return the ids of all projects in the order of their paths.
+
+    Cached, because there may be 100,000. All visitors share one entry, whichever projects they may read.
+    """
+    return [project.id for project in sorted(all_projects, key=lambda project: fold(project.path))]
 
 
 def _packages(services: Services, projects: Projects, paging: Paging, parameters: Mapping[str, str]) -> PackageList:

@@ -1,8 +1,8 @@
 """Copying a registry into another pair of stores, while both may run; a second run copies what has changed since.
 
-The order: the names that were ever published, the statuses, what was deleted, and for each file its bytes, its package
-and its row. So whenever a copy is killed, the target forwards no published name to another index, offers no quarantined
-file, and lists no file without its bytes.
+The order: the ids, the names that were ever published, the statuses, what was deleted, and for each file its bytes, its
+package and its row. So whenever a copy is killed, the target forwards no published name to another index, offers no
+quarantined file, and lists no file without its bytes.
 """
 
 import hashlib
@@ -121,6 +121,7 @@ class Copy:
         # The rows of the source are of one moment. They are all read before the first byte is copied: a long read
         # transaction would keep SQLite from emptying its log.
         with closing(compare(target, source)) as differences:
+            self._write_ids(differences)
             self._write_what_precedes_files(differences)
             self._delete(differences)
             for changed in differences.changed_packages():
@@ -133,9 +134,22 @@ class Copy:
             self._on_progress(Progress("rows", next(numbers)))
             yield record
 
+    def _write_ids(self, differences: Differences) -> None:
+        """Let the target use no id of the source, and then store up to which ids its rows come from the source.
+
+        A file that was published to the target meanwhile, under such an id, would later look like a deleted one.
+        """
+        for last in differences.to_write(LastIdsRecord):
+            self._restore(last)
+        copied = differences.copied()
+        if copied is None:
+            return
+        for record in read_records(self._target.catalogue):
+            if isinstance(record, FileRecord) and differences.is_later(record.file):
+                raise TargetChanged(f"{record.file.filename} (id {record.file.id}) was published to it")
+        self._restore(copied)
+
     def _write_what_precedes_files(self, differences: Differences) -> None:
-        for record in differences.to_write(LastIdsRecord):
-            self._restore(record)
         for publication in differences.to_write(PublicationRecord):
             self._restore(publication)
         for project in differences.to_write(ProjectRecord):
@@ -154,7 +168,7 @@ class Copy:
 
     def _delete(self, differences: Differences) -> None:
         catalogue = self._target.catalogue
-        paths = {record.id: record.path for record in catalogue.records() if isinstance(record, ProjectRecord)}
+        paths = differences.paths()
         for project_id, file_id in differences.deleted(FileRecord):
             project = Project(project_id, paths.get(project_id, ""))
             deletion = catalogue.delete_file(project, file_id, _BY)

@@ -8,11 +8,12 @@ import pickle
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from hashlib import blake2b
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeAlias, TypeVar, cast
 
 from pypi_registry._excerpt import excerpt
 from pypi_registry._maintenance.temporary import TemporaryDatabase
 from pypi_registry._records import (
+    CopiedRecord,
     FileRecord,
     LastIdsRecord,
     PackageRecord,
@@ -22,6 +23,7 @@ from pypi_registry._records import (
     StatusRecord,
 )
 from pypi_registry.errors import RegistryError
+from pypi_registry.model import PackageFile
 
 R = TypeVar("R", LastIdsRecord, ProjectRecord, PackageRecord, FileRecord, StatusRecord, PublicationRecord)
 
@@ -61,6 +63,7 @@ class Row(NamedTuple):
     identity: bytes
     state: bytes
     name: str
+    """Of a package; the path of a project."""
     project_id: int
     title: str
     """For people."""
@@ -72,6 +75,8 @@ class Differences:
     def __init__(self) -> None:
         self._database = TemporaryDatabase(_TABLES)
         self._last = LastIdsRecord(0, 0)
+        self._last_of_target = LastIdsRecord(0, 0)
+        self._copied = CopiedRecord(0, 0)
 
     def close(self) -> None:
         self._database.close()
@@ -80,10 +85,17 @@ class Differences:
 
     def add_target(self, record: Record) -> None:
         """Add a record of the target."""
+        if isinstance(record, CopiedRecord):
+            self._copied = record
+            return
+        if isinstance(record, LastIdsRecord):
+            self._last_of_target = record
         self._database.insert("target", *_row(record))
 
     def add_source(self, record: Record) -> None:
         """Add a record of the source, after all of the target."""
+        if isinstance(record, CopiedRecord):
+            return  # of the source of the source, whose ids are no ids of the target
         row = _row(record)
         if isinstance(record, LastIdsRecord):
             self._last = record
@@ -100,6 +112,9 @@ class Differences:
     def check(self) -> None:
         """Check that the target is empty, or a copy of the source as it is now or was once.
 
+        The source has deleted a package or a file that only the target has if an earlier copy can have written it.
+        Otherwise it was published to the target directly.
+
         :raises WrongTarget: if it is not.
         """
         for title in self._titles(f"SELECT t.title {_COMMON} WHERE t.identity != s.identity"):
@@ -112,10 +127,10 @@ class Differences:
             f"SELECT t.title FROM target t WHERE t.kind IN ('package', 'file') AND {_ABSENT} AND ("
             "CAST(t.key AS INTEGER) > CASE t.kind WHEN 'file' THEN ? ELSE ? END OR "
             "NOT EXISTS (SELECT 1 FROM published p WHERE p.name = t.name AND p.project_id = t.project_id))",
-            self._last.file,
-            self._last.package,
+            min(self._copied.file, self._last.file),
+            min(self._copied.package, self._last.package),
         ):
-            raise WrongTarget(f"its {title} was not published at the source")
+            raise WrongTarget(f"its {title} is not at the source, and was not copied from there")
         if self._any(f"SELECT 1 FROM target t WHERE t.kind IN ('package', 'file') AND {_ABSENT}") and not self._any(
             f"SELECT 1 {_COMMON} WHERE t.kind IN ('package', 'file')"
         ):
@@ -128,6 +143,19 @@ class Differences:
         return next(self._database.read(f"{statement} LIMIT 1"), None) is not None
 
     # What is to be done
+
+    def copied(self) -> CopiedRecord | None:
+        """Return up to which ids the target is a copy from now on; None if it has this record already."""
+        copied = CopiedRecord(self._last.package, self._last.file)
+        return None if copied == self._copied else copied
+
+    def is_later(self, file: PackageFile) -> bool:
+        """Return whether a file of the target was added after its records were read."""
+        return file.id > self._last_of_target.file
+
+    def paths(self) -> dict[int, str]:
+        """Return the path of each project of the source."""
+        return dict(self._database.read("SELECT project_id, name FROM source WHERE kind = 'project'"))
 
     def deleted(self, kind: type[FileRecord] | type[PackageRecord]) -> Iterator[tuple[int, int]]:
         """Yield project and id of each file or package of the target that the source does not have."""
@@ -163,7 +191,9 @@ def _loaded(data: bytes) -> object:
     return pickle.loads(data)  # noqa: S301  # only `add_source` writes to the file, which no other program sees
 
 
-_KINDS: dict[type[Record], str] = {
+_Compared: TypeAlias = LastIdsRecord | ProjectRecord | PackageRecord | FileRecord | StatusRecord | PublicationRecord
+
+_KINDS: dict[type[_Compared], str] = {
     LastIdsRecord: "last ids",
     ProjectRecord: "project",
     PublicationRecord: "publication",
@@ -173,13 +203,13 @@ _KINDS: dict[type[Record], str] = {
 }
 
 
-def _row(record: Record) -> Row:
+def _row(record: _Compared) -> Row:
     kind = _KINDS[type(record)]
     match record:
         case LastIdsRecord():
             return Row(kind, "", b"", _digest(record), "", 0, kind)
         case ProjectRecord(id_, path):
-            return Row(kind, str(id_), b"", _digest(path), "", id_, f"project {id_} ({excerpt(path)})")
+            return Row(kind, str(id_), b"", _digest(path), path, id_, f"project {id_} ({excerpt(path)})")
         case PublicationRecord(name, root, id_):
             title = f"published name {name} in the project {id_}"
             return Row(kind, _key(name, root, id_), b"", b"", name, id_, title)

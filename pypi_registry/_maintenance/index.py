@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_version
 from pypi_registry._filenames import identity_of
 from pypi_registry._maintenance.temporary import TemporaryDatabase
 from pypi_registry._records import (
+    CopiedRecord,
     FileRecord,
     LastIdsRecord,
     PackageRecord,
@@ -112,7 +113,7 @@ class Index:
                 )
             case PublicationRecord():
                 self._database.insert("publications", record.name, record.project_id)
-            case StatusRecord() | LastIdsRecord():
+            case StatusRecord() | LastIdsRecord() | CopiedRecord():
                 pass  # a status holds also while the name has no package
 
     def sort(self) -> None:

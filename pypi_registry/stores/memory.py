@@ -16,6 +16,7 @@ from packaging.utils import NormalizedName, canonicalize_version
 from pypi_registry._filenames import identity_of
 from pypi_registry._paths import root_of
 from pypi_registry._records import (
+    CopiedRecord,
     FileRecord,
     LastIdsRecord,
     PackageRecord,
@@ -50,6 +51,7 @@ class MemoryCatalogue:
     def __init__(self) -> None:
         self._lock = Lock()
         self._last_id = 0
+        self._copied: CopiedRecord | None = None
         # Rows. A record of a file holds its package as it was when the file was added.
         self._paths: dict[int, str] = {}
         self._packages: dict[int, PackageRecord] = {}
@@ -233,6 +235,7 @@ class MemoryCatalogue:
     def records(self) -> Iterator[Record]:
         with self._lock:
             found: list[Record] = [LastIdsRecord(self._last_id, self._last_id)] if self._last_id else []
+            found += [self._copied] if self._copied else []
             found += [ProjectRecord(id_, path) for id_, path in self._paths.items()]
             found += self._packages.values()
             found += [replace(self._files[file.id], file=file) for file in self._rows(self._files)]
@@ -249,6 +252,8 @@ class MemoryCatalogue:
             match record:
                 case LastIdsRecord():
                     self._last_id = max(self._last_id, record.package, record.file)
+                case CopiedRecord():
+                    self._copied = record
                 case ProjectRecord():
                     self._paths[record.id] = record.path
                     self._roots[record.id].add(root_of(record.path))

@@ -75,6 +75,27 @@ def test_another_registry_is_not_overwritten(data: Path, stores: Stores, tmp_pat
         assert other.has(file.blob_key)
 
 
+def test_what_was_published_to_a_copy_is_not_deleted(
+    data: Path, stores: Stores, tmp_path: Path, capsys: Output
+) -> None:
+    stores.publish(FIRST)
+    assert copy(data, tmp_path / "copy") == 0
+    with closing(SQLiteCatalogue(tmp_path / "copy" / "catalogue.sqlite3")) as catalogue:
+        target = Stores(catalogue, FileBlobs(tmp_path / "copy" / "files"))
+        file = target.publish("demo-5.0.zip", version="5.0")
+        gone = stores.publish("demo-6.0.zip", version="6.0")
+        stores.catalogue.delete_package(TOOLS, gone.package.id, "")
+        capsys.readouterr()
+        assert copy(data, tmp_path / "copy") == 2
+        assert capsys.readouterr() == (
+            "",
+            "pypi-registry: the target is neither empty nor a copy of this source: its file demo-5.0.zip "
+            f"(id {file.id}) is not at the source, and was not copied from there; nothing was changed\n",
+        )
+        assert target.filenames() == {FIRST, "demo-5.0.zip"}
+        assert target.has(file.blob_key)
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

@@ -11,7 +11,9 @@ import pytest
 from webtest import TestApp
 
 from pypi_registry._api.links import API_PREFIX
+from pypi_registry._cli import front as front_module
 from pypi_registry._cli.site import Site
+from pypi_registry._paths import fold
 from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, Role, Token, TokenKind, User, token_digest
 from pypi_registry.errors import StorageUnavailable
 from pypi_registry.model import Package, PackageQuery, Projects, Visibility
@@ -364,6 +366,28 @@ def test_the_projects_are_paged_by_path() -> None:
         page = page.click("Next page") if "Next page" in page.text else page
     assert shown == [f"group/p{number:03}" for number in range(120)]
     assert app.get("/?page=999", status=200)
+
+
+def test_the_projects_are_sorted_once_whoever_visits(monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [f"group/p{number:02}" for number in range(60)]
+    accounts = Accounts(
+        projects=[ProjectConfig(id=number + 1, path=path) for number, path in enumerate(paths)][::-1],
+        users=[User(name=f"user{number}", roles=dict.fromkeys(paths[number::7], Role.GUEST)) for number in range(40)],
+        tokens=[token(f"user{number}", user=f"user{number}") for number in range(40)],
+    )
+    app = TestApp(Site(accounts.registry(catalogue=MemoryCatalogue(), blobs=MemoryBlobs())), lint=True)
+    folded = list[str]()
+
+    def recorded(path: str) -> str:
+        folded.append(path)
+        return fold(path)
+
+    monkeypatch.setattr(front_module, "fold", recorded)
+    for _ in range(2):
+        for number in range(40):
+            page = app.get("/", headers=login(f"user{number}"))
+            assert re.findall(">(group/p[0-9]+)</a>", page.text) == paths[number::7]
+    assert sorted(folded) == paths
 
 
 def test_a_package_is_listed_once_at_its_newest_version() -> None:

@@ -15,9 +15,9 @@ from webtest import TestApp
 from pypi_registry import AllowAll, Registry
 from pypi_registry._maintenance.copy import Copy, Progress, RedirectingSource, Side, Summary, TargetChanged
 from pypi_registry._maintenance.differences import WrongTarget
-from pypi_registry._records import FileRecord, Record
+from pypi_registry._records import CopiedRecord, FileRecord, LastIdsRecord, Record
 from pypi_registry.accounts import Accounts, ProjectConfig
-from pypi_registry.model import Digests, NameStatus, PackageMetadata, Project, Status, Visibility
+from pypi_registry.model import Digests, NameStatus, PackageFile, PackageMetadata, Project, Status, Visibility
 from pypi_registry.storage import Redirect
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
@@ -274,6 +274,12 @@ def a_registry_with_ids_that_the_source_has_deleted(source: Stores, target: Stor
     target.publish(FIRST)
 
 
+def a_copy_of_another_registry(source: Stores, target: Stores) -> None:
+    other = in_memory()
+    other.publish(FIRST)
+    copied(other, target)
+
+
 def a_row_with_another_blob_key(source: Stores, target: Stores) -> None:
     for record in source.catalogue.records():
         if isinstance(record, FileRecord):
@@ -287,7 +293,8 @@ WRONG: dict[Callable[[Stores, Stores], None], str] = {
     a_registry_with_another_name: "published name alien",
     a_registry_with_another_status: "status of other",
     a_registry_whose_packages_are_deleted: "published name alien",
-    a_registry_with_ids_that_the_source_has_deleted: "no package of it is at the source",
+    a_registry_with_ids_that_the_source_has_deleted: "is not at the source, and was not copied from there",
+    a_copy_of_another_registry: "no package of it is at the source",
     a_row_with_another_blob_key: "is not the one of the source",
 }
 
@@ -305,6 +312,140 @@ def test_another_registry_is_never_changed(prepare: Callable[[Stores, Stores], N
         copied(source, target)
     assert [*target.catalogue.records()] == before
     assert {*target.blobs.keys()} == blobs
+
+
+def test_yanks_statuses_and_deletions_that_were_made_at_a_copy_are_undone(on_disk: Callable[[], Stores]) -> None:
+    source, target = on_disk(), on_disk()
+    publish_history(source)
+    kept = source.publish("demo-5.0.zip", version="5.0")
+    source.catalogue.set_status(TOOLS, DEMO, NameStatus(Status.DEPRECATED, "old"), "ada")
+    copied(source, target)
+    [yanked, gone] = files_of(target.catalogue, IN_TOOLS)
+    assert gone == kept
+    target.catalogue.yank(TOOLS, yanked.package.id, None, "bob")
+    target.catalogue.set_status(TOOLS, DEMO, NameStatus(), "bob")
+    target.catalogue.delete_package(TOOLS, gone.package.id, "bob")
+    target.blobs.delete(gone.blob_key)
+    assert copied(source, target) == Summary(files=1, bytes=len(DATA), changed=2)
+    assert answers(target.catalogue) == answers(source.catalogue)
+    assert contents(target) == contents(source)
+
+
+# What was published to a copy directly: its ids are no higher than those that the source has used since
+
+
+def publish_and_delete(stores: Stores, last: int) -> None:
+    """Use ids up to one, and leave nothing of them."""
+    for number in count():
+        file = stores.publish(f"demo-6.{number}.zip", version=f"6.{number}")
+        stores.catalogue.delete_package(TOOLS, file.package.id, "ada")
+        stores.blobs.delete(file.blob_key)
+        if file.id >= last and file.package.id >= last:
+            return
+
+
+def is_refused(source: Stores, target: Stores, file: PackageFile) -> None:
+    """Check that the target is refused because of a file, again and again, and stays as it is."""
+    before, data = [*target.catalogue.records()], contents(target)
+    assert file.blob_key in data
+    problem = rf"its file {file.filename} \(id {file.id}\) is not at the source, and was not copied from there"
+    for _ in range(2):
+        with pytest.raises(WrongTarget, match=problem):
+            copied(source, target)
+    assert [*target.catalogue.records()] == before
+    assert contents(target) == data
+
+
+def mark(stores: Stores) -> list[CopiedRecord]:
+    return [record for record in stores.catalogue.records() if isinstance(record, CopiedRecord)]
+
+
+def test_what_was_published_to_a_copy_is_not_deleted(on_disk: Callable[[], Stores]) -> None:
+    source, target = on_disk(), on_disk()
+    publish_history(source)
+    copied(source, target)
+    file = target.publish("demo-5.0.zip", version="5.0")
+    publish_and_delete(source, file.id)
+    is_refused(source, target, file)
+    target.catalogue.delete_package(TOOLS, file.package.id, "ada")
+    target.blobs.delete(file.blob_key)
+    copied(source, target)
+    assert answers(target.catalogue) == answers(source.catalogue)
+
+
+def test_what_was_published_to_the_old_registry_after_the_switch_is_not_deleted(
+    on_disk: Callable[[], Stores],
+) -> None:
+    old, new = on_disk(), on_disk()
+    publish_history(old)
+    copied(old, new)
+    file = old.publish("demo-5.0.zip", version="5.0")
+    publish_and_delete(new, file.id)
+    is_refused(new, old, file)
+
+
+def test_nothing_is_deleted_of_a_registry_that_never_was_a_copy(on_disk: Callable[[], Stores]) -> None:
+    old, new = on_disk(), on_disk()
+    publish_history(old)
+    file = old.publish("demo-5.0.zip", version="5.0")
+    copied(old, new)
+    assert mark(old) == []
+    new.catalogue.delete_package(TOOLS, file.package.id, "ada")
+    is_refused(new, old, file)
+
+
+def test_a_copy_of_a_copy_carries_what_the_middle_one_deletes_of_its_own(on_disk: Callable[[], Stores]) -> None:
+    first, middle, last = on_disk(), on_disk(), on_disk()
+    publish_history(first)
+    copied(first, middle)
+    own = middle.publish("demo-5.0.zip", version="5.0")
+    copied(middle, last)
+    assert mark(last) == [CopiedRecord(own.package.id, own.id)]
+    assert mark(middle) != mark(last)
+    middle.catalogue.delete_package(TOOLS, own.package.id, "ada")
+    assert copied(middle, last).deleted == 1
+    assert answers(last.catalogue) == answers(middle.catalogue)
+    later = last.publish("demo-7.0.zip", version="7.0")
+    publish_and_delete(middle, later.id)
+    is_refused(middle, last, later)
+
+
+def test_what_is_published_to_the_target_of_a_killed_copy_is_not_deleted(on_disk: Callable[[], Stores]) -> None:
+    for changes in count():
+        source, target = on_disk(), on_disk()
+        publish_history(source)
+        copied(source, target)
+        publish_and_delete(source, last=0)
+        source.publish("demo-4.0.zip", version="4.0")
+        try:
+            assert [*Copy(side(source), Side(KilledAfter(target.catalogue, changes), target.blobs)).run()] == []
+        except Killed:
+            file = target.publish("demo-8.0.zip", version="8.0")
+            publish_and_delete(source, file.id)
+            is_refused(source, target, file)
+            continue
+        break
+    assert changes == 4  # the highest ids, those of the copy, the package and the file
+
+
+def test_what_is_published_to_the_target_while_a_copy_begins_is_not_deleted(on_disk: Callable[[], Stores]) -> None:
+    source, target = on_disk(), on_disk()
+    publish_history(source)
+    copied(source, target)
+    publish_and_delete(source, last=0)
+    added: list[PackageFile] = []
+
+    class PublishedToMeanwhile(CatalogueWrapper):
+        def restore(self, record: Record) -> None:
+            if isinstance(record, LastIdsRecord):
+                added.append(target.publish("demo-8.0.zip", version="8.0"))
+            super().restore(record)
+
+    before = mark(target)
+    with pytest.raises(TargetChanged, match=r"demo-8\.0\.zip \(id \d+\) was published to it"):
+        [*Copy(side(source), Side(PublishedToMeanwhile(target.catalogue), target.blobs)).run()]
+    assert mark(target) == before
+    is_refused(source, target, *added)
 
 
 # Faults

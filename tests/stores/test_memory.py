@@ -10,6 +10,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from pypi_registry._records import (
+    CopiedRecord,
     FileRecord,
     LastIdsRecord,
     PackageRecord,
@@ -250,11 +251,13 @@ def test_a_copy_goes_its_own_way() -> None:
 
 
 def test_restored_records_make_an_equal_catalogue() -> None:
-    catalogue, records = filled(), [*filled().records()]
+    catalogue = filled()
+    catalogue.restore(CopiedRecord(1, 2))
+    records = [*catalogue.records()]
     copy = restored(records)
     assert [*copy.records()] == records
     kinds = [type(record) for record in records]
-    order = [LastIdsRecord, ProjectRecord, PackageRecord, FileRecord, StatusRecord, PublicationRecord]
+    order = [LastIdsRecord, CopiedRecord, ProjectRecord, PackageRecord, FileRecord, StatusRecord, PublicationRecord]
     assert kinds == sorted(kinds, key=order.index)
     projects = both(TOOLS, ELSEWHERE)
     assert copy.names(projects) == [DEMO, OTHER]

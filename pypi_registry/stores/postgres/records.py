@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_version
 
 from pypi_registry._paths import root_of
 from pypi_registry._records import (
+    CopiedRecord,
     FileRecord,
     LastIdsRecord,
     PackageRecord,
@@ -44,6 +45,8 @@ _FILES = (
 def read_all(connection: psycopg.Connection[Any]) -> Iterator[Record]:
     """Yield every record; a package before its files, a project before its packages."""
     yield from _last_ids(connection)
+    for copied in connection.execute("SELECT package_id, file_id FROM copied_up_to"):
+        yield CopiedRecord(*copied)
     for id_, path in _rows(connection, "SELECT id, path FROM projects WHERE path != '' ORDER BY id"):
         yield ProjectRecord(id_, path)
     for row in _rows(connection, f"{_PACKAGES} ORDER BY p.id"):
@@ -65,7 +68,7 @@ def lock_of_record(record: Record) -> int:
             return lock_of(record.file.package.project_id, record.file.package.normalized_name)
         case ProjectRecord():
             return lock_of(record.id, "")
-        case LastIdsRecord():
+        case LastIdsRecord() | CopiedRecord():
             return lock_of(0, "")
         case StatusRecord() | PublicationRecord():
             return lock_of(record.project_id, record.name)
@@ -82,6 +85,8 @@ def restore(connection: psycopg.Connection[Any], record: Record) -> None:
                 for table, last in (("packages", record.package), ("files", record.file)):
                     if last:
                         _advance(connection, table, last)
+            case CopiedRecord():
+                _restore_copied(connection, record)
             case ProjectRecord():
                 _restore_project(connection, record)
             case PackageRecord():
@@ -118,6 +123,14 @@ def _last_ids(connection: psycopg.Connection[Any]) -> Iterator[LastIdsRecord]:
     ]
     if any(last):
         yield LastIdsRecord(*last)
+
+
+def _restore_copied(connection: psycopg.Connection[Any], record: CopiedRecord) -> None:
+    connection.execute(
+        "INSERT INTO copied_up_to (id, package_id, file_id) VALUES (1, %s, %s) "
+        "ON CONFLICT (id) DO UPDATE SET package_id = excluded.package_id, file_id = excluded.file_id",
+        (record.package, record.file),
+    )
 
 
 def _restore_project(connection: psycopg.Connection[Any], record: ProjectRecord) -> None:

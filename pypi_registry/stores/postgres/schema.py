@@ -105,6 +105,11 @@ CREATE TABLE root_revisions (                    -- rows stay
     revision uuid NOT NULL,
     PRIMARY KEY (name, root)
 ) WITH (fillfactor = 70);
+CREATE TABLE copied_up_to (                      -- of a copy: up to these ids, rows come from its source
+    id int8 PRIMARY KEY CHECK (id = 1),          -- no second row
+    package_id int8 NOT NULL,
+    file_id int8 NOT NULL
+);
 
 CREATE FUNCTION name_trigrams(name text) RETURNS text[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT coalesce(array_agg(DISTINCT substr(lower(name COLLATE "C"), n, 3)), '{}')

@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_version
 from pypi_registry._filenames import identity_of
 from pypi_registry._paths import root_of
 from pypi_registry._records import (
+    CopiedRecord,
     FileRecord,
     LastIdsRecord,
     PackageRecord,
@@ -45,6 +46,8 @@ _FILES = (
 def read_all(connection: sqlite3.Connection) -> Iterator[Record]:
     """Yield every record; a package before its files, a project before its packages."""
     yield from _last_ids(connection)
+    for copied in connection.execute("SELECT package_id, file_id FROM copied_up_to"):
+        yield CopiedRecord(*copied)
     for id_, path in connection.execute("SELECT id, path FROM projects WHERE path != '' ORDER BY id"):
         yield ProjectRecord(id_, path)
     for row in connection.execute(f"{_PACKAGES} ORDER BY p.id"):
@@ -67,6 +70,8 @@ def restore(connection: sqlite3.Connection, record: Record) -> None:
         match record:
             case LastIdsRecord():
                 _restore_last_ids(connection, record)
+            case CopiedRecord():
+                _restore_copied(connection, record)
             case ProjectRecord():
                 _restore_project(connection, record)
             case PackageRecord():
@@ -164,6 +169,14 @@ def _restore_last_ids(connection: sqlite3.Connection, record: LastIdsRecord) -> 
         updated = connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (last, table))
         if not updated.rowcount and last:
             connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, last))
+
+
+def _restore_copied(connection: sqlite3.Connection, record: CopiedRecord) -> None:
+    connection.execute(
+        "INSERT INTO copied_up_to (id, package_id, file_id) VALUES (1, ?, ?) "
+        "ON CONFLICT (id) DO UPDATE SET package_id = excluded.package_id, file_id = excluded.file_id",
+        (record.package, record.file),
+    )
 
 
 def _restore_project(connection: sqlite3.Connection, record: ProjectRecord) -> None:

@@ -375,9 +375,17 @@ WHERE files.id = oldest.id AND oldest.identity IS NOT NULL AND NOT EXISTS (
 )
 """
 
+_COPIED = """
+CREATE TABLE copied_up_to (                -- of a copy: up to these ids, rows come from its source
+    id INTEGER PRIMARY KEY CHECK (id = 1), -- no second row
+    package_id INTEGER NOT NULL,
+    file_id INTEGER NOT NULL
+)
+"""
+
 # What was released stays as it is: a change of the schema is another step. Statements are separated by a line of two
 # dashes, because a trigger contains semicolons.
-STEPS = (_TABLES, _CORE_METADATA, _LISTS_AND_REVISIONS, ADD_IDENTITIES)
+STEPS = (_TABLES, _CORE_METADATA, _LISTS_AND_REVISIONS, f"{ADD_IDENTITIES}--{_COPIED}")
 
 SCHEMA_VERSION = len(STEPS)
 """The value of ``PRAGMA user_version``."""

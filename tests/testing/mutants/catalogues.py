@@ -15,6 +15,7 @@ from packaging.version import Version
 
 from pypi_registry._filenames import identity_of
 from pypi_registry._records import (
+    CopiedRecord,
     FileRecord,
     LastIdsRecord,
     PackageRecord,
@@ -609,7 +610,15 @@ def _as_pattern(name: str, word: str) -> bool:
 
 
 def lazily(self: W) -> Iterator[Record]:
-    for kind in (LastIdsRecord, ProjectRecord, PackageRecord, FileRecord, StatusRecord, PublicationRecord):
+    for kind in (
+        LastIdsRecord,
+        CopiedRecord,
+        ProjectRecord,
+        PackageRecord,
+        FileRecord,
+        StatusRecord,
+        PublicationRecord,
+    ):
         yield from [record for record in self.inner.records() if isinstance(record, kind)]
 
 
@@ -648,6 +657,25 @@ def of_what_is_left(self: W, found: Iterator[Record]) -> Iterator[Record]:
     files = [record.file for record in self.inner.records() if isinstance(record, FileRecord)]
     last = LastIdsRecord(max(file.package.id for file in files), max(file.id for file in files))
     return (last if isinstance(each, LastIdsRecord) else each for each in found)
+
+
+def as_if_all_were_copied(self: W, found: Iterator[Record]) -> Iterator[Record]:
+    for record in found:
+        if not isinstance(record, CopiedRecord):
+            yield record
+        if isinstance(record, LastIdsRecord):
+            yield CopiedRecord(record.package, record.file)
+
+
+class KeepsTheHighestMark(W):
+    """Never lowers the ids up to which it is a copy."""
+
+    def restore(self, record: Record) -> None:
+        if isinstance(record, CopiedRecord):
+            for copied in self.inner.records():
+                if isinstance(copied, CopiedRecord):
+                    record = CopiedRecord(max(record.package, copied.package), max(record.file, copied.file))
+        self.inner.restore(record)
 
 
 def strictly(self: W, record: Record) -> None:
@@ -1429,6 +1457,16 @@ MUTANTS: Mapping[str, Mapping[str, Mutant]] = {
     "test_restored_highest_ids_are_not_used_again_and_never_lowered": {
         "the highest ids are not restored": {
             "restore": lambda self, record: None if isinstance(record, LastIdsRecord) else self.inner.restore(record)
+        },
+    },
+    "test_the_ids_up_to_which_a_catalogue_is_a_copy_are_those_that_were_restored_last": {
+        "the ids of a copy are not recorded": returns("records", without(CopiedRecord)),
+        "every catalogue is a copy": returns("records", as_if_all_were_copied),
+        "the ids of a copy are never lowered": KeepsTheHighestMark,
+        "the ids of a copy are taken for the highest ids": {
+            "restore": lambda self, record: self.inner.restore(
+                LastIdsRecord(record.package, record.file) if isinstance(record, CopiedRecord) else record
+            )
         },
     },
     "test_a_record_replaces_an_older_state_of_itself": {

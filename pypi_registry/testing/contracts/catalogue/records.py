@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from pypi_registry._records import (
+    CopiedRecord,
     FileRecord,
     LastIdsRecord,
     PackageRecord,
@@ -118,6 +119,21 @@ class Records(CatalogueHooks):
         target.restore(LastIdsRecord(added.package.id + 1000, added.id + 1000))
         later = add(catalogue, TOOLS, upload("demo-2.zip", version="2"))
         assert (later.package.id > added.package.id + 1000, later.id > added.id + 1000) == (True, True)
+
+    def test_the_ids_up_to_which_a_catalogue_is_a_copy_are_those_that_were_restored_last(self) -> None:
+        catalogue = self.make_catalogue()
+        target = as_enumerable(catalogue)
+        publish_history(catalogue)
+        assert _only(CopiedRecord, target.records()) == []
+        [last] = _only(LastIdsRecord, target.records())
+        before = everything(catalogue)
+        for copied in (CopiedRecord(1000, 2000), CopiedRecord(3, 4), CopiedRecord(5, 6)):
+            target.restore(copied)
+            assert [*target.records()][:2] == [last, copied]
+            assert everything(catalogue) == before
+        target.restore(LastIdsRecord(last.package + 1000, last.file + 1000))
+        add(catalogue, TOOLS, upload("demo-9.zip", version="9"))
+        assert _only(CopiedRecord, target.records()) == [CopiedRecord(5, 6)]
 
     def test_a_record_replaces_an_older_state_of_itself(self) -> None:
         catalogue, other = self.make_catalogue(), MemoryCatalogue()
