@@ -54,7 +54,7 @@ def _definition(text: str, name: str) -> str:
 def _names(module: str, page: Path) -> str:
     rows = [
         f"| [`{name}`]({relpath(path.relative_to(ROOT), page.parent.relative_to(ROOT))}) | {_first_sentence(doc)} |"
-        for name in sorted(NAMES[module], key=str.lower)
+        for name in sorted(NAMES[module], key=lambda name: (name.lower(), name))
         for path, doc in [_found(module, name)]
     ]
     return "\n".join(["", "| name | meaning |", "|---|---|", *rows, "", ""])

@@ -20,6 +20,7 @@ from packaging.utils import NormalizedName
 from pypi_registry._moving import index, pace
 from pypi_registry._moving.digests import WrongDigest
 from pypi_registry._moving.index import PASSWORD, USER, Address, IndexSource, InvalidSource, may_send_credentials
+from pypi_registry._moving.pace import PacedResponse
 from pypi_registry._moving.pages import HTML_TYPES, JSON_TYPE, PAGE_LIMITS
 from pypi_registry._moving.source import SourceError, SourceFile, Stopped
 from pypi_registry.errors import FileTooLarge
@@ -371,6 +372,18 @@ def test_a_source_that_drips_is_an_error(
     with source_of(f"{url}/simple") as source, pytest.raises(SourceError, match="fewer than 1024 bytes a second"):
         source.page(DEMO)
     assert len(no_waits) == 4
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("proxy", [None, "http://proxy.example:3128"])
+def test_no_connection_may_drip(scheme: str, proxy: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if proxy is not None:
+        monkeypatch.setenv(f"{scheme}_proxy", proxy)
+    url = f"{scheme}://a.example/simple/"
+    with source_of(url) as source:
+        manager = source._manager(url)
+        assert (manager.proxy is not None) == (proxy is not None)
+        assert manager.connection_from_url(url).ConnectionCls.response_class is PacedResponse  # type: ignore[attr-defined]  # of http.client
 
 
 @pytest.mark.parametrize(("media_type", "limit"), [(JSON_TYPE, 10_000), (HTML_TYPES[0], 5_000), (HTML_TYPES[1], 5_000)])
