@@ -17,6 +17,7 @@ from typing import BinaryIO, TypeVar
 from packaging.utils import InvalidSdistFilename, NormalizedName, canonicalize_version, parse_sdist_filename
 from packaging.version import InvalidVersion
 
+from pypi_registry._excerpt import excerpt
 from pypi_registry._filenames import SDIST_SUFFIXES
 from pypi_registry._moving.digests import WrongDigest
 from pypi_registry._moving.source import Source, SourceError, SourceFile, Stopped
@@ -24,7 +25,7 @@ from pypi_registry._publishing.checks import MAX_REASON, is_plain, read_as_twine
 from pypi_registry._publishing.incoming import new_file
 from pypi_registry._publishing.publish import Stores, publish, yank
 from pypi_registry.distributions import Verify
-from pypi_registry.distributions.filenames import filename_problems, wheel_name_and_version
+from pypi_registry.distributions.filenames import MAX_FILENAME, filename_problems, wheel_name_and_version
 from pypi_registry.errors import FileTaken, FileTooLarge, InvalidUpload, UploadsRefused
 from pypi_registry.events import Actor
 from pypi_registry.model import Package, PackageFile, Project, Projects, Upload
@@ -220,7 +221,8 @@ class Import:
         file, existing = task.file, task.existing
         problem = next(filename_problems(file.filename), None)
         if problem is not None:
-            return Outcome(Kind.REFUSED, file.filename, problem)
+            title = file.filename if len(file.filename) <= MAX_FILENAME else excerpt(file.filename, MAX_FILENAME)
+            return Outcome(Kind.REFUSED, title, problem)
         if existing is not None:
             same = _is_same(existing, file.digests)
             if same:
@@ -338,6 +340,8 @@ def _in_order(files: Sequence[SourceFile]) -> Sequence[SourceFile]:
 
 def _version_of(filename: str, name: NormalizedName) -> str:
     """Return the canonical version in a file name; the file name itself if it has none."""
+    if any(filename_problems(filename)):  # packaging is not given what is too long: int() refuses 5,000 digits
+        return filename
     wheel = wheel_name_and_version(filename)
     if wheel is not None:
         return canonicalize_version(wheel[1])

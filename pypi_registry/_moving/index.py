@@ -13,20 +13,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import BinaryIO, TypeVar
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from packaging.utils import NormalizedName
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import make_headers
 from urllib3.util.retry import Retry
 
 from pypi_registry._disk import disk_errors_as_storage_errors
 from pypi_registry._index_urls import is_index_url, package_url
 from pypi_registry._moving.digests import Comparison
-from pypi_registry._moving.pages import ACCEPT, read_files, read_names
+from pypi_registry._moving.pace import PacedResponse
+from pypi_registry._moving.pages import ACCEPT, INDEX_LIMITS, PAGE_LIMITS, Limits, read_files, read_names
 from pypi_registry._moving.source import SourceError, SourceFile, SourcePage, Stopped
 from pypi_registry.errors import FileTooLarge, RegistryError
 
@@ -34,13 +36,10 @@ T = TypeVar("T")
 
 USER, PASSWORD = "PYPI_REGISTRY_SOURCE_USER", "PYPI_REGISTRY_SOURCE_PASSWORD"
 
-MAX_INDEX = 256 * 1024**2
-"""Bytes of the list of names, decompressed. PyPI's has 40 MB."""
-MAX_PAGE = 64 * 1024**2
-"""Bytes of the page of one name, decompressed."""
 _MAX_REDIRECTS = 10
 _ATTEMPTS = 5
 _MAX_WAIT = 600.0  # seconds that a source may let this program wait between two attempts
+_MAX_WAITS = 6 * 3600.0  # seconds of all waits of an import together; its threads may wait at the same time
 _BACKOFF = 0.5  # seconds before the second attempt, doubled for each one after it
 _BLOCK = 64 * 1024
 _TIMEOUT = urllib3.Timeout(connect=10, read=30)
@@ -132,6 +131,22 @@ def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
         raise InvalidSource(f"{path}: certificates cannot be read from it: {error}") from error
 
 
+class _HTTPConnection(HTTPConnection):
+    response_class = PacedResponse
+
+
+class _HTTPSConnection(HTTPSConnection):
+    response_class = PacedResponse
+
+
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
+
+
 class IndexSource:
     """An index that speaks PEP 503 or 691. Any thread may call it.
 
@@ -143,23 +158,26 @@ class IndexSource:
     def __init__(self, address: Address, *, jobs: int, environ: Mapping[str, str]) -> None:
         self._address = address
         self._stopped = Event()
+        self._waits, self._lock = 0.0, Lock()
         options = {"maxsize": jobs, "block": True, "ssl_context": tls_context(environ), "timeout": _TIMEOUT}
         self._direct = urllib3.PoolManager(**options)  # type: ignore[arg-type]  # options of its pools
         self._proxies = {
             scheme: _proxy_manager(url, options) for scheme, url in getproxies().items() if scheme in ("http", "https")
         }
+        for manager in (self._direct, *self._proxies.values()):
+            manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
 
     def names(self) -> Sequence[NormalizedName]:
         url = f"{self._address.url.rstrip('/')}/"
         try:
-            return self._read_page(url, MAX_INDEX, read_names)
+            return self._read_page(url, INDEX_LIMITS, read_names)
         except SourceError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
             raise SourceError(f"{error}; if the index lists no names, pass --name", error.status) from None
 
     def page(self, name: NormalizedName) -> SourcePage:
-        return self._read_page(package_url(self._address.url, name), MAX_PAGE, read_files)
+        return self._read_page(package_url(self._address.url, name), PAGE_LIMITS, read_files)
 
     def fetch(self, file: SourceFile, into: BinaryIO, *, max_size: int) -> None:
         def receive(response: "_Response") -> None:
@@ -190,14 +208,15 @@ class IndexSource:
         for manager in (self._direct, *self._proxies.values()):
             manager.clear()
 
-    def _read_page(self, url: str, limit: int, read: Callable[[bytes, str, str], T]) -> T:
+    def _read_page(self, url: str, limits: Limits, read: Callable[[bytes, str, str, Limits], T]) -> T:
         def receive(response: "_Response") -> T:
+            limit = limits.size(response.content_type, response.url)
             body = bytearray()
             for block in response.blocks():
                 body += block
                 if len(body) > limit:
                     raise SourceError(f"{url}: the page has more than {limit} bytes")
-            return read(bytes(body), response.content_type, response.url)
+            return read(bytes(body), response.content_type, response.url, limits)
 
         return self._get(url, {"Accept": ACCEPT, "Accept-Encoding": "gzip"}, receive, decode=True)
 
@@ -229,9 +248,17 @@ class IndexSource:
             if wait > _MAX_WAIT:
                 problem += f", and asks to wait for {wait:.0f} seconds"
                 break
+            if not self._may_wait(wait):
+                problem += f", and this import has waited for {_MAX_WAITS / 3600:.0f} hours already"
+                break
             if self._stopped.wait(wait):
                 raise Stopped
         raise SourceError(problem)
+
+    def _may_wait(self, wait: float) -> bool:
+        with self._lock:
+            self._waits += wait
+            return self._waits <= _MAX_WAITS
 
     @contextmanager
     def _response(self, url: str, headers: Mapping[str, str], decode: bool) -> Iterator["_Response"]:

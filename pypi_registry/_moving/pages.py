@@ -5,10 +5,10 @@ Bytes in, values out. The pages come from strangers: an entry that cannot be rea
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from html.parser import HTMLParser
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 
 from packaging.utils import NormalizedName
@@ -16,31 +16,68 @@ from packaging.utils import NormalizedName
 from pypi_registry._excerpt import excerpt
 from pypi_registry._filenames import SDIST_SUFFIXES, WHEEL_SUFFIX
 from pypi_registry._moving.digests import known_digests
+from pypi_registry._moving.markup import EndTag, StartTag, tokens, unescaped
 from pypi_registry._moving.source import SourceError, SourceFile, SourcePage
 from pypi_registry._names import MAX_LENGTH, normalize
 from pypi_registry.distributions.filenames import MAX_FILENAME
 from pypi_registry.errors import InvalidName
 
+T = TypeVar("T")
+
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 HTML_TYPES = ("application/vnd.pypi.simple.v1+html", "text/html")
 ACCEPT = f"{JSON_TYPE}, {HTML_TYPES[0]};q=0.2, {HTML_TYPES[1]};q=0.1"
 
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a page may hold; a compressed page of some kilobytes can otherwise take all memory."""
+
+    json_size: int
+    """Bytes, decompressed."""
+    html_size: int
+    """Bytes, decompressed. HTML has fewer facts of each file than JSON, so the same files need less."""
+    entries: int
+    """Names, or files."""
+    values: int
+    """Values in JSON: objects, arrays, and what is in them. Each one takes memory, however short it is."""
+
+    def size(self, content_type: str, url: str) -> int:
+        """Return how many bytes a page of a type may have.
+
+        :raises SourceError: if it is not the type of a page.
+        """
+        return self.json_size if _media_type(content_type, url) == JSON_TYPE else self.html_size
+
+
+# PyPI describes a name with 3 values and some 60 bytes of JSON, and a file with some 20 values and 900 bytes.
+INDEX_LIMITS = Limits(128 * 1024**2, 64 * 1024**2, entries=1_000_000, values=4_000_000)
+PAGE_LIMITS = Limits(32 * 1024**2, 16 * 1024**2, entries=50_000, values=1_000_000)
 _MAX_TEXT = 10_000  # characters of the text of a link; more is no file name
+_MAX_BASE = 2_000  # characters of a URL to which links are relative: each link gets a copy of it
+_MAX_PROBLEMS = 20  # that are reported one by one
 
 
-def read_names(body: bytes, content_type: str, url: str) -> Sequence[NormalizedName]:
+def read_names(body: bytes, content_type: str, url: str, limits: Limits = INDEX_LIMITS) -> Sequence[NormalizedName]:
     """Return the names of an index, each once; what is no name is left out.
 
-    :raises SourceError: if the body is not the list of names of an index.
+    :raises SourceError: if the body is not the list of names of an index, or exceeds a limit.
     """
+    texts: Iterable[object]
     if _media_type(content_type, url) == JSON_TYPE:
-        projects = _json(body, url).get("projects")
+        projects = _json(body, url, limits).get("projects")
         if not isinstance(projects, list):
             raise SourceError(f"{url}: the JSON page has no list of projects")
-        texts = [entry.get("name") for entry in projects if isinstance(entry, dict)]
+        texts = (entry.get("name") for entry in projects if isinstance(entry, dict))
     else:
-        texts = [link.text or _last_segment(link.href) for link in _html(body, content_type, url).links]
-    return [*dict.fromkeys(filter(None, map(_name, texts)))]
+        page = _Page(body, content_type, url)
+        texts = (link.text or _last_segment(link.href) for link in page.links())
+    found: dict[NormalizedName, None] = {}
+    for name in filter(None, map(_name, texts)):
+        found[name] = None
+        if len(found) > limits.entries:
+            raise SourceError(f"{url}: the index has more than {limits.entries} names; pass --name")
+    return [*found]
 
 
 def _name(text: object) -> NormalizedName | None:
@@ -52,24 +89,45 @@ def _name(text: object) -> NormalizedName | None:
         return None
 
 
-def read_files(body: bytes, content_type: str, url: str) -> SourcePage:
+def read_files(body: bytes, content_type: str, url: str, limits: Limits = PAGE_LIMITS) -> SourcePage:
     """Return the files of one name.
 
     :param url: of the page, after redirects: links are relative to it.
-    :raises SourceError: if the body is not the page of a name.
+    :raises SourceError: if the body is not the page of a name, or exceeds a limit.
     """
     if _media_type(content_type, url) == JSON_TYPE:
-        entries = _json(body, url).get("files")
+        entries = _json(body, url, limits).get("files")
         if not isinstance(entries, list):
             raise SourceError(f"{url}: the JSON page has no list of files")
-        read = [_file_of_entry(entry, url) for entry in entries]
-    else:
-        page = _html(body, content_type, url)
-        read = [_file_of_link(link, page.base) for link in page.links if _is_file(link.href)]
-    return SourcePage(
-        [each for each in read if isinstance(each, SourceFile)],
-        [each for each in read if not isinstance(each, SourceFile)],
-    )
+        base = _base(url)
+        return _page((_file_of_entry(entry, base) for entry in entries), url, limits)
+    page = _Page(body, content_type, url)
+    links = [*_at_most(limits.entries, (link for link in page.links() if _is_file(link.href)), url)]
+    base = _base(page.base)  # it holds for the links before it, too
+    return _page((_file_of_link(link, base) for link in links), url, limits)
+
+
+def _page(read: Iterable[SourceFile | tuple[str, str]], url: str, limits: Limits) -> SourcePage:
+    files: list[SourceFile] = []
+    problems: list[tuple[str, str]] = []
+    others = 0
+    for each in _at_most(limits.entries, read, url):
+        if isinstance(each, SourceFile):
+            files.append(each)
+        elif len(problems) < _MAX_PROBLEMS:
+            problems.append(each)
+        else:
+            others += 1
+    if others:
+        problems.append((f"{others} more entries", "they cannot be read either"))
+    return SourcePage(files, problems)
+
+
+def _at_most(limit: int, items: Iterable[T], url: str) -> Iterator[T]:
+    for number, item in enumerate(items):
+        if number == limit:
+            raise SourceError(f"{url}: the page has more than {limit} files")
+        yield item
 
 
 def _media_type(content_type: str, url: str) -> str:
@@ -115,6 +173,17 @@ def _url(text: str, base: str) -> tuple[str, str] | None:
     return urlunsplit((parts.scheme, netloc, parts.path or "/", parts.query, "")), fragment
 
 
+def _base(url: str) -> str:
+    """Return the part of a URL that relative links need.
+
+    :raises SourceError: if it is too long.
+    """
+    found = url.partition("#")[0].partition("?")[0]
+    if len(found) > _MAX_BASE:
+        raise SourceError(f"{excerpt(url)}: the URL of the page has more than {_MAX_BASE} characters")
+    return found
+
+
 def _last_segment(url: str) -> str:
     return unquote(url.partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2])
 
@@ -147,7 +216,10 @@ def _time(text: object) -> datetime | None:
 # JSON
 
 
-def _json(body: bytes, url: str) -> Mapping[str, Any]:
+def _json(body: bytes, url: str, limits: Limits) -> Mapping[str, Any]:
+    # Each value follows one of these; those in texts only make the count too high.
+    if sum(map(body.count, (b",", b"[", b"{"))) > limits.values:
+        raise SourceError(f"{url}: the JSON page has more than {limits.values} values")
     try:
         page = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -187,64 +259,80 @@ def _file_of_entry(entry: object, base: str) -> SourceFile | tuple[str, str]:
 class _Link:
     """An anchor."""
 
-    def __init__(self, href: str, attributes: Mapping[str, str | None]) -> None:
+    def __init__(self, href: str, attributes: Mapping[str, str]) -> None:
         self.href = href
         self.attributes = attributes
         self._parts: list[str] = []
         self._length = 0
 
     def add(self, text: str) -> None:
-        if self._length <= _MAX_TEXT:
-            self._parts.append(text)
-            self._length += len(text)
+        part = text[: _MAX_TEXT - self._length]
+        if part:
+            self._parts.append(part)
+            self._length += len(part)
 
     @property
     def text(self) -> str:
-        return "".join(self._parts).strip()
+        return unescaped("".join(self._parts)).strip()
 
 
-class _Page(HTMLParser):
-    """The anchors of a page, its base and its version."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.url = self.base = url
-        self.links: list[_Link] = []
-        self._has_base = self._is_open = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = dict(attrs)
-        if tag == "a" and attributes.get("href") is not None:
-            self.links.append(_Link(attributes["href"] or "", attributes))
-            self._is_open = True
-        elif tag == "base" and attributes.get("href") and not self._has_base:
-            base = _url(attributes["href"] or "", self.url)
-            self.base, self._has_base = (base[0] if base else self.url), True
-        elif tag == "meta" and attributes.get("name") == "pypi:repository-version":
-            _check_version(attributes.get("content"), self.url)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "a":
-            self._is_open = False
-
-    def handle_data(self, data: str) -> None:
-        if self._is_open:
-            self.links[-1].add(data)
+_ATTRIBUTES = frozenset({"content", "data-upload-time", "data-yanked", "href", "name"})
 
 
-def _html(body: bytes, content_type: str, url: str) -> _Page:
+class _Page:
+    """A page in HTML."""
+
+    def __init__(self, body: bytes, content_type: str, url: str) -> None:
+        self.url = url
+        self.base = url
+        """To what links are relative, when all links were read."""
+        self._text = _decoded(body, content_type)
+
+    def links(self) -> Iterator[_Link]:
+        """Yield the anchors, each with its text.
+
+        :raises SourceError: if the page is of another version of the API.
+        """
+        link, has_base = None, False
+        for token in tokens(self._text, _ATTRIBUTES):
+            if isinstance(token, str):
+                if link is not None:
+                    link.add(token)
+                continue
+            if token.name == "a":  # an anchor ends where the next one starts
+                if link is not None:
+                    yield link
+                found = token.attributes if isinstance(token, StartTag) else {}
+                link = _Link(found["href"], found) if "href" in found else None
+            elif isinstance(token, EndTag):
+                continue
+            elif token.name == "base" and token.attributes.get("href") and not has_base:
+                base = _url(token.attributes["href"], self.url)
+                self.base, has_base = (base[0] if base else self.url), True
+            elif token.name == "meta" and token.attributes.get("name") == "pypi:repository-version":
+                _check_version(token.attributes.get("content"), self.url)
+        if link is not None:
+            yield link
+
+
+# No other codec of Python is used: some are not for text (rot13), fail (idna), or are slow (punycode).
+_CODECS = {
+    "utf-8": "utf-8",
+    "us-ascii": "ascii",
+    "ascii": "ascii",
+    "iso-8859-1": "latin-1",
+    "latin-1": "latin-1",
+    "latin1": "latin-1",
+    "windows-1252": "cp1252",
+    "utf-16": "utf-16",
+    "utf-16le": "utf-16-le",
+    "utf-16be": "utf-16-be",
+}
+
+
+def _decoded(body: bytes, content_type: str) -> str:
     match = re.search(r"charset=[\"']?([A-Za-z0-9._-]{1,40})", content_type)
-    try:
-        text = body.decode(match[1] if match else "utf-8", "replace")
-    except LookupError:
-        text = body.decode("utf-8", "replace")
-    page = _Page(url)
-    try:
-        page.feed(text)
-        page.close()
-    except AssertionError as error:  # html.parser, for some declarations that no browser understands either
-        raise SourceError(f"{url}: the page is not valid HTML") from error
-    return page
+    return body.decode(_CODECS.get(match[1].lower(), "utf-8") if match else "utf-8", "replace")
 
 
 def _file_of_link(link: _Link, base: str) -> SourceFile | tuple[str, str]:
@@ -253,12 +341,11 @@ def _file_of_link(link: _Link, base: str) -> SourceFile | tuple[str, str]:
         return excerpt(link.text, MAX_FILENAME), f"its URL {excerpt(link.href)} cannot be requested"
     address, fragment = url
     algorithm, _, digest = fragment.partition("=")
-    yanked = link.attributes["data-yanked"] or "" if "data-yanked" in link.attributes else None
     return SourceFile(
         filename=_filename(address, link.text),
         url=address,
         digests=known_digests({algorithm: digest}),
         # Not in any standard; uv reads it, and some indexes send it.
         uploaded_at=_time(link.attributes.get("data-upload-time")),
-        yanked=yanked,
+        yanked=link.attributes.get("data-yanked"),
     )

@@ -6,9 +6,11 @@ the pages that listed them. So a web server may serve the folder during a second
 
 import errno
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -31,14 +33,15 @@ _BLOCK = 1024**2
 
 
 class ForeignFolder(RegistryError):
-    """The folder holds files that no export has written."""
+    """The folder holds something that no export has written, and that an export must not change."""
 
-    def __init__(self, folder: str) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: str, reason: str = "this folder is not empty, and no export has written it") -> None:
+        super().__init__(folder, reason)
         self.folder = folder
+        self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.folder}: this folder is not empty, and no export has written it"
+        return f"{self.folder}: {self.reason}"
 
 
 @runtime_checkable
@@ -136,17 +139,17 @@ class Export:
             if any(self._folder.iterdir()):
                 raise ForeignFolder(str(self._folder))
             (self._folder / MARK).write_text("A folder of pypi-registry export, which deletes what is not in it.\n")
-        self._pages.mkdir(exist_ok=True)
-        self._files.mkdir(exist_ok=True)
+        _enter(self._pages)
+        _enter(self._files)
 
     # Files
 
     def _export(self, file: PackageFile) -> str | None:
         """Write a file and its core metadata; return why it is impossible, or None."""
-        if any(filename_problems(file.filename)) or not file.digests.sha256.isalnum():
+        if any(filename_problems(file.filename)) or not _DIGEST.fullmatch(file.digests.sha256):
             return f"{excerpt(file.filename)} is not the name of a file that can be written"
         folder = self._files / file.digests.sha256
-        folder.mkdir(exist_ok=True)
+        _enter(folder)
         path = folder / file.filename
         if not _has_size(path, file.size):
             reason = self._write_file(file, path)
@@ -173,7 +176,7 @@ class Export:
             return "the store redirects to its bytes instead of returning them"
         beside = _beside(path)
         try:
-            with stream:
+            with stream, _naming(path):
                 if self._link(file.blob_key, beside):
                     self.summary.linked += 1
                 else:
@@ -203,7 +206,7 @@ class Export:
 
     def _write_package(self, name: NormalizedName, listing: Listing, files: Sequence[PackageFile]) -> None:
         folder = self._pages / name
-        folder.mkdir(exist_ok=True)
+        _enter(folder)
         for page, media_type in _PAGES.items():
             _write(folder / page, render_package(name, files, media_type, listing.status, trailing_slash=True))
         for path in folder.iterdir():  # what a killed export left
@@ -222,6 +225,9 @@ class Export:
             if path.name not in present:
                 _delete(path)
         for folder in self._files.iterdir():
+            if not _DIGEST.fullmatch(folder.name):  # somebody else's
+                continue
+            _enter(folder)
             for path in folder.iterdir():
                 if f"{folder.name}/{path.name.removesuffix('.metadata')}" not in self._listed:
                     self.summary.deleted += not path.name.endswith((".metadata", _SUFFIX))
@@ -231,6 +237,28 @@ class Export:
 
 
 _SUFFIX = ".part"
+_DIGEST = re.compile("[0-9a-f]{64}")
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Add a path to an error of the disk that names none: writing to an open file raises such errors."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def _enter(folder: Path) -> None:
+    """Create a folder if it is missing.
+
+    :raises ForeignFolder: if a symbolic link is there: what it leads to must not be written or deleted.
+    """
+    if folder.is_symlink():
+        raise ForeignFolder(str(folder), "this is a symbolic link, and an export follows none below its folder")
+    folder.mkdir(exist_ok=True)
 
 
 def _beside(path: Path) -> Path:
@@ -250,7 +278,8 @@ def _write(path: Path, data: bytes) -> None:
         return
     beside = _beside(path)
     try:
-        beside.write_bytes(data)
+        with _naming(path):
+            beside.write_bytes(data)
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)

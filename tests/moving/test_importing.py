@@ -259,6 +259,20 @@ def test_a_file_is_refused_with_its_reason_and_others_are_imported(
     assert len([*stores.blobs.keys()]) == len(files(stores)) + len(files(stores, NormalizedName("small")))  # type: ignore[attr-defined]  # MemoryBlobs
 
 
+@pytest.mark.parametrize(
+    "filename",
+    [f"demo-{'1' * 5_000}.tar.gz", f"demo-{'1' * 5_000}-py3-none-any.whl", "x" * 10**6, "demo-1.0.zip/" * 1_000],
+    ids=["sdist", "wheel", "text", "path"],
+)
+def test_a_long_file_name_is_refused_and_not_repeated(filename: str, source: FakeSource, stores: Stores) -> None:
+    source.add(Distribution(filename, b""), yanked="")
+    good = source.add(make_wheel("demo", "1.0"))
+    [refused, _], summary = imported(source, stores)
+    assert (refused.kind, len(refused.title) < 300, len(refused.reason) < 300) == (Kind.REFUSED, True, True)
+    assert [file.filename for file in files(stores)] == [good.filename]
+    assert summary.refused == 1
+
+
 def test_a_declared_size_above_the_limit_is_refused_without_a_download(source: FakeSource, stores: Stores) -> None:
     source.add(WHEEL, size=10**6)
     assert imported(source, stores)[1] == Summary(refused=1)

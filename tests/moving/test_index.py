@@ -7,19 +7,21 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from packaging.utils import NormalizedName
 
-from pypi_registry._moving import index
+from pypi_registry._moving import index, pace
 from pypi_registry._moving.digests import WrongDigest
 from pypi_registry._moving.index import PASSWORD, USER, Address, IndexSource, InvalidSource, may_send_credentials
-from pypi_registry._moving.pages import JSON_TYPE
+from pypi_registry._moving.pace import PacedResponse
+from pypi_registry._moving.pages import HTML_TYPES, JSON_TYPE, PAGE_LIMITS
 from pypi_registry._moving.source import SourceError, SourceFile, Stopped
 from pypi_registry.errors import FileTooLarge
 from pypi_registry.testing import FakeRegistry, faults
@@ -208,6 +210,21 @@ def test_retry_after_is_respected_within_reason(
     assert no_waits == (waits or [])
 
 
+def test_all_waits_of_an_import_together_are_limited(foreign: Foreign, url: str, no_waits: list[float]) -> None:
+    turns = count()
+    foreign.answers["/simple/demo/"] = lambda: page() if next(turns) % 2 else ("503 x", [("Retry-After", "600")], [b""])
+    with source_of(f"{url}/simple") as source:
+        for _ in range(36):
+            source.page(DEMO)
+        with pytest.raises(
+            SourceError, match="the source answers 503 x, and this import has waited for 6 hours already"
+        ):
+            source.page(DEMO)
+        foreign.answers["/simple/demo/"] = page
+        source.page(DEMO)  # what needs no wait is read
+    assert sum(no_waits) == 6 * 3600
+
+
 def test_a_server_that_is_away_is_an_error_after_some_attempts(no_waits: list[float]) -> None:
     server = Server(Foreign())
     server.stop()
@@ -330,12 +347,54 @@ def test_what_is_no_url_is_an_error_without_its_secret(text: str) -> None:
 # Limits
 
 
-def test_a_page_that_is_too_large_is_an_error(foreign: Foreign, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "MAX_PAGE", 10_000)
+def test_what_is_no_page_is_not_read(foreign: Foreign, url: str) -> None:
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        for _ in range(1_000):
+            sent += 1
+            yield b"x" * 100_000
+
+    headers = [("Content-Type", "image/png"), ("Content-Length", "100000000")]
+    foreign.answers["/simple/demo/"] = lambda: ("200 OK", headers, endless())  # type: ignore[assignment,return-value]  # iterable
+    with source_of(f"{url}/simple") as source, pytest.raises(SourceError, match="this is not a page of a simple index"):
+        source.page(DEMO)
+    assert sent < 1_000
+
+
+def test_a_source_that_drips_is_an_error(
+    foreign: Foreign, url: str, monkeypatch: pytest.MonkeyPatch, no_waits: list[float]
+) -> None:
+    ticks = count(step=100)
+    monkeypatch.setattr(pace, "monotonic", lambda: float(next(ticks)))
+    foreign.answers["/simple/demo/"] = page
+    with source_of(f"{url}/simple") as source, pytest.raises(SourceError, match="fewer than 1024 bytes a second"):
+        source.page(DEMO)
+    assert len(no_waits) == 4
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("proxy", [None, "http://proxy.example:3128"])
+def test_no_connection_may_drip(scheme: str, proxy: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if proxy is not None:
+        monkeypatch.setenv(f"{scheme}_proxy", proxy)
+    url = f"{scheme}://a.example/simple/"
+    with source_of(url) as source:
+        manager = source._manager(url)
+        assert (manager.proxy is not None) == (proxy is not None)
+        assert manager.connection_from_url(url).ConnectionCls.response_class is PacedResponse  # type: ignore[attr-defined]  # of http.client
+
+
+@pytest.mark.parametrize(("media_type", "limit"), [(JSON_TYPE, 10_000), (HTML_TYPES[0], 5_000), (HTML_TYPES[1], 5_000)])
+def test_a_page_that_is_too_large_is_an_error(
+    media_type: str, limit: int, foreign: Foreign, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "PAGE_LIMITS", replace(PAGE_LIMITS, json_size=10_000, html_size=5_000))
     bomb = gzip.compress(b" " * 10**7)
-    headers = [("Content-Type", JSON_TYPE), ("Content-Encoding", "gzip")]
+    headers = [("Content-Type", media_type), ("Content-Encoding", "gzip")]
     foreign.answers["/simple/demo/"] = lambda: ("200 OK", headers, [bomb])
-    with source_of(f"{url}/simple") as source, pytest.raises(SourceError, match="more than 10000 bytes"):
+    with source_of(f"{url}/simple") as source, pytest.raises(SourceError, match=f"more than {limit} bytes"):
         source.page(DEMO)
     assert len(foreign.requests) == 1
 

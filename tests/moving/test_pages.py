@@ -1,13 +1,15 @@
 """Pages of other indexes are read as clients read them, and nothing of them is trusted."""
 
+import encodings.aliases
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from packaging.utils import NormalizedName
 
-from pypi_registry._moving.pages import HTML_TYPES, JSON_TYPE, read_files, read_names
+from pypi_registry._moving.pages import HTML_TYPES, JSON_TYPE, Limits, read_files, read_names
 from pypi_registry._moving.source import SourceError, SourceFile
 from pypi_registry._pages.simple import MediaType, render_index, render_package
 from pypi_registry.model import Digests, NameStatus, Package, PackageFile, Status
@@ -229,9 +231,109 @@ def test_names_are_normalized_and_what_is_none_is_left_out() -> None:
     assert read_names(json.dumps(page).encode(), JSON_TYPE, URL) == ["b"]
 
 
+# Codecs of Python: not for text, slow, or without the option "replace".
+OTHER_CODECS = [*encodings.aliases.aliases.values(), "idna", "punycode", "raw_unicode_escape", "undefined", "unknown"]
+
+
 @pytest.mark.parametrize(
-    "charset", ["", "; charset=utf-8", '; charset="utf-8"', "; charset=unknown", "; charset=rot13"]
+    "charset",
+    [
+        "",
+        "; charset=utf-8",
+        '; charset="UTF-8"',
+        *(f"; charset={name}" for name in sorted({*OTHER_CODECS} - {"ascii"})),
+    ],
 )
-def test_charsets(charset: str) -> None:
+def test_a_page_is_utf_8_whatever_other_charset_it_names(charset: str) -> None:
     body = f'<a href="{WHEEL}" data-yanked="schlie\u00dfen">x</a>'.encode()
     assert read_files(body, HTML + charset, URL).files[0].yanked == "schlie\u00dfen"
+
+
+@pytest.mark.parametrize("charset", ["ISO-8859-1", "latin-1", "windows-1252", "utf-16", "utf-16le", "UTF-16BE"])
+def test_other_charsets_of_pages_are_decoded(charset: str) -> None:
+    body = f'<a href="{WHEEL}" data-yanked="schlie\u00dfen">x</a>'.encode(charset)
+    assert read_files(body, f"{HTML}; charset={charset}", URL).files[0].yanked == "schlie\u00dfen"
+
+
+@pytest.mark.parametrize("charset", ["us-ascii", "utf-8", "utf-16", "windows-1252"])
+def test_bytes_that_a_charset_does_not_have_are_no_error(charset: str) -> None:
+    assert len(read_files(b"<a href=\x81\x00\xd8\xff>", f"{HTML}; charset={charset}", URL).files) <= 1
+
+
+# Limits
+
+LIMITS = Limits(10**6, 10**6, entries=3, values=100)
+
+
+def files_of(count: int, link: str = WHEEL) -> dict[str, bytes]:
+    return {
+        HTML: f'<a href="../">up</a><a href="{link}">{WHEEL}</a>'.encode() * count,
+        JSON_TYPE: json.dumps({"files": [{"filename": WHEEL, "url": link}] * count}).encode(),
+    }
+
+
+@pytest.mark.parametrize("media_type", [HTML, JSON_TYPE])
+def test_the_files_of_a_page_are_limited(media_type: str) -> None:
+    assert len(read_files(files_of(3)[media_type], media_type, URL, LIMITS).files) == 3
+    for link in (WHEEL, "ftp://x/y"):
+        with pytest.raises(SourceError, match="the page has more than 3 files"):
+            read_files(files_of(4, link)[media_type], media_type, URL, LIMITS)
+
+
+@pytest.mark.parametrize("media_type", [HTML, JSON_TYPE])
+def test_the_names_of_an_index_are_limited(media_type: str) -> None:
+    def body(count: int) -> bytes:
+        if media_type == HTML:
+            return "".join(f"<a href='x'>n{number % count}</a>" for number in range(10)).encode()
+        return json.dumps({"projects": [{"name": f"n{number % count}"} for number in range(10)]}).encode()
+
+    assert len(read_names(body(3), media_type, URL, LIMITS)) == 3
+    with pytest.raises(SourceError, match="the index has more than 3 names; pass --name"):
+        read_names(body(4), media_type, URL, LIMITS)
+
+
+@pytest.mark.parametrize("value", ["{}", "[]", "0", '"x"', "[[[0]]]", '{"a":0}', "1e9"])
+@pytest.mark.parametrize("read", [read_files, read_names])
+def test_the_values_of_a_json_page_are_counted_before_they_are_read(
+    value: str, read: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json, "loads", None)
+    body = f'{{"x":[{",".join([value] * 100)}]}}'.encode()
+    with pytest.raises(SourceError, match="the JSON page has more than 100 values"):
+        read(body, JSON_TYPE, URL, LIMITS)
+
+
+@pytest.mark.parametrize("media_type", [HTML, JSON_TYPE])
+def test_the_first_problems_of_a_page_are_reported_and_the_others_counted(media_type: str) -> None:
+    body = files_of(1_000, "ftp://x/y")[media_type]
+    page = read_files(body, media_type, URL)
+    assert len(page.problems) == 21
+    assert page.problems[-1] == ("980 more entries", "they cannot be read either")
+
+
+def test_a_long_base_is_not_copied_into_each_link() -> None:
+    body = f"<base href='https://files.example/{'x' * 2_000}/'>".encode() + files_of(2)[HTML]
+    long = f"https://index.example/{'x' * 2_000}/"
+    for text, media_type, url in ((body, HTML, URL), *((text, form, long) for form, text in files_of(2).items())):
+        with pytest.raises(SourceError, match="has more than 2000 characters") as caught:
+            read_files(text, media_type, url)
+        assert len(str(caught.value)) < 200
+
+
+def test_the_query_of_a_page_is_no_part_of_the_base() -> None:
+    for media_type, body in files_of(1).items():
+        [file] = read_files(body, media_type, f"{URL}?signature={'x' * 10_000}").files
+        assert file.url == f"{URL}{WHEEL}"
+
+
+def test_a_link_keeps_the_start_of_a_long_text() -> None:
+    [file] = html(f"<a href='download?id=7'>{WHEEL}{' <' * 50_000}</a>")
+    assert file.filename == "download"
+    [file] = html(f"<a href='download?id=7'>{WHEEL}{' ' * 100_000}x</a>")
+    assert file.filename == WHEEL
+
+
+def test_an_entity_with_thousands_of_digits_is_text() -> None:
+    number = "&#" + "1" * 5_000
+    [file] = html(f"<a href='{WHEEL}' data-yanked='{number}'>{number}</a>")
+    assert file.yanked == number

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -214,6 +215,57 @@ def test_a_folder_that_belongs_to_something_else_is_not_touched(stores: Stores, 
     with pytest.raises(ForeignFolder, match="this folder is not empty, and no export has written it"):
         export(stores, folder)
     assert tree(folder) == {"simple/precious"}
+
+
+@pytest.mark.parametrize("place", ["simple", "files", "simple/demo", "files/{sha256}"])
+def test_symbolic_links_are_not_followed(stores: Stores, folder: Path, place: str) -> None:
+    file = stores.publish(FIRST)
+    export(stores, folder)
+    link = folder / place.format(sha256=file.digests.sha256)
+    elsewhere = folder.parent / "elsewhere"
+    link.rename(elsewhere)
+    for name in ("precious", "f" * 64):
+        (elsewhere / name).mkdir()
+        (elsewhere / name / "precious").touch()
+    (elsewhere / "precious.zip").touch()
+    before = {path: path.lstat().st_mtime_ns for path in elsewhere.rglob("*")}
+    link.symlink_to(elsewhere)
+    stores.publish(SECOND)
+    with pytest.raises(ForeignFolder, match="this is a symbolic link") as caught:
+        export(stores, folder)
+    assert caught.value.folder == str(link)
+    assert {path: path.lstat().st_mtime_ns for path in elsewhere.rglob("*")} == before
+
+
+def test_a_link_beside_the_files_of_an_index_that_lists_none_of_it_is_an_error(stores: Stores, folder: Path) -> None:
+    export(stores, folder)
+    elsewhere = folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "precious").touch()
+    (folder / "files" / ("f" * 64)).symlink_to(elsewhere)
+    with pytest.raises(ForeignFolder, match="this is a symbolic link"):
+        export(stores, folder)
+    assert tree(elsewhere) == {"precious"}
+
+
+def test_other_folders_beside_the_files_are_not_touched(stores: Stores, folder: Path) -> None:
+    export(stores, folder)
+    (folder / "files" / "precious").mkdir()
+    (folder / "files" / "precious" / "demo-1.0.zip").touch()
+    assert export(stores, folder)[1].deleted == 0
+    assert "files/precious/demo-1.0.zip" in tree(folder)
+
+
+@pytest.mark.parametrize("method", ["write_bytes", "copyfileobj"])
+def test_an_error_of_the_disk_names_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    stores = Stores(MemoryCatalogue(), MemoryBlobs())
+    stores.publish(FIRST)
+    monkeypatch.setattr(Path if method == "write_bytes" else shutil, method, full)
+    with pytest.raises(OSError, match=f"No space left on device.*{'index' if method == 'write_bytes' else FIRST}"):
+        export(stores, folder)
 
 
 def test_an_empty_project_is_an_empty_index(stores: Stores, folder: Path) -> None:
