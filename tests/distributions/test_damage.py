@@ -41,7 +41,7 @@ TARS = {
         "sdist: tarfile's, GNU",
         "sdist: tarfile's, pax",
         "sdist: symbolic links within",
-        "sdist: v7 headers",
+        "sdist: numbers that blanks or NULs end",
     )
 }
 
