@@ -16,7 +16,10 @@ from tests.clients.served import Served
 
 pytestmark = pytest.mark.slow
 
-LINE = re.compile(r'127\.0\.0\.1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ "([^" ]+) ([^" ]+)" (\d{3}) (\d+|-) \d+\.\d{3}')
+LINE = re.compile(
+    r'127\.0\.0\.1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ "([^" ]+) ([^" ]+)" (\d{3}) (\d+|-) \d+\.\d{3}'
+    r'( (user|file|reason)="[^"]*")*'
+)
 
 
 def test_every_request_has_one_line_and_no_line_contains_a_secret(serve: Callable[..., Served]) -> None:
