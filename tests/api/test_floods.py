@@ -310,8 +310,8 @@ def test_no_cache_keeps_a_long_text_of_a_stranger() -> None:
         lengths = [len(text) for text in reachable_texts(cache)]
         assert max(lengths, default=0) <= 1000, name
     # The registry with its page cache, its stores and the accounts
-    assert max((len(text) for text in reachable_texts(app)), default=0) <= 10_000
-    assert max(len(text) for text in reachable_texts(vars(ACCOUNTS))) <= 1000
+    assert max(len(text) for text in reachable_texts(app)) <= 10_000
+    assert max(len(text) for text in reachable_texts(ACCOUNTS)) <= 1000
 
 
 def test_the_search_for_long_texts_finds_them() -> None:
