@@ -9,6 +9,7 @@ import pytest
 from pypi_registry._cli.location import Location
 from pypi_registry._cli.main import main
 from pypi_registry._cli.stores import open_stores
+from pypi_registry._records import CopiedRecord
 from pypi_registry.model import NameStatus, PackageMetadata, Status
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.sqlite import SQLiteCatalogue
@@ -59,5 +60,6 @@ def test_a_registry_is_copied_to_a_database_and_a_bucket_and_back(
         assert len([*copy.blobs.keys()]) == 1
     with closing(SQLiteCatalogue(back / "catalogue.sqlite3")) as copied:
         assert answers(copied) == expected
-        assert sorted(copied.records(), key=repr) == sorted(records, key=repr)
+        found = (record for record in copied.records() if not isinstance(record, CopiedRecord))
+        assert sorted(found, key=repr) == sorted(records, key=repr)
     assert main(["fsck", "--digests", "--data", str(back)]) == 0
