@@ -56,6 +56,15 @@ def has_content(path: str) -> bool:
         return False
 
 
+def ends_within_a_page(path: str, page_size: int) -> bool:
+    """Return whether a database lacks a part of its last page, because a copy of it is not complete.
+
+    SQLite rounds the number of pages up, and reads zeros. A database with a log may end so: a power cut can stop SQLite
+    while it copies a page from the log, and it copies that page again.
+    """
+    return not has_content(f"{path}-wal") and os.stat(path).st_size % page_size > 0
+
+
 def set_aside(path: str, *, delete: bool) -> None:
     """Take a file away from where SQLite would use it for another database: delete or rename it."""
     with suppress(FileNotFoundError):  # another process was faster

@@ -38,6 +38,7 @@ from pypi_registry.stores.sqlite.failures import ERRORS, primary_code, translate
 from pypi_registry.stores.sqlite.files_at import (
     Files,
     are_at,
+    ends_within_a_page,
     files_at,
     has_content,
     mark_as_created,
@@ -399,6 +400,9 @@ class ConnectionPool:
             raise StorageUnavailable(
                 "the file at the path of the catalogue is not a catalogue of this version"
             ) from error
+        [page_size] = connection.execute("PRAGMA page_size").fetchone()
+        if ends_within_a_page(self._path, page_size):
+            raise StorageUnavailable("the file of the catalogue is not complete: it ends in the middle of a page")
         [journal_mode] = connection.execute("PRAGMA journal_mode").fetchone()
         if journal_mode != "wal":
             connection.execute("PRAGMA journal_mode = WAL")
