@@ -169,7 +169,7 @@ def _size_of(path: Path) -> int | None:
 
 
 def _link(source: Path, target: Path) -> bool:
-    """Create a hard link in place of whatever is at `target`; return whether that is possible."""
+    """Create a hard link at `target`, instead of a file that is there; return whether that is possible."""
     try:
         target.unlink(missing_ok=True)  # of another size, so it is not what the catalogue lists
         target.hardlink_to(source)

@@ -244,7 +244,7 @@ def test_a_damaged_catalogue_does_not_replace_an_earlier_backup(
     data: Path, stores: Stores, target: Path, capsys: Output
 ) -> None:
     backup(data, target)
-    stores.catalogue.close()  # type: ignore[attr-defined]  # of the class
+    stores.catalogue.close()  # type: ignore[attr-defined]  # of SQLiteCatalogue, not of the contract
     path = data / "catalogue.sqlite3"
     damaged = bytearray(path.read_bytes())
     damaged[4096 * 2 : 4096 * 40] = bytes(4096 * 38)

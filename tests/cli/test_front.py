@@ -368,7 +368,7 @@ def test_the_projects_are_paged_by_path() -> None:
     assert app.get("/?page=999", status=200)
 
 
-def test_the_projects_are_sorted_once_whoever_visits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_projects_are_sorted_once_for_all_visitors(monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [f"group/p{number:02}" for number in range(60)]
     accounts = Accounts(
         projects=[ProjectConfig(id=number + 1, path=path) for number, path in enumerate(paths)][::-1],

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -166,10 +167,10 @@ def test_an_import_that_is_interrupted_prints_how_to_continue(
         index.add("demo", f"{number}")
 
     class Interrupted(Import):
-        def _publish(self, received: object) -> Outcome:
+        def _publish(self, received: Any) -> Outcome:
             if self.summary.imported == 2:
                 raise KeyboardInterrupt
-            return super()._publish(received)  # type: ignore[arg-type]  # as it was passed
+            return super()._publish(received)
 
     with monkeypatch.context() as patch:
         patch.setattr(import_, "Import", Interrupted)

@@ -46,7 +46,7 @@ def the(name: str) -> str:
 
 
 class Image:
-    """A folder in place of the file system of an image."""
+    """A folder instead of the file system of an image."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

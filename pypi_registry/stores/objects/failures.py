@@ -55,8 +55,8 @@ class ObjectStoreError(Exception):
 def is_missing(error: FileNotFoundError) -> bool:
     """Return whether the object does not exist. The response to HEAD has no error code.
 
-    Any other 404 is of a bucket that does not exist, or of a server that is no object store: whoever checks a registry
-    must not learn from it that bytes are lost.
+    Any other 404 is of a bucket that does not exist, or of a server that is no object store. It must
+    not be reported as lost bytes.
     """
     text = str(error)
     return "Error performing HEAD" in text or _code(text) in _MISSING
