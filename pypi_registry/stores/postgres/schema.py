@@ -6,8 +6,8 @@ Derived tables are kept by triggers, so that a change by another program, such a
 - ``project_revisions`` and ``root_revisions``, from which `Catalogue.revision` is read.
 
 No row, and no key of a unique index, is shared by two root groups. A transaction that writes a shared row waits until
-the transaction that wrote it before has ended, so uploads to different root groups would wait for each other. Therefore there is no
-table of distinct names and no revision of the whole catalogue, as in SQLite.
+the transaction that wrote it before has ended, so uploads to different root groups would wait for each other. Therefore
+there is no table of distinct names and no revision of the whole catalogue, as in SQLite.
 
 The triggers write ``root_revisions`` for every page, not only for those that many projects have: two transactions
 that do not see each other could not decide which of them publishes to the hundredth project.
