@@ -62,7 +62,7 @@ def test_the_script_of_a_ci_job_works_unchanged(server: Served, programs: Progra
     dist.mkdir()
     wheel.rename(dist / wheel.name)
     programs.shell(f"export {given}; {script}")
-    assert [line.split()[-3] for line in server.access_lines if "POST" in line] == ["201"]
+    assert [line.split()[4] for line in server.access_lines if "POST" in line] == ["201"]
 
 
 def test_a_job_token_with_another_user_name_is_anonymous(server: Served, programs: Programs, wheel: Path) -> None:

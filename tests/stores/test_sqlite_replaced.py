@@ -1,5 +1,6 @@
 """Administrators' mistakes: the file of a running catalogue is removed, moved, replaced, restored or changed."""
 
+import errno
 import os
 import re
 import shutil
@@ -244,6 +245,19 @@ def test_a_catalogue_is_opened_when_it_is_copied_whole(running: Running) -> None
     running.path.write_bytes(content)
     running.add("3.zip")
     assert running.filenames_after_restart() == ["1.zip", "3.zip"]
+
+
+def test_a_disk_that_cannot_tell_the_length_of_a_catalogue_makes_it_unavailable(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: str, page_size: int) -> bool:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    running.catalogue.close()
+    with monkeypatch.context() as patched:
+        patched.setattr(pool, "ends_within_a_page", fail)
+        assert running.is_unavailable()
+    assert running.filenames == ["1.zip", "2.zip"]
 
 
 def test_a_newer_catalogue_is_unavailable_and_its_path_is_not_shown(running: Running) -> None:

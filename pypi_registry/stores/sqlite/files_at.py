@@ -61,6 +61,8 @@ def ends_within_a_page(path: str, page_size: int) -> bool:
 
     SQLite rounds the number of pages up, and reads zeros. A database with a log may end so: a power cut can stop SQLite
     while it copies a page from the log, and it copies that page again.
+
+    :raises OSError: if the file is missing, or the disk cannot be read.
     """
     return not has_content(f"{path}-wal") and os.stat(path).st_size % page_size > 0
 

@@ -401,7 +401,11 @@ class ConnectionPool:
                 "the file at the path of the catalogue is not a catalogue of this version"
             ) from error
         [page_size] = connection.execute("PRAGMA page_size").fetchone()
-        if ends_within_a_page(self._path, page_size):
+        try:
+            is_cut = ends_within_a_page(self._path, page_size)
+        except OSError as error:  # the file was just removed, or the disk fails
+            raise StorageUnavailable(f"the catalogue cannot be read: {error.strerror}") from error
+        if is_cut:
             raise StorageUnavailable("the file of the catalogue is not complete: it ends in the middle of a page")
         [journal_mode] = connection.execute("PRAGMA journal_mode").fetchone()
         if journal_mode != "wal":
