@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 
 from pypi_registry.testing import archives
 from tests.clients import caches, matrix, reporting, ways
-from tests.clients.bench import DEVELOPER, TEAMS, Bench, Team, configuration
+from tests.clients.bench import DEVELOPER, TEAMS, Bench, Publishing, Team, configuration
 from tests.clients.distributions import SETUP
 from tests.clients.matrix import LineByClient, Row
 from tests.clients.node import NPM, RENOVATE, node_modules, version_of
@@ -107,9 +107,7 @@ EXITS_WITH_1 = "yes, but exits with 1"
 
 @row(ROWS, "publishes", {**dict.fromkeys(PUBLISHERS, PUBLISHES), "setuptools": EXITS_WITH_1})
 def release_publishes(bench: Bench, client: str, word: str) -> None:
-    project = bench.publishing(PUBLISHERS[client], NAME, VERSION, *FILES.items() if client != "setuptools" else ())
-    if client == "setuptools":
-        prepare_setuptools(bench, project.path)
+    project = to_publish(bench, client)
     done = project.publish()
     assert_published(bench, project)
     if word == EXITS_WITH_1:
@@ -121,20 +119,23 @@ def release_publishes(bench: Bench, client: str, word: str) -> None:
 
 @row(ROWS, "the same again", dict.fromkeys(PUBLISHERS, SAYS_WHY))
 def release_publishes_again(bench: Bench, client: str, word: str) -> None:
-    project = bench.publishing(PUBLISHERS[client], NAME, VERSION, *FILES.items() if client != "setuptools" else ())
-    if client == "setuptools":
-        prepare_setuptools(bench, project.path)
+    project = to_publish(bench, client)
     project.publish()
     assert_it_failed(bench, project.publish(), word, "File name has already been taken")
 
 
-def prepare_setuptools(bench: Bench, folder: Path) -> None:
-    """Write what ``setup.py upload`` reads: the project, and where it publishes with which credentials."""
-    (folder / "pyproject.toml").unlink()
-    (folder / "setup.py").write_text(SETUP.format(name=NAME, version=VERSION, module="my_pkg_demo"), encoding="utf-8")
+def to_publish(bench: Bench, client: str) -> Publishing:
+    """Create a project that is to be published; setuptools builds its own file and reads the rest from ``.pypirc``."""
+    if client != "setuptools":
+        return bench.publishing(PUBLISHERS[client], NAME, VERSION, *FILES.items())
+    project = bench.publishing(PUBLISHERS[client], NAME, VERSION)
+    (project.path / "pyproject.toml").unlink()
+    setup = SETUP.format(name=NAME, version=VERSION, module="my_pkg_demo")
+    (project.path / "setup.py").write_text(setup, encoding="utf-8")
     lines = ["[distutils]", "index-servers = here", "[here]", f"repository = {bench.team.address}"]
     lines += ["username = any", f"password = {DEVELOPER}"]
-    (bench.tool("setuptools").home / ".pypirc").write_text("\n".join(lines), encoding="utf-8")
+    (project.tool.home / ".pypirc").write_text("\n".join(lines), encoding="utf-8")
+    return project
 
 
 # Installing
@@ -149,17 +150,17 @@ def installs(bench: Bench, client: str, index: str, accept: str) -> None:
     """Install a wheel that needs an sdist that needs a wheel."""
     upload_app_lib_and_leaf(bench)
     more = ""
-    if client == "pex":
-        needed = (
-            ["wheel==0.37.1"] if accept else ["pip==26.1.2", "setuptools==82.0.1", "wheel==0.47.0", "packaging==26.3"]
-        )
-        more = "" if accept else "--pip-version 26.1.2"
-        upload_from_pypi(bench, *needed)
+    if client == "pex" and accept:
+        upload_from_pypi(bench, "wheel==0.37.1")
+    elif client == "pex":
+        more = "--pip-version 26.1.2"
+        upload_from_pypi(bench, "pip==26.1.2", "setuptools==82.0.1", "wheel==0.47.0", "packaging==26.3")
     project = bench.installing(WAYS[client], "app>=1", bare_index=index)
     assert_installed(project, project.install(more), "app-1.0", "lib-1.0", "leaf-1.0")
 
 
 def upload_from_pypi(bench: Bench, *requirements: str) -> None:
+    """Publish wheels that a client needs for itself."""
     folder = bench.toolbox.folder / "wheels"
     missing = [each for each in requirements if not [*folder.glob(f"{each.replace('==', '-')}-*.whl")]]
     if missing:
