@@ -362,7 +362,7 @@ def test_a_commit_that_may_be_found_done_later_is_no_refusal(path: Path, monkeyp
     catalogue.close()
     connect = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda *given, **options: connect(*given, factory=FailingFlush, **options))
-    with pytest.raises(OutcomeUnknown, match="it is not known whether the catalogue holds the change"):
+    with pytest.raises(OutcomeUnknown, match="it is not known whether the change was committed"):
         add(catalogue, "demo-1.0.zip")
     catalogue.close()
 

@@ -236,7 +236,7 @@ class ConnectionPool:
             time.sleep(_POLL)  # a session that ends notifies no one
         if not made.committing:
             raise StorageUnavailable(AWAY)
-        reason = "it is not known whether the catalogue holds the change: the database did not answer"
+        reason = "it is not known whether the change was committed: the database did not answer"
         _log.error(reason)
         raise OutcomeUnknown(reason)
 
