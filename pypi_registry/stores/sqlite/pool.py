@@ -342,7 +342,7 @@ class ConnectionPool:
                 self._open[connection] = current
                 return connection
             connection.close()
-        raise StorageUnavailable("the catalogue is replaced at this moment")
+        raise StorageUnavailable("the catalogue is being replaced")
 
     def _wait_for_log(self, files: Files) -> None:
         """Wait until no connection uses another log of the same database: SQLite would read one for the other."""
