@@ -267,7 +267,7 @@ def test_an_invalid_name_and_version_in_the_file_are_named_once_each(filename: s
     data = distribution(filename, name="-demo", version="latest")
     assert [problem[:47] for problem in problems_of([*form()[:2], file(filename, data)])] == [
         "the file's metadata is invalid: '-demo' must co",
-        "the file's metadata is invalid: 'latest' is not ",
+        "the file's metadata is invalid: 'latest' is not",
     ]
 
 
