@@ -191,7 +191,7 @@ def test_one_of_the_folders_of_files_is_missing(data: Path, stores: Stores, caps
     ("version", "sentence"),
     [
         (2, "start the registry with this version"),
-        (99, "this program supports versions up to"),
+        (99, "this program supports only versions up to"),
         (0, "schema version 0"),
     ],
 )

@@ -275,8 +275,8 @@ class UnknownSchema(RegistryError):
         command = f"pypi-registry migrate --catalogue {self.url}"
         if self.found > SCHEMA_VERSION:
             return (
-                f"the catalogue {self.url} has the schema version {self.found}, and this program supports versions "
-                f"up to {SCHEMA_VERSION}: install the version of pypi-registry that ran: {command}"
+                f"the catalogue {self.url} has the schema version {self.found}, but this program supports only "
+                f"versions up to {SCHEMA_VERSION}: install the version of pypi-registry that ran: {command}"
             )
         has = f"the schema version {self.found} of an older version" if self.found else "no tables of pypi-registry"
         return f"the catalogue {self.url} has {has}; run: {command}"
