@@ -151,8 +151,8 @@ def test_a_file_of_another_schema_is_refused_and_left_alone(path: Path, version:
     assert str(caught.value) == f"{path} has the schema version {version}, " + (
         "so it is not a catalogue of this program"
         if version < 0
-        else f"this program supports only versions up to {SCHEMA_VERSION}: install the newer version again, or restore "
-        f"the copy that it made before it migrated the file, such as {path}.before-{SCHEMA_VERSION}"
+        else f"but this program supports only versions up to {SCHEMA_VERSION}: install the newer version again, or "
+        f"restore the copy that it made before it migrated the file, such as {path}.before-{SCHEMA_VERSION}"
     )
     connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA user_version").fetchone() == (version,)
