@@ -80,15 +80,14 @@ TITLES = {
     "devpi": f"pip {RELEASED[NEWEST_PIP].version} through a mirror of {INDEXES['devpi'].title}",
 }
 NOTES = {
-    "maturin": "`maturin upload` [is deprecated](https://github.com/PyO3/maturin/issues/2334); it still has all "
-    "fields of the form",
-    "setuptools": "`setup.py sdist upload` prints `Upload failed (201): Created`, because [it knows no success but "
-    "200](https://github.com/pypa/setuptools/blob/v65.7.0/setuptools/_distutils/command/upload.py#L196); GitLab "
-    "answers 201, too",
+    "maturin": "`maturin upload` [is deprecated](https://github.com/PyO3/maturin/issues/2334)",
+    "setuptools": "`setup.py sdist upload` prints `Upload failed (201): Created`, because [it recognizes only 200 as "
+    "success](https://github.com/pypa/setuptools/blob/v65.7.0/setuptools/_distutils/command/upload.py#L196); GitLab "
+    "returns 201, too",
     "pipenv": "it resolves with pip 26 and [reads the digests for `Pipfile.lock` from "
     "HTML](https://github.com/pypa/pipenv/blob/main/pipenv/utils/sources.py)",
-    "pex": "[it contains pip 20.3](https://github.com/pex-tool/pex/blob/main/pex/pip/version.py), which reads HTML "
-    "alone. With `--pip-version` it first installs another pip, from HTML. It needs `wheel` from the index, and with "
+    "pex": "[it contains pip 20.3](https://github.com/pex-tool/pex/blob/main/pex/pip/version.py), which reads only "
+    "HTML. With `--pip-version`, it first installs another pip, from HTML. The index must have `wheel`; with "
     "`--pip-version` also `pip`, `setuptools` and `packaging`",
     "micropip": "wheels from a public project, in Pyodide in Chromium",
     "renovate": "the URL is the [`--index-url` in `requirements.txt`](https://docs.renovatebot.com/python), the "
