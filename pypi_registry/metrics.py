@@ -102,19 +102,19 @@ class Metrics:
             self._changes.labels(_CHANGES[type(event)]).inc()
 
     def _count(self, notes: Notes, method: str, status: str, length: int, seconds: float) -> None:
-        route = notes.route or _OTHER
+        route = notes.get("route", _OTHER)
         method = method if method in _METHODS else _OTHER
         self._requests.labels(route, method, status if status.isdecimal() else _OTHER).inc()
         self._seconds.labels(route, method).observe(seconds)
-        self._received.inc(notes.received)
+        self._received.inc(notes.get("received", 0))
         if method != "HEAD" and status != "304":  # their Content-Length is that of another response
             self._sent.inc(length)
-        if notes.is_forwarded:
+        if "is_forwarded" in notes:
             self._redirects.inc()
-        if notes.was_cached is not None:
-            (self._hits if notes.was_cached else self._misses).inc()
-        if notes.storage_error:
-            self._errors.labels(notes.storage_error).inc()
+        if "was_cached" in notes:
+            (self._hits if notes["was_cached"] else self._misses).inc()
+        if "storage_error" in notes:
+            self._errors.labels(notes["storage_error"]).inc()
 
 
 def _length_of(headers: "Headers") -> int:
