@@ -379,7 +379,8 @@ class Channel(HTTPChannel):
         super().handle_close()
 
     def log_refused(self, request: RequestParser, status: str) -> None:
-        """Log a request that did not reach the application; of a malformed head what could be parsed."""
+        """Log and count a request that did not reach the application; of a malformed head what could be parsed."""
+        self.server.refused(getattr(request, "command", "-"), status)
         log, reason = self.server.access_log, _reason_of(request.error)
         if hasattr(request, "path"):
             if reason:

@@ -62,6 +62,12 @@ class Refusals:
                 lines.append((refusal, None))
         self._write(lines)
 
+    def write_due(self) -> None:
+        """Write the counts of the minutes that are over: call this regularly, as no other request may come."""
+        with self._lock:
+            lines = [*self._sign_ins.due(self._clock())]
+        self._write(lines)
+
     def close(self) -> None:
         """Write what is still counted."""
         with self._lock:

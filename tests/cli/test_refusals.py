@@ -181,6 +181,21 @@ def test_an_address_has_one_line_a_minute_and_none_is_lost_from_the_count(logged
     assert (line["count"], line["reason"]) == (2, "the token is expired")
 
 
+def test_a_burst_is_counted_in_a_line_although_no_other_request_comes(logged: Logged) -> None:
+    for logged.now in (0, 1, 2):
+        logged.get(SIMPLE, SECRETS["unknown"])
+    for logged.now in (3, 59.9):
+        logged.refusals.write_due()
+    assert [line["count"] for line in logged.lines()] == [1]
+    logged.now = 60
+    logged.refusals.write_due()
+    assert [line["count"] for line in logged.lines()] == [1, 2]
+    for logged.now in (61, 120, 200):
+        logged.refusals.write_due()
+    logged.refusals.close()
+    assert len(logged.lines()) == 2
+
+
 def failed(address: str) -> Refusal:
     return Refusal(SIGN_IN_FAILED, Actor(address=address), {})
 
