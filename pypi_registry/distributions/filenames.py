@@ -80,7 +80,7 @@ def _parsed_wheel_filename(filename: str) -> tuple[NormalizedName, Version]:
     # PEP 425, "Compressed Tag Sets": the tags are all combinations of their parts, and packaging creates each of them.
     *_, pythons, abis, platforms = ("--" + filename.removesuffix(WHEEL_SUFFIX)).split("-")
     if (count := prod(tags.count(".") + 1 for tags in (pythons, abis, platforms))) > MAX_TAGS:
-        raise ValueError(f"it stands for {count} tags, more than {MAX_TAGS}")
+        raise ValueError(f"it expands to {count} tags, more than {MAX_TAGS}")
     return parse_wheel_filename(filename)[:2]
 
 
