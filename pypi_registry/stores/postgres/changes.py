@@ -13,12 +13,13 @@ from pypi_registry.model import Deletion, NameStatus, Package, PackageFile, Proj
 from pypi_registry.stores._rows import (
     FILE,
     PACKAGE,
-    core_metadata_as_blob,
     metadata_as_json,
     microseconds_of,
     read_files,
     read_package,
+    text_as_blob,
 )
+from pypi_registry.stores.postgres import variants
 
 _UNIQUE_FILES = ("files_by_name", "files_by_identity")
 
@@ -37,9 +38,9 @@ FROM (SELECT) one LEFT JOIN packages p
 _INSERT_FILE = """
 WITH file AS (
     INSERT INTO files (package_id, project_id, filename, size, sha256, md5, blake2_256, requires_python, uploaded_at,
-        blob_key, core_metadata_sha256, uploaded_by, identity)
+        blob_key, core_metadata_sha256, uploaded_by, identity, variant)
     VALUES (%(package)s, %(project)s, %(filename)s, %(size)s, %(sha256)s, %(md5)s, %(blake2_256)s, %(requires_python)s,
-        %(at)s, %(blob_key)s, %(core_metadata_sha256)s, %(by)s, %(identity)s)
+        %(at)s, %(blob_key)s, %(core_metadata_sha256)s, %(by)s, %(identity)s, %(variant)s)
     RETURNING id
 ), core_metadata AS (
     INSERT INTO core_metadata (file_id, data)
@@ -95,7 +96,9 @@ def add(
         package = _insert_package(connection, project, upload, version, metadata, at)
     elif metadata != found.metadata:
         connection.execute("UPDATE packages SET metadata = %s WHERE id = %s", (metadata, package.id))
-    return _add_file(connection, package, upload, blob_key, at, by)
+    file = _add_file(connection, package, upload, blob_key, at, by)
+    variants.add(connection, upload, file)
+    return file
 
 
 def delete_file(connection: psycopg.Connection[Any], project: Project, file_id: int) -> Deletion | None:
@@ -106,6 +109,7 @@ def delete_file(connection: psycopg.Connection[Any], project: Project, file_id: 
     _follow(connection, project)
     package = files[0].package
     _delete_file(connection, file_id, package)
+    variants.delete(connection, files[0])
     deleted = connection.execute(
         "DELETE FROM packages WHERE id = %s AND NOT EXISTS (SELECT FROM files WHERE package_id = packages.id)",
         (package.id,),
@@ -181,7 +185,8 @@ def insert_file(
         "core_metadata_sha256": core_metadata_sha256,
         "by": by,
         "identity": identity,
-        "core_metadata": None if core_metadata is None else core_metadata_as_blob(core_metadata),
+        "variant": file.variant,
+        "core_metadata": None if core_metadata is None else text_as_blob(core_metadata),
     }
     try:
         row = connection.execute(statement, values).fetchone()
@@ -275,6 +280,7 @@ def _add_file(
         blob_key=blob_key,
         core_metadata_sha256=core_metadata_sha256,
         uploaded_by=by,
+        variant=upload.variant,
     )
 
 

@@ -383,9 +383,15 @@ CREATE TABLE copied_up_to (                -- of a copy: up to these ids, rows c
 )
 """
 
+_VARIANTS = """
+ALTER TABLE files ADD COLUMN variant TEXT      -- canonical JSON; NULL: the file is no wheel variant
+--
+ALTER TABLE packages ADD COLUMN variants BLOB  -- JSON: each content that the variants JSON has had; NULL: none
+"""
+
 # What was released stays as it is: a change of the schema is another step. Statements are separated by a line of two
 # dashes, because a trigger contains semicolons.
-STEPS = (_TABLES, _CORE_METADATA, _LISTS_AND_REVISIONS, f"{ADD_IDENTITIES}--{_COPIED}")
+STEPS = (_TABLES, _CORE_METADATA, _LISTS_AND_REVISIONS, f"{ADD_IDENTITIES}--{_COPIED}", _VARIANTS)
 
 SCHEMA_VERSION = len(STEPS)
 """The value of ``PRAGMA user_version``."""
