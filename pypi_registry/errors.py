@@ -94,7 +94,7 @@ class VariantConflict(InvalidUpload):
     """A wheel variant contradicts other wheels of its version (PEP 825), so no index could describe both."""
 
     def __init__(self, filename: str, conflicts: Sequence[str]) -> None:
-        super().__init__([f"{filename} contradicts other wheel variants: {conflict}" for conflict in conflicts])
+        super().__init__([f"{filename} contradicts other wheels: {conflict}" for conflict in conflicts])
         self.args = (filename, conflicts)
         self.filename = filename
         """The name of the refused file."""
