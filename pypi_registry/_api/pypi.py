@@ -82,9 +82,9 @@ def core_metadata(call: Call) -> Response:
 
 
 def variants(call: Call) -> Response:
-    """``GET …/packages/pypi/files/:sha256/:filename-variants.json``, which is not GitLab's: PEP 825."""
+    """``GET …/packages/pypi/files/:sha256/:release-variants.json``, which is not GitLab's: PEP 825."""
     view = _view(call)
-    wanted = name_and_version(call.match.parameters["filename"])
+    wanted = name_and_version(call.match.parameters["release"])
     if wanted is None:
         raise NotFound("Package")
     digest = call.match.parameters["sha256"].lower()

@@ -73,7 +73,7 @@ def read_request(number: int, environ: "WSGIEnvironment") -> RecordedRequest:
     method = str(environ["REQUEST_METHOD"])
     path_info = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     kind, parameters = _match(method, path_info)
-    filename = parameters.get("filename", "") + _SUFFIXES.get(kind, "")
+    filename = parameters.get("filename", parameters.get("release", "")) + _SUFFIXES.get(kind, "")
     package = _package(parameters.get("name", ""), filename)
     credentials = read_credentials(environ)
     return RecordedRequest(
