@@ -49,7 +49,7 @@ def name_and_version(stem: str) -> tuple[NormalizedName, str] | None:
         found = canonicalize_name(name), str(Version(version))
     except (InvalidVersion, ValueError):  # the second one for a number of thousands of digits
         return None
-    return found if json_filename(*found) == f"{stem}{SUFFIX}" else None
+    return found if name and json_filename(*found) == f"{stem}{SUFFIX}" else None
 
 
 def schema_version(url: str) -> tuple[int, int, int] | None:
