@@ -64,7 +64,7 @@ class Packages:
     def url(self, where: str, token: str = "both") -> str:
         """Return the path of the only variants JSON on a page."""
         [entry] = self.listed(where, token)
-        return urljoin(f"{where}/simple/my-demo/", entry["url"])
+        return urljoin(f"{where}/simple/my-demo/", str(entry["url"]))
 
     def variants(self, url: str, token: str = "both") -> Mapping[str, Any]:
         """Return the variants in a JSON whose content has the digest in its URL."""
