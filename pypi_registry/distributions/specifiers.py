@@ -44,14 +44,20 @@ def specifier_problem(text: str) -> str:
     >>> specifier_problem("3.6")
     "'3.6' is not a version specifier, such as '>=3.9'"
     """
-    if all(item.strip() for item in text.split(",")[:-1]):  # packaging ignores every empty item, uv only the last one
-        for candidate in (text, _repaired(text)):
-            try:
-                SpecifierSet(candidate)
-            except ValueError:
-                continue
-            return ""
+    has_empty_item = not all(
+        item.strip() for item in text.split(",")[:-1]
+    )  # packaging ignores all, uv only the last one
+    if not has_empty_item and (_is_specifier(text) or _is_specifier(_repaired(text))):
+        return ""
     return f"{excerpt(text)} is not a version specifier, such as '>=3.9'"
+
+
+def _is_specifier(text: str) -> bool:
+    try:
+        SpecifierSet(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _repaired(text: str) -> str:

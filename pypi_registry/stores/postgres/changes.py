@@ -1,5 +1,6 @@
 """The statements of what changes the catalogue, each function within the transaction of its caller."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ import psycopg
 from packaging.utils import NormalizedName, canonicalize_version
 
 from pypi_registry._filenames import identity_of
+from pypi_registry._records import FileRecord
 from pypi_registry.errors import FileTaken, UploadsRefused
 from pypi_registry.model import Deletion, NameStatus, Package, PackageFile, Project, Status, Upload
 from pypi_registry.stores._rows import (
@@ -35,18 +37,41 @@ FROM (SELECT) one LEFT JOIN packages p
     ON p.project_id = %(project)s AND p.normalized_name = %(name)s AND p.canonical_version = %(version)s
 """
 
-_INSERT_FILE = """
-WITH file AS (
-    INSERT INTO files (package_id, project_id, filename, size, sha256, md5, blake2_256, requires_python, uploaded_at,
-        blob_key, core_metadata_sha256, uploaded_by, identity, variant)
-    VALUES (%(package)s, %(project)s, %(filename)s, %(size)s, %(sha256)s, %(md5)s, %(blake2_256)s, %(requires_python)s,
-        %(at)s, %(blob_key)s, %(core_metadata_sha256)s, %(by)s, %(identity)s, %(variant)s)
+_FILE_AND_CORE_METADATA = """
+file AS (
+    INSERT INTO files ({id_column}package_id, project_id, filename, size, sha256, md5, blake2_256, requires_python,
+        uploaded_at, blob_key, core_metadata_sha256, uploaded_by, identity, variant)
+    VALUES ({id}{package}, %(project)s, %(filename)s, %(size)s, %(sha256)s, %(md5)s, %(blake2_256)s,
+        %(requires_python)s, %(at)s, %(blob_key)s, %(core_metadata_sha256)s, %(by)s, %(identity)s, %(variant)s)
     RETURNING id
 ), core_metadata AS (
     INSERT INTO core_metadata (file_id, data)
     SELECT id, %(core_metadata)s::bytea FROM file WHERE %(core_metadata)s::bytea IS NOT NULL
 )
-SELECT id FROM file
+"""
+
+_INSERT_FILE = f"""
+WITH {_FILE_AND_CORE_METADATA.format(id_column="", id="", package="%(package)s")}
+SELECT %(package)s, id FROM file
+"""
+
+_RESTORE_FILE = f"""
+WITH {_FILE_AND_CORE_METADATA.format(id_column="id, ", id="%(id)s, ", package="%(package)s")}
+SELECT %(package)s, id FROM file
+"""
+
+# One statement for all that a new package needs, because its trigger locks the row of the project until the end of the
+# transaction: other new packages of the project wait for it.
+_INSERT_PACKAGE_AND_FILE = f"""
+WITH publication AS (
+    INSERT INTO publications (name, root, project_id) VALUES (%(normalized_name)s, %(root)s, %(project)s)
+    ON CONFLICT DO NOTHING
+), package AS (
+    INSERT INTO packages (project_id, name, normalized_name, version, canonical_version, metadata, created_at)
+    VALUES (%(project)s, %(name)s, %(normalized_name)s, %(version)s, %(canonical_version)s, %(metadata)s, %(at)s)
+    RETURNING id
+), {_FILE_AND_CORE_METADATA.format(id_column="", id="", package="(SELECT id FROM package)")}
+SELECT package.id, file.id FROM package, file
 """
 
 
@@ -75,6 +100,14 @@ def add(
     connection: psycopg.Connection[Any], project: Project, upload: Upload, blob_key: str, at: datetime, by: str
 ) -> PackageFile:
     """Implement `Catalogue.add`."""
+    file = _add(connection, project, upload, blob_key, at, by)
+    variants.add(connection, upload, file)
+    return file
+
+
+def _add(
+    connection: psycopg.Connection[Any], project: Project, upload: Upload, blob_key: str, at: datetime, by: str
+) -> PackageFile:
     version = canonicalize_version(upload.version)
     found = _look_up(connection, project, upload.normalized_name, version)
     if found.status is not None and not Status(found.status).accepts_uploads:
@@ -85,20 +118,22 @@ def add(
             (project.id, project.path),
         )
         insert_root(connection, project.id, project.root)
-    if not found.has_publication:
+    metadata = metadata_as_json(upload.metadata)
+    if found.package is None:
+        return _insert_package_and_file(connection, project, upload, version, metadata, blob_key, at, by)
+    if not found.has_publication:  # the project has moved
         connection.execute(
             "INSERT INTO publications (name, root, project_id) VALUES (%s, %s, %s)",
             (upload.normalized_name, project.root, project.id),
         )
-    metadata = metadata_as_json(upload.metadata)
-    package = found.package
-    if package is None:
-        package = _insert_package(connection, project, upload, version, metadata, at)
-    elif metadata != found.metadata:
-        connection.execute("UPDATE packages SET metadata = %s WHERE id = %s", (metadata, package.id))
-    file = _add_file(connection, package, upload, blob_key, at, by)
-    variants.add(connection, upload, file)
-    return file
+    if metadata != found.metadata:
+        connection.execute("UPDATE packages SET metadata = %s WHERE id = %s", (metadata, found.package.id))
+    values = {
+        "package": found.package.id,
+        **_values(upload, project.id, upload.identity, upload.core_metadata, blob_key, at, by),
+    }
+    _, file_id = _inserted(connection, _INSERT_FILE, upload.filename, values)
+    return _as_stored(file_id, found.package, upload, blob_key, at, by)
 
 
 def delete_file(connection: psycopg.Connection[Any], project: Project, file_id: int) -> Deletion | None:
@@ -148,54 +183,17 @@ def set_status(connection: psycopg.Connection[Any], project: Project, name: Norm
     )
 
 
-def insert_file(
-    connection: psycopg.Connection[Any],
-    file: Upload | PackageFile,
-    package: Package,
-    *,
-    at: datetime,
-    blob_key: str,
-    by: str,
-    core_metadata: bytes | None,
-    core_metadata_sha256: str | None,
-    identity: str | None,
-    id_: int | None = None,
-) -> int:
-    """Insert a file with its core metadata, with a fresh id if there is none; return the id.
+def restore_file(connection: psycopg.Connection[Any], record: FileRecord) -> None:
+    """Insert a file with its core metadata and its id.
 
     :raises FileTaken: if the project has a file with this name, or with this identity.
     """
-    statement = _INSERT_FILE
-    if id_ is not None:
-        statement = statement.replace("(package_id,", "(id, package_id,").replace(
-            "(%(package)s,", "(%(id)s, %(package)s,"
-        )
-    values = {
-        "id": id_,
-        "package": package.id,
-        "project": package.project_id,
-        "filename": file.filename,
-        "size": file.size,
-        "sha256": file.digests.sha256,
-        "md5": file.digests.md5,
-        "blake2_256": file.digests.blake2_256,
-        "requires_python": file.requires_python,
-        "at": microseconds_of(at),
-        "blob_key": blob_key,
-        "core_metadata_sha256": core_metadata_sha256,
-        "by": by,
-        "identity": identity,
-        "variant": file.variant,
-        "core_metadata": None if core_metadata is None else text_as_blob(core_metadata),
-    }
-    try:
-        row = connection.execute(statement, values).fetchone()
-    except psycopg.errors.UniqueViolation as error:
-        if error.diag.constraint_name in _UNIQUE_FILES:
-            raise FileTaken(file.filename) from error
-        raise
-    assert row is not None
-    return int(row[0])
+    file = record.file
+    values = _values(
+        file, file.package.project_id, record.identity, record.core_metadata, file.blob_key, file.uploaded_at,
+        file.uploaded_by,
+    )  # fmt: skip
+    _inserted(connection, _RESTORE_FILE, file.filename, {"id": file.id, "package": file.package.id, **values})
 
 
 def insert_root(connection: psycopg.Connection[Any], project_id: int, root: str) -> None:
@@ -242,35 +240,78 @@ def _follow(connection: psycopg.Connection[Any], project: Project) -> None:
     insert_root(connection, project.id, project.root)
 
 
-def _insert_package(
-    connection: psycopg.Connection[Any], project: Project, upload: Upload, version: str, metadata: str, at: datetime
-) -> Package:
-    row = connection.execute(
-        "INSERT INTO packages (project_id, name, normalized_name, version, canonical_version, metadata, created_at) "
-        "VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id",
-        (project.id, upload.name, upload.normalized_name, upload.version, version, metadata, microseconds_of(at)),
-    ).fetchone()
-    assert row is not None
-    return Package(row[0], project.id, upload.name, upload.normalized_name, upload.version, at)
-
-
-def _add_file(
-    connection: psycopg.Connection[Any], package: Package, upload: Upload, blob_key: str, at: datetime, by: str
+def _insert_package_and_file(
+    connection: psycopg.Connection[Any],
+    project: Project,
+    upload: Upload,
+    version: str,
+    metadata: str,
+    blob_key: str,
+    at: datetime,
+    by: str,
 ) -> PackageFile:
-    core_metadata_sha256 = upload.core_metadata_sha256
-    id_ = insert_file(
-        connection,
-        upload,
-        package,
-        at=at,
-        blob_key=blob_key,
-        by=by,
-        core_metadata=upload.core_metadata,
-        core_metadata_sha256=core_metadata_sha256,
-        identity=upload.identity,
-    )
+    values = {
+        "root": project.root,
+        "name": upload.name,
+        "normalized_name": upload.normalized_name,
+        "version": upload.version,
+        "canonical_version": version,
+        "metadata": metadata,
+        **_values(upload, project.id, upload.identity, upload.core_metadata, blob_key, at, by),
+    }
+    package_id, file_id = _inserted(connection, _INSERT_PACKAGE_AND_FILE, upload.filename, values)
+    package = Package(package_id, project.id, upload.name, upload.normalized_name, upload.version, at)
+    return _as_stored(file_id, package, upload, blob_key, at, by)
+
+
+def _values(
+    file: Upload | PackageFile,
+    project_id: int,
+    identity: str | None,
+    core_metadata: bytes | None,
+    blob_key: str,
+    at: datetime,
+    by: str,
+) -> dict[str, Any]:
+    """Return the parameters of `_FILE_AND_CORE_METADATA`."""
+    return {
+        "project": project_id,
+        "filename": file.filename,
+        "size": file.size,
+        "sha256": file.digests.sha256,
+        "md5": file.digests.md5,
+        "blake2_256": file.digests.blake2_256,
+        "requires_python": file.requires_python,
+        "at": microseconds_of(at),
+        "blob_key": blob_key,
+        "core_metadata_sha256": file.core_metadata_sha256,
+        "by": by,
+        "identity": identity,
+        "variant": file.variant,
+        "core_metadata": None if core_metadata is None else text_as_blob(core_metadata),
+    }
+
+
+def _inserted(
+    connection: psycopg.Connection[Any], statement: str, filename: str, values: Mapping[str, Any]
+) -> tuple[int, int]:
+    """Insert a file, perhaps with its package; return their ids.
+
+    :raises FileTaken: if the project has a file with this name, or with this identity.
+    """
+    try:
+        row = connection.execute(statement, values).fetchone()
+    except psycopg.errors.UniqueViolation as error:
+        if error.diag.constraint_name in _UNIQUE_FILES:
+            raise FileTaken(filename) from error
+        raise
+    assert row is not None
+    return row[0], row[1]
+
+
+def _as_stored(file_id: int, package: Package, upload: Upload, blob_key: str, at: datetime, by: str) -> PackageFile:
     return PackageFile(
-        id=id_,
+        id=file_id,
         package=package,
         filename=upload.filename,
         size=upload.size,
@@ -278,7 +319,7 @@ def _add_file(
         requires_python=upload.requires_python,
         uploaded_at=at,
         blob_key=blob_key,
-        core_metadata_sha256=core_metadata_sha256,
+        core_metadata_sha256=upload.core_metadata_sha256,
         uploaded_by=by,
         variant=upload.variant,
     )

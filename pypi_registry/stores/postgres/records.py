@@ -33,7 +33,7 @@ from pypi_registry.stores._rows import (
     read_variants,
     variants_as_blob,
 )
-from pypi_registry.stores.postgres.changes import insert_file, insert_root, lock_of
+from pypi_registry.stores.postgres.changes import insert_root, lock_of, restore_file
 
 _ROWS_AT_ONCE = 1_000  # that a cursor of the server returns per round trip
 
@@ -186,18 +186,7 @@ def _restore_file(connection: psycopg.Connection[Any], record: FileRecord) -> No
     if not connection.execute(statement, (file.package.id, file.package.project_id)).fetchone():
         raise ValueError(f"the package of {file.filename} is missing")
     _advance(connection, "files", file.id)
-    insert_file(
-        connection,
-        file,
-        file.package,
-        at=file.uploaded_at,
-        blob_key=file.blob_key,
-        by=file.uploaded_by,
-        core_metadata=record.core_metadata,
-        core_metadata_sha256=file.core_metadata_sha256,
-        id_=file.id,
-        identity=record.identity,
-    )
+    restore_file(connection, record)
 
 
 def _restore_status(connection: psycopg.Connection[Any], record: StatusRecord) -> None:

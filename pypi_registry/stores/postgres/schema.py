@@ -17,6 +17,9 @@ or delete packages of one project follow each other, and each sees in its statem
 run once per statement: a program that inserts 10,000 packages at once would otherwise update one row 10,000 times, and
 each time PostgreSQL would pass all of its versions.
 
+The functions are in PL/pgSQL, which keeps the plan of a statement for the session. PostgreSQL plans a function in SQL
+again at each call.
+
 Texts have the collation ``C``: they are sorted by code point, and case matters. `pypi_registry.stores.postgres.texts`
 describes how a text with U+0000 is stored.
 """
@@ -111,9 +114,13 @@ CREATE TABLE copied_up_to (                      -- of a copy: up to these ids, 
     file_id int8 NOT NULL
 );
 
-CREATE FUNCTION name_trigrams(name text) RETURNS text[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT coalesce(array_agg(DISTINCT substr(lower(name COLLATE "C"), n, 3)), '{}')
-    FROM generate_series(1, length(name) - 2) n
+CREATE FUNCTION name_trigrams(name text) RETURNS text[] LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN (
+        SELECT coalesce(array_agg(DISTINCT substr(lower(name COLLATE "C"), n, 3)), '{}')
+        FROM generate_series(1, length(name) - 2) n
+    );
+END
 $$;
 CREATE INDEX packages_by_age ON packages (created_at, id, project_id);
 CREATE INDEX packages_by_name ON packages (name, id, project_id);
@@ -124,11 +131,16 @@ CREATE INDEX packages_by_version_in_project ON packages (project_id, version, id
 -- Without a list of pending entries, which each search would read from its beginning to its end.
 CREATE INDEX packages_by_trigrams ON packages USING gin (name_trigrams(name)) WITH (fastupdate = off);
 
-CREATE FUNCTION renew_page(page text, project int8) RETURNS void LANGUAGE sql AS $$
-    UPDATE project_revisions SET revision = gen_random_uuid() WHERE name = page AND project_id = project
+CREATE FUNCTION renew_page(page text, project int8) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE project_revisions SET revision = gen_random_uuid() WHERE name = page AND project_id = project;
+END
 $$;
-CREATE FUNCTION renew_page_of(package int8) RETURNS void LANGUAGE sql AS $$
-    SELECT renew_page(normalized_name, project_id) FROM packages WHERE id = package
+CREATE FUNCTION renew_page_of(package int8) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE project_revisions r SET revision = gen_random_uuid()
+    FROM packages p WHERE p.id = package AND r.name = p.normalized_name AND r.project_id = p.project_id;
+END
 $$;
 CREATE FUNCTION packages_inserted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
