@@ -19,8 +19,8 @@ SUFFIX = "-variants.json"
 MAX_JSON = 256 * 1024
 """Bytes of the variants JSON of one version in one project."""
 
-MAX_HISTORY = 4 * 1024**2
-"""Bytes of all contents that are kept of it: of JSON of 4 kB, the last 1,000."""
+MAX_HISTORY = 1024**2
+"""Bytes of all contents that are kept of it: of JSON of 4 kB, the last 250."""
 
 Variants: TypeAlias = Mapping[str, Any]
 """A parsed and verified text; its keys are ``$schema``, ``default-priorities``, ``variants``, perhaps ``providers``."""

@@ -44,16 +44,8 @@ def verify(stream: BinaryIO, filename: str, *, budget: int | None = BUDGET) -> R
     return Report(report.metadata, truncated(problems), report.variant)
 
 
-def read_metadata(stream: BinaryIO, filename: str) -> CoreMetadata | None:
-    """Return the core metadata of a file that need not be valid; None if there is none, or it cannot be parsed.
-
-    The parameters are those of `verify`.
-    """
-    return read_unverified(stream, filename).metadata
-
-
 def read_unverified(stream: BinaryIO, filename: str) -> Report:
-    """Return what a file states that need not be valid: its core metadata and its variant metadata, and no problem.
+    """Return what a file states that need not be valid: its metadata, as far as it can be parsed, and no problem.
 
     The parameters are those of `verify`.
     """

@@ -68,10 +68,11 @@ def _parse(data: bytes) -> dict[str, Any]:
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     # RFC 8259, 4: "When the names within an object are not unique, the behavior of software that receives such an
     # object is unpredictable."
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"it has the key {excerpt(next(name for name in names if names.count(name) > 1))} twice")
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"it has the key {excerpt(name)} twice")
+        found[name] = value
     return found
 
 
@@ -130,8 +131,8 @@ def _variants_problems(variants: object, label: str, namespaces: object) -> Iter
     if (label == NULL) == bool(properties):
         yield f"has {'properties' if properties else 'no properties'} for the label {label}"
     # "This list MUST contain all namespaces used in variant properties"
-    if isinstance(namespaces, list) and (unlisted := [each for each in properties if each not in namespaces]):
-        yield f"lacks in default-priorities.namespace what its properties use: {listed(unlisted)}"
+    if isinstance(namespaces, list) and (unlisted := [*properties.keys() - {*namespaces}]):
+        yield f"lacks in default-priorities.namespace what its properties use: {listed(sorted(unlisted))}"
 
 
 def _providers_problems(providers: object, namespaces: object) -> Iterator[str]:
