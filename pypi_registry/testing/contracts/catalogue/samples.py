@@ -24,6 +24,7 @@ from pypi_registry.model import (
     Projects,
     Status,
     Upload,
+    VariantsHistory,
 )
 from pypi_registry.storage import Catalogue, Enumerable, KeepsVariants, ProjectPaths
 from pypi_registry.testing.contracts.threads import Threads
@@ -107,6 +108,15 @@ def add(
     """Publish an upload, or a file of ``demo`` 1.0 with this name, under a fresh key unless `key` is passed."""
     sent = upload(added) if isinstance(added, str) else added
     return catalogue.add(project, sent, key or token_hex(16), at, by)
+
+
+def add_variant(
+    catalogue: Catalogue, project: Project, text: str, tags: str = "py3-none-any", version: str = "1.0"
+) -> PackageFile:
+    """Publish a wheel variant of ``demo``."""
+    label = text.rpartition('"variants":{"')[2].partition('"')[0]
+    sent = upload(f"demo-{version}-{tags}-{label}.whl", version=version, sha256=SHA256, variant=text)
+    return add(catalogue, project, sent)
 
 
 def publish_history(catalogue: Catalogue) -> None:
@@ -199,6 +209,17 @@ def as_keeping_variants(catalogue: Catalogue) -> KeepsVariants:
     if not isinstance(catalogue, KeepsVariants):
         raise SkipTest(f"{type(catalogue).__name__} does not implement KeepsVariants")
     return catalogue
+
+
+def contents_of(catalogue: Catalogue) -> list[str]:
+    """Return each content of the variants JSON of ``demo`` 1.0 in the first project; skip if none is kept."""
+    found = histories(as_keeping_variants(catalogue).variants(IN_TOOLS, DEMO, "1.0"))
+    return [content for history in found for content in history.contents]
+
+
+def histories(found: Sequence[VariantsHistory]) -> list[VariantsHistory]:
+    """Return histories whose contents can be compared."""
+    return [VariantsHistory(each.project_id, each.status, [*each.contents]) for each in found]
 
 
 # Everything

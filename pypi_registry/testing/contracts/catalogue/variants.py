@@ -1,10 +1,8 @@
 """Tests of wheel variants (PEP 825): what `add` stores and refuses, and the optional `KeepsVariants`."""
 
-from collections.abc import Sequence
-
 from pypi_registry.errors import FileTaken, VariantConflict
-from pypi_registry.model import NameStatus, PackageFile, Project, Status, VariantsHistory
-from pypi_registry.storage import Catalogue, variants_after
+from pypi_registry.model import NameStatus, Status, VariantsHistory
+from pypi_registry.storage import variants_after
 from pypi_registry.testing.contracts.catalogue.samples import (
     DEMO,
     EVERYWHERE,
@@ -12,16 +10,18 @@ from pypi_registry.testing.contracts.catalogue.samples import (
     IN_LIBS,
     IN_TOOLS,
     LIBS,
-    SHA256,
     TOOLS,
     CatalogueHooks,
     add,
+    add_variant,
     as_keeping_variants,
+    contents_of,
     deleted,
     details,
     everything,
     files_of,
     find,
+    histories,
     upload,
     variant,
 )
@@ -121,45 +121,3 @@ class Variants(CatalogueHooks):
                 assert histories(kept.variants(projects, DEMO, version)) == [in_libs, in_tools]
         assert histories(kept.variants(IN_ACME, DEMO, "2.0")) == [VariantsHistory(TOOLS.id, NameStatus(), [SLOW])]
         assert [*kept.variants(IN_ACME, DEMO, "3.0")] == []
-
-    def test_of_simultaneous_variants_that_contradict_each_other_exactly_one_is_published(self) -> None:
-        catalogue = self.make_catalogue()
-
-        def publish(number: int) -> bool:
-            try:
-                add_variant(catalogue, TOOLS, variant("fast", f"v{number}"), f"py3{number}-none-any")
-            except VariantConflict:
-                return False
-            return True
-
-        assert sum(self._in_threads(publish)) == 1
-        assert len(files_of(catalogue, IN_TOOLS)) == 1
-
-    def test_another_instance_has_the_contents_and_adds_to_them(self) -> None:
-        catalogue = self.make_catalogue()
-        as_keeping_variants(catalogue)
-        add_variant(catalogue, TOOLS, FAST)
-        other = self.reopen(catalogue)
-        add_variant(other, TOOLS, SLOW)
-        raised(VariantConflict, add_variant, catalogue, TOOLS, variant("slow", "v2"), "py2-none-any")
-        assert contents_of(catalogue) == contents_of(other) == [*variants_after([FAST], [FAST, SLOW])]
-
-
-def add_variant(
-    catalogue: Catalogue, project: Project, text: str, tags: str = "py3-none-any", version: str = "1.0"
-) -> PackageFile:
-    """Publish a wheel variant of ``demo``."""
-    label = text.rpartition('"variants":{"')[2].partition('"')[0]
-    sent = upload(f"demo-{version}-{tags}-{label}.whl", version=version, sha256=SHA256, variant=text)
-    return add(catalogue, project, sent)
-
-
-def contents_of(catalogue: Catalogue) -> list[str]:
-    """Return each content of the variants JSON of ``demo`` 1.0 in the first project; skip if none is kept."""
-    found = histories(as_keeping_variants(catalogue).variants(IN_TOOLS, DEMO, "1.0"))
-    return [content for history in found for content in history.contents]
-
-
-def histories(found: Sequence[VariantsHistory]) -> list[VariantsHistory]:
-    """Return histories whose contents can be compared."""
-    return [VariantsHistory(each.project_id, each.status, [*each.contents]) for each in found]
