@@ -34,7 +34,7 @@ CHANGES = {
     "UPDATE OR REPLACE statuses SET name = 'demo' WHERE name = 'other'": False,
     "DELETE FROM statuses": False,
     "REPLACE INTO statuses VALUES (1, 'demo', 'archived', '')": False,
-    "INSERT OR IGNORE INTO files SELECT 9, 1, 1, 'more.zip', 4, 'aa', NULL, NULL, '', 0, 'k', NULL, '', NULL, NULL": False,
+    "INSERT OR IGNORE INTO files SELECT 9, 1, 1, 'x.zip', 4, 'aa', NULL, NULL, '', 0, 'k', NULL, '', NULL, NULL": False,
 }
 
 DERIVED = {
