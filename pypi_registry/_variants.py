@@ -25,6 +25,7 @@ MAX_HISTORY = 1024**2
 Variants: TypeAlias = Mapping[str, Any]
 """A parsed and verified text; its keys are ``$schema``, ``default-priorities``, ``variants``, perhaps ``providers``."""
 
+_MAX_LISTED = 8  # values in a message
 _SCHEMA_VERSION = re.compile(r"v?([0-9]{1,4})\.([0-9]{1,4})\.([0-9]{1,4})(\.json)?")
 
 
@@ -192,5 +193,8 @@ def _sorted(providers: Mapping[str, Any]) -> Mapping[str, Any]:
     return dict(sorted(providers.items()))
 
 
-def _listed(values: Iterable[str] | None) -> str:
-    return "nothing" if values is None else f"[{', '.join(values)}]"
+def _listed(values: Sequence[str] | None) -> str:
+    if values is None:
+        return "nothing"
+    more = f" and {len(values) - _MAX_LISTED} more" if len(values) > _MAX_LISTED else ""
+    return f"[{', '.join(values[:_MAX_LISTED])}{more}]"

@@ -7,6 +7,7 @@ other processes may use the same data.
 from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import BinaryIO, Protocol, runtime_checkable
 
 from packaging.utils import NormalizedName
@@ -34,6 +35,8 @@ MAX_TOTAL: int = 10_000
 
 MAX_PUBLICATIONS: int = 1_000
 """Rows that `Catalogue.publications` returns at most."""
+
+_MAX_CONFLICTS = 10  # that an error names
 
 
 class Catalogue(Protocol):
@@ -168,7 +171,7 @@ def check_variant(upload: Upload, others: Iterable[str | None]) -> None:
     :raises VariantConflict: if it contradicts one of them.
     """
     if upload.variant is not None:
-        found = tuple(conflicts(upload.variant, filter(None, others)))
+        found = tuple(islice(conflicts(upload.variant, filter(None, others)), _MAX_CONFLICTS))
         if found:
             raise VariantConflict(upload.filename, found)
 

@@ -168,6 +168,14 @@ def test_what_was_composed_is_composed_to_itself() -> None:
             id="more values",
         ),
         pytest.param(
+            text({"fast": level("v3")}, [f"n{number}" for number in range(100)]),
+            [
+                "default-priorities.namespace is [n0, n1, n2, n3, n4, n5, n6, n7 and 92 more] here and [cpu] in other "
+                "wheels of this version, and one of them must begin with the other"
+            ],
+            id="many namespaces",
+        ),
+        pytest.param(
             text({"fast": {"gpu": {"kind": ["a"]}}}, ["gpu"]),
             [
                 "default-priorities.namespace is [gpu] here and [cpu] in other wheels of this version, and one of them "

@@ -319,6 +319,14 @@ def test_a_wheel_that_contradicts_its_version_is_refused_with_what_contradicts(p
     packages.publish(TOOLS, contradicting, version="1.1")
 
 
+def test_of_many_contradictions_some_are_named(packages: Packages) -> None:
+    for value, status in (("a", 201), ("b", 400)):
+        features = {f"f{number}": [value] for number in range(500)}
+        wheel = make_wheel("my.demo", "1.0", build=str(status), variant=Variant("fast", {"cpu": features}))
+        answer = packages.publish(TOOLS, wheel, status=status)
+    assert len(answer.json["errors"]) == 10
+
+
 def test_a_refused_variant_leaves_no_bytes(client_of: ClientOf) -> None:
     blobs = MemoryBlobs()
     client = client_of(Registry(auth=AllowAll(), catalogue=MemoryCatalogue(), blobs=blobs))

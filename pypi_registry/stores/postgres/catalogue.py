@@ -41,7 +41,7 @@ from pypi_registry.stores._rows import (
     read_status,
     read_text,
 )
-from pypi_registry.stores.postgres import changes, lists, records, variants
+from pypi_registry.stores.postgres import changes, checks, lists, records, variants
 from pypi_registry.stores.postgres.changes import lock_of
 from pypi_registry.stores.postgres.conninfo import parsed, shown
 from pypi_registry.stores.postgres.pool import BEGIN_SNAPSHOT_BY_INDEX, Connection, ConnectionPool
@@ -67,7 +67,9 @@ UNION ALL SELECT NULL, root, revision FROM root_revisions WHERE name = %(name)s 
 
 
 class PostgresCatalogue:
-    """Stores rows in a PostgreSQL database. Implements `Catalogue`, `KeepsVariants`, `ProjectPaths` and `Enumerable`.
+    """Stores rows in a PostgreSQL database.
+
+    Implements `Catalogue`, `KeepsVariants`, `ProjectPaths`, `Enumerable` and `ChecksItself`.
 
     It connects when it is used first, and again in a process that was forked. ``pypi-registry migrate`` or `migrate`
     creates the tables; in a database without them, or with those of another version, every method raises
@@ -284,6 +286,11 @@ class PostgresCatalogue:
         statement = "UPDATE files SET size = %s WHERE id = %s"
         lock = lock_of(0, "")  # it changes no name: a change of its own kind waits at most
         return self._pool.change(lock, lambda connection: connection.execute(statement, (size, file_id)).rowcount > 0)
+
+    # ChecksItself
+
+    def inconsistencies(self, *, repair: bool) -> Iterator[tuple[str, bool, bool]]:
+        return checks.inconsistencies(self._pool, repair=repair)
 
 
 def _listed(connection: Connection, ids: Sequence[int], name: NormalizedName) -> list[Any]:

@@ -191,10 +191,27 @@ class ConnectionPool:
 
         :raises StorageUnavailable: if the database cannot answer now.
         """
+        with self._without_deadline(BEGIN_SNAPSHOT) as connection:
+            yield connection
+
+    @contextmanager
+    def maintenance(self) -> Iterator[Connection]:
+        """Lease a connection in a transaction without a deadline, which is committed at the end of the ``with`` block.
+
+        Each statement reads what was committed before it begins.
+
+        :raises StorageUnavailable: if the database cannot answer now; the transaction may have been committed.
+        """
+        with self._without_deadline("BEGIN ISOLATION LEVEL READ COMMITTED") as connection:
+            yield connection
+            connection.execute("COMMIT", prepare=False)
+
+    @contextmanager
+    def _without_deadline(self, begin: str) -> Iterator[Connection]:
         try:
             with self._lease(time.monotonic() + _TIME_LIMIT) as connection:
                 connection.deadline = inf
-                connection.execute(BEGIN_SNAPSHOT, prepare=False)
+                connection.execute(begin, prepare=False)
                 yield connection
         except psycopg.Error as error:
             raise translated(error) or error from error

@@ -49,15 +49,15 @@ def read_all(connection: psycopg.Connection[Any]) -> Iterator[Record]:
     yield from _last_ids(connection)
     for copied in connection.execute("SELECT package_id, file_id FROM copied_up_to"):
         yield CopiedRecord(*copied)
-    for id_, path in _rows(connection, "SELECT id, path FROM projects WHERE path != '' ORDER BY id"):
+    for id_, path in read_rows(connection, "SELECT id, path FROM projects WHERE path != '' ORDER BY id"):
         yield ProjectRecord(id_, path)
-    for row in _rows(connection, f"{_PACKAGES} ORDER BY p.id"):
+    for row in read_rows(connection, f"{_PACKAGES} ORDER BY p.id"):
         yield _package_record(row)
-    for row in _rows(connection, f"{_FILES} ORDER BY f.id"):
+    for row in read_rows(connection, f"{_FILES} ORDER BY f.id"):
         yield _file_record(row)
-    for id_, name, *status in _rows(connection, "SELECT project_id, name, status, reason FROM statuses"):
+    for id_, name, *status in read_rows(connection, "SELECT project_id, name, status, reason FROM statuses"):
         yield StatusRecord(id_, name, read_status(*status))
-    for name, root, id_ in _rows(connection, "SELECT name, root, project_id FROM publications"):
+    for name, root, id_ in read_rows(connection, "SELECT name, root, project_id FROM publications"):
         yield PublicationRecord(name, root, id_)
 
 
@@ -109,7 +109,7 @@ def listed(connection: psycopg.Connection[Any], blob_keys: Collection[str]) -> S
     return {key for (key,) in connection.execute(statement, ([*blob_keys],))}
 
 
-def _rows(connection: psycopg.Connection[Any], statement: str) -> Iterator[Any]:
+def read_rows(connection: psycopg.Connection[Any], statement: str) -> Iterator[Any]:
     """Yield rows from a cursor of the server, which keeps all others there."""
     with closing(connection.cursor("records")) as cursor:
         cursor.itersize = _ROWS_AT_ONCE
