@@ -306,15 +306,15 @@ READERS: Mapping[str, Reader] = {
     "WHEEL: folded tags": Reader(
         WHEEL, made(wheel_file, lines(b" a", WHEEL_FILE)), (4_000, 16_000, 100_000)),
     "variant.json: values": Reader(
-        VARIANT, made(variant_file, lambda count: variant(["a"], values=count)), (100, 800, 1_600)),
+        VARIANT, made(variant_file, lambda count: variant(["a"], values=count)), (100, 1_600, 6_400)),
     "variant.json: features": Reader(
-        VARIANT, made(variant_file, lambda count: variant(["a"], features=count)), (100, 400, 800)),
+        VARIANT, made(variant_file, lambda count: variant(["a"], features=count)), (100, 800, 3_000)),
     "variant.json: namespaces": Reader(
-        VARIANT, made(variant_file, lambda count: variant([f"n{n}" for n in range(count)])), (100, 800, 1_600)),
+        VARIANT, made(variant_file, lambda count: variant([f"n{n}" for n in range(count)])), (100, 1_600, 6_400)),
     "variant.json: keys": Reader(
         VARIANT, made(variant_file, lambda count: b"{%b}" % b",".join(b'"%b":""' % name_of(n) for n in range(count))),
-        (100, 400, 800)),
-    "variant.json: depth": Reader(VARIANT, made(variant_file, lambda count: b"[" * count), (900, 8_000, 16_000)),
+        (100, 800, 3_500)),
+    "variant.json: depth": Reader(VARIANT, made(variant_file, lambda count: b"[" * count), (900, 16_000, 64_000)),
     "entry_points.txt: scripts": Reader(WHEEL, entry_points, (100, 1_900, 7_000)),
     "entry_points.txt: comments": Reader(
         WHEEL, made(entry_points_file, lines(b"#\n", b"")), (450, 1_900, 32_000, 500_000)),
