@@ -64,7 +64,7 @@ class Variant:
     label: str
     """The last part of its file name, such as ``x86_64_v3``; ``null`` for the variant without properties."""
     properties: Mapping[str, Mapping[str, Sequence[str]]] | None = None
-    """Namespace -> feature -> values; None for one property that is made of the label."""
+    """Namespace -> feature -> values; None for one property that is derived from the label."""
     namespaces: Sequence[str] = ()
     """All namespaces of the version, the most important one first; by default those of its properties."""
     providers: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
