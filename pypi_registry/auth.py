@@ -51,11 +51,11 @@ class Credentials:
 
 
 Subject: TypeAlias = Project | Group | PackageName
-"""What an ability is about: a project, a group, or a name in a project."""
+"""The object of an ability: a project, a group, or a name in a project."""
 
 
 class Principal(Protocol):
-    """The caller, for the length of one request.
+    """The caller of one request.
 
     A principal may also implement `ReadsMany`; without it, the registry calls `can` for each project of a group.
     """
@@ -73,14 +73,14 @@ class Principal(Protocol):
 
     @property
     def anonymous(self) -> bool:
-        """Whether the caller is not known, so that credentials could help."""
+        """Whether the caller is unknown, so that credentials could help."""
 
     def can(self, ability: Ability, subject: Subject) -> bool:
-        """Return whether the principal has an ability. A `PackageName` asks whether a protection rule forbids it.
+        """Return whether the principal has an ability; for a `PackageName`, whether the protection rules allow it.
 
-        The answer must not depend on how the project or group was found. A principal with any ability in a project or
-        group must also have the ability to learn that it exists. Return False for an ability that you do not know: a
-        later version may add one.
+        The result must be the same whether the request has the id or the path of the project or group. A principal with
+        any ability in a project or group must also have the ability to learn that it exists. Return False for an
+        unknown ability: a later version may add one.
         """
 
 
@@ -91,12 +91,16 @@ class ReadsMany(Protocol):
     def readable(self, projects: Projects) -> Projects:
         """Return those of the projects whose packages the principal may read.
 
-        Return `projects` itself if it may read all of them, and the same object at each call if you can.
+        Return `projects` itself if the principal may read all of them, and otherwise the same object at each call if
+        possible.
         """
 
 
 class Auth(Protocol):
-    """Turns credentials into a principal. Called from any thread; no secret may stand in its repr or its errors."""
+    """Turns credentials into a principal.
+
+    The registry calls it from any thread. Its repr and its errors must not contain a secret.
+    """
 
     def authenticate(
         self, credentials: Credentials | None, namespace: Namespace | None, environ: Mapping[str, object]
@@ -107,12 +111,12 @@ class Auth(Protocol):
         load the user and their role in one query. For an upload whose body took longer than five seconds, it calls
         this a second time, just before the file is published.
 
-        `credentials` is None if the request has none. `namespace` is the project or group of the request; None only for
-        pages that belong to neither, and where ``serve`` asks its accounts before it receives a large body. `environ`
-        is the WSGI environ, for applications with sessions: do not change it, and do not read the body. Unknown Basic
-        credentials and an unknown ``DEPLOY-TOKEN`` make the caller anonymous, as in GitLab.
+        `credentials` is None if the request has none. `namespace` is the project or group of the request. It is None
+        for pages that belong to neither, and when ``serve`` checks the credentials before it receives a large body.
+        `environ` is the WSGI environ, for applications with sessions: do not change it, and do not read the body.
+        Unknown Basic credentials and an unknown ``DEPLOY-TOKEN`` make the caller anonymous, as in GitLab.
 
-        :raises InvalidToken: if GitLab answers 401 even for a public project: an expired or revoked personal token, a
-            wrong job token, an unknown ``PRIVATE-TOKEN`` or Bearer token.
-        :raises InsufficientScope: if the scopes of the token exclude this request, whatever its user may do.
+        :raises InvalidToken: if GitLab returns 401 even for a public project: for an expired or revoked personal token,
+            a wrong job token, an unknown ``PRIVATE-TOKEN`` or Bearer token.
+        :raises InsufficientScope: if the scopes of the token exclude this request, even if its user may send it.
         """

@@ -14,25 +14,26 @@ Ref: TypeAlias = int | str
 class Directory(Protocol):
     """Finds projects and groups.
 
-    The registry calls it from any thread, a few times per request, so it must not block for long. Before a name is
-    redirected to another index, it also calls `group` and `projects_in` for the root group, or, where the root is no
-    group, `project` for each project that ever published the name. For anything
-    that does not exist it returns None, whatever characters the reference holds. It does not decide who may see a
-    project: `Auth` does.
+    The registry calls it from any thread, a few times per request, so it must not block for long. Before the registry
+    redirects a name to another index, it also calls `group` and `projects_in` for the root group. If the root is not a
+    group, it calls `project` for each project that ever published the name. Each method returns None for anything that
+    does not exist, whatever characters the reference contains. A directory does not decide who may see a project:
+    `Auth` does.
     """
 
     def project(self, ref: Ref) -> Project | None:
         """Return the project with this id or full path, or None.
 
-        It returns an equal project for both. GitLab ignores the case of paths; otherwise only the exact path may match.
+        The id and the path lead to equal projects. GitLab ignores the case of paths; a directory may do so, but must
+        not match any other path.
         """
 
     def group(self, ref: Ref) -> Group | None:
-        """Return the group with this id or full path, or None; as for a project."""
+        """Return the group with this id or full path, or None; the rules are those of `project`."""
 
     def projects_in(self, group: Group) -> Projects:
         """Return the projects of the group and of all groups below it; none if the group no longer exists.
 
-        A group may have 100,000 projects. Return the same `Projects` object until the group changes, so that an
-        unchanged page does not cost more than it shows.
+        A group may have 100,000 projects. Return the same `Projects` object until the group changes, so that the cost
+        of an unchanged page does not grow with the number of projects.
         """

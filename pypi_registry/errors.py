@@ -1,8 +1,8 @@
-"""What can go wrong, as one shallow tree::
+"""The errors of this package, as one shallow tree::
 
     RegistryError
     ├── InvalidName           (a ValueError) not the name of a Python project
-    ├── InvalidVersion        (a ValueError) not a version by GitLab's rule
+    ├── InvalidVersion        (a ValueError) not a valid version in GitLab
     ├── InvalidRequest        names every problem of a request
     │   └── InvalidUpload     names every problem of an upload
     │       ├── FileTaken     the project has a file with this name, or a spelling of it
@@ -12,14 +12,14 @@
     ├── InvalidToken          the token is expired, revoked or wrong
     ├── InsufficientScope     the scopes of the token exclude the request
     ├── Forbidden             the principal may not do this
-    ├── NotFound              there is no such thing, or the principal must not learn of it
+    ├── NotFound              it does not exist, or the principal must not know that it exists
     ├── OutcomeUnknown        a store cannot tell whether it made the change
     ├── StorageUnavailable    a store cannot answer now
-    └── StorageFull           a store has no room
+    └── StorageFull           a store is full
 
-Each error carries facts as attributes and passes them to ``Exception`` unchanged, so that it can be pickled. ``str()``
-returns a plain sentence. The HTTP status and GitLab's wording are added where errors become responses. No error holds a
-secret.
+Each error has facts as attributes and passes them to ``Exception`` unchanged, so that it can be pickled. ``str()``
+returns a plain sentence. The HTTP status and GitLab's wording are added where errors become responses. No error
+contains a secret.
 """
 
 from collections.abc import Sequence
@@ -39,29 +39,29 @@ class InvalidName(RegistryError, ValueError):
         self.name = name
 
     def __str__(self) -> str:
-        return f"{excerpt(self.name)} is not made of ASCII letters and digits, with '.', '-' and '_' between them"
+        return f"{excerpt(self.name)} must consist of ASCII letters and digits, with '.', '-' and '_' only between them"
 
 
 class InvalidVersion(RegistryError, ValueError):
-    """The text is not a version by GitLab's rule."""
+    """The text is not a valid version in GitLab."""
 
     def __init__(self, version: str, position: int) -> None:
         super().__init__(version, position)
         self.version = version
         self.position = position
-        """How many characters the longest beginning has that is a version; 0 if no beginning is one."""
+        """The length of the longest valid version at the beginning of the text; 0 if there is none."""
 
     def __str__(self) -> str:
         text = excerpt(self.version)
         if not self.version:
             return "the version is empty"
         if self.position == 0:
-            return f"{text} does not begin like a version: an optional 'v', then a number"
-        return f"{text} is not a version from {excerpt(self.version[self.position :])} on"
+            return f"{text} is not a valid version: it must begin with a number, or with 'v' and a number"
+        return f"{text} is not a valid version: unexpected {excerpt(self.version[self.position :])}"
 
 
 class InvalidRequest(RegistryError):
-    """Names every problem of what a request carries. Nothing was changed."""
+    """Names every problem of a request. Nothing was changed."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__(problems)
@@ -110,7 +110,7 @@ class FileTooLarge(RegistryError):
         self.limit = limit
         """Bytes; a file must be smaller."""
         self.declared = declared
-        """Whether the declared length of the body was enough to know it, so that no byte of the body was read."""
+        """Whether the declared length of the body was too large, so that no byte of the body was read."""
 
     def __reduce__(self) -> tuple[object, ...]:
         return _file_too_large, (self.limit, self.declared)
@@ -137,7 +137,7 @@ class UploadsRefused(RegistryError):
 
 
 class InvalidToken(RegistryError):
-    """The token is expired, revoked or wrong; GitLab answers 401 then, even for a public project."""
+    """The token is expired, revoked or wrong; in this case GitLab returns 401, even for a public project."""
 
     def __init__(self, reason: str = "", principal: str = "", via: str = "") -> None:
         super().__init__(reason, principal, via)
@@ -153,7 +153,7 @@ class InvalidToken(RegistryError):
 
 
 class InsufficientScope(RegistryError):
-    """The scopes of the token exclude the request, whatever the user of the token may do."""
+    """The scopes of the token exclude the request, even if the user of the token may send it."""
 
     def __init__(self, scope: str, principal: str = "", via: str = "") -> None:
         super().__init__(scope, principal, via)
@@ -169,7 +169,7 @@ class InsufficientScope(RegistryError):
 
 
 class Forbidden(RegistryError):
-    """The principal knows that the subject exists, and may not do this."""
+    """The principal may know that the subject exists, but may not do this."""
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)
@@ -180,7 +180,7 @@ class Forbidden(RegistryError):
 
 
 class NotFound(RegistryError):
-    """There is no such thing, or the principal must not learn of it."""
+    """The thing does not exist, or the principal must not know that it exists."""
 
     def __init__(self, what: str = "") -> None:
         super().__init__(what)
@@ -214,7 +214,7 @@ class OutcomeUnknown(RegistryError):
 
 
 class StorageFull(RegistryError):
-    """A store has no room. Nothing was changed."""
+    """A store is full. Nothing was changed."""
 
     def __str__(self) -> str:
-        return "the storage has no room"
+        return "the storage is full"

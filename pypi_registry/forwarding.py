@@ -18,12 +18,12 @@ class Forward:
 
     url: str
     even_if_published: bool = False
-    """Whether a name is forwarded although it was once published here.
+    """Whether a name is forwarded even if it was once published here.
 
-    Without it, a name that was ever published under a root group is never forwarded from there again, since the other
-    index may have a package of a stranger under this name (dependency confusion).
+    If False, a name that was ever published under a root group is never forwarded from there again, because the other
+    index may have a stranger's package with this name (dependency confusion).
     """
 
 
 ForwardTo: TypeAlias = str | Callable[[Namespace, NormalizedName], str | Forward | None] | None
-"""The URL of a simple index; None for nowhere; or a function that decides it for a project or group and a name."""
+"""The URL of a simple index; None for no forwarding; or a function that decides per project or group and name."""

@@ -1,4 +1,4 @@
-"""Data types that the contracts exchange. Frozen; no behaviour beyond their own fields."""
+"""The data types of the contracts. They are immutable, and their methods depend only on their own fields."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,13 +29,13 @@ class _Namespace:
     """The fields that projects and groups share."""
 
     id: int
-    """At most 18 digits. It stays when the path changes, and is never given to another."""
+    """At most 18 digits. It stays when the path changes, and is never reused."""
     path: str
     """Full path, such as ``acme/libs/tools``: the groups from the root on, without slashes at the ends."""
     name: str = ""
-    """For people; empty means the last segment of the path."""
+    """A title for people; empty means the last segment of the path."""
     visibility: Visibility = Visibility.PRIVATE
-    """Shared caches may store responses only of what is public."""
+    """Shared caches may store responses only for public projects and groups."""
 
     @property
     def title(self) -> str:
@@ -44,7 +44,7 @@ class _Namespace:
 
     @property
     def root(self) -> str:
-        """The path of the root group in lower case; the own path if no group contains it."""
+        """The path of the root group in lower case; if no group contains this one, its own path."""
         return root_of(self.path)
 
 
@@ -59,14 +59,14 @@ class Group(_Namespace):
 
 
 Namespace: TypeAlias = Project | Group
-"""What a URL can refer to: a project or a group."""
+"""A project or a group: a URL refers to one of them."""
 
 
 class Projects:
-    """An immutable set of projects, in the order in which they were given.
+    """An immutable set of projects, in the order of the argument.
 
-    It is a value: two are equal if they hold equal projects. The hash and the cache key are computed once, so a
-    directory that returns the same object again makes an unchanged group cheap.
+    Two objects are equal if they contain equal projects. The hash and the cache key are computed once per object, so an
+    unchanged group is cheap if the directory returns the same object again.
 
     >>> projects = Projects([Project(1, "acme/tools"), Project(2, "acme/libs")])
     >>> projects.ids, 2 in projects, [project.path for project in projects]
@@ -89,7 +89,7 @@ class Projects:
         return len(self._by_id)
 
     def __contains__(self, project: object) -> bool:
-        """Return whether a project, or the project with an id, is one of these."""
+        """Return whether the set contains a project, or a project with an id."""
         if isinstance(project, Project):
             return self._by_id.get(project.id) == project
         return project in self._by_id
@@ -99,7 +99,7 @@ class Projects:
         return self._by_id.get(id)
 
     def only(self, condition: Callable[[Project], bool]) -> "Projects":
-        """Return the projects that meet a condition; this object itself if all do."""
+        """Return the projects that meet a condition; this object itself if all projects meet it."""
         found = [project for project in self if condition(project)]
         return self if len(found) == len(self) else Projects(found)
 
@@ -112,7 +112,7 @@ class Projects:
 
     @property
     def roots(self) -> frozenset[str]:
-        """The root groups of the projects, in lower case; those of one group have one."""
+        """The root groups of the projects, in lower case."""
         if self._roots is None:
             self._roots = frozenset(project.root for project in self)
         return self._roots
@@ -126,9 +126,9 @@ class Projects:
 
     @property
     def cache_key(self) -> Hashable:
-        """A short value that is equal for equal sets of ids, whatever their order, and for no others.
+        """A short value that two objects share exactly if they have the same ids, in any order.
 
-        A cache keeps it instead of 100,000 ids.
+        A cache stores it instead of 100,000 ids.
         """
         if self._cache_key is None:
             ids = self._by_id if len(self._by_id) == 1 else sorted(self._by_id)
@@ -170,7 +170,7 @@ class Package:
     created_at: datetime
     """When its first file was uploaded; aware, UTC."""
     yanked: str | None = None
-    """The reason for which the version was yanked (PEP 592), may be empty; None if it was not."""
+    """The reason why the version was yanked (PEP 592), may be empty; None if it was not yanked."""
 
 
 class Status(StrEnum):
@@ -182,7 +182,7 @@ class Status(StrEnum):
     QUARANTINED = "quarantined"
     """"The project is considered generally unsafe for use, e.g. due to malware.\""""
     DEPRECATED = "deprecated"
-    """Obsolete; for an index the same as active."""
+    """Obsolete; an index treats it as active."""
 
     @property
     def accepts_uploads(self) -> bool:
@@ -204,7 +204,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NameStatus:
-    """The project status of a name, in one project or in several that agree."""
+    """The project status of a name, in one project or in several with the same status."""
 
     status: Status = Status.ACTIVE
     reason: str = ""
@@ -213,7 +213,7 @@ class NameStatus:
 
 @dataclass(frozen=True, slots=True)
 class PackageQuery:
-    """Which packages a list shows, and in which order. Packages that are equal in the order follow by id."""
+    """Which packages a list shows, and in which order. Packages with equal keys are sorted by id."""
 
     name: str = ""
     """A search for names, in any case; empty for all.
@@ -230,14 +230,14 @@ class PackageQuery:
     descending: bool = False
     offset: int = 0
     limit: int | None = None
-    """None for all that follow."""
+    """None for all packages after the offset."""
 
 
 @dataclass(frozen=True, slots=True)
 class PackageMetadata:
-    """What the last upload of a package stated about it.
+    """The metadata of a package, from its last upload.
 
-    Each text is shortened as GitLab shortens it, and empty if the upload did not have it.
+    Each text is shortened as in GitLab, and empty if the upload did not contain it.
     """
 
     metadata_version: str = ""
@@ -259,7 +259,7 @@ class Digests:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A checked file that may be published."""
+    """A file that was checked and may be published."""
 
     name: str
     """As sent."""
@@ -285,9 +285,9 @@ class Upload:
 
     @property
     def identity(self) -> str | None:
-        """One text for all spellings of the file name: ``demo-1.0-py3-none-any.whl`` and ``Demo-1-py3-none-any.whl``.
+        """A text that all spellings of the file name share: ``demo-1.0-py3-none-any.whl``, ``Demo-1-py3-none-any.whl``.
 
-        None if the file name is not one of this name and version; the registry publishes no such file.
+        None if the file name has another name or version; the registry publishes no such file.
         """
         return identity_of(self.filename, self.normalized_name, self.version)
 
@@ -318,7 +318,7 @@ class PackageFile:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The files of one name, with the project status of the name in each project, as of one moment."""
+    """The files of one name, with the project status of the name in each project, in one consistent state."""
 
     files: Sequence[PackageFile]
     """The oldest first."""
@@ -327,10 +327,10 @@ class Listing:
 
     @property
     def offered_files(self) -> Sequence[PackageFile]:
-        """The files that a page lists, the oldest first: without those of projects in which the name is quarantined.
+        """The files that a page lists, the oldest first, without those of projects in which the name is quarantined.
 
-        Files of one name with different contents are all listed. Of several copies of one file, with the same name and
-        SHA-256, the newest is listed, which is the one that `Catalogue.file` finds; it is yanked if all copies are.
+        Files with the same name and different contents are all listed. If several files have the same name and SHA-256,
+        only the newest is listed, which is also the one that `Catalogue.file` returns. It is yanked if all of them are.
         """
         copies: dict[tuple[str, str], PackageFile] = {}
         for file in self.files:
@@ -345,7 +345,7 @@ class Listing:
 
     @property
     def status(self) -> NameStatus:
-        """The project status on which all projects agree; active if they do not."""
+        """The project status that all projects share; active if they differ."""
         found = {*self.statuses.values()}
         return found.pop() if len(found) == 1 else NameStatus()
 
@@ -371,7 +371,7 @@ class VariantsHistory:
 
 @dataclass(frozen=True, slots=True)
 class PackageDetails:
-    """A package with its files and its metadata, as of one moment."""
+    """A package with its files and its metadata, in one consistent state."""
 
     package: Package
     files: Sequence[PackageFile]
@@ -381,10 +381,10 @@ class PackageDetails:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """What a catalogue has deleted."""
+    """The package and the files that a catalogue has deleted."""
 
     package: Package
     files: Sequence[PackageFile]
-    """Their bytes are to be deleted, too."""
+    """The caller must delete their bytes, too."""
     package_deleted: bool
     """Whether the package was deleted with its last file."""

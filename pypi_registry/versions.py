@@ -45,7 +45,7 @@ def check_version(text: str) -> None:
 
     >>> check_version("1.0_1")
     Traceback (most recent call last):
-    pypi_registry.errors.InvalidVersion: '1.0_1' is not a version from '_1' on
+    pypi_registry.errors.InvalidVersion: '1.0_1' is not a valid version: unexpected '_1'
 
     :raises InvalidVersion: if the text is not a version; it is a :class:`ValueError`.
     """

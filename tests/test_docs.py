@@ -290,3 +290,26 @@ def test_the_page_about_upgrading_lists_every_schema() -> None:
 def test_the_changes_name_the_present_schema_among_what_needs_care() -> None:
     section = text_of(ROOT / "CHANGELOG.md").partition("### Before you upgrade")[2].partition("\n### ")[0]
     assert f"schema {SCHEMA_VERSION}" in section
+
+
+# The map of the modules in design.md
+
+
+def mapped_modules() -> list[str]:
+    """Return the modules that have a row in the map, in its order, by their paths in the package."""
+    package, folder, found = ROOT / "pypi_registry", "", []
+    for line in text_of(DOCS / "design.md").splitlines():
+        if line.startswith("### "):
+            [folder] = re.findall(r"`(\w+/)`", line) or [""]
+        elif row := re.match(r"\| ((?:`[\w/]+\.py`(?:, )?)+) \|", line):
+            names = re.findall(r"`([^`]+)`", row[1])
+            found += [folder + name if (package / folder / name).exists() else name for name in names]
+    return found
+
+
+def test_the_map_has_one_row_for_each_module() -> None:
+    package = ROOT / "pypi_registry"
+    modules = {path.relative_to(package).as_posix() for path in package.rglob("*.py")}
+    packages = {module for module in modules if module.endswith("/__init__.py")}
+    mapped = mapped_modules()
+    assert len(mapped) == len({*mapped}) and modules - packages <= {*mapped} <= modules

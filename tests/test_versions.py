@@ -174,10 +174,14 @@ def test_the_position_is_the_end_of_the_longest_beginning_that_is_a_version(text
     ("text", "sentence"),
     [
         pytest.param("", "the version is empty", id="nothing"),
-        pytest.param("latest", "'latest' does not begin like a version: an optional 'v', then a number", id="a word"),
-        pytest.param("1.0_1", "'1.0_1' is not a version from '_1' on", id="an end that does not belong"),
-        pytest.param("1.0\n", "'1.0\\n' is not a version from '\\n' on", id="a newline after"),
-        pytest.param("1.0+", "'1.0+' is not a version from '+' on", id="a local label that is not there"),
+        pytest.param(
+            "latest",
+            "'latest' is not a valid version: it must begin with a number, or with 'v' and a number",
+            id="a word",
+        ),
+        pytest.param("1.0_1", "'1.0_1' is not a valid version: unexpected '_1'", id="an end that does not belong"),
+        pytest.param("1.0\n", "'1.0\\n' is not a valid version: unexpected '\\n'", id="a newline after"),
+        pytest.param("1.0+", "'1.0+' is not a valid version: unexpected '+'", id="a local label that is not there"),
     ],
 )
 def test_a_version_is_refused_with_what_is_wrong_with_it(text: str, sentence: str) -> None:

@@ -57,7 +57,7 @@ def require_same_origin(request: Request) -> None:
     :raises Forbidden: if it does.
     """
     if request.method not in SAFE_METHODS and request.is_cross_origin:
-        raise Forbidden("a browser sent this for another site")
+        raise Forbidden("a browser sent this request for another site")
 
 
 _PROTECTED = {Ability.DESTROY_PACKAGE: "Package is deletion protected."}

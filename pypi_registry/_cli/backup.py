@@ -27,8 +27,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "backup",
         help="back up a data folder",
-        description="Copy the catalogue, the files, the audit log and registry.toml into a folder, also while the "
-        "registry runs. The next backup into the same folder copies new files only. To restore, serve that folder.",
+        description="Copy the catalogue, the files, the audit log and registry.toml into a folder. The registry "
+        "may run meanwhile. The next backup into the same folder copies only new files. To restore, serve that folder.",
     )
     parser.add_argument("target", type=Path, metavar="DEST", help="the folder of the backup, created if missing")
     add_location(parser)

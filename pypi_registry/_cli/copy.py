@@ -15,8 +15,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "copy",
         help="copy a registry into other stores",
-        description="Copy a whole registry into another data folder, or to a database and a bucket, while it runs. A "
-        "second run copies what has changed since.",
+        description="Copy a whole registry into another data folder, or to a database and a bucket. The registry "
+        "may run meanwhile. A second run copies only the changes since then.",
     )
     add_side(parser, "from", "the registry to copy")
     add_side(parser, "to", "the copy, which must be empty or an older copy of the same registry")
@@ -63,5 +63,5 @@ def copy(source: Location, target: Location) -> int:
         flush=True,
     )
     if summary.left:
-        print("pypi-registry copy: fsck --digests names what is wrong at the source", file=sys.stderr)
+        print("pypi-registry copy: fsck --digests lists the problems at the source", file=sys.stderr)
     return 1 if summary.left else 0

@@ -16,14 +16,16 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "export",
         help="write a static index",
-        description="Write the packages of a project or a group as a folder that any web server serves to pip and uv. "
-        "A second export writes what is new and deletes what is gone.",
+        description="Write the packages of a project or a group into a folder, which any web server can serve to pip "
+        "and uv. A second export adds the new files and deletes those that are gone.",
     )
     add_location(parser)
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="empty, missing, or written by an earlier export")
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="a folder that is empty, missing, or an earlier export"
+    )
     whose = parser.add_mutually_exclusive_group(required=True)
     whose.add_argument("--project", metavar="PATH", help="the full path of the project")
-    whose.add_argument("--group", metavar="PATH", help="the full path of a group: all projects below it")
+    whose.add_argument("--group", metavar="PATH", help="the full path of a group; exports all projects below it")
     parser.set_defaults(run=lambda options: export(location(options), options.folder, options.project, options.group))
 
 

@@ -17,12 +17,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "fsck",
         help="check the stored data, and repair it",
-        description="Compare the catalogue with the stored files, also while the registry runs.",
+        description="Compare the catalogue with the stored files. The registry may run meanwhile.",
     )
-    add_location(parser, config="accepted, as by serve, and not read")
+    add_location(parser, config="ignored; accepted so that the options of serve can be reused")
     parser.add_argument("--digests", action="store_true", help="read all files, and compare their digests")
     parser.add_argument(
-        "--repair", action="store_true", help="delete blobs that belong to no file, after a day; correct wrong sizes"
+        "--repair",
+        action="store_true",
+        help="delete blobs that belong to no file and are older than a day; correct sizes and derived rows",
     )
     parser.add_argument(
         "--drop-missing", action="store_true", help="with --repair: delete files whose bytes are missing or wrong"

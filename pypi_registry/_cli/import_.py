@@ -32,9 +32,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "import",
         help="import packages from another index or a folder",
         description="Import the packages of another index (PEP 503 or 691), or the wheels and sdists in a folder, into "
-        "a project. What is there already is skipped, so an import that was stopped is continued by the same command.",
+        "a project. Files that the project has already are skipped, so the same command continues a stopped import.",
         epilog="The index may need credentials: in ~/.netrc, or in PYPI_REGISTRY_SOURCE_USER and "
-        "PYPI_REGISTRY_SOURCE_PASSWORD. REQUESTS_CA_BUNDLE names the file of another certificate authority.",
+        "PYPI_REGISTRY_SOURCE_PASSWORD. Set REQUESTS_CA_BUNDLE to the file of another certificate authority.",
     )
     parser.add_argument("source", metavar="SOURCE", help="the URL of a simple index, or a folder")
     add_location(parser)
@@ -43,10 +43,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--name", action="append", type=_name, metavar="NAME", help="only this name; may be repeated (default: all)"
     )
     parser.add_argument(
-        "--jobs", type=_jobs, default=4, metavar="N", help="how many files to download at once (default: %(default)s)"
+        "--jobs",
+        type=_jobs,
+        default=4,
+        metavar="N",
+        help="how many files to download at the same time (default: %(default)s)",
     )
     parser.add_argument(
-        "--no-verify", action="store_true", help="accept old files that break the rules for an upload's contents"
+        "--no-verify", action="store_true", help="accept files whose contents break the rules for an upload"
     )
     parser.add_argument("--dry-run", action="store_true", help="print what would be imported, and change nothing")
     add_audit(parser)
@@ -127,7 +131,7 @@ def import_packages(where: Location, wanted: _Wanted, *, on_event: Callable[[Eve
                 meter.erase()
                 outcomes.close()
                 _summarize(importing.summary, source, wanted.dry_run)
-                print("pypi-registry: interrupted; the same command continues the import", file=sys.stderr)
+                print("pypi-registry: interrupted; run the same command again to continue the import", file=sys.stderr)
                 return 2
             finally:
                 meter.erase()

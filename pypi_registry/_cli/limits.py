@@ -14,7 +14,7 @@ UNSENT = 256 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What `serve` bounds. A test sets its own."""
+    """What `serve` limits. A test sets its own."""
 
     connections: int = 1000
     share: int = 10

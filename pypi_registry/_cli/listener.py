@@ -155,11 +155,11 @@ class Listener(TcpWSGIServer):
             network = network_of(address)
             peers = [each for each in everyone if each.network == network]
             if len(peers) >= self._per_address:
-                self._log_seldom("%s has as many connections as one address may have", network)
+                self._log_seldom("%s has reached the limit of connections per address", network)
                 return self._close_one(peers)
         if self.has_room:
             return True
-        self._log_seldom("there are as many connections as there may be: %d", self.max_connections)
+        self._log_seldom("the limit of %d connections is reached", self.max_connections)
         return self._close_one(everyone)
 
     def _close_one(self, channels: Iterable[Channel]) -> bool:

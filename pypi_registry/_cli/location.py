@@ -51,13 +51,13 @@ def add_location(parser: argparse.ArgumentParser, *, config: str = "default: DIR
         type=Path,
         metavar="DIR",
         default=Path("pypi-registry-data"),
-        help="where everything is stored that no URL names (default: %(default)s)",
+        help="the data folder (default: %(default)s)",
     )
     add_catalogue(parser)
     parser.add_argument(
         "--blobs",
         metavar="URL",
-        help=f"where the files are: s3://BUCKET/PREFIX, gs://… or az://… (default: ${BLOBS}, or in DIR)",
+        help=f"the bucket of the files: s3://BUCKET/PREFIX, gs://… or az://… (default: ${BLOBS}; otherwise in DIR)",
     )
 
 
@@ -66,15 +66,15 @@ def add_catalogue(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--catalogue",
         metavar="URL",
-        help=f"where the rows are: postgresql://USER@HOST/DATABASE (default: ${CATALOGUE}, or in DIR)",
+        help=f"the database: postgresql://USER@HOST/DATABASE (default: ${CATALOGUE}; otherwise in DIR)",
     )
 
 
 def add_side(parser: argparse.ArgumentParser, side: str, title: str) -> None:
     """Add the options with which a copy finds one of its two sides: ``from`` or ``to``."""
-    parser.add_argument(f"--{side}-data", type=Path, metavar="DIR", help=f"{title}, in a data folder")
-    parser.add_argument(f"--{side}-catalogue", metavar="URL", help=f"{title}: where its rows are, as for serve")
-    parser.add_argument(f"--{side}-blobs", metavar="URL", help=f"{title}: where its files are, as for serve")
+    parser.add_argument(f"--{side}-data", type=Path, metavar="DIR", help=f"{title}: its data folder")
+    parser.add_argument(f"--{side}-catalogue", metavar="URL", help=f"{title}: the URL of its database")
+    parser.add_argument(f"--{side}-blobs", metavar="URL", help=f"{title}: the URL of its bucket")
 
 
 def side_location(options: argparse.Namespace, side: str) -> Location:
@@ -128,7 +128,7 @@ def _url(
     # A URL is visible in the list of processes, and in the history of a shell.
     if parts.password is not None or any("password" in key.lower() for key, _ in parse_qsl(parts.query)):
         raise InvalidLocation(
-            f"{source}: the URL holds a password: pass it as {_PASSWORDS.get(parts.scheme, 'PGPASSWORD')}"
+            f"{source}: the URL contains a password: pass it as {_PASSWORDS.get(parts.scheme, 'PGPASSWORD')}"
         )
     if parts.scheme not in schemes:
         raise InvalidLocation(

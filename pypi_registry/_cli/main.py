@@ -57,14 +57,14 @@ _EXTRAS = {
     "psycopg": "postgres",
     "psycopg_pool": "postgres",
 }
-"""The extra that brings each module."""
+"""The extra that installs each module."""
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pypi-registry", description="GitLab's PyPI package registry.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _add_serve(commands.add_parser("serve", help="serve a registry", description="Serve a registry until stopped."))
+    _add_serve(commands.add_parser("serve", help="serve a registry", description="Serve a registry until you stop it."))
     token.add_parser(commands)
     user.add_parser(commands)
     project.add_parser(commands)
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser(
             "check",
             help="verify wheels and sdists",
-            description="Verify wheels and sdists as an upload does, and print one line per problem.",
+            description="Verify wheels and sdists in the same way as an upload, and print one line per problem.",
         )
     )
     backup.add_parser(commands)
@@ -87,14 +87,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=_port, default=8080, help="0 chooses a free port (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=_port, default=8080, help="the port to listen on; 0 chooses a free one (default: %(default)s)"
+    )
     add_location(parser, config="default: DIR/registry.toml, created if missing")
     parser.add_argument(
         "--proxies",
         type=_proxies,
         metavar="N",
         default=0,
-        help="how many reverse proxies are in front; their X-Forwarded-… headers are trusted (default: %(default)s)",
+        help="the number of reverse proxies, whose X-Forwarded-… headers are trusted (default: %(default)s)",
     )
     parser.add_argument(
         "--metrics",
@@ -106,7 +108,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         "--url",
         type=_url,
         metavar="URL",
-        help="the URL that clients use, such as https://packages.example (default: as each client requests it)",
+        help="the URL that clients use, such as https://packages.example (default: the URL of each request)",
     )
     add_audit(parser)
     parser.set_defaults(run=_serve)

@@ -36,14 +36,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--id",
         type=_id,
         metavar="N",
-        help="default: above every id in registry.toml and in the catalogue, also of projects that are gone",
+        help="the id (default: above every id in registry.toml and the catalogue, even of deleted projects)",
     )
     add.add_argument(
         "--visibility",
         type=Visibility,
         choices=[*Visibility],
         default=Visibility.PRIVATE,
-        help="who may install: public is everyone, internal every user with a token (default: %(default)s)",
+        help="who may install: public is everyone, internal is every user with a token (default: %(default)s)",
     )
     add_location(add, config="default: DIR/registry.toml, created if missing")
     add.set_defaults(run=_add)

@@ -30,7 +30,7 @@ _WIDEST = {
 
 _SCOPES_HELP = """\
 scopes of a personal token:
-  api                     publishes, installs, yanks and deletes, as the roles of its user allow (the default)
+  api                     publishes, installs, yanks and deletes, if the roles of its user allow it (the default)
   read_api                installs
 scopes of a deploy token:
   write_package_registry  publishes and installs (the default)
@@ -38,7 +38,7 @@ scopes of a deploy token:
 a job token has no scopes
 """
 
-_WAY = "a running registry reloads registry.toml within seconds"
+_WAY = "A running registry reloads registry.toml within seconds."
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -46,22 +46,22 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "token",
         help="create, list or revoke tokens",
-        description="Create a token: print a new secret, and the table to paste into registry.toml. The actions\n"
-        "work on registry.toml itself.",
+        description="Create a token: print a new secret, and a table to paste into registry.toml. The\n"
+        "actions read and change registry.toml itself.",
         epilog=_SCOPES_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_options(parser, _time, "such as 2027-01-01T00:00:00Z (default: never)")
+    _add_options(parser, _time, "when it expires, such as 2027-01-01T00:00:00Z (default: never)")
     parser.set_defaults(run=_print, fail=parser.error)
     actions = parser.add_subparsers(title="actions", metavar="ACTION")
     add = actions.add_parser(
         "add",
         help="create a token in registry.toml",
-        description=f"Create a token, and print its secret, which is shown only this once; {_WAY}.",
+        description=f"Create a token, and print its secret, which is shown only once. {_WAY}",
         epilog=_SCOPES_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    expiry = "such as 2027-01-01, which is midnight in UTC, or 2027-01-01T12:00:00Z (default: never)"
+    expiry = "when it expires: 2027-01-01, which is midnight in UTC, or 2027-01-01T12:00:00Z (default: never)"
     _add_options(add, _time_or_date, expiry, default=argparse.SUPPRESS)  # options before the action count, too
     add_location(add)
     add.set_defaults(run=_add, fail=add.error)
@@ -70,11 +70,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_location(listing)
     listing.set_defaults(run=_list)
     revoke = actions.add_parser(
-        "revoke", help="revoke a token", description=f"Revoke a token: its table stays, and it is not valid; {_WAY}."
+        "revoke", help="revoke a token", description=f"Revoke a token. Its table stays in registry.toml. {_WAY}"
     )
     revoke.add_argument("name", metavar="NAME", nargs="?", help="the name of the token")
     revoke.add_argument(
-        "--sha256", metavar="PREFIX", type=_prefix, help="the beginning of its digest, as list shows it"
+        "--sha256", metavar="PREFIX", type=_prefix, help="the first digits of its digest, which token list shows"
     )
     add_location(revoke)
     revoke.set_defaults(run=_revoke, fail=revoke.error)
@@ -84,17 +84,21 @@ def _add_options(
     parser: argparse.ArgumentParser, time: Callable[[str], datetime], expiry: str, *, default: str | None = None
 ) -> None:
     parser.add_argument("--kind", type=TokenKind, choices=[*TokenKind], default=default or TokenKind.PERSONAL)
-    parser.add_argument("--user", default=default, help=f"of a personal or a job token (default: {USER})")
+    parser.add_argument("--user", default=default, help=f"the user of a personal or a job token (default: {USER})")
     parser.add_argument(
         "--on",
         default=default or "",
         metavar="PATH",
-        help="of a deploy token: its group or project; of a job token: its project",
+        help="the group or project of a deploy token, or the project of a job token",
     )
     parser.add_argument(
-        "--scope", action="append", default=default, metavar="SCOPE", help="may be repeated (default: the widest)"
+        "--scope",
+        action="append",
+        default=default,
+        metavar="SCOPE",
+        help="what the token allows; may be repeated (default: the widest)",
     )
-    parser.add_argument("--name", default=default or "", help="for people, and to revoke it by")
+    parser.add_argument("--name", default=default or "", help="a note for people; token revoke finds the token by it")
     parser.add_argument("--expires", type=time, default=default, metavar="TIME", help=expiry)
 
 

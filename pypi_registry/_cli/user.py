@@ -31,10 +31,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "add",
         help="add a user",
         description="Add a user. A user needs a token to sign in: pypi-registry token add --user NAME",
-        epilog=f"Roles: {_ROLES_HELP}. A role in a group holds for every project below it.",
+        epilog=f"Roles: {_ROLES_HELP}. A role in a group applies to every project below it.",
     )
     add.add_argument("name", metavar="NAME", type=new_name)
-    add.add_argument("--admin", action="store_true", help="may do everything in the whole registry")
+    add.add_argument("--admin", action="store_true", help="allow the user to do everything in the whole registry")
     add.add_argument(
         "--role",
         action="append",
@@ -52,7 +52,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     remove = actions.add_parser(
         "remove",
         help="remove a user and their tokens",
-        description="Remove a user with all their tokens, and print each. What they published stays.",
+        description="Remove a user and all their tokens, and print each token. Their packages stay.",
     )
     remove.add_argument("name", metavar="NAME")
     add_location(remove)
@@ -66,7 +66,7 @@ def new_name(text: str) -> str:
     """
     if not text or not text.isprintable() or text != text.strip():
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a name: it must not be empty, begin or end with a blank, or have a control character"
+            f"{text!r} is not a name: it must not be empty, begin or end with a space, or contain a control character"
         )
     return text
 

@@ -160,7 +160,7 @@ class _Form:
             while len(rest) <= _MAX_END and not rest.strip(b" \t\r\n") and (more := self._body.read(READ_SIZE)):
                 rest += more
         if len(rest) > _MAX_END or rest.strip(b" \t\r\n"):
-            raise InvalidRequest(["the form has text behind its last boundary"])
+            raise InvalidRequest(["the form has text after its last boundary"])
         if _BARE_CR.search(rest):
             raise InvalidRequest([_HAS_BARE_CR])
 

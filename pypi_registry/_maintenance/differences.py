@@ -134,7 +134,7 @@ class Differences:
         if self._any(f"SELECT 1 FROM target t WHERE t.kind IN ('package', 'file') AND {_ABSENT}") and not self._any(
             f"SELECT 1 {_COMMON} WHERE t.kind IN ('package', 'file')"
         ):
-            raise WrongTarget("no package of it is at the source")
+            raise WrongTarget("the source has none of its packages")
 
     def _titles(self, statement: str, *values: object) -> Iterator[str]:
         return (title for (title,) in self._database.read(f"{statement} LIMIT 1", values))

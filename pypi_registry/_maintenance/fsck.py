@@ -114,7 +114,7 @@ class Check:
     def _unpublished(self, index: Index) -> Iterator[Problem]:
         # Without its publication, a name that loses its last package may be redirected to another index.
         for package in index.packages_without_publication():
-            problem = _of_package(package, "the catalogue does not hold that its name was published in its project")
+            problem = _of_package(package, "the catalogue has no record that its name was published in its project")
             if package.path is None:  # then its root group is not known
                 yield problem
                 continue
@@ -253,7 +253,7 @@ def _contradictions(record: Record) -> Iterator[Problem]:
 
 def _contradictions_between_rows(index: Index) -> Iterator[Problem]:
     for detail, packages in (
-        ("the catalogue does not hold the path of its project", index.packages_without_project()),
+        ("the catalogue lacks the path of its project", index.packages_without_project()),
         ("it has no file", index.packages_without_file()),
         ("another package has its id, or its project, name and version", index.packages_twice()),
     ):

@@ -24,7 +24,7 @@ class UnreadableCatalogue(RegistryError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"the catalogue holds a row that cannot be read, so nothing was done with those after it: {self.reason}"
+        return f"the catalogue has a row that cannot be read, so the rows after it were not processed: {self.reason}"
 
 
 def read_records(catalogue: Enumerable) -> Iterator[Record]:

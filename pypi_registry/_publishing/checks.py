@@ -138,7 +138,7 @@ def digest_problems(field: str, declared: Iterable[str], computed: str) -> Itera
 def _requires_python_problems(form: UploadForm, used: str) -> Iterator[str]:
     declared = form.first("requires_python")
     if any(map(_CONTROL_CHARACTER.search, (used, declared))):
-        yield "Requires python is invalid: it holds a control character"
+        yield "Requires python is invalid: it contains a control character"
     elif len(declared) > MAX_VALUE:  # a part of a specifier is another specifier, so it is not shortened
         yield f"Requires python is invalid: longer than {MAX_VALUE} characters"
     # The file may have the same text, and a problem that names it.

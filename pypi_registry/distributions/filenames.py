@@ -89,7 +89,7 @@ def _parsed_wheel_filename(filename: str) -> tuple[NormalizedName, Version]:
     if pythons[:1].isdigit():
         raise ValueError(f"its Python tag {excerpt(pythons)} begins with a digit")
     if (count := prod(tags.count(".") + 1 for tags in (pythons, abis, platforms))) > MAX_TAGS:
-        raise ValueError(f"it stands for {count} tags, more than {MAX_TAGS}")
+        raise ValueError(f"it expands to {count} tags, more than {MAX_TAGS}")
     return parse_wheel_filename(plain)[:2]  # packaging 26.3 takes a part more than it knows for an invalid build tag
 
 

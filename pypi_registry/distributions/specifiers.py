@@ -95,7 +95,7 @@ def _reason_against(requirement: Requirement) -> str:
         return "its URL has no scheme"
     for specifier in requirement.specifier:
         if specifier.operator == "===" and not is_valid_version(specifier.version):
-            return "what '===' compares with is not a version"
+            return "the text after '===' is not a version"
     if requirement.marker and _PERHAPS_UNDEFINED.search(str(requirement.marker)):
         try:
             requirement.marker.evaluate({"extra": ""})

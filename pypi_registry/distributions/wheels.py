@@ -247,7 +247,7 @@ def _record_problems(record: Mapping[str, _Row], repeated: Sequence[str], archiv
     for problem, paths in (
         ("RECORD lists more than once", repeated),
         ("RECORD does not list", unlisted),
-        ("RECORD lists what is not in the archive:", missing),
+        ("RECORD lists files that are not in the archive:", missing),
         ("RECORD has a different size for", of_different_size),
         ("RECORD has no digest for", without_digest),
     ):

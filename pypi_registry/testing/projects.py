@@ -41,7 +41,7 @@ Packages: TypeAlias = Mapping[str, Mapping[str, Sequence[PublishedFile]]]
 def _check_file(file: object) -> None:
     if not isinstance(file, Distribution | Path):
         path = f"Path({file!r})" if isinstance(file, str) else 'Path("dist/demo-1.0.tar.gz")'
-        raise TypeError(f"publish() takes a {path} or a Distribution, such as make_wheel() returns: {file!r}")
+        raise TypeError(f"publish() needs a {path} or a Distribution, such as make_wheel() returns: {file!r}")
 
 
 def _check_uploaded(uploaded: object) -> None:

@@ -46,13 +46,13 @@ HIGHER = "The request requires higher privileges than provided by the access tok
 TOO_LARGE = "File is too large (it must be smaller than 10 bytes)"
 CONFLICT = "demo-1.0-py3-none-any-x.whl contradicts other wheels: a provider differs"
 TAKEN = "File name has already been taken (demo-1.0.tar.gz already exists)"
-INVALID_NAME = "'é' is not made of ASCII letters and digits, with '.', '-' and '_' between them"
+INVALID_NAME = "'é' must consist of ASCII letters and digits, with '.', '-' and '_' only between them"
 
 # The status line; further keys of the body, whose key "message" is the status line unless it is given; further headers.
 RESPONSES: list[tuple[RegistryError, str, dict[str, object], Headers]] = [
     (RegistryError(), "500 Internal Server Error", {}, []),
     (InvalidName("é"), f"400 Bad request - {INVALID_NAME}", {}, []),
-    (InvalidVersion("1.0_1", 3), "400 Bad request - '1.0_1' is not a version from '_1' on", {}, []),
+    (InvalidVersion("1.0_1", 3), "400 Bad request - '1.0_1' is not a valid version: unexpected '_1'", {}, []),
     (
         InvalidRequest(["status is missing", "reason must be a text"]),
         "400 Bad request - Validation failed: status is missing, reason must be a text",

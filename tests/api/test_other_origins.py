@@ -124,7 +124,7 @@ def publish(client: Any, headers: Mapping[str, str]) -> Any:
 def test_every_method_that_may_change_something_is_refused_at_every_address(site: TestApp, path: str) -> None:
     for method, login, sent in product(("POST", "PUT", "PATCH", "DELETE"), LOGINS.values(), SENT):
         answer = site.request(path, method=method, body=b"{}", headers={**sent, **login}, status=403)
-        assert answer.json == {"message": "403 Forbidden - a browser sent this for another site"}
+        assert answer.json == {"message": "403 Forbidden - a browser sent this request for another site"}
 
 
 @pytest.fixture(scope="module")

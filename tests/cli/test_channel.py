@@ -477,7 +477,7 @@ def test_half_sent_heads_do_not_keep_others_out(run: Callable[..., Running], cap
         assert len(running.channels) <= 2
     running.connect(request("/a")).read_until(10)
     assert [record.getMessage() for record in caplog.records] == [
-        "127.0.0.1 has as many connections as one address may have"
+        "127.0.0.1 has reached the limit of connections per address"
     ]
 
 

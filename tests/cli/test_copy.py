@@ -61,7 +61,7 @@ def test_a_file_that_cannot_be_copied_is_status_1(data: Path, stores: Stores, tm
     assert copy(data, tmp_path / "copy") == 1
     shown = capsys.readouterr()
     assert shown.out.splitlines()[0] == f"not copied: {FIRST} (file {file.id}): its bytes are missing"
-    assert "fsck --digests names what is wrong at the source" in shown.err
+    assert "fsck --digests lists the problems at the source" in shown.err
 
 
 def test_another_registry_is_not_overwritten(data: Path, stores: Stores, tmp_path: Path, capsys: Output) -> None:
@@ -106,7 +106,7 @@ def test_what_was_published_to_a_copy_is_not_deleted(
         (("--from-data", "{data}", "--to-catalogue", "postgresql://h/d"), "pass --to-data, or both"),
         (
             ("--from-data", "{data}", "--to-catalogue", "postgresql://u:secret@h/d", "--to-blobs", "s3://b"),
-            "--to-catalogue: the URL holds a password",
+            "--to-catalogue: the URL contains a password",
         ),
         (("--from-data", "{data}/absent", "--to-data", "{data}2"), "absent"),
     ],

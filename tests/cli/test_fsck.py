@@ -99,7 +99,7 @@ def test_a_package_and_the_store_itself_have_lines_of_their_own(data: Path, stor
     assert capsys.readouterr().out.splitlines()[:3] == [
         r"inconsistent-blobs: 0/x\ny is not a blob",
         r"contradictory-row: project 7 other 1.0: the name 'else\x1b[2J\n' is not a spelling of 'other'",
-        "contradictory-row: project 7 other 1.0: the catalogue does not hold the path of its project",
+        "contradictory-row: project 7 other 1.0: the catalogue lacks the path of its project",
     ]
 
 
@@ -189,7 +189,11 @@ def test_one_of_the_folders_of_files_is_missing(data: Path, stores: Stores, caps
 
 @pytest.mark.parametrize(
     ("version", "sentence"),
-    [(2, "start the registry with this version"), (99, "this program knows versions up to"), (0, "schema version 0")],
+    [
+        (2, "start the registry with this version"),
+        (99, "this program supports only versions up to"),
+        (0, "schema version 0"),
+    ],
 )
 def test_a_catalogue_of_another_version_is_not_migrated(
     data: Path, stores: Stores, capsys: Output, version: int, sentence: str
@@ -227,7 +231,7 @@ def test_a_check_that_ends_early_prints_a_valid_document_without_a_summary(
     document = json.loads(out)
     assert document["summary"] is None
     assert [problem["kind"] for problem in document["problems"]] == ["inconsistent-catalogue"]
-    assert err.startswith("pypi-registry: the catalogue holds a row that cannot be read")
+    assert err.startswith("pypi-registry: the catalogue has a row that cannot be read")
     assert err.count("\n") == 1
     assert stores.has("e" * 32)
 

@@ -177,7 +177,7 @@ def test_an_import_that_is_interrupted_prints_how_to_continue(
         assert run(data, index.index_url) == 2
     assert capsys.readouterr() == (
         "2 files imported, 0 already there, 0 refused, 0 failed; 0 versions yanked\n",
-        "pypi-registry: interrupted; the same command continues the import\n",
+        "pypi-registry: interrupted; run the same command again to continue the import\n",
     )
     assert run(data, index.index_url) == 0
     assert capsys.readouterr().out.startswith("3 files imported, 2 already there, ")

@@ -72,7 +72,7 @@ def test_one_url_alone_is_refused(arguments: tuple[str, ...], absent: str) -> No
 )
 def test_a_password_in_a_url_is_refused_and_not_repeated(catalogue: str, blobs: str, variable: str) -> None:
     message = refusal("--catalogue", catalogue, "--blobs", blobs)
-    assert "holds a password" in message and variable in message
+    assert "contains a password" in message and variable in message
     assert "s3cret" not in message
 
 

@@ -79,7 +79,7 @@ def test_a_page_of_another_origin_publishes_nothing_over_plain_http(
         names = "--host-resolver-rules=MAP *.test 127.0.0.1"
         shown = dom(f"http://foreign.test:{foreign.server_port}/", tmp_path / "profile", names, "--timeout=5000")
         foreign.shutdown()
-    assert "403 Forbidden - a browser sent this for another site" in shown
+    assert "403 Forbidden - a browser sent this request for another site" in shown
     assert '"POST /api/v4/projects/1/packages/pypi" 403' in server.err
     listing = f"{server.api}/projects/1/packages/pypi/simple/demo/"
     assert get(listing, server.secret).status == 302  # there is no such package: PyPI is asked

@@ -228,7 +228,7 @@ def test_an_import_that_is_interrupted_is_continued(data: Path, tmp_path: Path) 
         running.send_signal(signal.SIGINT)
         printed, _ = running.communicate(timeout=PATIENCE)
     assert running.returncode == 2, printed
-    assert "interrupted; the same command continues the import" in printed
+    assert "interrupted; run the same command again to continue the import" in printed
     assert "Traceback" not in printed
     again = run("import", dist, "--data", data, "--project", "acme/import")
     present = int(again.split(" already there")[0].rpartition(" ")[2])

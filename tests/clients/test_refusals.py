@@ -64,15 +64,18 @@ def test_a_bad_version_is_refused_and_twine_says_why(
     doctored = make_wheel(tmp_path / "made", "demo", "1.0", stated="1.0 ")
     shown = programs.twine_upload(address, server.secret, doctored, status=1)
     assert "400 Bad Request" in shown
-    assert "Version is invalid: '1.0 ' is not a version from ' ' on" in shown
+    assert "Version is invalid: '1.0 ' is not a valid version: unexpected ' '" in shown
     assert wire.get(f"{address}/simple/", server.secret).body.count(b"<a ") == 0
 
 
 @pytest.mark.parametrize(
     ("version", "problem"),
     [
-        ("one", "Version is invalid: 'one' does not begin like a version: an optional 'v', then a number"),
-        ("1.0_1", "Version is invalid: '1.0_1' is not a version from '_1' on"),
+        (
+            "one",
+            "Version is invalid: 'one' is not a valid version: it must begin with a number, or with 'v' and a number",
+        ),
+        ("1.0_1", "Version is invalid: '1.0_1' is not a valid version: unexpected '_1'"),
         ("", "version is missing"),
     ],
 )

@@ -390,8 +390,8 @@ def test_what_is_no_name_is_said_to_be_none_once_and_the_version_is_still_looked
 ) -> None:
     found = CoreMetadata(b"", "2.1", "de mo", "latest", "", frozenset())
     name, version = metadata_problems(found, theirs, "1.0")
-    assert name.startswith("the file's metadata is invalid: 'de mo' is not made of ")
-    assert version.startswith("the file's metadata is invalid: 'latest' does not begin ")
+    assert name.startswith("the file's metadata is invalid: 'de mo' must consist of ")
+    assert version.startswith("the file's metadata is invalid: 'latest' is not a valid version: ")
 
 
 def test_a_field_without_a_name_hides_none_after_it() -> None:

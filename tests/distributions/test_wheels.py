@@ -160,12 +160,12 @@ EXTRA = {**FILES, b"demo/extra.py": b"x"}
             id="a signature elsewhere",
         ),
         pytest.param(
-            recorded(rows(EXTRA)), "RECORD lists what is not in the archive: 'demo/extra.py'", id="a file less"
+            recorded(rows(EXTRA)), "RECORD lists files that are not in the archive: 'demo/extra.py'", id="a file less"
         ),
         pytest.param(recorded([*rows(FILES), (b"demo/", b"", b"")]), "RECORD has no digest for 'demo/'", id="a folder"),
         pytest.param(
             recorded([*rows(FILES), (INFO + b"RECORD.jws", b"", b"")]),
-            "RECORD lists what is not in the archive: 'demo-1.0.dist-info/RECORD.jws'",
+            "RECORD lists files that are not in the archive: 'demo-1.0.dist-info/RECORD.jws'",
             id="a signature that is not there",
         ),
         pytest.param(
@@ -234,7 +234,10 @@ def test_what_is_read_anyway_is_compared_too_as_far_as_the_budget_goes(
 
 @pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
 def test_a_line_of_record_has_a_limit(ending: bytes) -> None:
-    for more, problem in [(0, "RECORD lists what is not in the archive"), (1, "RECORD has a line of more than 8192")]:
+    for more, problem in [
+        (0, "RECORD lists files that are not in the archive"),
+        (1, "RECORD has a line of more than 8192"),
+    ]:
         long = b"y" * (8192 - len(b",,0" + ending) + more) + b",,0" + ending
         problems = look(recorded(record(rows(FILES), newline=ending) + long)).problems
         assert problems[0].startswith(problem)

@@ -249,13 +249,13 @@ def test_blanks_and_line_breaks_behind_the_last_boundary_mean_nothing(end: bytes
 @pytest.mark.parametrize("size", [1, 7, 10**6])
 def test_text_behind_the_last_boundary_is_refused(text: bytes, size: int) -> None:
     form = FORM.removesuffix(b"\r\n") + text
-    assert refusal(terminated(Stream(chunked(form, size)))) == "the form has text behind its last boundary"
+    assert refusal(terminated(Stream(chunked(form, size)))) == "the form has text after its last boundary"
 
 
 @pytest.mark.parametrize("piece", [b" ", b"x", b"\r\n", MEBIBYTE], ids=lambda piece: repr(piece[:9]))
 def test_an_endless_end_is_refused(piece: bytes) -> None:
     stream = Stream(chain([FORM], repeat(piece)))
-    assert refusal(terminated(stream)) == "the form has text behind its last boundary"
+    assert refusal(terminated(stream)) == "the form has text after its last boundary"
     assert stream.served <= len(FORM) + READ_SIZE
 
 

@@ -295,7 +295,7 @@ WRONG: dict[Callable[[Stores, Stores], None], str] = {
     a_registry_with_another_status: "status of other",
     a_registry_whose_packages_are_deleted: "published name alien",
     a_registry_with_ids_that_the_source_has_deleted: "is not at the source, and was not copied from there",
-    a_copy_of_another_registry: "no package of it is at the source",
+    a_copy_of_another_registry: "the source has none of its packages",
     a_row_with_another_blob_key: "is not the one of the source",
 }
 

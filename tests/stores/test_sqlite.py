@@ -151,8 +151,8 @@ def test_a_file_of_another_schema_is_refused_and_left_alone(path: Path, version:
     assert str(caught.value) == f"{path} has the schema version {version}, " + (
         "so it is not a catalogue of this program"
         if version < 0
-        else f"this program knows versions up to {SCHEMA_VERSION}: install the newer version again, or restore "
-        f"the copy that it made before it migrated the file, such as {path}.before-{SCHEMA_VERSION}"
+        else f"but this program supports only versions up to {SCHEMA_VERSION}: install the newer version again, or "
+        f"restore the copy that it made before it migrated the file, such as {path}.before-{SCHEMA_VERSION}"
     )
     connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA user_version").fetchone() == (version,)
@@ -362,7 +362,7 @@ def test_a_commit_that_may_be_found_done_later_is_no_refusal(path: Path, monkeyp
     catalogue.close()
     connect = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda *given, **options: connect(*given, factory=FailingFlush, **options))
-    with pytest.raises(OutcomeUnknown, match="it is not known whether the catalogue holds the change"):
+    with pytest.raises(OutcomeUnknown, match="it is not known whether the change was committed"):
         add(catalogue, "demo-1.0.zip")
     catalogue.close()
 

@@ -133,7 +133,10 @@ UNREPAIRABLE = {
     ),
     "metadata": ("UPDATE packages SET metadata = '{' WHERE id = 1", "the package 1 has metadata or a time"),
     "a size": ("UPDATE files SET size = 'x' WHERE id = 1", "the file 1 has a size or a time"),
-    "a status": ("UPDATE statuses SET status = 'bad' WHERE project_id = 1", "in project 1 is 'bad', which is none"),
+    "a status": (
+        "UPDATE statuses SET status = 'bad' WHERE project_id = 1",
+        "in project 1 is 'bad', which is not a status",
+    ),
     "a package that is missing": (
         without_triggers("packages", "DELETE FROM packages WHERE id = 1"),
         "SQLite: row 1 of files refers to a row of packages that does not exist",
@@ -204,7 +207,7 @@ def test_without_create_a_missing_file_stays_missing(path: Path) -> None:
             SCHEMA_VERSION - 1,
             "of an older version of this program: start the registry with this version, which",
         ),
-        (SCHEMA_VERSION + 1, f"this program knows versions up to {SCHEMA_VERSION}"),
+        (SCHEMA_VERSION + 1, f"this program supports only versions up to {SCHEMA_VERSION}"),
         (0, "has the schema version 0, so it is not a catalogue of this program"),
     ],
 )

@@ -206,7 +206,7 @@ def test_a_change_that_is_committed_into_another_file_is_not_acknowledged(runnin
             else:
                 running.backup.rename(running.path)
 
-    with pytest.raises(OutcomeUnknown, match="it is not known whether the catalogue holds the change: its file was"):
+    with pytest.raises(OutcomeUnknown, match="it is not known whether the change was committed: its file was"):
         act()
     if remove:
         assert running.is_unavailable()

@@ -385,7 +385,7 @@ def test_an_upload_time_that_is_no_datetime_is_rejected(uploaded: Any) -> None:
 
 @pytest.mark.parametrize(
     ("file", "advice"),
-    [("x.whl", "publish() takes a Path('x.whl') or a Distribution"), (b"PK", 'Path("dist/demo-1.0.tar.gz")')],
+    [("x.whl", "publish() needs a Path('x.whl') or a Distribution"), (b"PK", 'Path("dist/demo-1.0.tar.gz")')],
     ids=repr,
 )
 def test_what_is_no_file_is_not_published(file: Any, advice: str) -> None:

@@ -48,7 +48,7 @@ _POLL = 0.05  # seconds between two questions for the outcome of a transaction
 _INTERVAL = 0.1  # seconds after which psycopg lets Python handle signals
 
 _OTHER_SCHEMA = (
-    "the tables of the catalogue are missing, or those of another version; run: pypi-registry migrate --catalogue URL"
+    "the tables of the catalogue are missing, or belong to another version; run: pypi-registry migrate --catalogue URL"
 )
 
 BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -253,7 +253,7 @@ class ConnectionPool:
             time.sleep(_POLL)  # a session that ends notifies no one
         if not made.committing:
             raise StorageUnavailable(AWAY)
-        reason = "it is not known whether the catalogue holds the change: the database did not answer"
+        reason = "it is not known whether the change was committed: the database did not answer"
         _log.error(reason)
         raise OutcomeUnknown(reason)
 

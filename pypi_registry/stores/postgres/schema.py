@@ -281,8 +281,8 @@ class UnknownSchema(RegistryError):
         command = f"pypi-registry migrate --catalogue {self.url}"
         if self.found > SCHEMA_VERSION:
             return (
-                f"the catalogue {self.url} has the schema version {self.found}, and this program knows versions up to "
-                f"{SCHEMA_VERSION}: install the version of pypi-registry that ran: {command}"
+                f"the catalogue {self.url} has the schema version {self.found}, but this program supports only "
+                f"versions up to {SCHEMA_VERSION}: install the version of pypi-registry that ran: {command}"
             )
         has = f"the schema version {self.found} of an older version" if self.found else "no tables of pypi-registry"
         return f"the catalogue {self.url} has {has}; run: {command}"
@@ -354,4 +354,4 @@ def _migrate_one_step(connection: psycopg.Connection[Any], url: str) -> int:
 def _require_unicode(connection: psycopg.Connection[Any], url: str) -> None:
     row = connection.execute("SHOW server_encoding").fetchone()
     if row != ("UTF8",):
-        raise RegistryError(f"{url} cannot hold every text: create it with the encoding UTF8 (createdb -E UTF8)")
+        raise RegistryError(f"{url} cannot store every text: create it with the encoding UTF8 (createdb -E UTF8)")

@@ -54,7 +54,7 @@ _CHECKS = (
         "SELECT id FROM files WHERE typeof(size) != 'integer' OR typeof(uploaded_at) != 'integer'",
     ),
     _Check(
-        "the status of {!r} in project {} is {!r}, which is none",
+        "the status of {!r} in project {} is {!r}, which is not a status",
         f"SELECT name, project_id, status FROM statuses WHERE status NOT IN ({_STATUSES})",
     ),
     _Check(

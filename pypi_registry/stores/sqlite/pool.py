@@ -254,7 +254,7 @@ class ConnectionPool:
         generation = self._open.get(connection)
         if generation is None or generation is not self._current or not are_at(self._path, generation.files):
             self._check_at = 0.0
-            reason = "it is not known whether the catalogue holds the change: its file was removed or replaced"
+            reason = "it is not known whether the change was committed: its file was removed or replaced"
             _log.error(reason)
             raise OutcomeUnknown(reason)
 
@@ -342,7 +342,7 @@ class ConnectionPool:
                 self._open[connection] = current
                 return connection
             connection.close()
-        raise StorageUnavailable("the catalogue is replaced at this moment")
+        raise StorageUnavailable("the catalogue is being replaced")
 
     def _wait_for_log(self, files: Files) -> None:
         """Wait until no connection uses another log of the same database: SQLite would read one for the other."""
@@ -542,8 +542,8 @@ def _commit(connection: sqlite3.Connection) -> None:
         if primary_code(error) != sqlite3.SQLITE_IOERR:
             raise
         # If only the flush failed, the log may hold the whole transaction, which is then applied after a restart.
-        _log.error("it is not known whether the catalogue holds the change: %s", error)
-        raise OutcomeUnknown("it is not known whether the catalogue holds the change") from error
+        _log.error("it is not known whether the change was committed: %s", error)
+        raise OutcomeUnknown("it is not known whether the change was committed") from error
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -412,8 +412,8 @@ class UnknownSchema(RegistryError):
         has = f"{self.path} has the schema version {self.found}"
         if self.found > SCHEMA_VERSION:
             return (
-                f"{has}, this program knows versions up to {SCHEMA_VERSION}: install the newer version again, or "
-                "restore the copy that it made before it migrated the file, "
+                f"{has}, but this program supports only versions up to {SCHEMA_VERSION}: install the newer version "
+                "again, or restore the copy that it made before it migrated the file, "
                 f"such as {self.path}.before-{SCHEMA_VERSION}"
             )
         if 0 < self.found < SCHEMA_VERSION:
