@@ -10,7 +10,7 @@ from pypi_registry._api.failures import failure_response
 from pypi_registry._api.routes import match, match_namespace, respond
 from pypi_registry._http.draining import Drains
 from pypi_registry._http.errors import NoSuchRoute
-from pypi_registry._http.notes import notes_of
+from pypi_registry._http.notes import note
 from pypi_registry._http.request import Request
 from pypi_registry._http.response import Response
 from pypi_registry._index_urls import is_index_url
@@ -112,8 +112,7 @@ class Registry:
         if request.has_body:
             longest = self._services.max_file_size + MAX_FIELDS
             cut = self._drains.drain(request.body, environ, longest=longest, authenticated=request.is_authenticated)
-            if (notes := notes_of(environ)) is not None:
-                notes.received = request.body.received
+            note(environ, received=request.body.received)
         body = response.send(environ, start_response)
         return body if cut is None else cut.after(body)
 
@@ -143,8 +142,8 @@ class Registry:
             call = self._call(request)
             if self._fallback is not None and (call is None or not _is_ours(call)):
                 return None
-            if call is not None and (notes := notes_of(request.environ)) is not None:
-                notes.route = call.match.route.path
+            if call is not None:
+                note(request.environ, route=call.match.route.path)
             require_same_origin(request)
             if call is None:
                 raise NoSuchRoute

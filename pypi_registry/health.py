@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from packaging.utils import canonicalize_name
 
-from pypi_registry._http.notes import mark_as_routine, notes_of
+from pypi_registry._http.notes import note
 from pypi_registry._http.response import Response, json_response
 from pypi_registry.storage import Blobs, Catalogue, ChecksHealth, Redirect
 
@@ -70,15 +70,14 @@ class Health:
         check = self._checks.get(path)
         if check is None:
             return json_response("404 Not Found", {"error": "404 Not Found"})
-        if (notes := notes_of(environ)) is not None:
-            notes.route = f"/-{path}"
+        note(environ, route=f"/-{path}")
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return json_response("405 Method Not Allowed", {"error": "405 Not Allowed"}, ("Allow", "GET, HEAD"))
         failed = check()
         if failed:
             body = {"status": "failed", **{f"{name}_check": [{"status": "failed"}] for name in failed}}
             return json_response("503 Service Unavailable", body, _NO_STORE)
-        mark_as_routine(environ)
+        note(environ, is_routine=True)
         return json_response("200 OK", {"status": "ok"}, _NO_STORE)
 
     @property

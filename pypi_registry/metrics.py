@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PATCH", "DELETE", "PUT"})
 _OTHER = "other"
 """The label of what a client may choose freely: an unknown path, method or status."""
+_SERVER = "server"
+"""The label of all paths that a server has not passed to the application."""
 
 _CHANGES: dict[type, str] = {
     FileDeleted: "file_deleted",
@@ -93,6 +95,15 @@ class Metrics:
 
         return counted
 
+    def count_refusal(self, method: str, status: str) -> None:
+        """Count a request that the server has refused before it called the application, under the route ``server``.
+
+        ``serve`` calls this. Of such a request nothing but its method and its status is counted.
+
+        :param status: three digits.
+        """
+        self._count_request(_SERVER, method, status)
+
     def on_event(self, event: Event) -> None:
         """Count a change: pass this as ``Registry(on_event=…)``, or call it from a function of your own."""
         if isinstance(event, Published):
@@ -102,19 +113,25 @@ class Metrics:
             self._changes.labels(_CHANGES[type(event)]).inc()
 
     def _count(self, notes: Notes, method: str, status: str, length: int, seconds: float) -> None:
-        route = notes.route or _OTHER
-        method = method if method in _METHODS else _OTHER
-        self._requests.labels(route, method, status if status.isdecimal() else _OTHER).inc()
-        self._seconds.labels(route, method).observe(seconds)
-        self._received.inc(notes.received)
+        route = notes.get("route", _OTHER)
+        self._count_request(route, method, status)
+        self._seconds.labels(route, _label_of(method)).observe(seconds)
+        self._received.inc(notes.get("received", 0))
         if method != "HEAD" and status != "304":  # their Content-Length is that of another response
             self._sent.inc(length)
-        if notes.is_forwarded:
+        if "is_forwarded" in notes:
             self._redirects.inc()
-        if notes.was_cached is not None:
-            (self._hits if notes.was_cached else self._misses).inc()
-        if notes.storage_error:
-            self._errors.labels(notes.storage_error).inc()
+        if "was_cached" in notes:
+            (self._hits if notes["was_cached"] else self._misses).inc()
+        if "storage_error" in notes:
+            self._errors.labels(notes["storage_error"]).inc()
+
+    def _count_request(self, route: str, method: str, status: str) -> None:
+        self._requests.labels(route, _label_of(method), status if status.isdecimal() else _OTHER).inc()
+
+
+def _label_of(method: str) -> str:
+    return method if method in _METHODS else _OTHER
 
 
 def _length_of(headers: "Headers") -> int:

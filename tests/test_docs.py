@@ -235,6 +235,15 @@ def test_the_fake_of_the_readme_prints_its_index(capsys: pytest.CaptureFixture[s
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\S+/simple\n", capsys.readouterr().out)
 
 
+@pytest.mark.parametrize("name", ["README.md", "comparison.md"])
+def test_the_comparison_leaves_no_cell_open_and_has_a_date(name: str) -> None:
+    text = text_of(PAGES[name])
+    rows = [line.strip("|").split("|")[1:] for line in text.splitlines() if line.count("|") == 7]
+    assert len(rows) >= 10
+    assert all(cell.strip() for row in rows for cell in row), rows
+    assert re.search(r"^As of 20\d\d-\d\d-\d\d", text, re.MULTILINE)
+
+
 def test_the_readme_links_to_every_page() -> None:
     links = set(re.findall(r"\]\(docs/([\w-]+\.md)", text_of(README)))
     guides = {name for name in PAGES if "/" not in name} - {"README.md", "index.md", "changelog.md"}

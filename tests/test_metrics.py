@@ -154,6 +154,19 @@ def test_errors_of_stores_are_counted(error: Exception, kind: str) -> None:
     assert sum(counted("storage_errors_total", kind=each) for each in ("full", "unavailable", "unknown_outcome")) == 1
 
 
+def test_what_the_server_refuses_has_a_route_of_its_own(counted: Counted) -> None:
+    for method, status in [("POST", "401"), ("POST", "413"), ("-", "408"), ("-", "400"), ("M\xfc", "400")]:
+        counted.metrics.count_refusal(method, status)
+    assert counted.routes == {
+        ("POST", "server", "401"),
+        ("POST", "server", "413"),
+        ("other", "server", "408"),
+        ("other", "server", "400"),
+    }
+    assert counted("requests_total", route="server", method="other", status="400") == 2
+    assert counted("request_seconds_count", route="server", method="POST") == 0, "they took no time of the registry"
+
+
 def test_an_exception_of_the_application_is_a_500() -> None:
     collectors = CollectorRegistry()
 

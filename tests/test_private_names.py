@@ -153,7 +153,7 @@ class Captured:
         self.application = application
         return self
 
-    def watch(self, config: Path, reload: Callable[[], bool]) -> "Captured":
+    def watch(self, config: Path, reload: Callable[[], bool], **options: object) -> "Captured":
         self.reload = reload
         return self
 

@@ -9,13 +9,13 @@ from packaging.utils import NormalizedName
 
 from pypi_registry._api.access import Challenge, require
 from pypi_registry._api.links import API_PREFIX, SITE, api_links, site_links
-from pypi_registry._api.log_fields import note, note_caller, note_refused_token
 from pypi_registry._http.negotiation import prefers_html
+from pypi_registry._http.notes import note
 from pypi_registry._http.request import Request, mount_path, mount_url, origin, read_credentials
 from pypi_registry._pages.cache import PageCache
 from pypi_registry._pages.document import Links
 from pypi_registry._publishing.publish import Stores
-from pypi_registry.auth import Ability, Auth, Principal
+from pypi_registry.auth import Ability, Auth, Credentials, Principal
 from pypi_registry.directory import Directory, Ref
 from pypi_registry.distributions import Verify
 from pypi_registry.errors import InsufficientScope, InvalidToken, NotFound
@@ -84,10 +84,28 @@ def authenticate(
     try:
         principal = auth.authenticate(credentials, namespace, environ)
     except (InvalidToken, InsufficientScope) as error:
-        note_refused_token(environ, error)
+        _note_refused_token(environ, error)
         raise
-    note_caller(environ, principal, credentials)
+    _note_caller(environ, principal, credentials)
     return principal
+
+
+_NOT_ACCEPTED = "the token is unknown, expired or revoked"
+
+
+def _note_caller(environ: "WSGIEnvironment", principal: Principal, credentials: Credentials | None) -> None:
+    """Note the caller; also that credentials were sent and not accepted, where this makes a caller anonymous."""
+    note(environ, principal=principal.name, token=principal.via)
+    if principal.anonymous and credentials is not None and credentials.secret:
+        note(environ, refused_token=_NOT_ACCEPTED)
+
+
+def _note_refused_token(environ: "WSGIEnvironment", error: InvalidToken | InsufficientScope) -> None:
+    """Note the token with which the auth refuses a request."""
+    note(environ, principal=error.principal, token=error.via)
+    if isinstance(error, InvalidToken):
+        is_known = error.reason in ("expired", "revoked")
+        note(environ, refused_token=str(error) if is_known else _NOT_ACCEPTED)
 
 
 class Call:

@@ -5,10 +5,9 @@ import logging
 from pypi_registry._api.call import Call
 from pypi_registry._api.errors import error_response, internal_error_response
 from pypi_registry._api.links import SITE, api_links, site_links
-from pypi_registry._api.log_fields import note
 from pypi_registry._excerpt import excerpt
 from pypi_registry._http.negotiation import prefers_html
-from pypi_registry._http.notes import FULL, UNAVAILABLE, UNKNOWN, notes_of
+from pypi_registry._http.notes import FULL, UNAVAILABLE, UNKNOWN, note
 from pypi_registry._http.request import Request
 from pypi_registry._http.response import Response, html_response
 from pypi_registry._pages.document import Frame
@@ -56,8 +55,9 @@ def _as_page(request: Request, call: Call | None, response: Response) -> Respons
 
 def _log_failure(request: Request, response: Response, error: Exception) -> None:
     """Log an error of the server; those of clients are not logged."""
-    if (notes := notes_of(request.environ)) is not None:
-        notes.storage_error = next((kind for type_, kind in _STORAGE_ERRORS if isinstance(error, type_)), "")
+    for type_, kind in _STORAGE_ERRORS:
+        if isinstance(error, type_):
+            note(request.environ, storage_error=kind)
     # A stranger may choose the method and the path.
     what = excerpt(request.method), excerpt(str(request.environ.get("PATH_INFO")), 200)
     if isinstance(error, StorageUnavailable | StorageFull):

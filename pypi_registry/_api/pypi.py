@@ -5,7 +5,7 @@ forwarded.
 """
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -21,12 +21,11 @@ from pypi_registry._api.cors import (
     preflight_headers,
 )
 from pypi_registry._api.files import missing, package_file_response, require_offered
-from pypi_registry._api.log_fields import note, noting_the_file
 from pypi_registry._api.negotiation import Negotiated, negotiate
 from pypi_registry._api.variants import find_variants
 from pypi_registry._http.errors import NotAuthenticated
-from pypi_registry._http.multipart import content_type, parts
-from pypi_registry._http.notes import notes_of
+from pypi_registry._http.multipart import Part, content_type, parts
+from pypi_registry._http.notes import note
 from pypi_registry._http.request import unknown_keys
 from pypi_registry._http.response import (
     HTML_HEADERS,
@@ -174,7 +173,7 @@ def upload(call: Call) -> Response:
         raise FileTooLarge(services.max_file_size, declared=True)
     started = time.monotonic()
     with new_file(services.stores.blobs) as spool:
-        form_parts = noting_the_file(call.request.environ, parts(body, content_type(call.request.environ)))
+        form_parts = _noting_the_file(call, parts(body, content_type(call.request.environ)))
         form = read_form(form_parts, spool, max_file_size=services.max_file_size, verify=services.verify)
         name = name_of(form)
         digest = form.digests.get("sha256_digest", "")
@@ -306,9 +305,16 @@ def _cached(
         return render()
 
     page = call.services.pages.get(key, revision, noted, gzip=gzip, read_revision=read_revision)
-    if (notes := notes_of(call.request.environ)) is not None:
-        notes.was_cached = was_cached
+    note(call.request.environ, was_cached=was_cached)
     return page
+
+
+def _noting_the_file(call: Call, form: Iterable[Part]) -> Iterator[Part]:
+    """Yield the parts of an upload, and note the name of its file before the file is read."""
+    for part in form:
+        if part.name == "content" and part.filename:
+            note(call.request.environ, filename=part.filename)
+        yield part
 
 
 def _files_url(call: Call, namespace: Namespace) -> str:
@@ -339,8 +345,7 @@ def _forward(call: Call, view: _View, name: NormalizedName) -> Response:
     forward = target if isinstance(target, Forward) else Forward(target)
     if not forward.even_if_published and _was_published(call, view, name):
         raise NotFound("Package")
-    if (notes := notes_of(call.request.environ)) is not None:
-        notes.is_forwarded = True
+    note(call.request.environ, is_forwarded=True)
     return redirect_response(package_url(forward.url, name), VARY, REVALIDATE)
 
 

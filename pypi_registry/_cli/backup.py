@@ -5,11 +5,13 @@ import errno
 import os
 import shutil
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from pypi_registry._cli.data_folder import DataFolder, UnusableData
 from pypi_registry._cli.location import InvalidLocation, Location, add_location, location
 from pypi_registry._cli.progress import Meter, printable
+from pypi_registry._cli.results import add_json, facts_of, results
 from pypi_registry._cli.stores import open_stores
 from pypi_registry._disk import create_folder, disk_errors_as_storage_errors, sync_folder
 from pypi_registry._maintenance.backup import Backup, Counts
@@ -32,14 +34,15 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("target", type=Path, metavar="DEST", help="the folder of the backup, created if missing")
     add_location(parser)
+    add_json(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    return backup(location(options), options.target)
+    return backup(location(options), options.target, as_json=options.json)
 
 
-def backup(where: Location, target: Path) -> int:
+def backup(where: Location, target: Path, *, as_json: bool = False) -> int:
     """Back up a registry; return 0 if the backup has all files, otherwise 1.
 
     :raises InvalidLocation: if the stores are not in the data folder.
@@ -61,7 +64,7 @@ def backup(where: Location, target: Path) -> int:
         with DataFolder(target).locked():
             _require_backup(target)
             try:
-                counts = _back_up(where, stores.catalogue, stores.blobs, target)
+                counts = _back_up(where, stores.catalogue, stores.blobs, target, as_json=as_json)
             except (StorageFull, OSError) as error:
                 if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
                     raise
@@ -70,11 +73,10 @@ def backup(where: Location, target: Path) -> int:
             except StorageUnavailable as error:
                 at = target if isinstance(error.__cause__, OSError) else where.folder.catalogue
                 raise UnusableData(at, str(error)) from error
-    print(_summary(counts, target), flush=True)
     return 1 if counts.damaged else 0
 
 
-def _back_up(where: Location, catalogue: SQLiteCatalogue, blobs: FileBlobs, target: Path) -> Counts:
+def _back_up(where: Location, catalogue: SQLiteCatalogue, blobs: FileBlobs, target: Path, *, as_json: bool) -> Counts:
     meter = Meter("pypi-registry backup")
     create_folder(target / "files", mode=0o700)  # the folder of the backup may exist, and be readable by others
     work = Backup(
@@ -84,17 +86,17 @@ def _back_up(where: Location, catalogue: SQLiteCatalogue, blobs: FileBlobs, targ
         FileBlobs(target / "files"),
         on_progress=lambda done: meter.show("files", done, None),
     )
-    try:
+    with results("files", as_json=as_json, meter=meter) as output:
         for file, reason in work.copy():
-            meter.erase()
-            print(printable(f"{file.filename} (file {file.id}, blob {file.blob_key}): {reason}"), flush=True)
-    finally:
+            line = f"{file.filename} (file {file.id}, blob {file.blob_key}): {reason}"
+            output.add(line, facts_of(file, reason))
         meter.erase()
-    if not _copy(where.config, target / "registry.toml", required=not where.created):
-        print(f"{printable(where.config)} is missing: name the configuration with --config", file=sys.stderr)
-    # After the catalogue: the log has a line for each change that the copy of the catalogue has.
-    _copy(where.folder.folder / "audit.jsonl", target / "audit.jsonl", required=False)
-    work.finish()
+        if not _copy(where.config, target / "registry.toml", required=not where.created):
+            print(f"{printable(where.config)} is missing: name the configuration with --config", file=sys.stderr)
+        # After the catalogue: the log has a line for each change that the copy of the catalogue has.
+        _copy(where.folder.folder / "audit.jsonl", target / "audit.jsonl", required=False)
+        work.finish()
+        output.end({"files": work.counts.files, **asdict(work.counts)}, _summary(work.counts, target))
     return work.counts
 
 
@@ -105,7 +107,7 @@ def _summary(counts: Counts, target: Path) -> str:
         text += f"; {counts.damaged:,} without their bytes: see pypi-registry fsck"
     if counts.linked:
         text += "; linked files share the disk with the registry"
-    return printable(text)
+    return text
 
 
 def _overlap(folder: Path, target: Path) -> bool:

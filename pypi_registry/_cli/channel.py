@@ -19,10 +19,10 @@ from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error, InternalServerError, RequestEntityTooLarge
 
 from pypi_registry._api.errors import error_response
-from pypi_registry._api.log_fields import LOG_FIELDS
 from pypi_registry._cli.limits import UNSENT, Settings
 from pypi_registry._cli.request_parser import BLOCK, HEAD_BLOCK, Refusal, RequestParser, RequestTimeout
 from pypi_registry._cli.spool import ResponseBuffer
+from pypi_registry._http.notes import NOTES
 from pypi_registry.errors import StorageFull
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class RequestTask(WSGITask):
     def get_environment(self) -> "WSGIEnvironment":
         environ = super().get_environment()
         environ["wsgi.file_wrapper"] = FileOfResponse
-        environ[LOG_FIELDS] = self.request.log_fields  # of the request, which may have several environs
+        environ[NOTES] = self.request.notes  # of the request, which may have several environs
         return environ
 
 
@@ -379,11 +379,12 @@ class Channel(HTTPChannel):
         super().handle_close()
 
     def log_refused(self, request: RequestParser, status: str) -> None:
-        """Log a request that did not reach the application; of a malformed head what could be parsed."""
+        """Log and count a request that did not reach the application; of a malformed head what could be parsed."""
+        self.server.refused(getattr(request, "command", "-"), status)
         log, reason = self.server.access_log, _reason_of(request.error)
         if hasattr(request, "path"):
             if reason:
-                request.log_fields.setdefault("reason", reason)
+                request.notes.setdefault("reason", reason)
             environ = self.task_class(self, request).get_environment()  # type: ignore[arg-type]  # the stub is wrong
             log.write_request(self.server.forwarded(environ), status, "-", 0.0)
         else:

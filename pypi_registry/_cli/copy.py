@@ -3,9 +3,11 @@
 import argparse
 import os
 import sys
+from dataclasses import asdict
 
 from pypi_registry._cli.location import InvalidLocation, Location, add_side, side_location
-from pypi_registry._cli.progress import Meter, counted, printable
+from pypi_registry._cli.progress import Meter, counted
+from pypi_registry._cli.results import add_json, facts_of, results
 from pypi_registry._cli.stores import open_stores
 from pypi_registry._maintenance.copy import Copy, Progress, Side
 
@@ -20,6 +22,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_side(parser, "from", "the registry to copy")
     add_side(parser, "to", "the copy, which must be empty or an older copy of the same registry")
+    add_json(parser)
     parser.set_defaults(run=_run)
 
 
@@ -27,7 +30,7 @@ def _run(options: argparse.Namespace) -> int:
     source, target = side_location(options, "from"), side_location(options, "to")
     if _is_same(source, target):
         raise InvalidLocation("the source and the target are the same")
-    return copy(source, target)
+    return copy(source, target, as_json=options.json)
 
 
 def _is_same(source: Location, target: Location) -> bool:
@@ -36,7 +39,7 @@ def _is_same(source: Location, target: Location) -> bool:
     return os.path.realpath(source.folder.folder) == os.path.realpath(target.folder.folder)
 
 
-def copy(source: Location, target: Location) -> int:
+def copy(source: Location, target: Location, *, as_json: bool = False) -> int:
     """Copy a registry and print what could not be copied; return 0, or 1 if a file was not copied.
 
     :raises UnusableData: if a store cannot be read or created.
@@ -48,20 +51,21 @@ def copy(source: Location, target: Location) -> int:
     def show(progress: Progress) -> None:
         meter.show(progress.unit, progress.done, progress.total)
 
-    with open_stores(source, create=False) as old, open_stores(target, create=True) as new:
+    with (
+        open_stores(source, create=False) as old,
+        open_stores(target, create=True) as new,
+        results("files", as_json=as_json, meter=meter) as output,
+    ):
         copying = Copy(Side(old.catalogue, old.blobs), Side(new.catalogue, new.blobs), on_progress=show)
-        try:
-            for left in copying.run():
-                meter.erase()
-                print(printable(f"not copied: {left.file.filename} (file {left.file.id}): {left.reason}"), flush=True)
-        finally:
-            meter.erase()
-    summary = copying.summary
-    print(
-        f"{counted(summary.files, 'file')} copied ({counted(summary.bytes, 'byte')}), {summary.deleted:,} deleted, "
-        f"{summary.changed:,} yanks, statuses and descriptions changed, {summary.left:,} not copied",
-        flush=True,
-    )
+        for left in copying.run():
+            line = f"not copied: {left.file.filename} (file {left.file.id}): {left.reason}"
+            output.add(line, facts_of(left.file, left.reason))
+        summary = copying.summary
+        output.end(
+            asdict(summary),
+            f"{counted(summary.files, 'file')} copied ({counted(summary.bytes, 'byte')}), {summary.deleted:,} deleted, "
+            f"{summary.changed:,} yanks, statuses and descriptions changed, {summary.left:,} not copied",
+        )
     if summary.left:
         print("pypi-registry copy: fsck --digests lists the problems at the source", file=sys.stderr)
     return 1 if summary.left else 0

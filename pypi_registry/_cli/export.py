@@ -1,11 +1,13 @@
 """``pypi-registry export``: a static index, which any web server serves to pip and uv."""
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 from pypi_registry._cli.location import Location, add_location, location
 from pypi_registry._cli.namespaces import find_group, find_project, read_accounts
-from pypi_registry._cli.progress import Meter, counted, printable
+from pypi_registry._cli.progress import Meter, counted
+from pypi_registry._cli.results import add_json, facts_of, results
 from pypi_registry._cli.stores import open_stores
 from pypi_registry._moving.static_index import Export
 from pypi_registry.model import Namespace, Projects
@@ -26,10 +28,17 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     whose = parser.add_mutually_exclusive_group(required=True)
     whose.add_argument("--project", metavar="PATH", help="the full path of the project")
     whose.add_argument("--group", metavar="PATH", help="the full path of a group; exports all projects below it")
-    parser.set_defaults(run=lambda options: export(location(options), options.folder, options.project, options.group))
+    add_json(parser)
+    parser.set_defaults(run=_run)
 
 
-def export(where: Location, folder: Path, project_path: str | None, group_path: str | None) -> int:
+def _run(options: argparse.Namespace) -> int:
+    return export(location(options), options.folder, options.project, options.group, as_json=options.json)
+
+
+def export(
+    where: Location, folder: Path, project_path: str | None, group_path: str | None, *, as_json: bool = False
+) -> int:
     """Export a project or a group, and print what could not be exported; return 0, or 1 if a file was not exported.
 
     :raises InvalidLocation: if there is no such project or group.
@@ -40,7 +49,10 @@ def export(where: Location, folder: Path, project_path: str | None, group_path: 
     """
     namespace, projects = _namespace(where, project_path, group_path)
     meter = Meter("pypi-registry export")
-    with open_stores(where, create=False) as stores:
+    with (
+        open_stores(where, create=False) as stores,
+        results("files", as_json=as_json, meter=meter) as output,
+    ):
         exporting = Export(
             stores.catalogue,
             stores.blobs,
@@ -49,18 +61,15 @@ def export(where: Location, folder: Path, project_path: str | None, group_path: 
             folder,
             on_progress=lambda done, total: meter.show("names", done, total),
         )
-        try:
-            for left in exporting.run():
-                meter.erase()
-                print(printable(f"not exported: {left.file.filename} (file {left.file.id}): {left.reason}"), flush=True)
-        finally:
-            meter.erase()
-    summary = exporting.summary
-    print(
-        f"{counted(summary.files, 'file')} of {counted(summary.names, 'name')}: {summary.linked:,} linked, "
-        f"{summary.copied:,} copied, {summary.deleted:,} deleted, {summary.left:,} not exported",
-        flush=True,
-    )
+        for left in exporting.run():
+            line = f"not exported: {left.file.filename} (file {left.file.id}): {left.reason}"
+            output.add(line, facts_of(left.file, left.reason))
+        summary = exporting.summary
+        output.end(
+            asdict(summary),
+            f"{counted(summary.files, 'file')} of {counted(summary.names, 'name')}: {summary.linked:,} linked, "
+            f"{summary.copied:,} copied, {summary.deleted:,} deleted, {summary.left:,} not exported",
+        )
     return 1 if summary.left else 0
 
 

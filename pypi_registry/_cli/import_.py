@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +14,8 @@ from packaging.utils import NormalizedName
 from pypi_registry._cli.audit import add_audit, audit_log
 from pypi_registry._cli.location import Location, add_location, location
 from pypi_registry._cli.namespaces import find_project, read_accounts
-from pypi_registry._cli.progress import Meter, counted, printable
+from pypi_registry._cli.progress import Meter, counted
+from pypi_registry._cli.results import Results, add_json, results
 from pypi_registry._cli.stores import open_stores
 from pypi_registry._moving.folder import FolderSource
 from pypi_registry._moving.importing import Import, Kind, Options, Outcome, Progress, Summary
@@ -54,6 +55,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--dry-run", action="store_true", help="print what would be imported, and change nothing")
     add_audit(parser)
+    add_json(parser)
     parser.set_defaults(run=_run)
 
 
@@ -93,7 +95,7 @@ def _run(options: argparse.Namespace) -> int:
         options.dry_run,
     )
     where = location(options)
-    return import_packages(where, wanted, on_event=audit_log(where, options))
+    return import_packages(where, wanted, on_event=audit_log(where, options), as_json=options.json)
 
 
 class NoSource(RegistryError):
@@ -103,7 +105,13 @@ class NoSource(RegistryError):
         return "SOURCE is neither the URL of an index (http://… or https://…) nor a folder"
 
 
-def import_packages(where: Location, wanted: _Wanted, *, on_event: Callable[[Event], object] | None = None) -> int:
+def import_packages(
+    where: Location,
+    wanted: _Wanted,
+    *,
+    on_event: Callable[[Event], object] | None = None,
+    as_json: bool = False,
+) -> int:
     """Import packages, and print what was refused; return 0, or 1 if a file was refused or could not be read.
 
     :raises InvalidLocation: if there is no such project.
@@ -121,21 +129,24 @@ def import_packages(where: Location, wanted: _Wanted, *, on_event: Callable[[Eve
     def show(progress: Progress) -> None:
         meter.show("files", progress.done, progress.total)
 
-    with _open_source(wanted) as source, open_stores(where, create=True) as found:
+    with (
+        _open_source(wanted) as source,
+        open_stores(where, create=True) as found,
+        results("files", as_json=as_json, meter=meter) as output,
+    ):
         importing = Import(source, Stores(found.catalogue, found.blobs, on_event), project, options, on_progress=show)
+        interrupted = False
         with closing(importing.run()) as outcomes:
             try:
                 for outcome in outcomes:
-                    _report(outcome, meter, wanted.dry_run)
+                    _report(outcome, output, wanted.dry_run)
             except KeyboardInterrupt:
-                meter.erase()
-                outcomes.close()
-                _summarize(importing.summary, source, wanted.dry_run)
-                print("pypi-registry: interrupted; run the same command again to continue the import", file=sys.stderr)
-                return 2
-            finally:
-                meter.erase()
-        _summarize(importing.summary, source, wanted.dry_run)
+                interrupted = True
+        ignored = source.ignored if isinstance(source, FolderSource) else 0
+        _summarize(importing.summary, ignored, output, wanted.dry_run)
+    if interrupted:
+        print("pypi-registry: interrupted; run the same command again to continue the import", file=sys.stderr)
+        return 2
     return 1 if importing.summary.refused or importing.summary.failed else 0
 
 
@@ -153,25 +164,25 @@ def _open_source(wanted: _Wanted) -> Iterator[Source]:
         raise NoSource
 
 
-def _report(outcome: Outcome, meter: Meter, dry_run: bool) -> None:
+def _report(outcome: Outcome, output: Results, dry_run: bool) -> None:
     if outcome.kind in (Kind.REFUSED, Kind.FAILED):
-        meter.erase()
-        print(printable(f"{outcome.kind}: {outcome.title}: {outcome.reason}"), flush=True)
+        output.add(f"{outcome.kind}: {outcome.title}: {outcome.reason}", asdict(outcome))
     elif dry_run and outcome.kind is Kind.IMPORTED:
-        meter.erase()
-        print(printable(f"to import: {outcome.title}"), flush=True)
+        output.add(f"to import: {outcome.title}", asdict(outcome))
 
 
-def _summarize(summary: Summary, source: Source, dry_run: bool) -> None:
+def _summarize(summary: Summary, ignored: int, output: Results, dry_run: bool) -> None:
     verb = "to import" if dry_run else "imported"
-    print(
+    lines = [
         f"{counted(summary.imported, 'file')} {verb}, {summary.present:,} already there, {summary.refused:,} refused, "
         f"{summary.failed:,} failed; {counted(summary.yanked, 'version')} {'to yank' if dry_run else 'yanked'}"
-    )
+    ]
     if summary.without_time:
-        print(f"{counted(summary.without_time, 'file')} without an upload time at the source: the present time instead")
+        lines.append(
+            f"{counted(summary.without_time, 'file')} without an upload time at the source: the present time instead"
+        )
     if summary.without_digest:
-        print(f"{counted(summary.without_digest, 'file')} without a digest at the source: not compared")
-    if isinstance(source, FolderSource) and source.ignored:
-        print(f"{counted(source.ignored, 'other file')} in the folder ignored")
-    sys.stdout.flush()
+        lines.append(f"{counted(summary.without_digest, 'file')} without a digest at the source: not compared")
+    if ignored:
+        lines.append(f"{counted(ignored, 'other file')} in the folder ignored")
+    output.end({**asdict(summary), "ignored": ignored}, *lines)

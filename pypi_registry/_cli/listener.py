@@ -64,6 +64,7 @@ class Listener(TcpWSGIServer):
     If there are too many, from one address or altogether, the one is closed that has waited longest for its client.
 
     :param refuse: returns the response to a request with a large body that is to be refused before its body arrives.
+    :param refused: is called with the method and the status of each request that does not reach the application.
     :param forwarded: returns an environ with the client's address and path, for the access log.
     :param limits_addresses: whether one address may have only a part of the connections.
     :param clock: seconds, monotonic.
@@ -84,12 +85,14 @@ class Listener(TcpWSGIServer):
         threads: int,
         access_log: AccessLog,
         refuse: Callable[["WSGIEnvironment"], Response | None],
+        refused: Callable[[str, str], object],
         forwarded: Callable[["WSGIEnvironment"], "WSGIEnvironment"],
         limits_addresses: bool,
         clock: Callable[[], float],
     ) -> None:
         self.access_log = access_log
         self.refuse = refuse
+        self.refused = refused
         self.forwarded = forwarded
         self.clock = clock
         self.max_connections = affordable_connections(settings.limits.connections)

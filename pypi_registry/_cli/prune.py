@@ -12,7 +12,8 @@ from packaging.utils import NormalizedName
 from pypi_registry._cli.audit import add_audit, audit_log
 from pypi_registry._cli.location import Location, add_location, location
 from pypi_registry._cli.namespaces import find_project, read_accounts
-from pypi_registry._cli.progress import Meter, counted, printable
+from pypi_registry._cli.progress import Meter, counted
+from pypi_registry._cli.results import add_json, results
 from pypi_registry._cli.stores import open_stores
 from pypi_registry._maintenance.prune import Candidate, Kind, Rule, parse_age, removable
 from pypi_registry._publishing import publish as publishing
@@ -46,6 +47,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--yank", action="store_true", help="yank the versions instead of deleting them")
     parser.add_argument("--dry-run", action="store_true", help="print the same lines, and change nothing")
     add_audit(parser)
+    add_json(parser)
     parser.set_defaults(run=_run)
 
 
@@ -84,10 +86,16 @@ def _run(options: argparse.Namespace) -> int:
     )
     wanted = Options(options.project, rule, Patterns([options.name]), options.yank, options.dry_run)
     where = location(options)
-    return prune(where, wanted, on_event=audit_log(where, options))
+    return prune(where, wanted, on_event=audit_log(where, options), as_json=options.json)
 
 
-def prune(where: Location, options: Options, *, on_event: Callable[[Event], object] | None = None) -> int:
+def prune(
+    where: Location,
+    options: Options,
+    *,
+    on_event: Callable[[Event], object] | None = None,
+    as_json: bool = False,
+) -> int:
     """Remove versions and print each; return 0.
 
     :raises InvalidLocation: if there is no such project.
@@ -99,20 +107,22 @@ def prune(where: Location, options: Options, *, on_event: Callable[[Event], obje
     verb = "yanked" if options.yank else "deleted"
     versions = files = 0
     meter = Meter("pypi-registry prune")
-    with open_stores(where, create=False) as found:
+    with (
+        open_stores(where, create=False) as found,
+        results("versions", as_json=as_json, meter=meter) as output,
+    ):
         stores = publishing.Stores(found.catalogue, found.blobs, on_event)
-        try:
-            for candidate, size in _versions(found.catalogue, project, options, meter):
-                if not options.dry_run and not _remove(stores, project, candidate, yank=options.yank):
-                    continue  # another program has deleted it meanwhile
-                meter.erase()
-                package = candidate.package
-                line = f"{verb} {package.normalized_name} {package.version} ({counted(size, 'file')})"
-                print(printable(line), flush=True)
-                versions, files = versions + 1, files + size
-        finally:
-            meter.erase()
-    print(f"{counted(versions, 'version')} {verb}, {counted(files, 'file')}", flush=True)
+        for candidate, size in _versions(found.catalogue, project, options, meter):
+            if not options.dry_run and not _remove(stores, project, candidate, yank=options.yank):
+                continue  # another program has deleted it meanwhile
+            name, version = candidate.package.normalized_name, candidate.package.version
+            output.add(
+                f"{verb} {name} {version} ({counted(size, 'file')})", {"name": name, "version": version, "files": size}
+            )
+            versions, files = versions + 1, files + size
+        output.end(
+            {"versions": versions, "files": files}, f"{counted(versions, 'version')} {verb}, {counted(files, 'file')}"
+        )
     if options.dry_run:
         print("this was a dry run: nothing was changed", file=sys.stderr)
     return 0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pypi_registry._api.links import API_PREFIX
 from pypi_registry._api.routes import match
 from pypi_registry._cli.channel import CLIENT_CLOSED, network_of
+from pypi_registry._http.notes import Notes
 from pypi_registry.errors import NotFound
 from pypi_registry.events import Actor, AuditLog
 
@@ -48,10 +49,10 @@ class Refusals:
         self._sign_ins = FailedSignIns()
         self._lock = Lock()
 
-    def record(self, environ: "WSGIEnvironment", status: int, fields: Mapping[str, str]) -> None:
+    def record(self, environ: "WSGIEnvironment", status: int, notes: Notes) -> None:
         """Write what is to be written after a response."""
         lines: list[tuple[Refusal, int | None]] = []
-        refusal = refusal_of(environ, status, fields)
+        refusal = refusal_of(environ, status, notes)
         with self._lock:
             now = self._clock()
             lines.extend(self._sign_ins.due(now))
@@ -59,6 +60,12 @@ class Refusals:
                 lines.extend(self._sign_ins.add(refusal, now))
             elif refusal is not None:
                 lines.append((refusal, None))
+        self._write(lines)
+
+    def write_due(self) -> None:
+        """Write the counts of the minutes that are over: call this regularly, as no other request may come."""
+        with self._lock:
+            lines = [*self._sign_ins.due(self._clock())]
         self._write(lines)
 
     def close(self) -> None:
@@ -77,21 +84,21 @@ SIGN_IN_FAILED = "SignInFailed"
 UPLOAD_REFUSED = "UploadRefused"
 
 
-def refusal_of(environ: "WSGIEnvironment", status: int, fields: Mapping[str, str]) -> Refusal | None:
+def refusal_of(environ: "WSGIEnvironment", status: int, notes: Notes) -> Refusal | None:
     """Return the refusal of a request; None if it was not refused, or nobody in particular was.
 
     A request without a token is no failed sign-in: uv asks without one first.
     """
     if status < 400 or status == int(CLIENT_CLOSED):
         return None
-    refused_token = fields.get("refused_token", "")
-    is_known = bool(fields.get("token") or fields.get("principal"))
-    actor = Actor(fields.get("principal", ""), fields.get("token", ""), environ.get("REMOTE_ADDR") or "")
-    facts: dict[str, object] = {"project": fields.get("project"), "response": status}
+    refused_token = notes.get("refused_token", "")
+    is_known = bool(notes.get("token") or notes.get("principal"))
+    actor = Actor(notes.get("principal", ""), notes.get("token", ""), environ.get("REMOTE_ADDR") or "")
+    facts: dict[str, object] = {"project": notes.get("project"), "response": status}
     if refused_token:
         return Refusal(SIGN_IN_FAILED, actor, {**facts, "reason": refused_token})
     if is_known and _is_upload(environ):
-        return Refusal(UPLOAD_REFUSED, actor, {**facts, **_upload(fields)})
+        return Refusal(UPLOAD_REFUSED, actor, {**facts, **_upload(notes)})
     return None
 
 
@@ -103,13 +110,13 @@ def _is_upload(environ: "WSGIEnvironment") -> bool:
         return False
 
 
-def _upload(fields: Mapping[str, str]) -> dict[str, object]:
-    filename = fields.get("filename", "")[:_MAX_TEXT]
+def _upload(notes: Notes) -> dict[str, object]:
+    filename = notes.get("filename", "")[:_MAX_TEXT]
     return {
-        "package": fields.get("package") or None,
-        "version": fields.get("version", "")[:_MAX_TEXT] or None,
-        "files": [{"name": filename, "sha256": fields.get("sha256") or None}] if filename else [],
-        "reason": fields.get("reason", "")[:_MAX_TEXT] or None,
+        "package": notes.get("package") or None,
+        "version": notes.get("version", "")[:_MAX_TEXT] or None,
+        "files": [{"name": filename, "sha256": notes.get("sha256") or None}] if filename else [],
+        "reason": notes.get("reason", "")[:_MAX_TEXT] or None,
     }
 
 

@@ -11,6 +11,7 @@ from pypi_registry._api.errors import error_response
 from pypi_registry._cli.limits import Settings
 from pypi_registry._cli.spool import Body
 from pypi_registry._disk import disk_errors_as_storage_errors
+from pypi_registry._http.notes import Notes
 from pypi_registry._http.response import Response
 from pypi_registry.errors import StorageFull, StorageUnavailable
 
@@ -58,8 +59,8 @@ class RequestParser(HTTPRequestParser):
         self._head = bytearray()
         self.began = False
         """Whether more than blank lines has arrived."""
-        self.log_fields: dict[str, str] = {}
-        """What logs may show of the request; see `pypi_registry._api.log_fields`."""
+        self.notes = Notes()
+        """What is noted about the request, also before it has an environ."""
 
     def wanted(self) -> int:
         """Return how many bytes to receive at once: of the next request at most `HEAD_BLOCK`."""

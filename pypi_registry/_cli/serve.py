@@ -142,21 +142,21 @@ def _serve_from(
         secret = folder.first_config() if options.location.created else None
         if secret is not None:  # if it cannot be printed, it is of no use: the next start creates another
             undo.callback(config.unlink, missing_ok=True)
-        watch = Watch(config, reload)
+        refusals = None if options.audit is None else Refusals(options.audit)
+        if refusals is not None:
+            written.callback(refusals.close)
+        watch = Watch(config, reload, regularly=_nothing if refusals is None else refusals.write_due)
         accounts = Accounts.from_toml(config)
         site = Site(registry())
         counted = site if metrics is None else metrics.middleware(site)
-        log = AccessLog(counted, sys.stderr)
-        if options.audit is not None:
-            refusals = Refusals(options.audit)
-            written.callback(refusals.close)
-            log = AccessLog(counted, sys.stderr, refusals.record)
+        log = AccessLog(counted, sys.stderr, _nothing if refusals is None else refusals.record)
         server = Server(
             behind_proxies(at_url(log, options.url), options.proxies),
             log,
             listening,
             spool,
             refuse=refuse,
+            refused=_nothing if metrics is None else metrics.count_refusal,
             forwarded=lambda environ: forwarded_environ(environ, options.proxies),
             limits_addresses=not options.proxies,
         )
@@ -172,6 +172,10 @@ def _serve_from(
             server.run(ready=announce)
         finally:
             watch.stop()
+
+
+def _nothing(*facts: object) -> None:
+    """Observe nothing."""
 
 
 def _all_of(*observers: Callable[[Event], object] | None) -> Callable[[Event], object] | None:

@@ -62,6 +62,10 @@ def _refuse_nothing(environ: "WSGIEnvironment") -> None:
     return None
 
 
+def _count_nothing(method: str, status: str) -> None:
+    return None
+
+
 def _unchanged(environ: "WSGIEnvironment") -> "WSGIEnvironment":
     return environ
 
@@ -72,6 +76,8 @@ class Server:
     :param spool: the folder for large bodies, and for responses that wait for a slow client.
     :param refuse: returns the response to a request with a large body that is to be refused before its body arrives,
         None to accept it. It is called in the main loop, so it must not wait for anything.
+    :param refused: is called with the method and the status of each request that the server refuses itself, or whose
+        client closes the connection before it is complete (499).
     :param forwarded: returns the environ of a request that the server itself refuses with the client's address and
         path, as proxies forward them, for the access log.
     :param limits_addresses: whether one address may have only a tenth of the connections. False behind a proxy, whose
@@ -87,6 +93,7 @@ class Server:
         spool: Path,
         *,
         refuse: Callable[["WSGIEnvironment"], Response | None] = _refuse_nothing,
+        refused: Callable[[str, str], object] = _count_nothing,
         forwarded: Callable[["WSGIEnvironment"], "WSGIEnvironment"] = _unchanged,
         limits_addresses: bool = True,
         limits: Limits | None = None,
@@ -112,6 +119,7 @@ class Server:
             threads=THREADS,
             access_log=log,
             refuse=refuse,
+            refused=refused,
             forwarded=forwarded,
             limits_addresses=limits_addresses,
             clock=clock,

@@ -1,9 +1,9 @@
-"""A file that is reloaded when it changes."""
+"""A file that is reloaded when it changes, and other work that is done regularly."""
 
 import logging
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
@@ -27,11 +27,16 @@ class Watch:
     A change is a difference from the file as it was when this object was created, so create it before the file is
     first read. `changed` handles a file that is invalid or deleted. It is called again after a while if it returns
     False, or raises, which is logged: a revoked token must not stay valid because of an error.
+
+    :param regularly: is called in the same thread at each check. It must not wait for long.
     """
 
-    def __init__(self, path: Path, changed: Callable[[], object]) -> None:
+    def __init__(
+        self, path: Path, changed: Callable[[], object], *, regularly: Callable[[], object] = lambda: None
+    ) -> None:
         self._path = path
         self._changed = changed
+        self._regularly = regularly
         self._known = fingerprint(path)
         self._stop = Event()
         self._thread = Thread(target=self._run, name="watch", daemon=True)
@@ -46,22 +51,29 @@ class Watch:
     def _run(self) -> None:
         seen, since = self._known, time.monotonic()
         while not self._stop.wait(INTERVAL):
+            with _logging("the regular work of this process has failed"):
+                self._regularly()
             now = fingerprint(self._path)
             if now != seen:
                 seen, since = now, time.monotonic()
             elif now != self._known and time.monotonic() - since >= QUIET:
-                if self._call():
+                reloaded = False
+                with _logging(f"{self._path} was not reloaded"):
+                    reloaded = self._changed() is not False
+                if reloaded:
                     self._known = now
                 else:
                     since += RETRY
 
-    def _call(self) -> bool:
-        try:
-            return self._changed() is not False
-        except Exception:
-            with suppress(Exception):  # a log that cannot be written must not stop this thread
-                _log.exception("%s was not reloaded", self._path)
-            return False
+
+@contextmanager
+def _logging(failure: str) -> Iterator[None]:
+    """Log an exception: neither it nor a log that cannot be written may end the thread."""
+    try:
+        yield
+    except Exception:
+        with suppress(Exception):
+            _log.exception(failure)
 
 
 def fingerprint(path: Path) -> Fingerprint:

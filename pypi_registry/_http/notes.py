@@ -1,50 +1,65 @@
-"""What is noted about a request in its environ, for the middleware around the registry: metrics and the access log."""
+"""Notes: what the registry notes about a request in its environ, for metrics and logs around it. Never a secret.
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+A middleware puts a dictionary into the environ before it calls the registry, and reads it when the response has begun.
+Without the dictionary nothing is noted. Several middlewares share one.
+"""
+
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-_NOTES = "pypi_registry.notes"
-_ROUTINE = "pypi_registry.routine"
-
-
-@dataclass(slots=True)
-class Notes:
-    """What the registry notes about a request."""
-
-    route: str = ""
-    """The path in the table of routes, ``/projects/:project/packages/pypi``; empty if no route matches."""
-    received: int = 0
-    """Bytes of the body that were read."""
-    was_cached: bool | None = None
-    """Whether the simple page was in the cache; None if the response is no simple page."""
-    is_forwarded: bool = False
-    """Whether the response is a redirect to the upstream index."""
-    storage_error: str = ""
-    """What a store could not do: `FULL`, `UNAVAILABLE` or `UNKNOWN`; empty if both have answered."""
-
+NOTES = "pypi_registry.notes"
+"""The key of the environ."""
 
 FULL, UNAVAILABLE, UNKNOWN = "full", "unavailable", "unknown_outcome"
+"""What a store could not do."""
+
+
+class Notes(TypedDict, total=False):
+    """What is noted about a request: each key only if there is something to note.
+
+    The texts are as long as clients choose, except `route` and `storage_error`.
+    """
+
+    route: str
+    """The path in the table of routes, ``/projects/:project/packages/pypi``; missing if no route matches."""
+    is_routine: bool
+    """Whether the request comes every few seconds and its response is always the same, so that no log needs it."""
+    received: int
+    """Bytes of the body that were read."""
+    was_cached: bool
+    """Of a simple page: whether it was in the cache."""
+    is_forwarded: bool
+    """Whether the response is a redirect to the upstream index."""
+    storage_error: str
+    """What a store could not do: `FULL`, `UNAVAILABLE` or `UNKNOWN`."""
+
+    principal: str
+    """The name of the principal; of a token that was refused, if it is known."""
+    token: str
+    """The `via` of the principal, likewise."""
+    refused_token: str
+    """Why the token of the request was not accepted."""
+    project: str
+    """The full path of the project or group."""
+    filename: str
+    """Of an upload, as the next three."""
+    package: str
+    version: str
+    sha256: str
+    reason: str
+    """Why the request was refused."""
 
 
 def take_notes(environ: "WSGIEnvironment") -> Notes:
     """Let the registry note what it does with a request, and return the notes: they are complete after the response."""
-    notes: Notes = environ.setdefault(_NOTES, Notes())
+    notes: Notes = environ.setdefault(NOTES, Notes())
     return notes
 
 
-def notes_of(environ: "WSGIEnvironment") -> Notes | None:
-    """Return where to note something about a request; None if nobody asked for notes."""
-    return environ.get(_NOTES)
-
-
-def mark_as_routine(environ: "WSGIEnvironment") -> None:
-    """Leave a request out of the access log: it comes every few seconds, and its response is always the same."""
-    environ[_ROUTINE] = True
-
-
-def is_routine(environ: "WSGIEnvironment") -> bool:
-    """Return whether a request is to be left out of the access log."""
-    return _ROUTINE in environ
+def note(environ: "WSGIEnvironment", **facts: Unpack[Notes]) -> None:
+    """Note facts about a request, if a middleware asks for them."""
+    notes: Notes | None = environ.get(NOTES)
+    if notes is not None:
+        notes.update(facts)

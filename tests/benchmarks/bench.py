@@ -1,7 +1,7 @@
 """What all rows share: how much is measured, full registries, running servers, rounds in which two sides alternate."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +17,9 @@ from tests.benchmarks.servers import Server, Servers
 
 Side = Callable[[], float]
 """Measures once; more is better."""
+
+Turn = Callable[[], Sequence[float]]
+"""Sends a few requests, and returns the seconds of each."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,24 @@ def alternate(rounds: int, ours: Side, theirs: Side, unit: str) -> Measured:
         pairs.append((first, second))
     note = f"{median(a for a, _ in pairs):,.0f} and {median(b for _, b in pairs):,.0f} {unit}"
     return Measured(tuple(a / b for a, b in pairs), note)
+
+
+def in_turns(rounds: int, turns: int, ours: Turn, theirs: Turn) -> Measured:
+    """Let both sides take short turns, and return for each round the ratio of their rates, by the median latencies.
+
+    For differences of a few percent: what else the machine does for a second then slows both sides alike, and a
+    median ignores the requests that waited for it.
+    """
+    pairs = []
+    for _ in range(rounds):
+        latencies: tuple[list[float], list[float]] = [], []
+        for number in range(turns):
+            sides = (ours, latencies[0]), (theirs, latencies[1])
+            for turn, seconds in sides if number % 2 else reversed(sides):
+                seconds.extend(turn())
+        pairs.append((median(latencies[0]), median(latencies[1])))
+    note = f"{median(a for a, _ in pairs) * 1e3:,.2f} and {median(b for _, b in pairs) * 1e3:,.2f} ms, in turns"
+    return Measured(tuple(b / a for a, b in pairs), note)
 
 
 @dataclass

@@ -95,6 +95,8 @@ class Running:
         self.log = io.StringIO()
         self.now = 1000.0
         log = AccessLog(self.application, self.log)
+        self.refused: list[tuple[str, str]] = []
+        options["refused"] = lambda method, status: self.refused.append((method, status))
         self.server = Server(log, log, listen(LOCAL, 0), spool, clock=lambda: self.now, **options)
         self.server.limit_bodies(10**9)
         self._clients = ExitStack()
@@ -145,6 +147,11 @@ class Running:
     def lines(self) -> list[str]:
         """The lines of the log, without their changing parts."""
         return re.findall(r'(".*" \d{3}) \S+ \d\.\d{3}$', self.log.getvalue(), re.MULTILINE)
+
+    @property
+    def refused_lines(self) -> list[tuple[str, str]]:
+        """The method and the status of each line of a request that did not reach the application."""
+        return re.findall(r'"(\S+) .*" (\d{3}) - 0\.000', self.log.getvalue())
 
     def stop(self) -> None:
         self.application.go.set()
@@ -213,6 +220,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
     yield start
     for each in started:
         each.stop()
+        assert each.refused == each.refused_lines, "metrics count what the access log shows"
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pytest
 from webtest import TestApp
 
 from pypi_registry._api.early_refusal import refuse_unknown_caller
-from pypi_registry._api.log_fields import LOG_FIELDS
 from pypi_registry._cli.access_log import AccessLog
 from pypi_registry._cli.refusals import SIGN_IN_FAILED, FailedSignIns, Refusal, Refusals
 from pypi_registry._cli.site import Site
+from pypi_registry._http.notes import NOTES, Notes
 from pypi_registry.accounts import Accounts, token_digest
 from pypi_registry.events import Actor, AuditLog
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
@@ -181,6 +181,21 @@ def test_an_address_has_one_line_a_minute_and_none_is_lost_from_the_count(logged
     assert (line["count"], line["reason"]) == (2, "the token is expired")
 
 
+def test_a_burst_is_counted_in_a_line_although_no_other_request_comes(logged: Logged) -> None:
+    for logged.now in (0, 1, 2):
+        logged.get(SIMPLE, SECRETS["unknown"])
+    for logged.now in (3, 59.9):
+        logged.refusals.write_due()
+    assert [line["count"] for line in logged.lines()] == [1]
+    logged.now = 60
+    logged.refusals.write_due()
+    assert [line["count"] for line in logged.lines()] == [1, 2]
+    for logged.now in (61, 120, 200):
+        logged.refusals.write_due()
+    logged.refusals.close()
+    assert len(logged.lines()) == 2
+
+
 def failed(address: str) -> Refusal:
     return Refusal(SIGN_IN_FAILED, Actor(address=address), {})
 
@@ -214,13 +229,12 @@ def test_a_network_of_ipv6_is_one_address(first: str, second: str, lines: int) -
 
 def test_a_refusal_before_the_body_counts(logged: Logged) -> None:
     """`serve` answers it in its main loop; the request never reaches the registry."""
-    fields: dict[str, str] = {}
     environ = {
         "REQUEST_METHOD": "POST",
         "PATH_INFO": UPLOAD,
         "REMOTE_ADDR": "192.0.2.7",
         "HTTP_PRIVATE_TOKEN": SECRETS["revoked"],
-        LOG_FIELDS: fields,
+        NOTES: Notes(),
     }
     response = refuse_unknown_caller(logged.accounts, environ, UPLOAD.removeprefix("/api/v4"))
     assert response is not None
@@ -315,6 +329,6 @@ def test_no_log_has_a_secret_wherever_it_was_sent(logged: Logged, name: str) -> 
 def test_nothing_in_a_field_can_forge_a_line(fields: Mapping[str, str], shown: str) -> None:
     stream = io.StringIO()
     log = AccessLog(lambda *_: [], stream)
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", LOG_FIELDS: dict(fields)}
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", NOTES: dict(fields)}
     log.write_request(environ, "400", "-", 0)
     assert stream.getvalue().endswith(f" 0.000 {shown}\n")

@@ -1,5 +1,6 @@
 import errno
 import io
+import json
 import os
 import shlex
 import signal
@@ -16,8 +17,8 @@ from typing import Any
 import pytest
 from webtest import TestApp
 
+from pypi_registry._cli import refusals, server, watch
 from pypi_registry._cli import serve as module
-from pypi_registry._cli import server, watch
 from pypi_registry._cli.access_log import AccessLog
 from pypi_registry._cli.data_folder import DataFolder
 from pypi_registry._cli.location import Location
@@ -270,6 +271,39 @@ def test_headers_of_proxies_are_trusted_only_as_far_as_the_option_states(
         (logged, f'{prefix}/"'),
         (logged, f'{prefix}/api/v4/a"'),
     ]
+
+
+def test_counted_sign_ins_become_a_line_when_their_minute_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopping_when: Callable[[Callable[[], bool]], None]
+) -> None:
+    """Without another request, and before the server stops."""
+    monkeypatch.setattr(refusals, "MINUTE", 0.5)
+    monkeypatch.setattr(watch, "INTERVAL", 0.01)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    listening, counts = list[socket](), list[int]()
+    audit = tmp_path / "data" / "audit.jsonl"
+
+    def listen_and_keep(host: str, port: int) -> socket:
+        listening.append(server.listen(host, port))
+        return listening[0]
+
+    def fail_once_more() -> None:
+        connection = HTTPConnection("127.0.0.1", listening[0].getsockname()[1], timeout=10)
+        connection.request("GET", "/api/v4/projects/1/packages/pypi/simple/", headers={"PRIVATE-TOKEN": "unknown"})
+        assert connection.getresponse().status == 401
+        connection.close()
+
+    def count() -> bool:
+        if not counts:
+            for _ in range(4):
+                fail_once_more()
+        counts[:] = [json.loads(line)["count"] for line in audit.read_text(encoding="utf-8").splitlines()]
+        return sum(counts) == 4
+
+    monkeypatch.setattr(module, "listen", listen_and_keep)
+    stopping_when(count)
+    assert main(["serve", "--port", "0", "--data", str(tmp_path / "data")]) == 0
+    assert (counts[0], sum(counts)) == (1, 4)
 
 
 class Captured:

@@ -87,6 +87,27 @@ def test_a_file_that_cannot_be_read_is_reloaded_later(monkeypatch: pytest.Monkey
     assert checks_after_which_it_calls(monkeypatch, [A, *[B] * 20], lambda: next(answers)) == [3, 6]
 
 
+def test_other_work_is_done_at_each_check_also_after_it_has_failed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, file: Path
+) -> None:
+    monkeypatch.setattr(watch, "INTERVAL", 0.002)
+    done = Semaphore(0)
+
+    def work() -> None:
+        done.release()
+        raise ValueError("a defect")
+
+    calls = Calls(file)
+    watching = Watch(file, calls, regularly=work)
+    watching.start()
+    assert all(done.acquire(timeout=PATIENCE) for _ in range(3))
+    monkeypatch.setattr(watch, "QUIET", 0.02)
+    _write(file)
+    calls.wait_for("2")
+    watching.stop()
+    assert {record.getMessage() for record in caplog.records} == {"the regular work of this process has failed"}
+
+
 # With the real clock and shorter intervals.
 
 

@@ -4,16 +4,12 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.clients.served import PATIENCE, until
+from tests.clients.served import until
+from tests.clients.terminal import Terminal
 from tests.clients.wire import get
 from tests.servers.running import free_port
 from tests.test_docs import PAGES, ROOT, blocks, text_of
@@ -27,58 +23,6 @@ NOT_IN_A_CLONE = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "buil
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     return Path(shutil.copytree(ROOT, tmp_path / "clone", ignore=NOT_IN_A_CLONE))
-
-
-@dataclass(frozen=True)
-class Terminal:
-    """A terminal in which a port that is free stands for 8080, as the page advises."""
-
-    folder: Path
-    port: int
-
-    def adapted(self, text: str) -> str:
-        port = str(self.port)
-        return text.replace("8080", port).replace("-m pypi_registry serve", f"-m pypi_registry serve --port {port}")
-
-    def type(self, lines: str, environment: Mapping[str, str] | None = None) -> str:
-        """Run lines, each of which must end well; return all that they print."""
-        done = subprocess.run(
-            ["/bin/sh", "-e", "-c", self.adapted(lines)],
-            cwd=self.folder,
-            env={**os.environ, "COLUMNS": "1000", "NO_COLOR": "1", **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            timeout=20 * PATIENCE,
-        )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
-
-    @contextmanager
-    def running(self, line: str) -> Iterator[Path]:
-        """Run a line that goes on until Ctrl-C; return the file with what it prints, once it serves."""
-        log = self.folder / "terminal.log"
-        with log.open("wb") as stream:
-            process = subprocess.Popen(
-                ["/bin/sh", "-c", self.adapted(line)],
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=stream,
-                start_new_session=True,
-            )
-        try:
-            until(lambda: "Serving on" in text_of(log) or process.poll() is not None, 20 * PATIENCE)
-            assert process.poll() is None, text_of(log)
-            yield log
-            os.killpg(process.pid, signal.SIGINT)
-            process.wait(PATIENCE)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait(PATIENCE)
-        assert "Traceback" not in text_of(log), text_of(log)
 
 
 def test_to_the_letter(clone: Path, home: Path, tmp_path: Path) -> None:
@@ -134,3 +78,12 @@ def test_to_the_letter(clone: Path, home: Path, tmp_path: Path) -> None:
         [another] = re.findall(r"^registry-\S+$", printed_token, re.MULTILINE)
         index = first.adapted("http://127.0.0.1:8080/api/v4/projects/1/packages/pypi/simple/")
         until(lambda: get(index, another).status == 200)
+
+    [upgrade, _] = blocks(PAGES["upgrading.md"], "sh")
+    assert upgrade.startswith(blocks(PAGES["administration.md"], "sh")[-1])
+    upgrade, serve_again = upgrade.strip().rsplit("\n", 1)
+    path = os.pathsep.join([str(clone / ".venv" / "bin"), os.environ["PATH"]])
+    third = Terminal(clone, port, {"/srv/": f"{tmp_path}/srv/"}, {"PATH": path})
+    assert "Successfully installed" in third.type(upgrade)
+    with third.running(serve_again):
+        assert get(index, another).status == 200

@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -52,6 +53,19 @@ def test_serve_exposes_metrics_on_a_port_of_this_machine_only(tmp_path: Path) ->
         assert found["pypi_registry_upstream_redirects_total"] == 1
         assert (found["pypi_registry_page_cache_misses_total"], found["pypi_registry_page_cache_hits_total"]) == (1, 1)
         assert found["process_resident_memory_bytes"] > 10**6
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as stranger:
+            stranger.sendall(
+                b"POST /api/v4/projects/1/packages/pypi HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n"
+            )
+            assert stranger.recv(100).startswith(b"HTTP/1.1 401")
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as stranger:
+            stranger.sendall(b"\x16\x03\x01 is TLS\r\n\r\n")
+            assert stranger.recv(100).startswith(b"HTTP/1.0 400")
+        until(lambda: len(server.access_lines) == 6)
+        with urlopen(url, timeout=30) as response:
+            exposed = response.read().decode().splitlines()
+        assert 'pypi_registry_requests_total{method="POST",route="server",status="401"} 1.0' in exposed
+        assert 'pypi_registry_requests_total{method="other",route="server",status="400"} 1.0' in exposed
         # A reload creates another registry, and goes on counting.
         config = server.data / "registry.toml"
         config.write_text(config.read_text(encoding="utf-8") + "\n", encoding="utf-8")
