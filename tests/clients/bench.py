@@ -4,7 +4,7 @@ import json
 import re
 import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import count
@@ -23,6 +23,7 @@ from tests.clients.ways import (
     READER,
     SETTINGS,
     WAYS,
+    Publisher,
     Way,
     credentials,
     write_installing_project,
@@ -40,13 +41,18 @@ NOWHERE = "http://127.0.0.1:9/simple/"
 PATIENCE = 180.0
 
 
-def configuration() -> str:
-    """Write a ``registry.toml``: many teams, each a private group with a private project."""
+def configuration(public: Collection[int] = ()) -> str:
+    """Write a ``registry.toml``: many teams, each a private group with a private project.
+
+    :param public: the numbers of the teams whose group and project are public instead.
+    """
     numbers = range(1, TEAMS + 1)
     lines = [f'forward_to = "{NOWHERE}"']
     for number in numbers:
         lines += ["[[projects]]", f"id = {number}", f'path = "team-{number}/tools"']
         lines += ['protect = [{ name = "core-*", minimum_push = "owner" }]']
+        if number in public:
+            lines += ['visibility = "public"', "[[groups]]", f'path = "team-{number}"', 'visibility = "public"']
     for secret, name, role in ((DEVELOPER, "ada", "developer"), (REPORTER, "rob", "reporter")):
         roles = ", ".join(f'"team-{number}" = "{role}"' for number in numbers)
         lines += ["[[users]]", f'name = "{name}"', f"roles = {{ {roles} }}"]
@@ -147,7 +153,7 @@ class Folder:
 class Publishing(Folder):
     """A project that is published."""
 
-    client: str
+    publisher: Publisher
 
     @property
     def files(self) -> dict[str, bytes]:
@@ -155,11 +161,10 @@ class Publishing(Folder):
         return {file.name: file.read_bytes() for file in (self.path / "dist").iterdir() if file.name[0] != "."}
 
     def publish(self, more: str = "", secret: str = DEVELOPER) -> Done:
-        line = PUBLISHERS[self.client].line
-        return self.run(line.format(address=self.team.address, secret=secret, more=more))
+        return self.run(self.publisher.line.format(address=self.team.address, secret=secret, more=more))
 
     def publish_skipping(self) -> Done:
-        return self.publish(PUBLISHERS[self.client].skipping.format(index=self.team.index))
+        return self.publish(self.publisher.skipping.format(index=self.team.index))
 
 
 @dataclass(frozen=True)
@@ -204,24 +209,24 @@ class Bench:
         home.mkdir(exist_ok=True)
         return Tool(home, self.toolbox.scripts(client), {**SETTINGS, **(settings or {})})
 
-    def publishing(self, client: str, name: str, version: str, *files: tuple[str, bytes]) -> Publishing:
+    def publishing(self, client: str | Publisher, name: str, version: str, *files: tuple[str, bytes]) -> Publishing:
         """Create a project with files to publish; flit makes its own."""
-        path = self._new_folder()
+        path, found = self.new_folder(), PUBLISHERS[client] if isinstance(client, str) else client
         write_publishing_project(path, name, version, self.team.address)
-        for filename, data in files if client != "flit" else ():
+        for filename, data in files if found.client != "flit" else ():
             (path / "dist" / filename).write_bytes(data)
-        return Publishing(path, self.team, self.tool(client), client)
+        return Publishing(path, self.team, self.tool(found.client), found)
 
     def installing(
         self,
-        way: str,
+        way: str | Way,
         *requirements: str,
         bare_index: str = "",
         login: bool = True,
         settings: Mapping[str, str] | None = None,
     ) -> Installing:
         """Create a project that needs something; without a `login` no setting and no address holds credentials."""
-        path, found = self._new_folder(), WAYS[way]
+        path, found = self.new_folder(), WAYS[way] if isinstance(way, str) else way
         bare = bare_index or self.team.bare_index
         write_installing_project(path, [*requirements], bare, login=login)
         make_environment(path / ".venv")
@@ -230,11 +235,12 @@ class Bench:
 
     def read(self, bare_index: str, *names: str) -> tuple[Done, Path]:
         """Read an index with pypi-simple; return also the folder into which it has downloaded all files."""
-        path = self._new_folder()
+        path = self.new_folder()
         line = shlex.join(["python", str(READ_INDEX), with_login(bare_index, DEVELOPER), "got", *names])
         return Folder(path, self.team, self.tool(READER)).run(line), path / "got"
 
-    def _new_folder(self) -> Path:
+    def new_folder(self) -> Path:
+        """Create an empty folder."""
         path = self.folder / f"project-{next(self._numbers)}"
         path.mkdir()
         return path

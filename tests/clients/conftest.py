@@ -12,7 +12,7 @@ import pytest
 from tests.clients.distributions import make_wheel, write_manual_package
 from tests.clients.programs import Programs, VirtualEnvironment
 from tests.clients.served import Served, served
-from tests.clients.toolbox import Toolbox
+from tests.clients.toolbox import CLIENTS, INDEXES, RELEASED, LazyToolbox, Toolbox
 
 
 @pytest.fixture
@@ -40,6 +40,15 @@ def toolbox(request: pytest.FixtureRequest) -> Toolbox:
     """Every client, each in an environment that is kept until its versions change."""
     assert request.config.cache is not None
     return Toolbox.fill(request.config.cache.mkdir("clients"))
+
+
+@pytest.fixture(scope="session")
+def releases(request: pytest.FixtureRequest) -> LazyToolbox:
+    """Old and new releases of clients."""
+    assert request.config.cache is not None
+    return LazyToolbox.open(
+        request.config.cache.mkdir("releases"), {**RELEASED, "maturin": CLIENTS["maturin"], "devpi": INDEXES["devpi"]}
+    )
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,8 @@ from tests.clients.test_browser import CHROMIUM
 class Browser:
     """One window. Pages that ask for a password get `login`, if there is one, as a person would type it."""
 
-    def __init__(self, commands: int, answers: int, login: tuple[str, str] | None) -> None:
-        self._commands, self._answers, self._login = commands, answers, login
+    def __init__(self, commands: int, answers: int, login: tuple[str, str] | None, patience: float) -> None:
+        self._commands, self._answers, self._login, self._patience = commands, answers, login, patience
         self._received = b""
         self._number = 0
         self._loaded = 0  # documents so far
@@ -91,7 +91,7 @@ class Browser:
         self._send("Fetch.continueWithAuth", requestId=request, authChallengeResponse=answer)
 
     def _receive(self) -> Mapping[str, Any]:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self._patience
         while b"\0" not in self._received:
             ready, _, _ = select.select([self._answers], [], [], max(0.0, deadline - time.monotonic()))
             assert ready, "the browser does not answer"
@@ -104,10 +104,13 @@ class Browser:
 
 
 @contextmanager
-def browser(profile: Path, *switches: str, login: tuple[str, str] | None = None) -> Iterator[Browser]:
+def browser(
+    profile: Path, *switches: str, login: tuple[str, str] | None = None, patience: float = PATIENCE
+) -> Iterator[Browser]:
     """Run Chromium, headless.
 
     :param login: the user name and the password that the person knows.
+    :param patience: the seconds that it may take for an answer.
     """
     commands_in, commands_out = os.pipe()
     answers_in, answers_out = os.pipe()
@@ -129,7 +132,7 @@ def browser(profile: Path, *switches: str, login: tuple[str, str] | None = None)
     os.close(commands_in)
     os.close(answers_out)
     try:
-        yield Browser(commands_out, answers_in, login)
+        yield Browser(commands_out, answers_in, login, patience)
     finally:
         process.kill()
         process.wait(PATIENCE)

@@ -64,11 +64,11 @@ def devpi(toolbox: Toolbox, folder: Path, files: Sequence[Distribution]) -> Iter
         [str(scripts / "devpi-server"), "--serverdir", data, "--port", str(port)], folder, port, patience=4 * PATIENCE
     ):
         url = f"http://127.0.0.1:{port}"
-        _put(f"{url}/{USER}", {"password": PASSWORD})
-        login = wire.request("POST", f"{url}/+login", _JSON, _body({"user": USER, "password": PASSWORD}))
+        put(f"{url}/{USER}", {"password": PASSWORD})
+        login = wire.request("POST", f"{url}/+login", *as_json({"user": USER, "password": PASSWORD}))
         token = json.loads(login.body)["result"]["password"]
         auth = base64.b64encode(f"{USER}:{token}".encode()).decode()
-        _put(f"{url}/{USER}/dev", {"type": "stage", "bases": []}, {"X-Devpi-Auth": auth})
+        put(f"{url}/{USER}/dev", {"type": "stage", "bases": []}, {"X-Devpi-Auth": auth})
         _upload(folder, f"{url}/{USER}/dev/", USER, files)
         yield Index(f"{url}/{USER}/dev/+simple/", {}, has_upload_times=False)
 
@@ -100,15 +100,18 @@ def running(name: str, toolbox: Toolbox, folder: Path, files: Sequence[Distribut
     yield from STARTS[name](toolbox, folder, files)
 
 
-_JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+def as_json(value: object) -> tuple[dict[str, str], bytes]:
+    """Return the headers and the body of a request that sends JSON and wants JSON."""
+    return {"Content-Type": "application/json", "Accept": "application/json"}, json.dumps(value).encode()
 
 
-def _body(value: object) -> bytes:
-    return json.dumps(value).encode()
+def put(url: str, value: object, more: Mapping[str, str] | None = None) -> None:
+    """Create a user or an index of devpi.
 
-
-def _put(url: str, value: object, headers: Mapping[str, str] | None = None) -> None:
-    answer = wire.request("PUT", url, {**_JSON, **(headers or {})}, _body(value))
+    :param more: other headers.
+    """
+    headers, body = as_json(value)
+    answer = wire.request("PUT", url, {**headers, **(more or {})}, body)
     assert answer.status in (200, 201), answer.body
 
 

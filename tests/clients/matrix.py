@@ -9,7 +9,8 @@ from pathlib import Path
 from tests.clients.bench import Bench
 
 PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
-_PLACE = re.compile(r"(?<=<!-- the matrix: written by a program -->\n).*(?=<!-- end of the matrix -->)", re.DOTALL)
+MATRIX = "the matrix"
+"""The part of the page that a program writes; another one is named by its own tests."""
 
 Check = Callable[[Bench, str, str], None]
 
@@ -38,9 +39,26 @@ class Table:
     rows: Sequence[Row]
 
     def markdown(self, word: Callable[[Row, str], str]) -> str:
-        lines = [["", *self.columns.values()], ["---"] * (len(self.columns) + 1)]
-        lines += [[row.title, *(word(row, client) for client in self.columns)] for row in self.rows]
-        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        lines = [[row.title, *(word(row, client) for client in self.columns)] for row in self.rows]
+        return _lines(["", *self.columns.values()], lines)
+
+
+@dataclass(frozen=True)
+class LineByClient(Table):
+    """The same with a line for each client, and a note at its end."""
+
+    notes: Mapping[str, str]
+
+    def markdown(self, word: Callable[[Row, str], str]) -> str:
+        lines = [
+            [title, *(word(row, client) for row in self.rows), self.notes.get(client, "")]
+            for client, title in self.columns.items()
+        ]
+        return _lines(["", *(row.title for row in self.rows), "note"], lines)
+
+
+def _lines(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(line)} |\n" for line in [head, ["---"] * len(head), *lines])
 
 
 def one_client_for_each_outcome(tables: Sequence[Table]) -> set[str]:
@@ -74,13 +92,17 @@ def as_it_ran(tables: Sequence[Table], passed: Mapping[str, bool]) -> str:
     return markdown(tables, word)
 
 
-def on_the_page() -> str:
-    """Return the matrix as the documentation shows it."""
-    found = _PLACE.search(PAGE.read_text(encoding="utf-8"))
-    assert found, f"{PAGE} has no place for the matrix"
+def on_the_page(part: str = MATRIX) -> str:
+    """Return a part of the page that a program has written."""
+    found = _place(part).search(PAGE.read_text(encoding="utf-8"))
+    assert found, f"{PAGE} has no place for {part}"
     return found[0]
 
 
-def write_to_the_page(tables: Sequence[Table]) -> None:
+def write_to_the_page(written: str, part: str = MATRIX) -> None:
     text = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(_PLACE.sub(lambda _: markdown(tables), text), encoding="utf-8")
+    PAGE.write_text(_place(part).sub(lambda _: written, text), encoding="utf-8")
+
+
+def _place(part: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<=<!-- {part}: written by a program -->\n).*(?=<!-- end of {part} -->)", re.DOTALL)

@@ -8,19 +8,20 @@ import pytest
 CELL = "cell of the matrix"
 """The property in which a test records its cell."""
 
-_cells: dict[str, bool] = {}
-"""What has run of the matrix, and whether it passed."""
+cells: dict[str, bool] = {}
+"""What has run of the matrix and of its table of releases, and whether it passed."""
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     for cell in (str(value) for name, value in report.user_properties if name == CELL):
-        _cells[cell] = report.passed and _cells.get(cell, True)
+        cells[cell] = report.passed and cells.get(cell, True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _cells:
-        from tests.clients import matrix
-        from tests.clients.test_matrix import TABLES
+    if cells:
+        from tests.clients import matrix, test_matrix, test_releases
 
         terminalreporter.section("the clients")
-        terminalreporter.write(matrix.as_it_ran(TABLES, _cells))
+        for tables in (test_matrix.TABLES, test_releases.TABLES):
+            if cells.keys() & {row.cell(client) for table in tables for row in table.rows for client in row.words}:
+                terminalreporter.write(matrix.as_it_ran(tables, cells))

@@ -21,7 +21,7 @@ from packaging.specifiers import SpecifierSet
 
 from pypi_registry.testing import archives
 from tests.clients import matrix
-from tests.clients.bench import DEVELOPER, REPORTER, Bench, Done, Installing, Team, configuration
+from tests.clients.bench import DEVELOPER, REPORTER, Bench, Done, Installing, Publishing, Team, configuration
 from tests.clients.cutting import cutter
 from tests.clients.matrix import Check, Row, Table, one_client_for_each_outcome
 from tests.clients.reporting import CELL
@@ -108,6 +108,7 @@ def wheel_with_a_wrong_record(filename: str) -> bytes:
 
 SAYS_WHY = "fails, says why"
 LOGS_WHY = "fails, says why in its log"
+BLAMES = "fails, blames the credentials"
 SKIPS = "skips"
 
 
@@ -118,6 +119,8 @@ def assert_it_failed(bench: Bench, done: Done, word: str, reason: str) -> None:
         logged = "".join(log.read_text(encoding="utf-8") for log in bench.folder.glob("home/.local/state/pdm/log/*"))
         assert reason in logged, logged
         assert "for detailed debug log" in done.out, str(done)
+    elif word == BLAMES:
+        assert "Username and/or password are wrong" in done.out and reason not in done.out, str(done)
     else:
         assert word == SAYS_WHY
         assert reason in done.out, str(done)
@@ -132,8 +135,14 @@ def wheel_and_sdist(bench: Bench, client: str, word: str) -> None:
     project = bench.publishing(client, NAME, VERSION, *FILES.items())
     done = project.publish()
     assert done.status == 0 and done.asked("", "POST") == [201, 201], str(done)
+    assert project.files.keys() == FILES.keys()
+    assert_published(bench, project)
+
+
+def assert_published(bench: Bench, project: Publishing) -> None:
+    """Assert that the registry has what was to be published, to the byte."""
     listed = {str(file["filename"]): file for file in bench.listed("my-pkg-demo")}
-    assert listed.keys() == project.files.keys() == FILES.keys()
+    assert listed.keys() == project.files.keys()
     for filename, data in project.files.items():
         assert listed[filename]["hashes"] == {"sha256": sha256(data).hexdigest()}
         assert bench.download("my-pkg-demo", listed[filename]) == data
@@ -156,7 +165,7 @@ def the_same_again(bench: Bench, client: str, word: str) -> None:
     "the same again, told to skip: `--skip-existing`, uv `--check-url`",
     {
         "twine": "refuses the option",
-        **dict.fromkeys(["twine-6", "twine-5", "uv", "poetry", "pdm"], SKIPS),
+        **dict.fromkeys(["twine-6", "twine-5", "uv", "poetry", "pdm", "maturin"], SKIPS),
     },
 )
 def told_to_skip(bench: Bench, client: str, word: str) -> None:
@@ -192,7 +201,7 @@ def wrong_record(bench: Bench, client: str, word: str) -> None:
     assert_it_failed(bench, done, word, "RECORD has a different digest for")
 
 
-@row(PUBLISHING, "a name that is protected", ALL_SAY_WHY)
+@row(PUBLISHING, "a name that is protected", ALL_SAY_WHY | {"maturin": BLAMES})
 def protected_name(bench: Bench, client: str, word: str) -> None:
     filename = "core_demo-2.0-py3-none-any.whl"
     done = bench.publishing(client, "core-demo", "2.0", (filename, archives.distribution(filename))).publish()
@@ -200,7 +209,7 @@ def protected_name(bench: Bench, client: str, word: str) -> None:
     assert_it_failed(bench, done, word, "Package protected")
 
 
-@row(PUBLISHING, "no right to publish", dict.fromkeys(PUBLISHERS, SAYS_WHY))
+@row(PUBLISHING, "no right to publish", {**dict.fromkeys(PUBLISHERS, SAYS_WHY), "maturin": BLAMES})
 def no_right(bench: Bench, client: str, word: str) -> None:
     done = bench.publishing(client, "demo", "2.0", (DEMO, archives.distribution(DEMO))).publish(secret=REPORTER)
     assert done.asked("", "POST") == [403]
@@ -593,4 +602,4 @@ def test_the_page_shows_the_matrix() -> None:
 
 
 if __name__ == "__main__":
-    matrix.write_to_the_page(TABLES)
+    matrix.write_to_the_page(matrix.markdown(TABLES))

@@ -1,20 +1,16 @@
 """A page of another origin in Chromium: it fetches an index and a wheel, and micropip in Pyodide installs."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from functools import partial
 from hashlib import sha256
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
-from tests.clients.devtools import Browser, browser
+from tests.clients.devtools import Browser
 from tests.clients.distributions import make_wheel
 from tests.clients.node import NPM, node_modules
+from tests.clients.notebook import micropip_installs, notebook
 from tests.clients.programs import Programs
 from tests.clients.served import Served, served
 from tests.clients.test_browser import CHROMIUM
@@ -22,8 +18,6 @@ from tests.clients.test_browser import CHROMIUM
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")]
 
 SECRET = "the-secret-of-the-notebook"
-MICROPIP = "micropip==0.11.1"
-PYTHON_OF_PYODIDE = "3.14"
 CONFIG = f"""
 forward_to = false
 projects = [
@@ -41,52 +35,19 @@ fetch({url}, {options}).then(
     error => [0, "", String(error)],
 )
 """
-INSTALL = """
-(async () => {{
-    const {{ loadPyodide }} = await import("/pyodide/pyodide.mjs");
-    const python = await loadPyodide({{ indexURL: "/pyodide/" }});
-    await python.loadPackage({wheels}, {{ checkIntegrity: false }});
-    return await python.runPythonAsync({program});
-}})()
-"""
-PROGRAM = """
-import micropip
-from importlib.metadata import version
-missing, index = {indexes!r}
-await micropip.install("demo==1.0", index_urls=[missing, index])
-version("demo")
-"""
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Sends files, and prints nothing."""
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """The folder of the other origin."""
-    folder = tmp_path / "root"
-    folder.mkdir()
-    (folder / "index.html").write_text("<!DOCTYPE html><title>A notebook</title>", encoding="utf-8")
-    return folder
+    return tmp_path / "root"
 
 
 @pytest.fixture
 def window(root: Path, tmp_path: Path) -> Iterator[Browser]:
     """A browser with a page of another origin, whose user knows a password for the registry."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(root))) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            with browser(tmp_path / "profile", login=("ada", SECRET)) as window:
-                window.visit(f"http://127.0.0.1:{server.server_port}/index.html")
-                yield window
-        finally:
-            server.shutdown()
-            thread.join()
+    with notebook(root, tmp_path / "profile", login=("ada", SECRET)) as window:
+        yield window
 
 
 @pytest.fixture
@@ -146,17 +107,8 @@ def test_a_page_of_another_origin_reads_what_everyone_may_read(window: Browser, 
 
 
 @pytest.mark.skipif(not NPM, reason="npm is not installed")
-def test_micropip_installs(
-    root: Path, window: Browser, registry: Served, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Python in WebAssembly takes long to start on a machine that is busy.
-    monkeypatch.setattr("tests.clients.devtools.PATIENCE", 180.0)
+def test_micropip_installs(root: Path, window: Browser, registry: Served, pytestconfig: pytest.Config) -> None:
     assert pytestconfig.cache is not None
-    (root / "pyodide").symlink_to(node_modules(pytestconfig.cache.mkdir("clients")) / "pyodide")
-    options = ("--quiet", "--no-deps", "--only-binary", ":all:", "--python-version", PYTHON_OF_PYODIDE)
-    command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(root), MICROPIP, "packaging"]
-    subprocess.run(command, check=True)
-    wheels = [f"/{wheel.name}" for wheel in root.glob("*.whl")]
     missing, index = (f"{registry.api}/{path}/packages/pypi/simple" for path in ("projects/3", "groups/acme/-"))
-    program = PROGRAM.format(indexes=(missing, index))
-    assert window.value_of(INSTALL.format(wheels=json.dumps(wheels), program=json.dumps(program))) == "1.0"
+    modules = node_modules(pytestconfig.cache.mkdir("clients"))
+    assert micropip_installs(window, root, modules, "demo==1.0", missing, index) == {"demo": "1.0"}

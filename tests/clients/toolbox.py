@@ -1,11 +1,12 @@
 """The clients and other indexes: each in a virtual environment of its own, made once and kept in pytest's cache folder.
 
-Their versions, and those of all that they stand on, are in ``versions.toml`` and ``peers.toml``. To change one, write
-its requirement there and run ``python -m tests.clients.toolbox``, which finds the rest anew.
+Their versions, and those of all that they stand on, are in ``versions.toml``, ``releases.toml`` and ``peers.toml``. To
+change one, write its requirement there and run ``python -m tests.clients.toolbox``, which finds the rest anew.
 """
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from packaging.requirements import Requirement
 from tests.clients.programs import SCRIPTS, Programs
 
 VERSIONS = Path(__file__).with_name("versions.toml")
+RELEASES = Path(__file__).with_name("releases.toml")
 PEERS = Path(__file__).with_name("peers.toml")
 SETTLED = "3 weeks"
 """How old a release must be before a client stands on it: the newest ones come and go on some indexes."""
@@ -66,6 +68,7 @@ def read_clients(text: str) -> dict[str, Client]:
 
 
 CLIENTS = read_clients(VERSIONS.read_text(encoding="utf-8"))
+RELEASED = read_clients(RELEASES.read_text(encoding="utf-8"))
 INDEXES = read_clients(PEERS.read_text(encoding="utf-8"))
 
 
@@ -90,18 +93,41 @@ class Toolbox:
     @classmethod
     def fill(cls, folder: Path, clients: Mapping[str, Client] = CLIENTS) -> "Toolbox":
         """Create the environments that are missing in a folder, and remove those that nothing needs any more."""
-        folder.mkdir(parents=True, exist_ok=True)
-        with alone_in(folder):
-            kept = {client.key for client in clients.values()}
-            for other in folder.iterdir():
-                if (other / "pyvenv.cfg").exists() and other.name not in kept:
-                    shutil.rmtree(other)
-            with ThreadPoolExecutor(4) as pool:
-                [*pool.map(lambda client: _make(folder / client.key, client), clients.values())]
+        with _kept(folder, clients), ThreadPoolExecutor(4) as pool:
+            [*pool.map(lambda client: _make(folder / client.key, client), clients.values())]
         return cls(folder, clients)
 
     def scripts(self, client: str) -> Path:
         return self.folder / self.clients[client].key / "bin"
+
+
+@dataclass(frozen=True)
+class LazyToolbox(Toolbox):
+    """Many clients, of which a run needs few: the environment of each is created when it is first asked for."""
+
+    @classmethod
+    def open(cls, folder: Path, clients: Mapping[str, Client]) -> "LazyToolbox":
+        """Remove the environments that nothing needs any more; create none."""
+        with _kept(folder, clients):
+            return cls(folder, clients)
+
+    def scripts(self, client: str) -> Path:
+        found = self.clients[client]
+        with alone_in(self.folder):
+            _make(self.folder / found.key, found)
+        return super().scripts(client)
+
+
+@contextmanager
+def _kept(folder: Path, clients: Mapping[str, Client]) -> Iterator[None]:
+    """Remove from a folder the environments of other clients than these, and let no other process use it meanwhile."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone_in(folder):
+        kept = {client.key for client in clients.values()}
+        for other in folder.iterdir():
+            if (other / "pyvenv.cfg").exists() and other.name not in kept:
+                shutil.rmtree(other)
+        yield
 
 
 @contextmanager
@@ -158,7 +184,7 @@ def as_pip_is_configured() -> dict[str, str]:
 def lock(client: Client) -> list[str]:
     """Find the versions of all that a client stands on, for every interpreter that the tests run on."""
     options = ("--universal", "--python-version", "3.11", "--no-header", "--no-annotate", "--quiet")
-    newest = () if client.name in ("pip", "uv") else ("--exclude-newer", SETTLED)
+    newest = () if Requirement(client.requirement).name in ("pip", "uv") else ("--exclude-newer", SETTLED)
     return run_uv("pip", "compile", *options, *newest, "-", stdin=client.requirement).splitlines()
 
 
@@ -168,12 +194,19 @@ def write_versions(
     clients: Mapping[str, Client] = CLIENTS,
     what: str = "clients",
 ) -> None:
-    parts = ["[clients]", *(f'{client.name} = "{client.requirement}"' for client in clients.values()), "", "[locked]"]
+    requirements = [f'{_key(client.name)} = "{client.requirement}"' for client in clients.values()]
+    parts = ["[clients]", *requirements, "", "[locked]"]
     for client in clients.values():
-        parts += [f"{client.name} = [", *(f'  "{line}",' for line in locking(client)), "]"]
+        parts += [f"{_key(client.name)} = [", *(f'  "{line}",' for line in locking(client)), "]"]
     path.write_text(_HEAD.format(what=what) + "\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _key(name: str) -> str:
+    """Return a name as a key in TOML."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else f'"{name}"'
 
 
 if __name__ == "__main__":
     write_versions()
+    write_versions(path=RELEASES, clients=RELEASED, what="releases of clients")
     write_versions(path=PEERS, clients=INDEXES, what="other indexes")

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 PUBLISHING_PROJECT = """\
 [build-system]
 requires = ["flit_core"]
@@ -19,9 +21,19 @@ requires-python = ">=3.11"
 name = "{module}"
 """
 
+PIPFILE = """\
+[[source]]
+name = "here"
+url = "{url}"
+verify_ssl = true
+
+[packages]
+{packages}
+"""
+
 POETRY_REPOSITORY = '[repositories.here]\nurl = "{address}"\n'
 
-# pdm fills in what is in the environment. For the index named "pypi" it would otherwise ask the public one.
+# pdm and pipenv fill in what is in the environment. For the index named "pypi" pdm would otherwise ask the public one.
 INSTALLING_PROJECT = """\
 [project]
 name = "consumer"
@@ -47,7 +59,7 @@ distribution = false
 
 [[tool.pdm.source]]
 name = "pypi"
-url = "{for_pdm}"
+url = "{url}"
 """
 
 
@@ -71,17 +83,29 @@ _FLIT = (
     "flit publish --no-use-vcs {more}"
 )
 
+
+def uv_publish(client: str) -> Publisher:
+    return Publisher(
+        client, "uv publish --publish-url {address} -u any -p {secret} {more} dist/*", "--check-url {index}"
+    )
+
+
 PUBLISHERS = {
     publisher.client: publisher
     for publisher in [
         Publisher("twine", _TWINE, "--skip-existing"),
         Publisher("twine-6", _TWINE, "--skip-existing"),
         Publisher("twine-5", _TWINE, "--skip-existing"),
-        Publisher("uv", "uv publish --publish-url {address} -u any -p {secret} {more} dist/*", "--check-url {index}"),
+        uv_publish("uv"),
         Publisher("poetry", "poetry publish -n -r here -u any -p {secret} {more}", "--skip-existing"),
         Publisher("flit", _FLIT),
         Publisher("hatch", "hatch publish -n -r {address} -u any -a {secret} {more} dist"),
         Publisher("pdm", "pdm publish --no-build -r {address} -u any -P {secret} {more}", "--skip-existing"),
+        Publisher(
+            "maturin",
+            "maturin upload --non-interactive --repository-url {address} -u any -p {secret} {more} dist/*",
+            "--skip-existing",
+        ),
     ]
 }
 
@@ -116,31 +140,36 @@ class Way:
     """The options with which it resolves anew what it has resolved already."""
 
 
-def _pip(client: str) -> Way:
+_REQUIREMENTS = "requirements.txt"
+_PIP_LOCKED = f"pip --python .venv install --index-url {{index}} --require-hashes -r {_REQUIREMENTS}"
+_PIP_COMPILE = "pip-compile --quiet --strip-extras --generate-hashes --index-url {index} {more} requirements.in"
+
+
+def pip_way(client: str) -> Way:
     line = "pip --python .venv install --index-url {index} {more}"
     return Way(
         "pip", client, f"{line} --dry-run -r requirements.in", f"{line} -r requirements.in", _PIP_LOCKED, _REQUIREMENTS
     )
 
 
-_REQUIREMENTS = "requirements.txt"
-_PIP_LOCKED = f"pip --python .venv install --index-url {{index}} --require-hashes -r {_REQUIREMENTS}"
-_PIP_COMPILE = "pip-compile --quiet --strip-extras --generate-hashes --index-url {index} {more} requirements.in"
+def uv_pip_way(client: str) -> Way:
+    return Way(
+        "uv pip",
+        client,
+        f"uv pip compile --generate-hashes --default-index {{index}} {{more}} requirements.in -o {_REQUIREMENTS}",
+        "uv pip install --default-index {index} {more} -r requirements.in",
+        f"uv pip install --default-index {{index}} --require-hashes -r {_REQUIREMENTS}",
+        _REQUIREMENTS,
+        "--upgrade",
+    )
+
 
 WAYS = {
     way.client if way.client != "uv" else way.name: way
     for way in [
-        _pip("pip"),
-        _pip("pip-23"),
-        Way(
-            "uv pip",
-            "uv",
-            f"uv pip compile --generate-hashes --default-index {{index}} {{more}} requirements.in -o {_REQUIREMENTS}",
-            "uv pip install --default-index {index} {more} -r requirements.in",
-            f"uv pip install --default-index {{index}} --require-hashes -r {_REQUIREMENTS}",
-            _REQUIREMENTS,
-            "--upgrade",
-        ),
+        pip_way("pip"),
+        pip_way("pip-23"),
+        uv_pip_way("uv"),
         Way("uv lock", "uv", "uv lock {more}", "uv sync {more}", "uv sync --frozen", "uv.lock", "--upgrade"),
         Way(
             "poetry",
@@ -164,6 +193,19 @@ WAYS = {
     ]
 }
 
+PIPENV = Way("pipenv", "pipenv", "pipenv lock {more}", "pipenv install {more}", "pipenv sync", "Pipfile.lock")
+# A PEX file holds what was installed; this one can also write it into a virtual environment.
+_PEX = "pex --no-pypi --index-url {index} --include-tools -o app.pex {more}"
+_UNPACK = "PEX_TOOLS=1 .venv/bin/python app.pex venv --force .venv"
+PEX = Way(
+    "pex",
+    "pex",
+    "pex3 lock create --no-pypi --index-url {index} -o lock.json {more} -r requirements.in",
+    f"{_PEX} -r requirements.in && {_UNPACK}",
+    f"{_PEX} --lock lock.json && {_UNPACK}",
+    "lock.json",
+)
+
 READER = "pypi-simple"
 """A library, which a script uses."""
 READ_INDEX = Path(__file__).with_name("read_index.py")
@@ -171,10 +213,12 @@ READ_INDEX = Path(__file__).with_name("read_index.py")
 
 def write_installing_project(folder: Path, requirements: list[str], bare_index: str, *, login: bool) -> None:
     """Write a project that needs something, for whatever client is run in it."""
-    for_pdm = bare_index.replace("://", "://any:${SECRET}@") if login else bare_index
+    url = bare_index.replace("://", "://any:${SECRET}@") if login else bare_index
     dependencies = ", ".join(f'"{requirement}"' for requirement in requirements)
-    text = INSTALLING_PROJECT.format(dependencies=dependencies, bare=bare_index, for_pdm=for_pdm)
+    text = INSTALLING_PROJECT.format(dependencies=dependencies, bare=bare_index, url=url)
     (folder / "pyproject.toml").write_text(text, encoding="utf-8")
+    packages = "\n".join(f'"{each.name}" = "{each.specifier or "*"}"' for each in map(Requirement, requirements))
+    (folder / "Pipfile").write_text(PIPFILE.format(url=url, packages=packages), encoding="utf-8")
     (folder / "requirements.in").write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
 
 
@@ -193,5 +237,7 @@ def credentials(secret: str) -> Mapping[str, str]:
 SETTINGS = {
     "UV_NO_CONFIG": "false",  # so that uv reads the project's own table
     "PDM_CHECK_UPDATE": "0",
+    "PIPENV_VENV_IN_PROJECT": "1",  # into .venv, as the others
+    "PIPENV_NOSPIN": "1",
     "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
 }
