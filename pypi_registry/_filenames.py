@@ -30,30 +30,49 @@ def identity_of(filename: str, name: NormalizedName, version: str) -> str | None
         return None
     canonical = f"{name.replace('-', '_')}-{canonicalize_version(parsed)}"
     if filename.endswith(WHEEL_SUFFIX):
-        found_name, _, rest = filename.removesuffix(WHEEL_SUFFIX).partition("-")
+        plain, label = split_label(filename)
+        found_name, _, rest = plain.removesuffix(WHEEL_SUFFIX).partition("-")
         found_version, *parts = rest.split("-")
         if canonicalize_name(found_name) != name or not is_same_version(found_version, parsed):
             return None
         tags = _canonical_tags(parts)
-        return tags and f"{canonical}-{tags}{WHEEL_SUFFIX}"
+        return tags and "-".join([canonical, tags, *([] if label is None else [label])]) + WHEEL_SUFFIX
     if suffix := next(filter(filename.endswith, SDIST_SUFFIXES), ""):
         return f"{canonical}{suffix}" if is_sdist_of(filename, name, parsed) else None
     return None
 
 
+def split_label(filename: str) -> tuple[str, str | None]:
+    """Return the file name of a wheel without its variant label, and the label; None if it has none.
+
+    The file name need not be valid, and then the label need not be valid either.
+
+    >>> split_label("demo-1.0-py3-none-any-x86_64_v3.whl")
+    ('demo-1.0-py3-none-any.whl', 'x86_64_v3')
+    >>> split_label("demo-1.0-1-py3-none-any.whl")
+    ('demo-1.0-1-py3-none-any.whl', None)
+    """
+    # PEP 825: "{distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}(-{variant label})?.whl".
+    # A label may begin with a digit, so the first part after the version decides: a build tag begins with a digit, and
+    # "The Python tag component MUST NOT start with a digit."
+    found = _WITH_LABEL.fullmatch(filename)
+    return (filename, None) if found is None else (f"{found['plain']}{WHEEL_SUFFIX}", found["label"])
+
+
+_WITH_LABEL = re.compile(
+    r"(?P<plain>[^-]*-[^-]*(-[0-9][^-]*)?-(?![0-9])[^-]*-[^-]*-[^-]*)-(?P<label>[^-]*)\.whl", re.DOTALL
+)
+
+
 def _canonical_tags(parts: list[str]) -> str | None:
-    """Return the parts of the file name of a wheel that follow its version, each in one spelling; None if invalid."""
-    # Binary distribution format: "{distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}.whl".
-    # PEP 825 adds "(-{variant label})?". A build tag "must start with a digit", and a Python tag must not.
-    build = re.match("[0-9]+", parts[0]) if len(parts) in (4, 5) else None
-    pythons_at = 1 if build else 0
-    if not 3 <= len(parts) - pythons_at <= 4:
+    """Return the parts between the version and the label of a wheel, each in one spelling; None if invalid."""
+    build = re.match("[0-9]+", parts[0]) if len(parts) == 4 else None
+    if len(parts) != (4 if build else 3):
         return None
     # packaging ignores the case of tags, and reads the beginning of a build tag as a number.
     builds = [f"{build[0].lstrip('0') or '0'}{parts[0][build.end() :]}"] if build else []
     # PEP 425, "Compressed Tag Sets": the tags are all combinations, so the three sets stand for the set of tags.
-    tags = [".".join(sorted({*tags.lower().split(".")})) for tags in parts[pythons_at : pythons_at + 3]]
-    return "-".join([*builds, *tags, *parts[pythons_at + 3 :]])
+    return "-".join([*builds, *(".".join(sorted({*tags.lower().split(".")})) for tags in parts[-3:])])
 
 
 def is_sdist_of(filename: str, name: NormalizedName, version: Version) -> bool:

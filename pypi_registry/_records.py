@@ -41,6 +41,8 @@ class PackageRecord:
 
     package: Package
     metadata: PackageMetadata
+    variants: tuple[str, ...] = ()
+    """Each content that its variants JSON has had (PEP 825), the oldest first; empty if it never had one."""
 
 
 @dataclass(frozen=True, slots=True)

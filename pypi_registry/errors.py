@@ -5,7 +5,8 @@
     ├── InvalidVersion        (a ValueError) not a valid version in GitLab
     ├── InvalidRequest        names every problem of a request
     │   └── InvalidUpload     names every problem of an upload
-    │       └── FileTaken     the project has a file with this name, or a spelling of it
+    │       ├── FileTaken     the project has a file with this name, or a spelling of it
+    │       └── VariantConflict  a wheel variant contradicts another one of its version
     ├── FileTooLarge          the file has as many bytes as the limit, or more
     ├── UploadsRefused        the project status of the name is archived or quarantined
     ├── InvalidToken          the token is expired, revoked or wrong
@@ -87,6 +88,18 @@ class FileTaken(InvalidUpload):
         """The name of the refused file."""
         self.existing = existing
         """The name of the file in the project; empty if it is not known."""
+
+
+class VariantConflict(InvalidUpload):
+    """A wheel variant contradicts other wheels of its version (PEP 825), so no index could describe both."""
+
+    def __init__(self, filename: str, conflicts: Sequence[str]) -> None:
+        super().__init__([f"{filename} contradicts other wheels: {conflict}" for conflict in conflicts])
+        self.args = (filename, conflicts)
+        self.filename = filename
+        """The name of the refused file."""
+        self.conflicts: tuple[str, ...] = tuple(conflicts)
+        """One sentence per contradiction, at least one."""
 
 
 class FileTooLarge(RegistryError):

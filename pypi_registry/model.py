@@ -275,6 +275,8 @@ class Upload:
     metadata: PackageMetadata = field(default_factory=PackageMetadata)
     core_metadata: bytes | None = None
     """The core metadata that is served beside the file (PEP 658); None if none is served."""
+    variant: str | None = None
+    """The variant metadata of a wheel variant (PEP 825), as canonical JSON in ASCII; None for every other file."""
 
     @property
     def core_metadata_sha256(self) -> str | None:
@@ -310,6 +312,8 @@ class PackageFile:
     """The digest of the core metadata that is served beside the file, lower-case hexadecimal; None if none is."""
     uploaded_by: str = ""
     """The name of the principal who published the file; empty if it was anonymous or is not known."""
+    variant: str | None = None
+    """The variant metadata of a wheel variant (PEP 825), as canonical JSON in ASCII; None for every other file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +356,17 @@ class FileWithStatus:
 
     file: PackageFile
     status: NameStatus
+
+
+@dataclass(frozen=True, slots=True)
+class VariantsHistory:
+    """Each content that the variants JSON (PEP 825) of one package has had."""
+
+    project_id: int
+    status: NameStatus
+    """Of the name in the project."""
+    contents: Sequence[str]
+    """Canonical JSON in ASCII, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,17 @@ A store never sees HTTP and does not decide who may do what. The registry calls 
 other processes may use the same data.
 """
 
-from collections.abc import Collection, Hashable, Iterator, Sequence, Set
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import BinaryIO, Protocol, runtime_checkable
 
 from packaging.utils import NormalizedName
 
 from pypi_registry._records import Record
+from pypi_registry._variants import conflicts, extended
+from pypi_registry.errors import VariantConflict
 from pypi_registry.model import (
     Deletion,
     FileWithStatus,
@@ -24,6 +27,7 @@ from pypi_registry.model import (
     Project,
     Projects,
     Upload,
+    VariantsHistory,
 )
 
 MAX_TOTAL: int = 10_000
@@ -31,6 +35,8 @@ MAX_TOTAL: int = 10_000
 
 MAX_PUBLICATIONS: int = 1_000
 """The highest number of pairs that `Catalogue.publications` returns."""
+
+_MAX_CONFLICTS = 10  # that an error names
 
 
 class Catalogue(Protocol):
@@ -64,10 +70,14 @@ class Catalogue(Protocol):
 
             catalogue.add(project, upload, "0123456789abcdef" * 2, datetime.now(UTC), "ada")
 
+        The file gets the `Upload.variant`. If this is not None, the catalogue calls `check_variant` in the same
+        transaction.
+
         :raises UploadsRefused: if the project status of the name is archived or quarantined; this is checked first.
         :raises FileTaken: if the project has a file with this name (case-sensitive), or with the same
             `Upload.identity`, unless that is None. A constraint of the store must ensure this, not an earlier check: of
             two simultaneous uploads, one fails.
+        :raises VariantConflict: if the variant contradicts that of another file of the package.
         """
 
     def delete_file(self, project: Project, file_id: int, by: str) -> Deletion | None:
@@ -151,6 +161,50 @@ class Catalogue(Protocol):
         """Return a package with its files and its metadata; None if the project has none with this id."""
 
 
+def check_variant(upload: Upload, others: Iterable[str | None]) -> None:
+    """Check that the variant of an upload does not contradict those of the other files of its package.
+
+    For example::
+
+        check_variant(upload, (file.variant for file in files))
+
+    :param others: the `PackageFile.variant` of each.
+    :raises VariantConflict: if it contradicts one of them.
+    """
+    if upload.variant is not None:
+        found = tuple(islice(conflicts(upload.variant, filter(None, others)), _MAX_CONFLICTS))
+        if found:
+            raise VariantConflict(upload.filename, found)
+
+
+def variants_after(history: Sequence[str], variants: Iterable[str | None]) -> Sequence[str]:
+    """Return the contents of the variants JSON of a package after a change: those of `history`, and the present one.
+
+    For example, in `Catalogue.add` and in `Catalogue.delete_file`, if the file has a variant::
+
+        package.variants = variants_after(package.variants, (file.variant for file in files))
+
+    :param history: the contents before the change, the oldest first.
+    :param variants: the `PackageFile.variant` of each file of the package after the change.
+    """
+    return extended(history, filter(None, variants))
+
+
+@runtime_checkable
+class KeepsVariants(Protocol):
+    """An optional part of a catalogue: it keeps what the variants JSON of a version (PEP 825) was before.
+
+    uv fails if a page that it has read links to a JSON that has changed since. With this protocol, the old content
+    stays available; without it, only the present one is.
+    """
+
+    def variants(self, projects: Projects, name: NormalizedName, version: str) -> Sequence[VariantsHistory]:
+        """Return what `variants_after` returned for the packages of a version, those with lower ids first.
+
+        The contents exist as long as the package exists. A package that never had a variant is left out.
+        """
+
+
 @runtime_checkable
 class ProjectPaths(Protocol):
     """An optional part of a catalogue, which an open registry needs: the projects with publications."""
@@ -183,8 +237,8 @@ class Enumerable(Protocol):
         """Write a record with its ids. Writing the same record again changes nothing.
 
         If the catalogue has an older state of the record, this replaces the values that a registry can change: the path
-        of a project, the metadata and the yank of a package, a status, and the highest copied ids. The highest used
-        ids never decrease, and later ids are above them.
+        of a project, the metadata, the yank and the variants of a package, a status, and the highest copied ids. The
+        highest used ids never decrease, and later ids are above them.
 
         The record of a file contains its identity. Several files may have been published under spellings of one file
         name, before this was refused; then the identity is None for all except the oldest.

@@ -49,6 +49,7 @@ from pypi_registry.errors import (
     StorageFull,
     StorageUnavailable,
     UploadsRefused,
+    VariantConflict,
 )
 from pypi_registry.stores import postgres, sqlite
 
@@ -129,6 +130,11 @@ def test_every_error_is_drawn_in_the_tree_once(kind: type[RegistryError]) -> Non
 # Sentences
 
 SENTENCES = [
+    (
+        VariantConflict("demo-1.0-py3-none-any-x.whl", ["a differs", "b differs"]),
+        "demo-1.0-py3-none-any-x.whl contradicts other wheels: a differs, "
+        "demo-1.0-py3-none-any-x.whl contradicts other wheels: b differs",
+    ),
     (FileTaken("demo-1.0.tar.gz"), "File name has already been taken (demo-1.0.tar.gz already exists)"),
     (
         FileTaken("Demo-1.tar.gz", "demo-1.0.tar.gz"),

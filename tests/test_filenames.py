@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from packaging.utils import NormalizedName, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from pypi_registry._filenames import identity_of
+from pypi_registry._filenames import identity_of, split_label
 
 DEMO = NormalizedName("my-demo")
 
@@ -32,6 +32,7 @@ SPELLINGS = [
     ["my_demo-1.0-py3-none-any-x86_64_v3.whl", "My_Demo-1-py3-none-any-x86_64_v3.whl"],
     ["my_demo-1.0-1-py3-none-any-x86_64_v3.whl"],
     ["my_demo-1.0-py3-none-any-1.whl"],
+    ["my_demo-1.0-1-py3-none-any-1.whl", "my_demo-1-01-py3-none-any-1.whl"],
     ["my_demo-1.0.tar.gz", "My-Demo-1.0.0.tar.gz", "my.demo-1.tar.gz"],
     ["my_demo-1.0.zip", "my-demo-1.zip"],
 ]
@@ -102,6 +103,28 @@ def test_two_wheels_have_one_identity_if_packaging_parses_the_same(filenames: li
         identities = [identity_of(filename, DEMO, str(Version(filename.split("-")[1]))) for filename in (one, other)]
         assert None not in identities
         assert (identities[0] == identities[1]) == (parsed[0] == parsed[1])
+
+
+@pytest.mark.parametrize(
+    ("filename", "label"),
+    [
+        ("demo-1.0-py3-none-any.whl", None),
+        ("demo-1.0-7-py3-none-any.whl", None),
+        ("demo-1.0-py3-none-any-q1.whl", "q1"),
+        ("demo-1.0-py3-none-any-7.whl", "7"),
+        ("demo-1.0-7-py3-none-any-q1.whl", "q1"),
+        ("demo-1.0-py3-none-any-.whl", ""),
+        ("demo-1.0-x-py3-none-any-q1.whl", None),
+        ("demo-1.0-py3-none-any-q1-q2.whl", None),
+        ("demo-1.0-7-3-none-any-q1.whl", None),
+        ("demo-1.0.tar.gz", None),
+        ("demo-1.0-py3-none-any-q1.zip", None),
+    ],
+)
+def test_a_label_is_distinguished_from_a_build_tag(filename: str, label: str | None) -> None:
+    found = split_label(filename)
+    assert found[1] == label
+    assert filename == (found[0] if label is None else f"{found[0].removesuffix('.whl')}-{label}.whl")
 
 
 @given(st.text(max_size=40), st.text(max_size=10), st.sampled_from([".whl", ".zip", ".tar.gz", ""]))

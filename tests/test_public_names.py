@@ -20,26 +20,27 @@ PUBLIC = {
     "User token_digest",
     "pypi_registry.auth": "Ability Auth AuthScheme Credentials Principal ReadsMany Subject",
     "pypi_registry.directory": "Directory Ref",
-    "pypi_registry.distributions": "CoreMetadata Report Verify read_metadata verify",
+    "pypi_registry.distributions": "CoreMetadata Report Verify read_unverified verify",
     "pypi_registry.errors": "FileTaken FileTooLarge Forbidden InsufficientScope InvalidName InvalidRequest "
     "InvalidToken InvalidUpload InvalidVersion NotFound OutcomeUnknown RegistryError StorageFull "
-    "StorageUnavailable UploadsRefused",
+    "StorageUnavailable UploadsRefused VariantConflict",
     "pypi_registry.events": "Actor AuditLog Event FileDeleted PackageDeleted Published StatusChanged Unyanked Yanked",
     "pypi_registry.forwarding": "Forward ForwardTo PYPI",
     "pypi_registry.health": "Health",
     "pypi_registry.metrics": "Metrics",
     "pypi_registry.model": "Deletion Digests FileWithStatus Group Listing NameStatus Namespace Package PackageDetails "
-    "PackageFile PackageMetadata PackageName PackageQuery Project Projects Status Upload Visibility",
+    "PackageFile PackageMetadata PackageName PackageQuery Project Projects Status Upload VariantsHistory "
+    "Visibility",
     "pypi_registry.storage": "Blobs Catalogue ChecksHealth ChecksItself CreatesFiles Enumerable EnumerableBlobs "
-    "MAX_PUBLICATIONS MAX_TOTAL ProjectPaths Redirect",
+    "KeepsVariants MAX_PUBLICATIONS MAX_TOTAL ProjectPaths Redirect check_variant variants_after",
     "pypi_registry.stores.files": "FileBlobs",
     "pypi_registry.stores.memory": "MemoryBlobs MemoryCatalogue",
     "pypi_registry.stores.objects": "ObjectBlobs",
     "pypi_registry.stores.postgres": "PostgresCatalogue UnknownSchema migrate",
     "pypi_registry.stores.sqlite": "SQLiteCatalogue UnknownSchema",
     "pypi_registry.testing": "AuthContract BlobsContract CatalogueContract ConnectionDropped Contents "
-    "DirectoryContract Distribution FakeProject FakeRegistry FaultRule Matcher PublishedFile RecordedRequest faults "
-    "make_sdist make_wheel with_credentials",
+    "DirectoryContract Distribution FakeProject FakeRegistry FaultRule Matcher PublishedFile RecordedRequest Variant "
+    "faults make_sdist make_wheel with_credentials",
     "pypi_registry.testing.contracts": "AuthContract BlobsContract Caller CatalogueContract DirectoryContract "
     "KnownAuth KnownDirectory UNKNOWN_TOKENS",
     "pypi_registry.testing.faults": "Delay Disconnect Exchange ExpiredToken Fault Hang HtmlOnly "

@@ -22,6 +22,7 @@ from pypi_registry._api.cors import (
 )
 from pypi_registry._api.files import missing, package_file_response, require_offered
 from pypi_registry._api.negotiation import Negotiated, negotiate
+from pypi_registry._api.variants import find_variants
 from pypi_registry._http.errors import NotAuthenticated
 from pypi_registry._http.multipart import Part, content_type, parts
 from pypi_registry._http.notes import note
@@ -43,6 +44,7 @@ from pypi_registry._publishing import publish as publishing
 from pypi_registry._publishing.checks import check_upload, name_of, reason_problems
 from pypi_registry._publishing.form import MAX_FIELDS, read_form
 from pypi_registry._publishing.incoming import new_file
+from pypi_registry._variants import name_and_version
 from pypi_registry.auth import Ability, Principal
 from pypi_registry.errors import FileTooLarge, Forbidden, InsufficientScope, InvalidRequest, InvalidToken, NotFound
 from pypi_registry.events import Actor
@@ -76,6 +78,23 @@ def core_metadata(call: Call) -> Response:
     if data is None:
         raise missing(call, found.file, f"the core metadata of {found.file.filename} is missing")
     return bytes_response("200 OK", "text/plain; charset=utf-8", data, *headers)
+
+
+def variants(call: Call) -> Response:
+    """``GET …/packages/pypi/files/:sha256/:release-variants.json``, which is not GitLab's: PEP 825."""
+    view = _view(call)
+    wanted = name_and_version(call.match.parameters["release"])
+    if wanted is None:
+        raise NotFound("Package")
+    digest = call.match.parameters["sha256"].lower()
+    found = find_variants(call.services.stores.catalogue, view.projects, *wanted, digest)
+    namespaces = (project for project in map(view.projects.get, found.project_ids) if project is not None)
+    etag = f'"{digest}"'
+    policy = file_policy(view.principal, view.namespace, *namespaces)
+    headers = VARY, policy, ("ETag", etag), ("X-Content-Type-Options", "nosniff")
+    if call.request.has_representation(etag):
+        return Response("304 Not Modified", [*headers])
+    return bytes_response("200 OK", "application/json", found.content, *headers)
 
 
 def index(call: Call) -> Response:

@@ -55,12 +55,14 @@ ROUTES = (
         advice=_TO_PROJECTS,
     ),
     Route("/projects/:project/packages/pypi/simple", {"GET": pypi.index}, advice=_TO_PROJECTS),
-    # Before the route of files, which would match it, too.
+    # Before the route of files, which would match these two, too.
     Route("/projects/:project/packages/pypi/files/:sha256/:filename.metadata", {"GET": pypi.core_metadata}),
+    Route("/projects/:project/packages/pypi/files/:sha256/:release-variants.json", {"GET": pypi.variants}),
     Route("/projects/:project/packages/pypi/files/:sha256/:filename", {"GET": pypi.file}),
     Route("/projects/:project/packages/pypi/+simple/:name", {"GET": pypi.published}, advice=_TO_PROJECTS),
     Route("/projects/:project/packages/pypi", {"POST": pypi.upload}, advice=_TO_THE_INDEX),
     Route("/groups/:group/-/packages/pypi/files/:sha256/:filename.metadata", {"GET": pypi.core_metadata}),
+    Route("/groups/:group/-/packages/pypi/files/:sha256/:release-variants.json", {"GET": pypi.variants}),
     Route("/groups/:group/-/packages/pypi/files/:sha256/:filename", {"GET": pypi.file}),
     Route("/groups/:group/-/packages/pypi/simple", {"GET": pypi.index}, advice=_TO_PROJECTS),
     Route("/groups/:group/-/packages/pypi/simple/:name", {"GET": pypi.package}, advice=_TO_PROJECTS),

@@ -90,7 +90,7 @@ class Summary:
     deleted: int = 0
     """Files that were deleted, as the source has deleted them."""
     changed: int = 0
-    """Packages that were yanked, restored, or got other metadata; and project statuses."""
+    """Packages that were yanked, restored, or got other metadata or variants; and project statuses."""
     left: int = 0
     """Files that were not copied."""
 

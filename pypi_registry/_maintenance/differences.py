@@ -216,8 +216,8 @@ def _row(record: _Compared) -> Row:
         case StatusRecord(id_, name, status):
             title = f"status of {name} in the project {id_}"
             return Row(kind, _key(name, id_), b"", _digest(status), name, id_, title)
-        case PackageRecord(package, metadata):
-            identity, state = _digest(replace(package, yanked=None)), _digest((package.yanked, metadata))
+        case PackageRecord(package, metadata, variants):
+            identity, state = _digest(replace(package, yanked=None)), _digest((package.yanked, metadata, variants))
             title = f"package {package.normalized_name} {package.version} (id {package.id})"
             return Row(kind, str(package.id), identity, state, package.normalized_name, package.project_id, title)
         case FileRecord(file):

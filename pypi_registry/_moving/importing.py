@@ -24,9 +24,10 @@ from pypi_registry._moving.source import Source, SourceError, SourceFile, Stoppe
 from pypi_registry._publishing.checks import MAX_REASON, is_plain, read_as_twine
 from pypi_registry._publishing.incoming import new_file
 from pypi_registry._publishing.publish import Stores, publish, yank
+from pypi_registry._variants import SUFFIX
 from pypi_registry.distributions import Verify
 from pypi_registry.distributions.filenames import MAX_FILENAME, filename_problems, wheel_name_and_version
-from pypi_registry.errors import FileTaken, FileTooLarge, InvalidUpload, UploadsRefused
+from pypi_registry.errors import FileTaken, FileTooLarge, InvalidUpload, UploadsRefused, VariantConflict
 from pypi_registry.events import Actor
 from pypi_registry.model import Package, PackageFile, Project, Projects, Upload
 
@@ -211,7 +212,8 @@ class Import:
         existing = {file.filename: file for file in listing.files} if listing else {}
         tasks = [_decided(name, SourceFile(title, ""), Kind.REFUSED, problem) for title, problem in page.problems]
         yanked = _yanked_versions(page.files, name)
-        for file in _in_order(page.files):
+        # The variants JSON of a version (PEP 825) is composed here, from the wheels.
+        for file in _in_order([file for file in page.files if not file.filename.endswith(SUFFIX)]):
             task = _Task(file, name, existing.get(file.filename), yanked.get(_version_of(file.filename, name)))
             tasks.append(replace(task, outcome=self._decide(task)))
         return tasks
@@ -286,7 +288,7 @@ class Import:
                 added = publish(self._stores, self._project, upload, spool, actor=ACTOR, at=task.file.uploaded_at)
             except FileTaken as error:
                 return self._taken_meanwhile(task, upload, error)
-            except UploadsRefused as error:
+            except (UploadsRefused, VariantConflict) as error:
                 return Outcome(Kind.REFUSED, task.file.filename, str(error))
         self._count_missing(task.file)
         self._yank(task, added.package)

@@ -19,6 +19,8 @@ from packaging.utils import NormalizedName
 
 from pypi_registry._excerpt import excerpt
 from pypi_registry._pages.simple import MediaType, render_index, render_package
+from pypi_registry._pages.variants import variants_files
+from pypi_registry._variants import SUFFIX as VARIANTS_SUFFIX
 from pypi_registry.distributions.filenames import filename_problems
 from pypi_registry.errors import RegistryError, StorageUnavailable
 from pypi_registry.model import Listing, PackageFile, Projects
@@ -103,6 +105,7 @@ class Export:
         self._folder, self._pages, self._files = folder, folder / "simple", folder / "files"
         self._on_progress = on_progress or (lambda done, total: None)
         self._listed: set[str] = set()  # digest/name of each file that a page lists
+        self._variants: set[str] = set()  # and of each variants JSON (PEP 825)
 
     def run(self) -> Iterator[NotExported]:
         """Export everything once, and yield each file that could not be exported.
@@ -127,6 +130,7 @@ class Export:
                 else:
                     self.summary.left += 1
                     yield NotExported(file, reason)
+            self._write_variants(name, files)
             self._write_package(name, listing, files)
             exported.append(name)
         self._write_index(exported)
@@ -164,6 +168,13 @@ class Export:
                 _write(metadata, data)
         self._listed.add(f"{file.digests.sha256}/{file.filename}")
         return None
+
+    def _write_variants(self, name: NormalizedName, files: Sequence[PackageFile]) -> None:
+        for each in variants_files(name, files):
+            folder = self._files / each.sha256
+            _enter(folder)
+            _write(folder / each.filename, each.content)
+            self._variants.add(f"{each.sha256}/{each.filename}")
 
     def _write_file(self, file: PackageFile, path: Path) -> str | None:
         try:
@@ -224,13 +235,14 @@ class Export:
         for path in self._pages.iterdir():
             if path.name not in present:
                 _delete(path)
+        listed = self._listed | self._variants
         for folder in self._files.iterdir():
             if not _DIGEST.fullmatch(folder.name):  # somebody else's
                 continue
             _enter(folder)
             for path in folder.iterdir():
-                if f"{folder.name}/{path.name.removesuffix('.metadata')}" not in self._listed:
-                    self.summary.deleted += not path.name.endswith((".metadata", _SUFFIX))
+                if f"{folder.name}/{path.name.removesuffix('.metadata')}" not in listed:
+                    self.summary.deleted += not path.name.endswith((".metadata", VARIANTS_SUFFIX, _SUFFIX))
                     path.unlink()
             if not any(folder.iterdir()):
                 folder.rmdir()

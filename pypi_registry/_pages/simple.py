@@ -8,11 +8,13 @@ import json
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from html import escape
+from itertools import chain
 from urllib.parse import quote
 
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
+from pypi_registry._pages.variants import VariantsFile, variants_files
 from pypi_registry.model import NameStatus, PackageFile
 
 API_VERSION = "1.4"
@@ -63,6 +65,8 @@ def render_package(
     :param files_url: the absolute URL at which all links begin; empty for relative ones.
     """
     base = files_url or ("../../files" if trailing_slash else "../files")
+    # "it MUST be provided in all the responses where the variant wheels are included"
+    variants = variants_files(name, files)
     if media_type is MediaType.JSON:
         versions = {Version(file.package.version) for file in files}
         return _json(
@@ -70,16 +74,17 @@ def render_package(
                 "name": name,
                 **({} if status == ACTIVE else {"project-status": _status(status)}),
                 "versions": [str(version) for version in sorted(versions)],
-                "files": [_entry(file, base) for file in files],
+                "files": [*(_entry(file, base) for file in files), *(_variants_entry(each, base) for each in variants)],
             }
         )
     title = files[0].package.name if files else name
-    return _html(title, (_anchor(file, base) for file in files), _status_metas(status))
+    anchors = chain((_anchor(file, base) for file in files), (_variants_anchor(each, base) for each in variants))
+    return _html(title, anchors, _status_metas(status))
 
 
-def _url(file: PackageFile, base: str) -> str:
+def _url(base: str, sha256: str, filename: str) -> str:
     # '+' and '!' stay unquoted: clients read the file name from the last segment of the URL.
-    return f"{base}/{file.digests.sha256}/{quote(file.filename, safe='+!')}"
+    return f"{base}/{sha256}/{quote(filename, safe='+!')}"
 
 
 def _anchor(file: PackageFile, base: str) -> str:
@@ -90,14 +95,14 @@ def _anchor(file: PackageFile, base: str) -> str:
     # PEP 714 renamed data-dist-info-metadata (PEP 658) to data-core-metadata; older clients read the old name.
     digest = file.core_metadata_sha256
     metadata = f' data-core-metadata="sha256={digest}" data-dist-info-metadata="sha256={digest}"' if digest else ""
-    href = escape(f"{_url(file, base)}#sha256={file.digests.sha256}")
+    href = escape(f"{_url(base, file.digests.sha256, file.filename)}#sha256={file.digests.sha256}")
     return f'<a href="{href}"{requires}{metadata}{yanked}>{escape(file.filename)}</a>'
 
 
 def _entry(file: PackageFile, base: str) -> dict[str, object]:
     entry: dict[str, object] = {
         "filename": file.filename,
-        "url": _url(file, base),
+        "url": _url(base, file.digests.sha256, file.filename),
         "hashes": {"sha256": file.digests.sha256},
         "size": file.size,
         "upload-time": file.uploaded_at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z",
@@ -109,6 +114,21 @@ def _entry(file: PackageFile, base: str) -> dict[str, object]:
     if file.package.yanked is not None:
         entry["yanked"] = file.package.yanked or True  # pip, poetry and pdm read an empty text as not yanked
     return entry
+
+
+# PEP 825: the JSON "should follow the rules for files in the simple repository API, except that the optional metadata
+# attributes served by the index (such as core-metadata, dist-info-metadata, requires-python or yanked) are not
+# meaningful for that file." So it has none of them, and no upload time, either: it is composed, and changes.
+
+
+def _variants_anchor(file: VariantsFile, base: str) -> str:
+    href = escape(f"{_url(base, file.sha256, file.filename)}#sha256={file.sha256}")
+    return f'<a href="{href}">{escape(file.filename)}</a>'
+
+
+def _variants_entry(file: VariantsFile, base: str) -> dict[str, object]:
+    url = _url(base, file.sha256, file.filename)
+    return {"filename": file.filename, "url": url, "hashes": {"sha256": file.sha256}, "size": len(file.content)}
 
 
 def _status(status: NameStatus) -> dict[str, str]:

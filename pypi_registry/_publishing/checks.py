@@ -15,7 +15,7 @@ from pypi_registry._excerpt import excerpt
 from pypi_registry._names import MAX_LENGTH, normalize
 from pypi_registry._publishing.client_fields import fields_of_client
 from pypi_registry._publishing.form import DIGEST_FIELDS, TEXT_LIMITS, UploadForm, new_hash
-from pypi_registry.distributions import Report, Verify, read_metadata
+from pypi_registry.distributions import Verify, read_unverified
 from pypi_registry.distributions.filenames import filename_problems
 from pypi_registry.distributions.limits import MAX_VALUE
 from pypi_registry.distributions.metadata import is_metadata_served, metadata_problems
@@ -69,6 +69,7 @@ def check_upload(form: UploadForm) -> Upload:
         requires_python=" ".join(requires_python.split()),
         metadata=PackageMetadata(**{each: _shortened(form, each) for each in _METADATA_FIELDS}),
         core_metadata=metadata.data if metadata and is_metadata_served(metadata, form.filename) else None,
+        variant=form.report.variant,
     )
 
 
@@ -216,7 +217,7 @@ def _read(file: BinaryIO, filename: str, verify: Verify | None, digests: Iterabl
             running.update(chunk)
     form.digests = {name: running.hexdigest() for name, running in hashes.items()}
     file.seek(0)
-    form.report = verify(file, filename) if verify else Report(read_metadata(file, filename))
+    form.report = verify(file, filename) if verify else read_unverified(file, filename)
     return form
 
 

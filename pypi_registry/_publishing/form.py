@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol
 
 from pypi_registry._excerpt import excerpt
 from pypi_registry._publishing.incoming import incoming_file
-from pypi_registry.distributions import Report, Verify, read_metadata
+from pypi_registry.distributions import Report, Verify, read_unverified
 from pypi_registry.errors import FileTooLarge, InvalidUpload, RegistryError
 
 MAX_FIELD = 20 * 1000**2
@@ -163,7 +163,7 @@ class _FormReader:
         hashes = {name: new_hash(name) for name in wanted}
         with incoming_file(self._counted(part.chunks, [*hashes.values()]), self._file) as stream:
             if self._verify is None:
-                form.report = Report(read_metadata(stream, filename))
+                form.report = read_unverified(stream, filename)
             else:
                 form.report = self._verify(stream, filename)
         form.digests = {name: running.hexdigest() for name, running in hashes.items()}

@@ -68,6 +68,7 @@ def publish(
         they are then, or raises a `RegistryError`; then nothing is published.
     :raises UploadsRefused: if the project status of the name is archived or quarantined.
     :raises FileTaken: if the project has a file with this name, or with another spelling of it.
+    :raises VariantConflict: if it is a wheel variant that contradicts another one of its version.
     """
     now = datetime.now(UTC)  # of the event, also if the file was published elsewhere before
     # The key is fresh for each upload, so nothing can replace the bytes of another file.

@@ -7,6 +7,7 @@ It works without a registry. Nothing is extracted, and memory is bounded whateve
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import BinaryIO, TypeAlias
 
 from pypi_registry._filenames import SDIST_SUFFIX, WHEEL_SUFFIX, ZIPPED_SDIST_SUFFIX
@@ -40,15 +41,15 @@ def verify(stream: BinaryIO, filename: str, *, budget: int | None = BUDGET) -> R
     problems = [*filename_problems(filename), *report.problems]
     if report.metadata:
         problems += _name_and_version_problems(report.metadata, filename)
-    return Report(report.metadata, truncated(problems))
+    return Report(report.metadata, truncated(problems), report.variant)
 
 
-def read_metadata(stream: BinaryIO, filename: str) -> CoreMetadata | None:
-    """Return the core metadata of a file that need not be valid; None if there is none, or it cannot be parsed.
+def read_unverified(stream: BinaryIO, filename: str) -> Report:
+    """Return what a file states that need not be valid: its metadata, as far as it can be parsed, and no problem.
 
     The parameters are those of `verify`.
     """
-    return _verify_archive(stream, filename, budget=0).metadata
+    return replace(_verify_archive(stream, filename, budget=0), problems=())
 
 
 def _verify_archive(stream: BinaryIO, filename: str, budget: int | None) -> Report:

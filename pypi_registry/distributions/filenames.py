@@ -9,7 +9,7 @@ from packaging.utils import NormalizedName, parse_wheel_filename
 from packaging.version import Version
 
 from pypi_registry._excerpt import excerpt
-from pypi_registry._filenames import SDIST_SUFFIXES, WHEEL_SUFFIX, is_sdist_of
+from pypi_registry._filenames import SDIST_SUFFIXES, WHEEL_SUFFIX, is_sdist_of, split_label
 
 MAX_FILENAME = 255
 """Characters of a file name: NAME_MAX of common file systems. All characters are ASCII, so these are bytes, too."""
@@ -20,6 +20,8 @@ MAX_TAGS = 1000
 # The characters of names, versions and tags. None of them has a meaning in a path, a header, HTML or a URL. They are
 # checked first, because packaging's parsers accept NUL, quotes, spaces and "../".
 _FILENAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+!-]*")
+
+_LABEL = re.compile(r"[0-9a-z_.]+")
 
 
 def filename_problems(filename: str, name: NormalizedName | None = None, version: str | None = None) -> Iterator[str]:
@@ -64,7 +66,7 @@ def wheel_name_and_version(filename: str) -> tuple[NormalizedName, Version] | No
 
 def _wheel_filename_problems(filename: str, name: NormalizedName | None, version: str | None) -> Iterator[str]:
     # Binary distribution format, "File name convention":
-    # "{distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}.whl"
+    # "{distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}.whl"; with a label by PEP 825
     try:
         found_name, found_version = _parsed_wheel_filename(filename)
     except ValueError as error:  # InvalidWheelFilename, InvalidVersion, and in newer versions of packaging InvalidTag
@@ -77,11 +79,18 @@ def _wheel_filename_problems(filename: str, name: NormalizedName | None, version
 # Each upload asks for its file name several times.
 @lru_cache(maxsize=64)
 def _parsed_wheel_filename(filename: str) -> tuple[NormalizedName, Version]:
+    plain, label = split_label(filename)
+    # PEP 825: "The variant label MUST be non-empty and consist only of 0-9, a-z, _ and . ASCII characters".
+    if label is not None and _LABEL.fullmatch(label) is None:
+        raise ValueError(f"its variant label {excerpt(label)} is not made of lower-case letters, digits, '_' and '.'")
     # PEP 425, "Compressed Tag Sets": the tags are all combinations of their parts, and packaging creates each of them.
-    *_, pythons, abis, platforms = ("--" + filename.removesuffix(WHEEL_SUFFIX)).split("-")
+    *_, pythons, abis, platforms = ("--" + plain.removesuffix(WHEEL_SUFFIX)).split("-")
+    # PEP 825: "The Python tag component MUST NOT start with a digit."
+    if pythons[:1].isdigit():
+        raise ValueError(f"its Python tag {excerpt(pythons)} begins with a digit")
     if (count := prod(tags.count(".") + 1 for tags in (pythons, abis, platforms))) > MAX_TAGS:
         raise ValueError(f"it expands to {count} tags, more than {MAX_TAGS}")
-    return parse_wheel_filename(filename)[:2]
+    return parse_wheel_filename(plain)[:2]  # packaging 26.3 takes a part more than it knows for an invalid build tag
 
 
 def _does_not_match(filename: str, name: NormalizedName, version: str) -> str:

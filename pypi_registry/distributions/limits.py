@@ -43,6 +43,9 @@ MAX_ENTRY_POINTS = 64 * 1024
 MAX_ENTRY_POINT_LINES = 2_000
 """Lines of it. Largest seen: 68."""
 
+MAX_VARIANT = 64 * 1024
+"""Bytes of ``variant.json``. PEP 825 expects "a long list of GPUs or CPU extension sets"; its examples have 1 kB."""
+
 MAX_RECORD = 16 * 1024**2
 """Bytes of ``RECORD``, which has one line per file. Largest seen: 2 MB."""
 

@@ -31,12 +31,14 @@ class CoreMetadata:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The core metadata of a wheel or an sdist, and the problems of the file."""
+    """What a wheel or an sdist states, and the problems of the file."""
 
     metadata: CoreMetadata | None = None
     """None if the file has no core metadata, or core metadata that cannot be parsed."""
     problems: tuple[str, ...] = ()
     """One sentence per problem; empty for a valid file."""
+    variant: str | None = None
+    """The variant metadata of a wheel variant (PEP 825), as canonical JSON; None if there is none, or it is invalid."""
 
 
 class InvalidArchive(Exception):

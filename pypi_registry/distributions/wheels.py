@@ -3,21 +3,29 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from pypi_registry._excerpt import excerpt
-from pypi_registry._filenames import is_same_version
+from pypi_registry._filenames import is_same_version, split_label
 from pypi_registry.distributions.contents import content_problems, read_member
 from pypi_registry.distributions.entry_points import parse_entry_points, script_problems
 from pypi_registry.distributions.filenames import wheel_name_and_version
-from pypi_registry.distributions.limits import MAX_ENTRY_POINTS, MAX_METADATA, MAX_PATH, MAX_RECORD, MAX_WHEEL
+from pypi_registry.distributions.limits import (
+    MAX_ENTRY_POINTS,
+    MAX_METADATA,
+    MAX_PATH,
+    MAX_RECORD,
+    MAX_VARIANT,
+    MAX_WHEEL,
+)
 from pypi_registry.distributions.metadata import dependency_problems, header_values, is_utf8, parse_metadata, unfolded
 from pypi_registry.distributions.report import InvalidArchive, Report, listed
 from pypi_registry.distributions.schemes import scheme_problems
+from pypi_registry.distributions.variants import VARIANT_JSON, parse_variant
 from pypi_registry.distributions.zips import Zip
 
 _WHEEL_VERSION = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4})+", re.ASCII)
@@ -59,7 +67,7 @@ def verify_wheel(archive: Zip, filename: str, budget: int | None) -> Report:
             problems.append(f"the .dist-info folder contains {excerpt(path.rpartition('/')[2])}, {reason}")
     data_folder = f"{info.rpartition('.')[0]}.data"
     problems += scheme_problems(files, data_folder)
-    metadata = None
+    metadata = variant = None
     unpacked: dict[str, bytes] = {}
 
     def read(name: str, limit: int) -> bytes:
@@ -81,6 +89,10 @@ def verify_wheel(archive: Zip, filename: str, budget: int | None) -> Report:
     except InvalidArchive as error:
         problems.append(str(error))
     try:
+        variant = _variant(f"{info}/{VARIANT_JSON}" in files, read, split_label(filename)[1])
+    except InvalidArchive as error:
+        problems.append(str(error))
+    try:
         has_entry_points = f"{info}/entry_points.txt" in files
         groups = parse_entry_points(read("entry_points.txt", MAX_ENTRY_POINTS)) if has_entry_points else {}
         problems += script_problems(groups, files, data_folder)
@@ -94,7 +106,25 @@ def verify_wheel(archive: Zip, filename: str, budget: int | None) -> Report:
         problems += _record_problems(record, repeated, archive, info)
         digests = {path: (row.algorithm, row.digest) for path, row in record.items() if row.algorithm in _HASHES}
         problems += content_problems(archive, digests, budget, "RECORD", unpacked)
-    return Report(metadata, tuple(problems))
+    return Report(metadata, tuple(problems), variant)
+
+
+def _variant(exists: bool, read: Callable[[str, int], bytes], label: str | None) -> str | None:
+    """Return the variant metadata of a wheel with a variant label; None if the wheel is none.
+
+    :raises InvalidArchive: if it is not valid, or only the file name or only the archive is that of a variant.
+    """
+    # PEP 825: a variant wheel "MUST specify a variant label in the filename, which makes it distinct from non-variant
+    # wheels. It MUST include a variant metadata file".
+    if label is None and exists:
+        raise InvalidArchive(f"the .dist-info folder contains {VARIANT_JSON}, but the file name has no variant label")
+    if label is None:
+        return None
+    if not exists:
+        raise InvalidArchive(
+            f"the file name has the variant label {excerpt(label)}, but the .dist-info folder has no {VARIANT_JSON}"
+        )
+    return parse_variant(read(VARIANT_JSON, MAX_VARIANT), label)
 
 
 def _info_folder(archive: Zip, expected: _NameAndVersion, filename: str) -> str:
@@ -143,7 +173,7 @@ def _wheel_file_problems(data: bytes, expected: _NameAndVersion, filename: str) 
 def _share_python_and_abi(tag: str, filename: str) -> bool:
     # PEP 425, "Compressed Tag Sets": "py2.py3-none-any" means each combination of its parts. So two tags have one in
     # common if they have a Python in common and an ABI in common.
-    *_, python, abi, _ = filename.lower().split("-")
+    *_, python, abi, _ = split_label(filename)[0].lower().split("-")
     pythons, abis, _ = tag.lower().split("-")
     return bool({*pythons.split(".")} & {*python.split(".")} and {*abis.split(".")} & {*abi.split(".")})
 

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,7 +27,7 @@ PACKAGE = "p.id, p.project_id, p.name, p.normalized_name, p.version, p.created_a
 
 FILE = (
     "f.id, f.filename, f.size, f.sha256, f.md5, f.blake2_256, f.requires_python, f.uploaded_at, f.blob_key, "
-    "f.core_metadata_sha256, f.uploaded_by"
+    "f.core_metadata_sha256, f.uploaded_by, f.variant"
 )
 """The columns that `read_file` reads before those of `PACKAGE`, of the table ``files`` as f."""
 
@@ -78,6 +78,7 @@ def read_file(
     blob_key: str,
     core_metadata_sha256: str | None,
     uploaded_by: str,
+    variant: str | None,
     *package: Any,
 ) -> PackageFile:
     """Return a file from the columns of `FILE` and `PACKAGE`."""
@@ -92,6 +93,7 @@ def read_file(
         blob_key=blob_key,
         core_metadata_sha256=core_metadata_sha256,
         uploaded_by=uploaded_by,
+        variant=variant,
     )
 
 
@@ -118,17 +120,28 @@ def metadata_as_json(metadata: PackageMetadata) -> str:
     return json.dumps({name: getattr(metadata, name) for name in _METADATA})
 
 
-def core_metadata_as_blob(data: bytes) -> bytes:
-    """Return what the column ``core_metadata.data`` holds: NUL and zlib's stream for a long text, otherwise the text.
+def variants_as_blob(contents: Sequence[str]) -> bytes | None:
+    """Return what the column ``packages.variants`` holds: JSON, compressed if it is long, or NULL if there are none."""
+    return text_as_blob(json.dumps([*contents]).encode()) if contents else None
+
+
+def read_variants(blob: bytes | None) -> tuple[str, ...]:
+    """Return the contents that the column ``packages.variants`` holds."""
+    return () if blob is None else tuple(json.loads(read_text(blob)))
+
+
+def text_as_blob(data: bytes) -> bytes:
+    """Return what a column for core metadata or JSON holds: NUL and zlib's stream for a long text, otherwise the text.
 
     A short archive can contain a megabyte of core metadata, so the catalogue must not grow by what it contains. Core
-    metadata never begins with NUL, which is no field. Shorter texts would cost an upload more time than they save room.
+    metadata never begins with NUL, which is no field, and JSON does not either. Shorter texts would cost an upload more
+    time than they save room.
     """
     return data if len(data) < _COMPRESSED_FROM else b"\0" + zlib.compress(data, 1)
 
 
-def read_core_metadata(blob: bytes) -> bytes:
-    """Return the core metadata that the column ``core_metadata.data`` holds."""
+def read_text(blob: bytes) -> bytes:
+    """Return the text that `text_as_blob` stored."""
     return zlib.decompress(memoryview(blob)[1:]) if blob[:1] == b"\0" else bytes(blob)
 
 

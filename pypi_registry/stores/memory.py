@@ -38,15 +38,19 @@ from pypi_registry.model import (
     Project,
     Projects,
     Upload,
+    VariantsHistory,
 )
-from pypi_registry.storage import MAX_PUBLICATIONS, MAX_TOTAL
+from pypi_registry.storage import MAX_PUBLICATIONS, MAX_TOTAL, check_variant, variants_after
 from pypi_registry.stores._search import name_matches
 
 _FEW = 100  # projects with a page; the revisions of more would cost too much
 
 
 class MemoryCatalogue:
-    """Stores rows in dictionaries, under one lock. Implements `Catalogue`, `ProjectPaths` and `Enumerable`."""
+    """Stores rows in dictionaries, under one lock.
+
+    Implements `Catalogue`, `KeepsVariants`, `ProjectPaths` and `Enumerable`.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -96,7 +100,8 @@ class MemoryCatalogue:
                 package = Package(self._next_id(), project.id, upload.name, name, upload.version, at)
                 self._insert_package(PackageRecord(package, upload.metadata))
             else:
-                self._packages[package.id] = PackageRecord(package, upload.metadata)
+                check_variant(upload, self._variants_of(package))
+                self._packages[package.id] = replace(self._packages[package.id], metadata=upload.metadata)
             file = PackageFile(
                 id=self._next_id(),
                 package=package,
@@ -108,8 +113,10 @@ class MemoryCatalogue:
                 blob_key=blob_key,
                 core_metadata_sha256=upload.core_metadata_sha256,
                 uploaded_by=by,
+                variant=upload.variant,
             )
             self._insert_file(FileRecord(file, upload.core_metadata, identity))
+            self._keep_variants(file)
             return file
 
     def delete_file(self, project: Project, file_id: int, by: str) -> Deletion | None:
@@ -120,6 +127,7 @@ class MemoryCatalogue:
             self._follow(project)
             [file] = self._rows([file_id])
             self._delete_file(file)
+            self._keep_variants(file)
             is_last = not self._files_of_package[file.package.id]
             if is_last:
                 self._delete_package(file.package)
@@ -144,7 +152,7 @@ class MemoryCatalogue:
                 return None
             self._follow(project)
             package = replace(record.package, yanked=reason)
-            self._packages[package_id] = PackageRecord(package, record.metadata)
+            self._packages[package_id] = replace(record, package=package)
             self._renew(project.id, package.normalized_name)
             return package
 
@@ -223,6 +231,20 @@ class MemoryCatalogue:
             if record is None:
                 return None
             return PackageDetails(record.package, self._rows(self._files_of_package[package_id]), record.metadata)
+
+    # KeepsVariants
+
+    def variants(self, projects: Projects, name: NormalizedName, version: str) -> Sequence[VariantsHistory]:
+        with self._lock:
+            packages = self._packages_of_name.get(name, {})
+            ids = (packages[id_].get(canonicalize_version(version), 0) for id_ in packages if id_ in projects)
+            found = [self._packages[id_] for id_ in sorted(ids) if id_]
+            return [
+                VariantsHistory(project_id, self._status(project_id, name), record.variants)
+                for record in found
+                if record.variants
+                for project_id in (record.package.project_id,)
+            ]
 
     # ProjectPaths
 
@@ -384,6 +406,16 @@ class MemoryCatalogue:
                 self._files[id_] = replace(record, identity=identity)
                 self._identities.add((package.project_id, identity))
                 return
+
+    def _variants_of(self, package: Package) -> Iterator[str | None]:
+        return (self._files[id_].file.variant for id_ in self._files_of_package[package.id])
+
+    def _keep_variants(self, file: PackageFile) -> None:
+        """Store what the variants JSON of a package is now, after a file was added or deleted."""
+        if file.variant is not None:
+            record = self._packages[file.package.id]
+            variants = tuple(variants_after(record.variants, self._variants_of(file.package)))
+            self._packages[file.package.id] = replace(record, variants=variants)
 
     # Reading rows
 

@@ -7,6 +7,7 @@ This package needs nothing that the registry does not need. Modules that need mo
 from pypi_registry.testing import faults as faults
 from pypi_registry.testing.archives import Contents as Contents
 from pypi_registry.testing.archives import Distribution as Distribution
+from pypi_registry.testing.archives import Variant as Variant
 from pypi_registry.testing.archives import make_sdist as make_sdist
 from pypi_registry.testing.archives import make_wheel as make_wheel
 from pypi_registry.testing.contracts import AuthContract as AuthContract

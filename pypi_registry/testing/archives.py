@@ -9,11 +9,12 @@ import base64
 import csv
 import gzip
 import io
+import json
 import random
 import re
 import tarfile
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -24,7 +25,7 @@ from packaging.requirements import Requirement
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
-from pypi_registry._filenames import SDIST_SUFFIX, SDIST_SUFFIXES, WHEEL_SUFFIX
+from pypi_registry._filenames import SDIST_SUFFIX, SDIST_SUFFIXES, WHEEL_SUFFIX, split_label
 
 _MAX_CACHED = 1000**2
 """Larger distributions are not cached; bytes."""
@@ -57,6 +58,36 @@ class Contents(Metadata, total=False):
 
 
 @dataclass(frozen=True, slots=True)
+class Variant:
+    """What a wheel variant was built for (PEP 825)."""
+
+    label: str
+    """The last part of its file name, such as ``x86_64_v3``; ``null`` for the variant without properties."""
+    properties: Mapping[str, Mapping[str, Sequence[str]]] | None = None
+    """Namespace -> feature -> values; None for one property that is derived from the label."""
+    namespaces: Sequence[str] = ()
+    """All namespaces of the version, the most important one first; by default those of its properties."""
+    providers: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """By namespace; without a provider no installer supports its properties (PEP 850, a draft)."""
+    schema: str = ""
+    """The URL of a JSON schema; by default the one of PEP 825, or of PEP 850 if there are providers."""
+
+    def to_json(self) -> str:
+        """Return the contents of ``variant.json``."""
+        properties = self.properties
+        if properties is None:
+            properties = {} if self.label == "null" else {"test": {"label": [self.label]}}
+        schema = f"https://variants-schema.wheelnext.dev/peps/{'850/v0.2.0' if self.providers else '825/v0.1.1'}.json"
+        document = {
+            "$schema": self.schema or schema,
+            "default-priorities": {"namespace": [*(self.namespaces or self.providers or properties or ["test"])]},
+            **({"providers": self.providers} if self.providers else {}),
+            "variants": {self.label: properties},
+        }
+        return json.dumps(document, indent=2)
+
+
+@dataclass(frozen=True, slots=True)
 class Distribution:
     """A wheel or an sdist."""
 
@@ -72,11 +103,18 @@ class Distribution:
 
 
 def make_wheel(
-    name: str, version: str, *, tags: str = "py3-none-any", build: str = "", **contents: Unpack[Contents]
+    name: str,
+    version: str,
+    *,
+    tags: str = "py3-none-any",
+    build: str = "",
+    variant: Variant | None = None,
+    **contents: Unpack[Contents],
 ) -> Distribution:
-    """Build a wheel that pip and uv can install."""
-    filename = wheel_filename(name, version, tags=tags, build=build)
-    return Distribution(filename, distribution(filename, name=name, version=version, **contents))
+    """Build a wheel that pip and uv can install; with `variant`, a wheel variant."""
+    filename = wheel_filename(name, version, tags=tags, build=build, label=variant.label if variant else "")
+    data = distribution(filename, name=name, version=version, variant=variant, **contents)
+    return Distribution(filename, data)
 
 
 def make_sdist(
@@ -104,9 +142,9 @@ def _build_files(stem: str) -> Mapping[str, str | bytes]:
     return {"pyproject.toml": f"[build-system]\n{system}", backend.name: f'{source}\n\nSTEM = "{stem}"\n'}
 
 
-def wheel_filename(name: str, version: str, *, tags: str = "py3-none-any", build: str = "") -> str:
-    """Return the file name of a wheel."""
-    return "-".join(part for part in (_stem(name, version), build, tags) if part) + WHEEL_SUFFIX
+def wheel_filename(name: str, version: str, *, tags: str = "py3-none-any", build: str = "", label: str = "") -> str:
+    """Return the file name of a wheel; with a label, of a wheel variant."""
+    return "-".join(part for part in (_stem(name, version), build, tags, label) if part) + WHEEL_SUFFIX
 
 
 def distribution(
@@ -117,18 +155,23 @@ def distribution(
     files: Mapping[str, str | bytes] | None = None,
     payload: bytes = b"",
     size: int = 0,
+    variant: Variant | None = None,
     **metadata: Unpack[Metadata],
 ) -> bytes:
     """Build the wheel or the sdist that belongs to a file name.
 
     :param name: the name in its metadata; empty for the one in the file name, and `version` likewise.
-    :raises ValueError: if it is not the file name of a wheel or an sdist.
+    :param variant: of a file name with a variant label; by default one with this label.
+    :raises ValueError: if it is not the file name of a wheel or an sdist, or has another label than the variant.
     """
     found_name, found_version = name_and_version(filename)
     core = core_metadata(name or found_name, version or found_version, **metadata)
     if files is None:
         files = _module(found_name, found_version) if filename.endswith(WHEEL_SUFFIX) else {}
     members = tuple((path, data.encode() if isinstance(data, str) else data) for path, data in files.items())
+    if (label := _label(filename, variant)) is not None:
+        info = f"{found_name}-{found_version}.dist-info"
+        members = (*members, (f"{info}/variant.json", (variant or Variant(label)).to_json().encode()))
     pack = _pack if size + len(payload) >= _MAX_CACHED else _cached_pack
     if not (payload or size):
         return pack(filename, core, members)
@@ -148,7 +191,7 @@ def name_and_version(filename: str) -> tuple[str, str]:
     :raises ValueError: if it is not the file name of a wheel or an sdist.
     """
     if filename.endswith(WHEEL_SUFFIX):
-        parse_wheel_filename(filename)
+        parse_wheel_filename(split_label(filename)[0])
         name, version, *_ = filename.split("-")
         return name, version
     for suffix in filter(filename.endswith, SDIST_SUFFIXES):
@@ -156,6 +199,14 @@ def name_and_version(filename: str) -> tuple[str, str]:
         if hyphen and re.fullmatch(r"[\w.+!-]+", filename):
             return name, version
     raise ValueError(f"{filename!r} is not the file name of a wheel or an sdist")
+
+
+def _label(filename: str, variant: Variant | None) -> str | None:
+    """Return the variant label of a file name, which must be that of the variant if there is one."""
+    label = split_label(filename)[1] if filename.endswith(WHEEL_SUFFIX) else None
+    if variant is not None and variant.label != label:
+        raise ValueError(f"{filename!r} does not have the variant label {variant.label!r}")
+    return label
 
 
 def core_metadata(
@@ -228,7 +279,7 @@ def _wheel_members(filename: str, metadata: bytes, files: _Files) -> _Files:
 
 
 def _wheel_file(filename: str) -> bytes:
-    _, _, build, tags = parse_wheel_filename(filename)
+    _, _, build, tags = parse_wheel_filename(split_label(filename)[0])
     pure = all(tag.abi == "none" and tag.platform == "any" for tag in tags)
     lines = ["Wheel-Version: 1.0", "Generator: a test", f"Root-Is-Purelib: {str(pure).lower()}"]
     lines += [f"Tag: {tag}" for tag in sorted(map(str, tags))]

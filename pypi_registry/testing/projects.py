@@ -14,7 +14,7 @@ from pypi_registry._publishing.checks import read_distribution
 from pypi_registry._publishing.publish import publish, yank
 from pypi_registry.events import Actor
 from pypi_registry.model import PackageFile, PackageQuery, Project, Projects, Visibility
-from pypi_registry.testing.archives import Contents, Distribution, make_sdist, make_wheel
+from pypi_registry.testing.archives import Contents, Distribution, Variant, make_sdist, make_wheel
 from pypi_registry.testing.engine import Engine
 
 
@@ -108,6 +108,7 @@ class FakeProject:
         sdist: bool = False,
         tags: str = "py3-none-any",
         build: str = "",
+        variant: Variant | None = None,
         yanked: str | bool | None = None,
         uploaded: datetime | None = None,
         **contents: Unpack[Contents],
@@ -116,13 +117,17 @@ class FakeProject:
 
         :param tags: the tags of the wheel, as in its file name.
         :param build: the build number of the wheel; empty for none.
+        :param variant: what the wheel was built for, if it is a wheel variant (PEP 825).
         :param yanked: why the version is yanked, may be empty; True for no reason, None or False if it is not yanked.
         :param uploaded: the upload time, aware; None is now.
         :param contents: metadata and files of the distributions: the keys of :class:`~pypi_registry.testing.Contents`.
         :raises FileTaken: if the project has a file with this name, or with another spelling of it.
+        :raises VariantConflict: if the variant contradicts another one of the version.
         """
         contents.setdefault("metadata_version", "2.2")  # the first one whose metadata is served for sdists, too
-        distributions = [make_wheel(name, version, tags=tags, build=build, **contents)] if wheel else []
+        distributions = (
+            [make_wheel(name, version, tags=tags, build=build, variant=variant, **contents)] if wheel else []
+        )
         distributions += [make_sdist(name, version, **contents)] if sdist else []
         return [self.publish(each, yanked=yanked, uploaded=uploaded) for each in distributions]
 
@@ -136,6 +141,7 @@ class FakeProject:
         :raises ValueError: if `uploaded` is not aware.
         :raises InvalidUpload: if the file name is not that of a wheel or an sdist, or differs from the metadata.
         :raises FileTaken: if the project has a file with this name, or with another spelling of it.
+        :raises VariantConflict: if it is a wheel variant that contradicts another one of its version.
         """
         _check_file(file)
         _check_uploaded(uploaded)

@@ -14,14 +14,16 @@ from pypi_registry._api.links import API_PREFIX
 from pypi_registry._api.pypi import Endpoint
 from pypi_registry._api.routes import match
 from pypi_registry._http.request import read_credentials
+from pypi_registry._variants import SUFFIX
 from pypi_registry.errors import NotFound
 from pypi_registry.testing.archives import name_and_version
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-Kind: TypeAlias = Literal["index", "page", "file", "metadata", "upload", "other"]
-"""What is requested: the index of names, the page of a package, a file, its core metadata, or an upload."""
+Kind: TypeAlias = Literal["index", "page", "file", "metadata", "variants", "upload", "other"]
+"""What is requested: the index of names, the page of a package, a file, its core metadata, the variants JSON of a
+version (PEP 825), or an upload."""
 
 _KINDS: Mapping[Endpoint, Kind] = {
     pypi.index: "index",
@@ -29,8 +31,12 @@ _KINDS: Mapping[Endpoint, Kind] = {
     pypi.published: "page",
     pypi.file: "file",
     pypi.core_metadata: "metadata",
+    pypi.variants: "variants",
     pypi.upload: "upload",
 }
+
+_METADATA = ".metadata"
+_SUFFIXES: Mapping[Kind, str] = {"metadata": _METADATA, "variants": SUFFIX}  # which the routes take off
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ def read_request(number: int, environ: "WSGIEnvironment") -> RecordedRequest:
     method = str(environ["REQUEST_METHOD"])
     path_info = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     kind, parameters = _match(method, path_info)
-    filename = parameters.get("filename", "")
+    filename = parameters.get("filename", parameters.get("release", "")) + _SUFFIXES.get(kind, "")
     package = _package(parameters.get("name", ""), filename)
     credentials = read_credentials(environ)
     return RecordedRequest(
@@ -80,7 +86,7 @@ def read_request(number: int, environ: "WSGIEnvironment") -> RecordedRequest:
         kind=kind,
         project=parameters.get("project") or parameters.get("group") or "",
         package=package,
-        filename=f"{filename}.metadata" if kind == "metadata" else filename,
+        filename=filename,
     )
 
 
@@ -97,9 +103,11 @@ def _match(method: str, path_info: str) -> tuple[Kind, Mapping[str, str]]:
 
 
 def _package(name: str, filename: str) -> NormalizedName | Literal[""]:
-    if filename:
+    if filename.endswith(SUFFIX):
+        name = filename.partition("-")[0]
+    elif filename:
         try:
-            name, _ = name_and_version(filename)
+            name, _ = name_and_version(filename.removesuffix(_METADATA))
         except ValueError:
             return ""
     return canonicalize_name(name) if name else ""

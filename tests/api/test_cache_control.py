@@ -18,6 +18,7 @@ from pypi_registry.auth import Auth, Credentials, Principal
 from pypi_registry.model import Digests, Namespace, NameStatus, Status, Upload
 from pypi_registry.storage import Redirect
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
+from pypi_registry.testing.contracts.catalogue.samples import variant
 
 ClientOf = Callable[[Registry], Any]
 
@@ -44,6 +45,7 @@ ACCOUNTS = Accounts(
 )
 DATA, METADATA = b"a file", b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
 SHA256 = hashlib.sha256(DATA).hexdigest()
+VARIANT = variant("fast", "v3").encode()
 KEY = 32 * "0"
 
 
@@ -54,6 +56,8 @@ def catalogue(blobs: MemoryBlobs) -> MemoryCatalogue:
     for entry in PROJECTS:
         upload = Upload("demo", canonicalize_name("demo"), "1.0", "demo-1.0.zip", len(DATA), Digests(SHA256), "")
         rows.add(Project(entry.id, entry.path), replace(upload, core_metadata=METADATA), KEY, datetime.now(UTC), "")
+        wheel = replace(upload, filename="demo-1.0-py3-none-any-fast.whl", variant=VARIANT.decode())
+        rows.add(Project(entry.id, entry.path), wheel, 32 * "1", datetime.now(UTC), "")
     return rows
 
 
@@ -75,7 +79,12 @@ def group(path: str) -> str:
 
 
 PAGES = ["simple", "simple/", "simple/demo", "simple/demo/"]
-FILES = [f"files/{SHA256}/demo-1.0.zip", f"files/{SHA256}/demo-1.0.zip.metadata"]
+FILES = {
+    f"files/{SHA256}/demo-1.0.zip": DATA,
+    f"files/{SHA256}/demo-1.0.zip.metadata": METADATA,
+    f"files/{hashlib.sha256(VARIANT).hexdigest()}/demo-1.0-variants.json": VARIANT,
+}
+FILE_PATH, METADATA_PATH, VARIANTS_PATH = FILES
 DOWNLOAD = "/projects/{}/packages/{}/package_files/{}/download"
 
 
@@ -109,12 +118,12 @@ def test_a_page_may_be_shared_if_the_namespace_is_public_and_the_caller_anonymou
 
 
 @pytest.mark.parametrize(("base", "token", "shared"), CASES)
-@pytest.mark.parametrize("file", FILES, ids=["file", "metadata"])
+@pytest.mark.parametrize("file", FILES, ids=["file", "metadata", "variants"])
 def test_a_file_may_be_shared_if_the_namespace_is_public_and_the_caller_anonymous(
     client: Any, base: str, file: str, token: str | None, shared: bool
 ) -> None:
     response = client.get(f"{base}/{file}", headers=basic(token), status=200)
-    assert response.body == (METADATA if file.endswith(".metadata") else DATA)
+    assert response.body == FILES[file]
     assert response.headers.getall("Cache-Control") == [FILE if shared else PRIVATE_FILE]
     _assert_head_and_304_have_the_same_headers(client, f"{base}/{file}", token, response)
 
@@ -156,8 +165,10 @@ def test_a_list_of_the_packages_api_is_for_its_caller_alone(client: Any, token: 
     ("path", "token", "status"),
     [
         (f"{project(2)}/simple/", None, 401),
-        (f"{project(2)}/{FILES[0]}", None, 401),
-        (f"{project(2)}/{FILES[1]}", None, 401),
+        (f"{project(2)}/{FILE_PATH}", None, 401),
+        (f"{project(2)}/{METADATA_PATH}", None, 401),
+        (f"{project(2)}/{VARIANTS_PATH}", None, 401),
+        (f"{project(1)}/files/{SHA256}/demo-1.0-variants.json", None, 404),
         (f"{project(2)}/simple/", "stranger", 404),
         (f"{project(1)}/simple/absent/", None, 404),
         (f"{project(1)}/files/{SHA256}/absent-1.0.zip", None, 404),
@@ -184,12 +195,12 @@ def test_where_the_bytes_lie_is_not_known_for_ever(client_of: ClientOf) -> None:
         def open(self, key: str, *, size: int, part: range | None = None) -> Redirect:  # type: ignore[override]  # a store that redirects
             return Redirect("https://objects.example/signed?until=soon")
 
-    answer = client_of(registry(blobs=Elsewhere())).get(f"{project(1)}/{FILES[0]}", status=302)
+    answer = client_of(registry(blobs=Elsewhere())).get(f"{project(1)}/{FILE_PATH}", status=302)
     assert answer.headers["Cache-Control"] == PRIVATE_PAGE
 
 
-@pytest.mark.parametrize("known", ["*", f'"{SHA256}"', f'"{hashlib.sha256(METADATA).hexdigest()}"'])
-@pytest.mark.parametrize("file", FILES, ids=["file", "metadata"])
+@pytest.mark.parametrize("known", ["*", *(f'"{hashlib.sha256(content).hexdigest()}"' for content in FILES.values())])
+@pytest.mark.parametrize("file", FILES, ids=["file", "metadata", "variants"])
 @pytest.mark.parametrize("where", [project(1), group("world")])
 def test_what_is_quarantined_is_not_confirmed_either(client_of: ClientOf, where: str, file: str, known: str) -> None:
     blobs = MemoryBlobs()
@@ -217,17 +228,17 @@ def test_what_is_not_public_is_never_shared_though_an_anonymous_caller_may_read_
 ) -> None:
     client = client_of(registry(TrustsTheNetwork()))
     assert client.get(f"{base}/simple/", status=200).headers["Cache-Control"] == PRIVATE_PAGE
-    assert client.get(f"{base}/{FILES[0]}", status=200).headers["Cache-Control"] == PRIVATE_FILE
+    assert client.get(f"{base}/{FILE_PATH}", status=200).headers["Cache-Control"] == PRIVATE_FILE
 
 
 def test_a_file_of_a_private_project_in_a_public_group_is_not_shared(client_of: ClientOf) -> None:
     # Of equal files of a group the newest one counts, which is in acme/closed.
     client = client_of(registry(TrustsTheNetwork()))
-    assert client.get(f"{group('acme')}/{FILES[0]}", status=200).headers["Cache-Control"] == PRIVATE_FILE
+    assert client.get(f"{group('acme')}/{FILE_PATH}", status=200).headers["Cache-Control"] == PRIVATE_FILE
 
 
 @pytest.mark.parametrize("token", [None, "member"])
-@pytest.mark.parametrize("path", [f"{project(1)}/simple/", f"{project(1)}/{FILES[0]}", f"{group('acme')}/simple/"])
+@pytest.mark.parametrize("path", [f"{project(1)}/simple/", f"{project(1)}/{FILE_PATH}", f"{group('acme')}/simple/"])
 def test_the_application_authenticates_each_request_once(path: str, token: str | None) -> None:
     calls: list[Credentials | None] = []
 

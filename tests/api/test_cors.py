@@ -20,6 +20,7 @@ from pypi_registry.auth import Ability, Auth, Principal, Subject
 from pypi_registry.model import Digests, Upload
 from pypi_registry.storage import Redirect
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
+from pypi_registry.testing.contracts.catalogue.samples import variant
 
 ClientOf = Callable[[Registry], Any]
 
@@ -39,7 +40,9 @@ ACCOUNTS = Accounts(
 DATA, METADATA = b"a file", b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
 SHA256, KEY = hashlib.sha256(DATA).hexdigest(), 32 * "0"
 FILE = f"files/{SHA256}/demo-1.0.zip"
-READS = ["simple", "simple/", "simple/demo", "simple/demo/", FILE, f"{FILE}.metadata"]
+VARIANT = variant("fast", "v3")
+VARIANTS = f"files/{hashlib.sha256(VARIANT.encode()).hexdigest()}/demo-1.0-variants.json"
+READS = ["simple", "simple/", "simple/demo", "simple/demo/", FILE, f"{FILE}.metadata", VARIANTS]
 PAGE = {"Origin": "https://notebook.example"}
 
 OPEN, CLOSED, KNOWN, WINDOW, MISSING = (f"/projects/{number}/packages/pypi" for number in (1, 2, 3, 4, 99))
@@ -53,6 +56,8 @@ def registry(auth: Auth = ACCOUNTS, blobs: MemoryBlobs | None = None) -> Registr
     for entry in PROJECTS:
         upload = Upload("demo", canonicalize_name("demo"), "1.0", "demo-1.0.zip", len(DATA), Digests(SHA256), "")
         rows.add(Project(entry.id, entry.path), replace(upload, core_metadata=METADATA), KEY, datetime.now(UTC), "")
+        wheel = replace(upload, filename="demo-1.0-py3-none-any-fast.whl", variant=VARIANT)
+        rows.add(Project(entry.id, entry.path), wheel, 32 * "1", datetime.now(UTC), "")
     forward_to = "https://mirror.example/simple/"
     return Registry(directory=ACCOUNTS, auth=auth, catalogue=rows, blobs=blobs, forward_to=forward_to)
 

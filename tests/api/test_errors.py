@@ -33,6 +33,7 @@ from pypi_registry.errors import (
     StorageFull,
     StorageUnavailable,
     UploadsRefused,
+    VariantConflict,
 )
 
 Headers = list[tuple[str, str]]
@@ -43,6 +44,7 @@ EXPIRED = "Token is expired. You can either do re-authorization or token refresh
 REVOKED = "Token was revoked. You have to re-authorize from the user."
 HIGHER = "The request requires higher privileges than provided by the access token."
 TOO_LARGE = "File is too large (it must be smaller than 10 bytes)"
+CONFLICT = "demo-1.0-py3-none-any-x.whl contradicts other wheels: a provider differs"
 TAKEN = "File name has already been taken (demo-1.0.tar.gz already exists)"
 INVALID_NAME = "'é' must consist of ASCII letters and digits, with '.', '-' and '_' only between them"
 
@@ -67,6 +69,12 @@ RESPONSES: list[tuple[RegistryError, str, dict[str, object], Headers]] = [
         FileTaken("demo-1.0.tar.gz"),
         f"400 Bad request - Validation failed: {TAKEN}",
         {"errors": [TAKEN]},
+        [],
+    ),
+    (
+        VariantConflict("demo-1.0-py3-none-any-x.whl", ["a provider differs"]),
+        f"400 Bad request - Validation failed: {CONFLICT}",
+        {"errors": [CONFLICT]},
         [],
     ),
     (FileTooLarge(10), f"400 Bad request - {TOO_LARGE}", {"errors": [TOO_LARGE]}, []),

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pypi_registry import Registry
 from pypi_registry._api import listing, packages
 from pypi_registry._api.links import API_PREFIX
 from pypi_registry._api.routes import ROUTES
+from pypi_registry.distributions import verify
 from pypi_registry.model import Status
 from pypi_registry.testing.archives import distribution
 
@@ -23,6 +25,8 @@ DOCUMENT: Mapping[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
 METHODS = {"get", "post", "patch", "delete", "put"}
 FILENAME = "demo-1.0-py3-none-any.whl"
 CONTENT = distribution(FILENAME)
+VARIANT = "demo-1.0-py3-none-any-fast.whl"
+VARIANTS_SHA256 = sha256((verify(BytesIO(distribution(VARIANT)), VARIANT).variant or "").encode()).hexdigest()
 EXAMPLES_PER_OPERATION = 20
 KNOWN = {
     "project": "acme%2Ftools",
@@ -30,6 +34,7 @@ KNOWN = {
     "name": "Demo",
     "sha256": sha256(CONTENT).hexdigest(),
     "filename": FILENAME,
+    "release": "demo-1.0",
     "package_id": 1,
     "package_file_id": 2,
 }
@@ -102,12 +107,13 @@ def resolved(part: Mapping[str, Any]) -> Mapping[str, Any]:
 def populated() -> Registry:
     """Return an open registry with one package, which has the ids in `KNOWN`."""
     registry = Registry()
-    TestApp(registry).post(
-        "/projects/acme%2Ftools/packages/pypi",
-        {":action": "file_upload", "name": "demo", "version": "1.0"},
-        upload_files=[("content", FILENAME, CONTENT)],
-        status=201,
-    )
+    for filename, content in ((FILENAME, CONTENT), (VARIANT, distribution(VARIANT))):
+        TestApp(registry).post(
+            "/projects/acme%2Ftools/packages/pypi",
+            {":action": "file_upload", "name": "demo", "version": "1.0"},
+            upload_files=[("content", filename, content)],
+            status=201,
+        )
     return registry
 
 
@@ -171,7 +177,8 @@ def test_generated_requests_get_documented_responses_and_no_500(capsys: pytest.C
         def respond(case: Any, exists: bool) -> None:
             served[:] = [populated()]
             if exists:
-                case.path_parameters |= {key: KNOWN[key] for key in case.path_parameters}
+                known = KNOWN | ({"sha256": VARIANTS_SHA256} if "release" in case.path_parameters else {})
+                case.path_parameters |= {key: known[key] for key in case.path_parameters}
             # schemathesis does not decompress what a WSGI application returns.
             response = case.call(headers={"Accept-Encoding": "identity"})
             seen[case.operation.label, response.status_code] += 1

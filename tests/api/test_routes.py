@@ -52,6 +52,16 @@ PROJECT, GROUP = "/projects/:project/packages/pypi", "/groups/:group/-/packages/
             {"project": "42", "sha256": "abc", "filename": ".metadata"},
         ),
         (
+            "/projects/42/packages/pypi/files/abc/demo-1.0-variants.json",
+            f"{PROJECT}/files/:sha256/:release-variants.json",
+            {"project": "42", "sha256": "abc", "release": "demo-1.0"},
+        ),
+        (
+            "/projects/42/packages/pypi/files/abc/demo-1.0.variants.json",
+            f"{PROJECT}/files/:sha256/:filename",
+            {"project": "42", "sha256": "abc", "filename": "demo-1.0.variants.json"},
+        ),
+        (
             "/projects/acme/tools/packages/pypi/+simple/demo",
             f"{PROJECT}/+simple/:name",
             {"project": "acme/tools", "name": "demo"},
@@ -68,6 +78,11 @@ PROJECT, GROUP = "/projects/:project/packages/pypi", "/groups/:group/-/packages/
             "/groups/acme/-/packages/pypi/files/abc/x.whl.metadata",
             f"{GROUP}/files/:sha256/:filename.metadata",
             {"group": "acme", "sha256": "abc", "filename": "x.whl"},
+        ),
+        (
+            "/groups/acme/-/packages/pypi/files/abc/demo-1.0-variants.json",
+            f"{GROUP}/files/:sha256/:release-variants.json",
+            {"group": "acme", "sha256": "abc", "release": "demo-1.0"},
         ),
         # Packages and projects whose names are words of the addresses
         ("/projects/1/packages/pypi/simple/simple", f"{PROJECT}/simple/:name", {"project": "1", "name": "simple"}),
@@ -140,6 +155,7 @@ PUBLISH, LISTED = (
 METHODS: dict[str, tuple[str, str]] = {
     f"{PROJECT}/files/:sha256/:filename.metadata": (READING, ""),
     f"{PROJECT}/files/:sha256/:filename": (READING, ""),
+    f"{PROJECT}/files/:sha256/:release-variants.json": (READING, ""),
     f"{PROJECT}/simple": (READING, PUBLISH),
     f"{PROJECT}/simple/:name": (STATUSES, PUBLISH),
     f"{PROJECT}/+simple/:name": (READING, PUBLISH),
@@ -148,6 +164,7 @@ METHODS: dict[str, tuple[str, str]] = {
     PROJECT: ("POST, OPTIONS", f"packages are published here by POST, and listed at {LISTED}"),
     f"{GROUP}/files/:sha256/:filename.metadata": (READING, ""),
     f"{GROUP}/files/:sha256/:filename": (READING, ""),
+    f"{GROUP}/files/:sha256/:release-variants.json": (READING, ""),
     f"{GROUP}/simple": (READING, PUBLISH),
     f"{GROUP}/simple/:name": (READING, PUBLISH),
     GROUP: ("OPTIONS", PUBLISH),
@@ -172,6 +189,11 @@ def filled(client_of: Callable[[Registry], Any]) -> Callable[[str, str], Any]:
     client = client_of(registry)
     form, content = {"name": "demo", "version": "1.0"}, [("content", filename, distribution(filename))]
     client.post("/projects/acme%2Ftools/packages/pypi", form, upload_files=content, status=201)
+    variant = "demo-1.0-py3-none-any-fast.whl"
+    content = [("content", variant, distribution(variant))]
+    client.post("/projects/acme%2Ftools/packages/pypi", form, upload_files=content, status=201)
+    page = client.get("/projects/acme%2Ftools/packages/pypi/simple/demo?format=application/vnd.pypi.simple.v1%2Bjson")
+    variants = page.json["files"][-1]
     package = client.get("/projects/acme%2Ftools/packages").json[0]["id"]
     file = client.get(f"/projects/acme%2Ftools/packages/{package}/package_files").json[0]
     parts = {
@@ -179,13 +201,15 @@ def filled(client_of: Callable[[Registry], Any]) -> Callable[[str, str], Any]:
         ":group": "acme",
         ":sha256": file["file_sha256"],
         ":filename": filename,
+        ":release": variants["filename"].removesuffix("-variants.json"),
         ":name": "demo",
         ":package_id": str(package),
         ":package_file_id": str(file["id"]),
     }
 
     def ask(address: str, method: str) -> TestResponse:
-        path = re.sub(r":\w+", lambda part: parts[part[0]], address)
+        digest = {":sha256": variants["hashes"]["sha256"]} if ":release" in address else {}
+        path = re.sub(r":\w+", lambda part: (parts | digest)[part[0]], address)
         return WerkzeugClient(client.app.app).open(client.prefix + path, method=method)
 
     return ask

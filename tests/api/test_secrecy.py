@@ -24,9 +24,10 @@ from pypi_registry._api.call import Dialect
 from pypi_registry._api.routes import ROUTES, Route
 from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, Role, Token, User
 from pypi_registry.accounts.config import TokenKind
+from pypi_registry.distributions import verify
 from pypi_registry.model import Visibility
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
-from pypi_registry.testing.archives import make_sdist
+from pypi_registry.testing.archives import Variant, make_sdist, make_wheel
 
 SECRET = "s3cr3t"  # every token has it
 CANARY = "canary"  # every package of the first registry has it in its name, its metadata and its project's path
@@ -144,16 +145,20 @@ def accounts(with_projects: bool) -> Accounts:
 
 SDIST = make_sdist(f"{CANARY}-demo", "1.0", headers=[("Summary", f"{CANARY} summary"), ("Author", f"{CANARY} author")])
 DIGEST = hashlib.sha256(SDIST.data).hexdigest()
+VARIANT = make_wheel(f"{CANARY}-demo", "1.0", variant=Variant(CANARY))
+RELEASE = f"{CANARY}_demo-1.0"
+VARIANTS = hashlib.sha256((verify(io.BytesIO(VARIANT.data), VARIANT.filename).variant or "").encode()).hexdigest()
 
 
 def registry(*, projects: bool = True, packages: bool = True) -> Registry:
     """Make a registry whose projects of each visibility have a package, or none, or which has no such projects."""
     found = accounts(projects).registry(catalogue=MemoryCatalogue(), blobs=MemoryBlobs())
     for id_ in VISIBILITIES.values() if projects and packages else ():
-        form = {"name": f"{CANARY}-demo", "version": "1.0", "content": (io.BytesIO(SDIST.data), SDIST.filename)}
-        path = f"/projects/{id_}/packages/pypi"
-        response = Client(found).post(path, data=form, headers=_basic(f"{SECRET}-owner"))
-        assert response.status_code == 201, response.text
+        for each in (SDIST, VARIANT):
+            form = {"name": f"{CANARY}-demo", "version": "1.0", "content": (io.BytesIO(each.data), each.filename)}
+            path = f"/projects/{id_}/packages/pypi"
+            response = Client(found).post(path, data=form, headers=_basic(f"{SECRET}-owner"))
+            assert response.status_code == 201, response.text
     return found
 
 
@@ -177,6 +182,7 @@ class Case:
         id_ = VISIBILITIES[self.visibility]
         values = {"project": str(id_), "group": str(id_), "name": f"{CANARY}-demo", "sha256": DIGEST}
         values |= {"filename": SDIST.filename, "package_id": str(id_), "package_file_id": str(id_)}
+        values |= {"release": RELEASE, "sha256": VARIANTS} if ":release" in self.route.path else {}
         return re.sub(r":(\w+)", lambda found: values[found[1]], self.route.path)
 
     def send(self, registry: Registry, caller: Caller, **headers: str) -> "Answer":
@@ -263,9 +269,10 @@ def test_who_may_not_see_a_project_does_not_learn_that_it_is_there_beyond_gitlab
 @pytest.mark.parametrize("caller", CALLERS, ids=str)
 def test_who_may_read_does(caller: Caller, filled: Registry) -> None:
     """Otherwise the tests above would hold for a registry that refuses everything."""
-    page = next(route for route in ROUTES if route.path == "/projects/:project/packages/pypi/simple/:name")
-    for visibility in VISIBILITIES:
-        answer = Case(page, "GET", visibility).send(filled, caller)
+    tails = "/packages/pypi/simple/:name", "/packages/pypi/files/:sha256/:release-variants.json"
+    for tail, visibility in itertools.product(tails, VISIBILITIES):
+        route = next(route for route in ROUTES if route.path == f"/projects/:project{tail}")
+        answer = Case(route, "GET", visibility).send(filled, caller)
         assert (answer.code == 200 and CANARY in answer.text) == (visibility in caller.reads), f"{visibility}"
 
 

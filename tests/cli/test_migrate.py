@@ -8,8 +8,19 @@ import pytest
 from pypi_registry._cli.main import main
 from pypi_registry.errors import StorageUnavailable
 from pypi_registry.stores.postgres import PostgresCatalogue, UnknownSchema, schema
-from pypi_registry.testing.contracts.catalogue.samples import DEMO, IN_TOOLS, TOOLS, add
+from pypi_registry.testing.contracts.catalogue.samples import (
+    DEMO,
+    IN_TOOLS,
+    TOOLS,
+    add,
+    add_variant,
+    contents_of,
+    files_of,
+    variant,
+)
 from tests.postgres import Cluster, Databases
+
+LAST = schema.SCHEMA_VERSION
 
 
 @pytest.fixture
@@ -20,12 +31,12 @@ def url(postgres: Cluster) -> str:
 
 def test_a_new_database_gets_the_tables_once(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["migrate", "--catalogue", url]) == 0
-    assert capsys.readouterr().out == "Created the tables of the catalogue, schema version 1.\n"
+    assert capsys.readouterr().out == f"Created the tables of the catalogue, schema version {LAST}.\n"
     with closing(PostgresCatalogue(url)) as catalogue:
         add(catalogue, TOOLS, "demo-1.0.zip")
         before = catalogue.revision(IN_TOOLS, DEMO)
         assert main(["migrate", "--catalogue", url]) == 0
-        assert capsys.readouterr().out == "The catalogue has the schema version 1 already.\n"
+        assert capsys.readouterr().out == f"The catalogue has the schema version {LAST} already.\n"
         assert catalogue.revision(IN_TOOLS, DEMO) == before
 
 
@@ -41,7 +52,11 @@ def test_two_machines_migrate_at_once(url: str, capsys: pytest.CaptureFixture[st
     with ThreadPoolExecutor(4) as threads:
         assert [*threads.map(main, [["migrate", "--catalogue", url]] * 4)] == [0] * 4
     lines = capsys.readouterr().out.splitlines()
-    assert sorted(line.split()[0] for line in lines) == ["Created", "The", "The", "The"]
+    words = [line.split()[0] for line in lines]
+    assert (len(words), words.count("Created")) == (4, 1)
+    assert {*words} <= {"Created", "Migrated", "The"}, "each step is a transaction, so several may take part"
+    with closing(PostgresCatalogue(url)) as catalogue:
+        catalogue.check_schema()
 
 
 def test_a_database_without_tables_names_the_command(url: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -58,7 +73,7 @@ def test_a_database_without_tables_names_the_command(url: str, caplog: pytest.Lo
         add(catalogue, TOOLS, "demo-1.0.zip")  # without a restart
 
 
-@pytest.mark.parametrize(("version", "words"), [(0, "no tables"), (2, "versions up to 1")])
+@pytest.mark.parametrize(("version", "words"), [(0, "no tables"), (LAST + 1, f"versions up to {LAST}")])
 def test_another_version_is_refused_in_one_line(
     url: str, postgres: Cluster, capsys: pytest.CaptureFixture[str], version: int, words: str
 ) -> None:
@@ -108,12 +123,40 @@ def test_a_step_that_fails_leaves_the_version_before(
     url: str, postgres: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, "CREATE TABLE more (id int8); SELECT 1/0"))
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", 2)
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", LAST + 1)
     assert main(["migrate", "--catalogue", url]) == 2
-    assert postgres.execute("SELECT version FROM pypi_registry_schema", "migrated") == [(1,)]
+    assert postgres.execute("SELECT version FROM pypi_registry_schema", "migrated") == [(LAST,)]
     assert postgres.execute("SELECT to_regclass('more')", "migrated") == [(None,)]
-    with closing(PostgresCatalogue(url)) as catalogue, pytest.raises(UnknownSchema, match="version 1 of an older"):
+    with (
+        closing(PostgresCatalogue(url)) as catalogue,
+        pytest.raises(UnknownSchema, match=f"version {LAST} of an older"),
+    ):
         catalogue.check_schema()
-    monkeypatch.setattr(schema, "STEPS", (schema.STEPS[0], "CREATE TABLE more (id int8)"))
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS[:LAST], "CREATE TABLE more (id int8)"))
     assert main(["migrate", "--catalogue", url]) == 0
-    assert Databases(postgres).execute("SELECT version FROM pypi_registry_schema", "migrated") == [(2,)]
+    assert Databases(postgres).execute("SELECT version FROM pypi_registry_schema", "migrated") == [(LAST + 1,)]
+
+
+_FIRST_ROWS = """
+INSERT INTO packages (project_id, name, normalized_name, version, canonical_version, metadata, created_at)
+VALUES (1, 'demo', 'demo', '1.0', '1', '{"summary": "old"}', 0);
+INSERT INTO files (package_id, project_id, filename, size, sha256, requires_python, uploaded_at, blob_key, uploaded_by)
+VALUES (1, 1, 'demo-1.0.zip', 4, 'aa', '', 0, 'key', 'ada');
+"""
+
+
+def test_the_rows_of_the_first_version_are_kept_and_uploads_go_on(
+    url: str, postgres: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "SCHEMA_VERSION", 1)
+        assert main(["migrate", "--catalogue", url]) == 0
+    postgres.execute(_FIRST_ROWS, "migrated")
+    assert main(["migrate", "--catalogue", url]) == 0
+    with closing(PostgresCatalogue(url)) as catalogue:
+        [old] = files_of(catalogue, IN_TOOLS)
+        assert (old.filename, old.variant) == ("demo-1.0.zip", None)
+        assert contents_of(catalogue) == []
+        new = add_variant(catalogue, TOOLS, variant("fast", "v3"))
+        assert files_of(catalogue, IN_TOOLS) == [old, new]
+        assert contents_of(catalogue) == [new.variant]

@@ -10,6 +10,7 @@ boundaries. They count as uploaded.
 import argparse
 import gc
 import io
+import json
 import struct
 import time
 import zlib
@@ -29,6 +30,7 @@ AROUND = 400
 LIMIT = 5.0
 """Seconds per megabyte of an upload that no reader may exceed."""
 TOP = b"demo-1.0/"
+VARIANT = WHEEL.replace(".whl", "-fast.whl")
 PKG_INFO = Member(name=TOP + b"PKG-INFO", data=METADATA)
 
 
@@ -57,6 +59,17 @@ def wheel_info(name: bytes, data: bytes) -> bytes:
 
 def wheel_file(data: bytes) -> bytes:
     return wheel_info(b"WHEEL", data)
+
+
+def variant_file(data: bytes) -> bytes:
+    return wheel_info(b"variant.json", data)
+
+
+def variant(namespace: Sequence[str], values: int = 1, features: int = 1) -> bytes:
+    properties = {namespace[0]: {f"f{n}": [f"v{m}" for m in range(values)] for n in range(features)}}
+    schema = "https://variants-schema.wheelnext.dev/peps/825/v0.1.1.json"
+    document = {"$schema": schema, "default-priorities": {"namespace": namespace}, "variants": {"fast": properties}}
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def entry_points_file(data: bytes) -> bytes:
@@ -292,6 +305,16 @@ READERS: Mapping[str, Reader] = {
         WHEEL, made(wheel_file, lines(b":\n", WHEEL_FILE)), (4_000, 16_000, 100_000)),
     "WHEEL: folded tags": Reader(
         WHEEL, made(wheel_file, lines(b" a", WHEEL_FILE)), (4_000, 16_000, 100_000)),
+    "variant.json: values": Reader(
+        VARIANT, made(variant_file, lambda count: variant(["a"], values=count)), (100, 1_600, 6_400)),
+    "variant.json: features": Reader(
+        VARIANT, made(variant_file, lambda count: variant(["a"], features=count)), (100, 800, 3_000)),
+    "variant.json: namespaces": Reader(
+        VARIANT, made(variant_file, lambda count: variant([f"n{n}" for n in range(count)])), (100, 1_600, 6_400)),
+    "variant.json: keys": Reader(
+        VARIANT, made(variant_file, lambda count: b"{%b}" % b",".join(b'"%b":""' % name_of(n) for n in range(count))),
+        (100, 800, 3_500)),
+    "variant.json: depth": Reader(VARIANT, made(variant_file, lambda count: b"[" * count), (900, 16_000, 64_000)),
     "entry_points.txt: scripts": Reader(WHEEL, entry_points, (100, 1_900, 7_000)),
     "entry_points.txt: comments": Reader(
         WHEEL, made(entry_points_file, lines(b"#\n", b"")), (450, 1_900, 32_000, 500_000)),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from packaging.utils import NormalizedName, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
+from pypi_registry._filenames import split_label
 from pypi_registry.distributions.filenames import filename_problems
 
 
@@ -33,6 +34,11 @@ def problems_of(filename: str, name: str = "demo", version: str = "1.0") -> list
         pytest.param("demo-1.0-1-py3-none-any.whl", "demo", "1.0", id="wheel with a build tag"),
         pytest.param("demo-1.0-2024_abc.1-py3-none-any.whl", "demo", "1.0", id="wheel with a long build tag"),
         pytest.param("demo-1!2.0-py3-none-any.whl", "demo", "1!2.0", id="wheel with an epoch"),
+        pytest.param("demo-1.0-py3-none-any-x86_64_v3.whl", "demo", "1.0", id="variant"),
+        pytest.param("demo-1.0-py3-none-any-null.whl", "demo", "1.0", id="null variant"),
+        pytest.param("demo-1.0-py3-none-any-2fast.whl", "demo", "1.0", id="variant whose label begins with a digit"),
+        pytest.param("demo-1.0-7-py3-none-any-q1.whl", "demo", "1.0", id="variant with a build tag"),
+        pytest.param("demo-1.0-py3-none-any-_._.whl", "demo", "1.0", id="variant without a letter in its label"),
         pytest.param("torch-2.2.0+cu121-cp311-cp311-linux_x86_64.whl", "torch", "2.2.0+cu121", id="local wheel"),
         pytest.param("demo-1.0+ubuntu_1-py3-none-any.whl", "demo", "1.0+ubuntu.1", id="local wheel, escaped"),
         pytest.param("demo-1.0.post1.dev2-py3-none-any.whl", "demo", "1.0.post1.dev2", id="wheel of a post release"),
@@ -67,6 +73,8 @@ def test_a_file_name_that_agrees_has_no_problem(filename: str, name: str, versio
 UNSAFE = "is invalid: at most 255 letters, digits and '._+!-', no path"
 UNKNOWN = "has neither the suffix of a wheel (.whl) nor of an sdist (.tar.gz, .zip)"
 NO_WHEEL = "is not valid for a wheel: "
+NO_LABEL = "is not made of lower-case letters, digits, '_' and '.'"
+DIGIT = "its Python tag '3' begins with a digit"
 DISAGREES = "does not match the name demo and the version '1.0'"
 
 
@@ -130,7 +138,16 @@ DISAGREES = "does not match the name demo and the version '1.0'"
         pytest.param("demo-1.0.whl", NO_WHEEL, id="a wheel without tags"),
         pytest.param("demo-1.0-py3-none.whl", NO_WHEEL, id="a wheel without a platform"),
         pytest.param("demo-1.0-1-2-py3-none-any.whl", NO_WHEEL, id="a wheel with two build tags"),
-        pytest.param("demo-1.0-x1-py3-none-any.whl", NO_WHEEL, id="a build tag that begins with a letter"),
+        pytest.param("demo-1.0-x1-py3-none-any-fast.whl", NO_WHEEL, id="a build tag that begins with a letter"),
+        pytest.param("demo-1.0-x1-py3-none-manylinux2014_x86_64-LVL2.whl", NO_WHEEL, id="that, and a label"),
+        pytest.param("demo-1.0-py3-none-any-LVL2.whl", NO_LABEL, id="a label in capitals"),
+        pytest.param("demo-1.0-1-py3-none-any-LVL2.whl", NO_LABEL, id="a build tag and a label in capitals"),
+        pytest.param("demo-1.0-py3-none-any-a+b.whl", NO_LABEL, id="a label with a plus"),
+        pytest.param("demo-1.0-py3-none-any-.whl", NO_LABEL, id="an empty label"),
+        pytest.param("demo-1.0-py3-none-any-fast-x.whl", NO_WHEEL, id="two labels"),
+        pytest.param("demo-1.0-1-py3-none-any-fast-x.whl", NO_WHEEL, id="a build tag and two labels"),
+        pytest.param("demo-1.0-3-none-any.whl", DIGIT, id="a Python tag that begins with a digit"),
+        pytest.param("demo-1.0-1-3-none-any.whl", DIGIT, id="that, and a build tag"),
         pytest.param("demo-1.0--py3-none-any.whl", NO_WHEEL, id="a build tag of nothing"),
         pytest.param("demo__x-1.0-py3-none-any.whl", NO_WHEEL, id="a wheel with two underscores"),
         pytest.param("demo-latest-py3-none-any.whl", NO_WHEEL, id="a wheel with a word for a version"),
@@ -211,6 +228,7 @@ PIECES = [
     "py3",
     "none",
     "any",
+    "fast",
     "/",
     "\n",
     " ",
@@ -233,4 +251,4 @@ def test_packaging_reads_a_wheel_that_we_take_as_we_do(stem: str, tail: str, end
             assert filename.endswith((".whl", ".tar.gz", ".zip"))
             assert not set(filename) & set("/\\\n \"'<>&")
             if filename.endswith(".whl"):
-                assert parse_wheel_filename(filename)[:2] == (name, Version(version))
+                assert parse_wheel_filename(split_label(filename)[0])[:2] == (name, Version(version))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pypi_registry import distributions
-from pypi_registry.distributions import CoreMetadata, Report, Verify, read_metadata, verify
+from pypi_registry.distributions import CoreMetadata, Report, Verify, read_unverified, verify
 from pypi_registry.distributions.limits import BUDGET
 from pypi_registry.distributions.report import truncated
 from pypi_registry.testing.archives import core_metadata, distribution
@@ -31,7 +31,7 @@ def test_the_package_gives_out_few_names() -> None:
         for name, it in vars(distributions).items()
         if getattr(it, "__module__", "").startswith(distributions.__name__)
     }
-    assert {"verify", "read_metadata", "Report", "CoreMetadata"} <= own
+    assert {"verify", "read_unverified", "Report", "CoreMetadata"} <= own
     it: Verify = verify
     assert it(io.BytesIO(distribution(WHEEL)), WHEEL).metadata
 
@@ -46,7 +46,7 @@ def test_a_good_file_has_no_problem_and_says_what_it_is(filename: str) -> None:
     said = core_metadata("demo", "1.0", requires_python=">=3.8", headers=(("Dynamic", "License"),))
     expected = CoreMetadata(said, "2.1", "demo", "1.0", ">=3.8", frozenset({"license"}))
     assert look(data, filename) == Report(expected, ())
-    assert read_metadata(io.BytesIO(data), filename) == expected
+    assert read_unverified(io.BytesIO(data), filename).metadata == expected
 
 
 @each_kind
@@ -57,7 +57,7 @@ def test_the_stream_stays_open(filename: str, tmp_path: Path) -> None:
         verify(stream, filename)
         assert not stream.closed
         stream.seek(0)
-        read_metadata(stream, filename)
+        read_unverified(stream, filename)
         assert not stream.closed
 
 
@@ -73,7 +73,7 @@ def test_a_file_without_the_suffix_of_a_distribution_is_not_read(filename: str) 
     stream = Counted(distribution(WHEEL))
     report = verify(stream, filename)
     assert (report.metadata, len(report.problems)) == (None, 1)
-    assert read_metadata(stream, filename) is None
+    assert read_unverified(stream, filename).metadata is None
     assert stream.given == 0
 
 
@@ -129,11 +129,11 @@ def test_a_file_name_of_very_many_digits_is_a_problem_and_no_accident(filename: 
 SMALL = [row for row in HOSTILE if re.search("huge|bomb|zeros|many|number|large|long|thousand", row) is None]
 
 
-def test_read_metadata_never_fails_and_returns_what_verify_does() -> None:
+def test_read_unverified_never_fails_and_returns_what_verify_does() -> None:
     assert len(SMALL) > 250
     for row in SMALL:
         data, filename = HOSTILE[row].make(), HOSTILE[row].filename
-        assert read_metadata(io.BytesIO(data), filename) == verify(io.BytesIO(data), filename).metadata
+        assert read_unverified(io.BytesIO(data), filename).metadata == verify(io.BytesIO(data), filename).metadata
 
 
 def test_of_very_many_problems_twenty_are_named() -> None:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from pypi_registry._http.body import Body
 from pypi_registry._http.multipart import parts
 from pypi_registry._names import normalize
-from pypi_registry.distributions import Report, read_metadata, verify
+from pypi_registry.distributions import Report, read_unverified, verify
 from pypi_registry.distributions.entry_points import parse_entry_points, script_problems
 from pypi_registry.distributions.filenames import filename_problems, wheel_name_and_version
 from pypi_registry.distributions.metadata import is_metadata_served, metadata_problems, parse_metadata
@@ -40,7 +40,7 @@ def tar(data: bytes) -> None:
 
 def unverified(data: bytes) -> None:
     for filename in ("demo-1.0-py3-none-any.whl", "demo-1.0.zip", "demo-1.0.tar.gz"):
-        read_metadata(io.BytesIO(data), filename)
+        read_unverified(io.BytesIO(data), filename)
 
 
 def metadata(data: bytes) -> None:

@@ -31,6 +31,7 @@ from pypi_registry.testing.contracts.catalogue.samples import (
     TOOLS,
     answers,
     files_of,
+    variant,
 )
 from tests.maintenance.damage import DATA, FIRST, SECOND, Stores
 from tests.testing.mutants.wrapping import BlobsWrapper, CatalogueWrapper
@@ -576,3 +577,19 @@ def test_progress_counts_rows_and_then_files() -> None:
     assert [*Copy(side(source), side(target), on_progress=seen.append).run()] == []
     assert [each.done for each in seen if each.unit == "rows"] == [*range(1, 7)]
     assert seen[-2:] == [Progress("files", 0, 2), Progress("files", 1, 2)]
+
+
+def test_a_second_copy_has_every_content_of_the_variants_json() -> None:
+    source, target = in_memory(), in_memory()
+    for label in ("fast", "slow"):
+        source.publish(f"demo-1.0-py3-none-any-{label}.whl", variant=variant(label, "v1"))
+        copied(source, target)
+    file = source.publish("demo-1.0-py3-none-any-more.whl", variant=variant("more", "v1"))
+    deletion = source.catalogue.delete_file(TOOLS, file.id, "ada")
+    assert deletion is not None
+    source.blobs.delete(file.blob_key)
+    copied(source, target)
+    assert answers(target.catalogue) == answers(source.catalogue)
+    [history] = target.catalogue.variants(IN_TOOLS, DEMO, "1.0")
+    assert len(history.contents) == 3
+    assert copied(source, target).changed == 0

@@ -25,7 +25,7 @@ from pypi_registry.events import Actor, Published, Yanked
 from pypi_registry.events import Event as RegistryEvent
 from pypi_registry.model import NameStatus, PackageFile, Project, Projects, Status
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
-from pypi_registry.testing.archives import Distribution, make_sdist, make_wheel
+from pypi_registry.testing.archives import Distribution, Variant, make_sdist, make_wheel
 from tests.testing.mutants.wrapping import BlobsWrapper
 
 TOOLS = Project(42, "acme/tools")
@@ -460,3 +460,39 @@ def test_names_of_a_folder_may_be_selected(tmp_path: Path, stores: Stores) -> No
 def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="No such file or directory"):
         FolderSource(tmp_path / "absent")
+
+
+def test_wheel_variants_are_imported_and_their_json_is_composed_here(source: FakeSource, stores: Stores) -> None:
+    fast, slow = (make_wheel("demo", "1.0", variant=Variant(label)) for label in ("fast", "slow"))
+    source.add(fast)
+    source.add(slow)
+    source.add(Distribution("demo-1.0-variants.json", b"{}"))
+    outcomes, _ = imported(source, stores)
+    assert [(each.kind, each.title) for each in outcomes] == [
+        (Kind.IMPORTED, fast.filename),
+        (Kind.IMPORTED, slow.filename),
+    ]
+    assert source.fetched == [fast.filename, slow.filename]
+    found = [file.variant for file in files(stores)]
+    assert found == [verify(io.BytesIO(each.data), each.filename).variant for each in (fast, slow)]
+
+
+def test_a_wheel_variant_that_contradicts_another_one_is_refused(source: FakeSource, stores: Stores) -> None:
+    for tag, level in (("py2", "v1"), ("py3", "v3")):
+        properties = {"cpu": {"level": [level]}}
+        source.add(make_wheel("demo", "1.0", tags=f"{tag}-none-any", variant=Variant("fast", properties)))
+    outcomes, _ = imported(source, stores)
+    assert [each.kind for each in outcomes] == [Kind.IMPORTED, Kind.REFUSED]
+    assert outcomes[1].reason == (
+        "demo-1.0-py3-none-any-fast.whl contradicts other wheels: the label 'fast' has cpu :: level :: [v3] here and "
+        "[v1] in other wheels of this version"
+    )
+    assert len(files(stores)) == 1
+
+
+def test_wheel_variants_in_a_folder_are_imported(tmp_path: Path, stores: Stores) -> None:
+    make_wheel("demo", "1.0", variant=Variant("fast")).write_to(tmp_path)
+    (tmp_path / "demo-1.0-variants.json").write_text("{}")
+    folder = FolderSource(tmp_path)
+    _, summary = imported(folder, stores)
+    assert (summary.imported, summary.refused, folder.ignored) == (1, 0, 1)

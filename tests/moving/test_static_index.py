@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urljoin, urlsplit
@@ -20,7 +21,7 @@ from pypi_registry.storage import Redirect
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 from pypi_registry.stores.sqlite import SQLiteCatalogue
-from pypi_registry.testing.contracts.catalogue.samples import DEMO, IN_ACME, IN_TOOLS, LIBS, OTHER, TOOLS
+from pypi_registry.testing.contracts.catalogue.samples import DEMO, IN_ACME, IN_TOOLS, LIBS, OTHER, TOOLS, variant
 from tests.maintenance.damage import DATA, FIRST, SECOND, Stores
 from tests.testing.mutants.wrapping import BlobsWrapper
 
@@ -284,3 +285,32 @@ def test_a_name_that_was_deleted_meanwhile_is_left_out(stores: Stores, folder: P
     assert [*exporting.run()] == []
     assert exporting.summary.names == 1
     assert "other" not in (folder / "simple" / "index.html").read_text()
+
+
+@pytest.mark.parametrize("form", ["html", "json"])
+def test_the_variants_json_of_a_version_is_a_file_as_long_as_it_is_listed(
+    stores: Stores, folder: Path, form: str
+) -> None:
+    stores.publish("demo-1.0-py3-none-any-fast.whl", variant=variant("fast", "v3"))
+    name = "demo-1.0-variants.json"
+
+    def listed() -> list[Path]:
+        links = [each.url for each in page(folder, "demo", form).packages if each.filename == name]
+        return [at(folder, url.partition("#")[0]) for url in links]
+
+    left, summary = export(stores, folder)
+    assert (left, summary.files, summary.deleted) == ([], 1, 0)
+    [first] = listed()
+    assert first.read_text() == variant("fast", "v3")
+    assert first.parent.name == sha256(first.read_bytes()).hexdigest()
+    slow = stores.publish("demo-1.0-py3-none-any-slow.whl", variant=variant("slow", "v1"))
+    export(stores, folder)
+    [second] = listed()
+    assert [*json.loads(second.read_bytes())["variants"]] == ["fast", "slow"]
+    assert not first.parent.exists()
+    stores.catalogue.delete_package(TOOLS, slow.package.id, "")
+    stores.publish(FIRST)
+    _, summary = export(stores, folder)
+    assert listed() == []
+    assert summary.deleted == 2
+    assert not [path for path in tree(folder) if path.endswith(name)]

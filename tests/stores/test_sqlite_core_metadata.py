@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pypi_registry.stores._rows import core_metadata_as_blob, read_core_metadata
+from pypi_registry.stores._rows import read_text, text_as_blob
 from tests.distributions.costs import metadata
 from tests.distributions.hostile import METADATA, WHEEL
 from tests.distributions.test_hostile import on_the_disk
@@ -16,7 +16,7 @@ LONGEST = METADATA + b"\n" + b"x" * (1024**2 - len(METADATA) - 1)
 
 @pytest.mark.parametrize("data", [METADATA, LONGEST, b"", b"x" * 16_383, b"x" * 16_384])
 def test_core_metadata_is_read_as_it_was_stored(data: bytes) -> None:
-    assert read_core_metadata(core_metadata_as_blob(data)) == data
+    assert read_text(text_as_blob(data)) == data
 
 
 def test_a_short_upload_does_not_become_a_large_catalogue(tmp_path: Path) -> None:

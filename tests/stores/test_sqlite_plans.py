@@ -49,7 +49,7 @@ SCANS = {
     "SELECT id, path FROM projects WHERE path != '' ORDER BY id": r"SCAN projects",
     # The names of an index, and enumeration
     "SELECT DISTINCT name FROM project_revisions": r"SEARCH project_revisions USING PRIMARY KEY \(name>\?\)",
-    "SELECT p.metadata, p.id": r"SCAN p",
+    "SELECT p.metadata, p.variants": r"SCAN p",
     "SELECT c.data, f.identity": r"SCAN f",
     "SELECT blob_key FROM files WHERE blob_key IN": r"SCAN files",
     "FROM statuses": r"SCAN statuses",

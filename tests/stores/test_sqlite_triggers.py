@@ -34,7 +34,7 @@ CHANGES = {
     "UPDATE OR REPLACE statuses SET name = 'demo' WHERE name = 'other'": False,
     "DELETE FROM statuses": False,
     "REPLACE INTO statuses VALUES (1, 'demo', 'archived', '')": False,
-    "INSERT OR IGNORE INTO files SELECT 9, 1, 1, 'more.zip', 4, 'aa', NULL, NULL, '', 0, 'key', NULL, '', NULL": False,
+    "INSERT OR IGNORE INTO files SELECT 9, 1, 1, 'x.zip', 4, 'aa', NULL, NULL, '', 0, 'k', NULL, '', NULL, NULL": False,
 }
 
 DERIVED = {
@@ -112,7 +112,8 @@ def test_a_project_that_another_program_replaces_keeps_its_packages(
 
 
 @pytest.mark.parametrize(
-    "values", ["NULL, 1, 'demo', 'demo', '1.0', '1', '{}', 0, NULL", "1, 1, 'x', 'x', '1', '1', '{}', 0, NULL"]
+    "values",
+    ["NULL, 1, 'demo', 'demo', '1.0', '1', '{}', 0, NULL, NULL", "1, 1, 'x', 'x', '1', '1', '{}', 0, NULL, NULL"],
 )
 def test_another_program_cannot_replace_a_package(catalogue: SQLiteCatalogue, path: Path, values: str) -> None:
     before = catalogue.packages(IN_TOOLS, PackageQuery()), catalogue.listing(IN_TOOLS, DEMO)

@@ -28,7 +28,7 @@ from pypi_registry.model import (
     Projects,
     Upload,
 )
-from pypi_registry.storage import MAX_PUBLICATIONS, MAX_TOTAL
+from pypi_registry.storage import MAX_PUBLICATIONS, MAX_TOTAL, check_variant
 
 
 class PlainCatalogue:
@@ -63,6 +63,7 @@ class PlainCatalogue:
                 if (package.project_id, package.normalized_name) == (project.id, name)
                 and Version(package.version) == Version(upload.version)
             ]
+            check_variant(upload, [file.variant for file in taken if file.package.id in [each.id for each in same]])
             package = same[0] if same else Package(next(self.ids), project.id, upload.name, name, upload.version, at)
             file = PackageFile(
                 id=next(self.ids),
@@ -75,6 +76,7 @@ class PlainCatalogue:
                 blob_key=blob_key,
                 core_metadata_sha256=upload.core_metadata_sha256,
                 uploaded_by=by,
+                variant=upload.variant,
             )
             names = {*self.names(Projects([project]))}
             self.packages_by_id[package.id] = package

@@ -4,6 +4,7 @@ import base64
 import csv
 import gzip
 import io
+import json
 import subprocess
 import sys
 import tarfile
@@ -20,6 +21,7 @@ from packaging.tags import Tag
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
+from pypi_registry._filenames import split_label
 from pypi_registry.distributions import verify
 from pypi_registry.testing import archives, sdist_backend
 
@@ -28,6 +30,8 @@ WHEELS = [
     "de_mo-1.0.0rc1+local.1-py2.py3-none-any.whl",
     "De.mo-1!2.0-cp312-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
     "demo-1.0-2b-py3-none-any.whl",
+    "demo-1.0-py3-none-any-fast.whl",
+    "demo-1.0-2b-py3-none-any-null.whl",
 ]
 SDISTS = ["demo-1.0.tar.gz", "demo-1.0.zip", "old-na.me_x-1.0.0rc1+local.1.tar.gz", "De.mo-1!2.0.zip"]
 
@@ -57,7 +61,8 @@ def installed(tmp_path: Path, data: bytes) -> Distribution:
 
 @pytest.mark.parametrize("filename", WHEELS)
 def test_a_wheel_agrees_with_its_file_name(tmp_path: Path, filename: str) -> None:
-    name, version, build, tags = parse_wheel_filename(filename)
+    plain, label = split_label(filename)
+    name, version, build, tags = parse_wheel_filename(plain)
     data = archives.distribution(filename)
     read = installed(tmp_path, data)
     assert (canonicalize_name(read.name), Version(read.version)) == (name, version)
@@ -67,7 +72,8 @@ def test_a_wheel_agrees_with_its_file_name(tmp_path: Path, filename: str) -> Non
     assert {Tag(*line.removeprefix("Tag: ").split("-")) for line in lines if line.startswith("Tag: ")} == tags
     assert len([line for line in lines if line.startswith("Tag: ")]) == len(tags)
     assert "Wheel-Version: 1.0" in lines
-    assert ("Root-Is-Purelib: true" in lines) == filename.endswith("-none-any.whl")
+    assert ("Root-Is-Purelib: true" in lines) == plain.endswith("-none-any.whl")
+    assert (read.read_text("variant.json") is not None) == (label is not None)
     assert [line for line in lines if line.startswith("Build")] == (["Build: 2b"] if build else [])
 
 
@@ -280,3 +286,49 @@ def test_an_sdist_contains_no_time() -> None:
 def test_a_file_name_of_no_distribution_is_rejected(filename: str) -> None:
     with pytest.raises(ValueError, match="wheel"):
         archives.distribution(filename)
+
+
+VARIANTS = [
+    archives.Variant("fast"),
+    archives.Variant("null"),
+    archives.Variant("null", namespaces=["cpu"]),
+    archives.Variant("fast", {"cpu": {"level": ["v3", "v2"]}}),
+    archives.Variant("fast", {"cpu": {"level": ["v3"]}}, namespaces=["gpu", "cpu"]),
+    archives.Variant("fast", {"cpu": {"level": ["v3"]}}, providers={"cpu": {"requires": ["x"]}}),
+    archives.Variant("fast", schema="https://packaging.python.org/v1.0.0.json"),
+]
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_a_wheel_variant_is_valid_and_was_built_for_what_was_wanted(variant: archives.Variant) -> None:
+    wheel = archives.make_wheel("demo", "1.0", build="7", variant=variant)
+    assert wheel.filename == f"demo-1.0-7-py3-none-any-{variant.label}.whl"
+    report = verify(io.BytesIO(wheel.data), wheel.filename)
+    assert report.problems == ()
+    found = json.loads(report.variant or "")
+    if variant.properties is not None:
+        assert found["variants"] == {
+            variant.label: {
+                namespace: {feature: sorted(values) for feature, values in features.items()}
+                for namespace, features in variant.properties.items()
+            }
+        }
+    if variant.namespaces:
+        assert found["default-priorities"]["namespace"] == variant.namespaces
+    assert found.get("providers", {}) == variant.providers
+    assert not variant.schema or found["$schema"] == variant.schema
+
+
+def test_variantlib_reads_a_wheel_variant_with_providers() -> None:
+    variantlib = pytest.importorskip("variantlib.variant_dist_info")
+    provider = {"static-properties": {"level": ["v3", "v2"]}}
+    variant = archives.Variant("fast", {"cpu": {"level": ["v3", "v2"]}}, providers={"cpu": provider})
+    wheel = archives.make_wheel("demo", "1.0", variant=variant)
+    read = variantlib.VariantDistInfo(unpacked(wheel.data, wheel.filename)["demo-1.0.dist-info/variant.json"], "fast")
+    assert [each.to_str() for each in read.variant_desc.properties] == ["cpu :: level :: v2", "cpu :: level :: v3"]
+
+
+@pytest.mark.parametrize("filename", ["demo-1.0-py3-none-any.whl", "demo-1.0-py3-none-any-slow.whl", "demo-1.0.zip"])
+def test_a_file_name_without_the_label_of_the_variant_is_an_error(filename: str) -> None:
+    with pytest.raises(ValueError, match="does not have the variant label 'fast'"):
+        archives.distribution(filename, variant=archives.Variant("fast"))

@@ -21,8 +21,8 @@ import pytest
 from webtest import TestApp
 
 from pypi_registry._pages.simple import MediaType
-from pypi_registry.errors import FileTaken, InvalidUpload
-from pypi_registry.testing import FakeProject, FakeRegistry, faults, make_sdist, make_wheel, with_credentials
+from pypi_registry.errors import FileTaken, InvalidUpload, VariantConflict
+from pypi_registry.testing import FakeProject, FakeRegistry, Variant, faults, make_sdist, make_wheel, with_credentials
 from pypi_registry.testing.archives import Distribution
 from pypi_registry.testing.projects import PublishedFile
 
@@ -248,6 +248,21 @@ def test_a_version_may_be_yanked_without_a_reason(yanked: str | bool | None, rea
     [wheel] = registry.add("demo", "1.2", yanked=yanked)
     shown = only(page_of(registry, "demo")["files"]).get("yanked", False)
     assert (wheel.yanked, shown) == (reason, reason or reason is not None)
+
+
+def test_wheel_variants_are_listed_with_their_json(registry: FakeRegistry) -> None:
+    registry.add("My.Demo", "1.2")
+    registry.add("My.Demo", "1.2", variant=Variant("fast"))
+    with pytest.raises(VariantConflict):
+        registry.add("My.Demo", "1.2", build="7", variant=Variant("fast", {"test": {"label": ["other"]}}))
+    files: Any = page_of(registry, "my-demo")["files"]
+    plain, variant, variants = files
+    assert variant["filename"] == plain["filename"].replace(".whl", "-fast.whl")
+    url = f"{registry.upload_url}/files/{variants['hashes']['sha256']}/{variants['filename']}"
+    with urlopen(url) as response:
+        assert json.load(response)["variants"] == {"fast": {"test": {"label": ["fast"]}}}
+    request = registry.requests[-1]
+    assert (request.kind, request.package, request.filename) == ("variants", "my-demo", "my_demo-1.2-variants.json")
 
 
 def test_a_file_has_its_url_and_its_data(registry: FakeRegistry) -> None:

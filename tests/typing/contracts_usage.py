@@ -32,6 +32,7 @@ from pypi_registry.model import (
     Projects,
     Status,
     Upload,
+    VariantsHistory,
     Visibility,
 )
 from pypi_registry.storage import (
@@ -42,8 +43,11 @@ from pypi_registry.storage import (
     CreatesFiles,
     Enumerable,
     EnumerableBlobs,
+    KeepsVariants,
     ProjectPaths,
     Redirect,
+    check_variant,
+    variants_after,
 )
 from pypi_registry.stores.memory import MemoryCatalogue
 
@@ -128,6 +132,7 @@ class OurCatalogue:
     def add(self, project: Project, upload: Upload, blob_key: str, at: datetime, by: str) -> PackageFile:
         if upload.filename == "taken":
             raise FileTaken(upload.filename)
+        check_variant(upload, [None, upload.variant])
         package = Package(1, project.id, upload.name, upload.normalized_name, upload.version, created_at=at)
         digests = Digests(upload.digests.sha256, md5=None, blake2_256=None)
         return PackageFile(
@@ -141,6 +146,7 @@ class OurCatalogue:
             blob_key,
             upload.core_metadata_sha256,
             uploaded_by=by,
+            variant=upload.variant,
         )
 
     def delete_file(self, project: Project, file_id: int, by: str) -> Deletion | None:
@@ -184,8 +190,15 @@ class OurCatalogue:
 
     # Optional
 
+    def variants(self, projects: Projects, name: NormalizedName, version: str) -> Sequence[VariantsHistory]:
+        return [VariantsHistory(1, NameStatus(), variants_after((), [None]))]
+
     def project_paths(self, ids: Sequence[int] | None = None) -> Sequence[tuple[int, str]]:
         return [(1, "acme/tools")]
+
+
+def keeping(catalogue: OurCatalogue) -> KeepsVariants:
+    return catalogue
 
 
 def copy(source: Enumerable, target: Enumerable) -> None:

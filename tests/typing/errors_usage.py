@@ -18,6 +18,7 @@ from pypi_registry.errors import (
     StorageFull,
     StorageUnavailable,
     UploadsRefused,
+    VariantConflict,
 )
 
 
@@ -37,6 +38,7 @@ def all_errors() -> list[RegistryError]:
         StorageFull(),
         StorageUnavailable("busy"),
         UploadsRefused("demo", "archived"),
+        VariantConflict("demo-1.0-py3-none-any-x.whl", ["a contradiction"]),
     ]
 
 
@@ -45,6 +47,8 @@ def facts(error: RegistryError) -> None:
     match error:
         case FileTaken():
             assert_type(error.filename, str)
+        case VariantConflict():
+            assert_type((error.filename, error.conflicts), tuple[str, tuple[str, ...]])
         case InvalidRequest():
             assert_type(error.problems, tuple[str, ...])
         case InvalidName():

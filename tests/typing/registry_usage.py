@@ -1,6 +1,7 @@
 """`pypi_registry` and its collaborators, as an application uses them: type checkers read this file, nothing runs it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, assert_never, assert_type
@@ -18,7 +19,7 @@ from pypi_registry import (
     check_version,
     is_valid_version,
 )
-from pypi_registry.distributions import CoreMetadata, Report, Verify, read_metadata, verify
+from pypi_registry.distributions import CoreMetadata, Report, Verify, read_unverified, verify
 from pypi_registry.events import (
     Actor,
     AuditLog,
@@ -132,11 +133,12 @@ def audit_log() -> AuditLog:
 def no_notebooks(stream: BinaryIO, filename: str) -> Report:
     report = verify(stream, filename, budget=None)
     assert_type(report.problems, tuple[str, ...])
-    return Report(report.metadata, (*report.problems, "a problem of our own"))
+    assert_type(report.variant, str | None)
+    return replace(report, problems=(*report.problems, "a problem of our own"))
 
 
 def only_read(stream: BinaryIO, filename: str) -> Report:
-    metadata = read_metadata(stream, filename)
+    metadata = read_unverified(stream, filename).metadata
     assert_type(metadata, CoreMetadata | None)
     return Report(metadata)
 

@@ -29,6 +29,7 @@ from pypi_registry.testing import (
     Matcher,
     PublishedFile,
     RecordedRequest,
+    Variant,
     faults,
     make_sdist,
     make_wheel,
@@ -76,7 +77,8 @@ def packages(registry: FakeRegistry, folder: Path) -> None:
         size=1000,
     )
     assert_type(files, Sequence[PublishedFile])
-    registry.project("acme/tools").add("demo")
+    variant = Variant("q1", {"tuning": {"profile": ["quick"]}}, namespaces=["tuning"], providers={}, schema="")
+    registry.project("acme/tools").add("demo", variant=variant)
     assert_type(registry.publish(make_wheel("demo", "2.0")), PublishedFile)
     registry.publish(folder / "demo-3.0.tar.gz", yanked="", uploaded=datetime.now(UTC))
     contents: Contents = {"requires": "other", "extras": {"test": ["pytest"]}}

@@ -9,7 +9,7 @@ from django.db import OperationalError, transaction
 from packaging.utils import NormalizedName
 
 from pypi_registry import model
-from pypi_registry.errors import StorageUnavailable, UploadsRefused
+from pypi_registry.errors import StorageUnavailable
 from pypi_registry.model import Deletion, FileWithStatus, Listing, PackageDetails, PackageQuery, Projects, Upload
 from pypi_registry.storage import MAX_PUBLICATIONS, MAX_TOTAL
 
@@ -35,9 +35,7 @@ class DjangoCatalogue(Answering):
     @transaction.atomic
     def add(self, project: model.Project, upload: Upload, blob_key: str, at: datetime, by: str) -> model.PackageFile:
         publisher, name = Publisher.locked(project), upload.normalized_name
-        status = NameStatus.of(project.id, name).status
-        if not status.accepts_uploads:
-            raise UploadsRefused(name, status)
+        NameStatus.require_uploads(project.id, name)
         is_new = not publisher.has(name)
         package = Package.published(upload, project.id, at)
         file = File.published(upload, package, blob_key, at, by)
@@ -53,9 +51,7 @@ class DjangoCatalogue(Answering):
             return None
         file, package = row.value(), row.package
         row.delete()
-        is_last = not File.objects.filter(package=package).exists()
-        if is_last:
-            package.delete()
+        is_last = package.file_deleted()
         publisher.renew(file.package.normalized_name, index=not publisher.has(file.package.normalized_name))
         return Deletion(file.package, [file], package_deleted=is_last)
 
@@ -116,6 +112,9 @@ class DjangoCatalogue(Answering):
     def core_metadata(self, file_id: int) -> bytes | None:
         data = File.objects.filter(id=file_id).values_list("core_metadata", flat=True).first()
         return None if data is None else bytes(data)
+
+    def variants(self, projects: Projects, name: NormalizedName, version: str) -> Sequence[model.VariantsHistory]:
+        return Package.histories(projects, name, version)
 
     def publications(self, name: NormalizedName) -> Sequence[tuple[str, int]]:
         return list(Publication.objects.filter(name=name).values_list("root", "project")[:MAX_PUBLICATIONS])

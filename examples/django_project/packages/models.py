@@ -13,7 +13,8 @@ from django.db import IntegrityError, models, transaction
 from packaging.utils import NormalizedName, canonicalize_version
 
 from pypi_registry import model
-from pypi_registry.errors import FileTaken
+from pypi_registry.errors import FileTaken, UploadsRefused
+from pypi_registry.storage import check_variant, variants_after
 
 # Projects: beside Django's own users and groups. A group's name is its path: "acme", or "acme/libs".
 
@@ -126,6 +127,12 @@ class NameStatus(models.Model):
         row = cls.objects.filter(project=project_id, name=name).first()
         return model.NameStatus(model.Status(row.status), row.reason) if row else model.NameStatus()
 
+    @classmethod
+    def require_uploads(cls, project_id: int, name: str) -> None:
+        status = cls.of(project_id, name).status
+        if not status.accepts_uploads:
+            raise UploadsRefused(name, status)
+
 
 class Publication(models.Model):
     """A name that was ever published, and where; never deleted."""
@@ -155,6 +162,8 @@ class Package(models.Model):
     """JSON; a JSONField of PostgreSQL refuses some characters that a description may contain."""
     created_at = models.DateTimeField()
     yanked = models.TextField(null=True)
+    variants = models.TextField(default="[]")
+    """JSON: each content that the variants JSON of the package has had."""
 
     class Meta:
         constraints = (
@@ -194,6 +203,32 @@ class Package(models.Model):
         sign = "-" if query.descending else ""
         return rows.annotate(project_path=models.Subquery(path)).order_by(f"{sign}{query.order_by}", f"{sign}id")
 
+    @classmethod
+    def histories(cls, projects: model.Projects, name: NormalizedName, version: str) -> list[model.VariantsHistory]:
+        """Return what the variants JSON of a version was in each project."""
+        where = {"normalized_name": name, "canonical_version": canonicalize_version(version)}
+        rows = narrowed(cls.objects.filter(**where).exclude(variants="[]").order_by("id"), projects)
+        return [
+            model.VariantsHistory(row.project, NameStatus.of(row.project, name), json.loads(row.variants))
+            for row in rows
+            if row.project in projects
+        ]
+
+    def file_deleted(self) -> bool:
+        """Delete the package if it has no file any more, otherwise store its variants; return whether it is deleted."""
+        is_last = not File.objects.filter(package=self).exists()
+        if is_last:
+            self.delete()
+        else:
+            self.keep_variants()
+        return is_last
+
+    def keep_variants(self) -> None:
+        """Store what the variants JSON is now, after a file was added or deleted."""
+        present = File.objects.filter(package=self).values_list("variant", flat=True).order_by("id")
+        self.variants = json.dumps([*variants_after(json.loads(self.variants), present)])
+        self.save(update_fields=["variants"])
+
     def value(self) -> model.Package:
         return model.Package(*(getattr(self, column) for column in self.VALUE))
 
@@ -201,7 +236,7 @@ class Package(models.Model):
         return model.PackageMetadata(**json.loads(self.metadata))
 
 
-_FROM_UPLOAD = ("filename", "identity", "size", "requires_python", "core_metadata", "core_metadata_sha256")
+_FROM_UPLOAD = ("filename", "identity", "size", "requires_python", "core_metadata", "core_metadata_sha256", "variant")
 
 
 class File(models.Model):
@@ -220,6 +255,7 @@ class File(models.Model):
     blob_key = models.CharField(max_length=32)
     core_metadata = models.BinaryField(null=True)
     core_metadata_sha256 = models.CharField(max_length=64, null=True)
+    variant = models.TextField(null=True)
 
     class Meta:
         constraints = (
@@ -239,6 +275,10 @@ class File(models.Model):
                 row.save()
         except IntegrityError as error:
             raise FileTaken(upload.filename) from error
+        if upload.variant is not None:
+            others = cls.objects.filter(package=package).exclude(id=row.id)
+            check_variant(upload, others.values_list("variant", flat=True).order_by("id"))
+            package.keep_variants()
         return row
 
     @classmethod
@@ -263,6 +303,7 @@ class File(models.Model):
             blob_key=self.blob_key,
             core_metadata_sha256=self.core_metadata_sha256,
             uploaded_by=self.uploaded_by,
+            variant=self.variant,
         )
 
     def status(self) -> model.NameStatus:

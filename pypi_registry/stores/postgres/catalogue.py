@@ -25,6 +25,7 @@ from pypi_registry.model import (
     Projects,
     Status,
     Upload,
+    VariantsHistory,
 )
 from pypi_registry.storage import MAX_PUBLICATIONS
 from pypi_registry.stores._rows import (
@@ -33,14 +34,14 @@ from pypi_registry.stores._rows import (
     LISTED,
     PACKAGE,
     WITH_STATUS,
-    read_core_metadata,
     read_file_with_status,
     read_files,
     read_metadata,
     read_package,
     read_status,
+    read_text,
 )
-from pypi_registry.stores.postgres import changes, checks, lists, records
+from pypi_registry.stores.postgres import changes, checks, lists, records, variants
 from pypi_registry.stores.postgres.changes import lock_of
 from pypi_registry.stores.postgres.conninfo import parsed, shown
 from pypi_registry.stores.postgres.pool import BEGIN_SNAPSHOT_BY_INDEX, Connection, ConnectionPool
@@ -66,7 +67,9 @@ UNION ALL SELECT NULL, root, revision FROM root_revisions WHERE name = %(name)s 
 
 
 class PostgresCatalogue:
-    """Stores rows in a PostgreSQL database. Implements `Catalogue`, `ProjectPaths`, `Enumerable` and `ChecksItself`.
+    """Stores rows in a PostgreSQL database.
+
+    Implements `Catalogue`, `KeepsVariants`, `ProjectPaths`, `Enumerable` and `ChecksItself`.
 
     It connects when it is used first, and again in a process that was forked. ``pypi-registry migrate`` or `migrate`
     creates the tables; in a database without them, or with those of another version, every method raises
@@ -226,7 +229,7 @@ class PostgresCatalogue:
     def core_metadata(self, file_id: int) -> bytes | None:
         statement = "SELECT data FROM core_metadata WHERE file_id = %s"
         row = self._pool.read(lambda connection: connection.execute(statement, (file_id,)).fetchone())
-        return None if row is None else read_core_metadata(row[0])
+        return None if row is None else read_text(row[0])
 
     def publications(self, name: NormalizedName) -> Sequence[tuple[str, int]]:
         statement = f"SELECT root, project_id FROM publications WHERE name = %s LIMIT {MAX_PUBLICATIONS}"
@@ -251,6 +254,11 @@ class PostgresCatalogue:
             return None
         files = read_files(row[1:] for row in rows)
         return PackageDetails(read_package(*rows[0][1 + FILE_COLUMNS :]), files, read_metadata(rows[0][0]))
+
+    # KeepsVariants
+
+    def variants(self, projects: Projects, name: NormalizedName, version: str) -> Sequence[VariantsHistory]:
+        return self._pool.read_snapshot(lambda connection: variants.histories(connection, projects, name, version))
 
     # ProjectPaths
 

@@ -15,12 +15,13 @@ from pypi_registry.model import Deletion, NameStatus, Package, PackageFile, Proj
 from pypi_registry.stores._rows import (
     FILE,
     PACKAGE,
-    core_metadata_as_blob,
     metadata_as_json,
     microseconds_of,
     read_files,
     read_package,
+    text_as_blob,
 )
+from pypi_registry.stores.postgres import variants
 
 _UNIQUE_FILES = ("files_by_name", "files_by_identity")
 
@@ -39,9 +40,9 @@ FROM (SELECT) one LEFT JOIN packages p
 _FILE_AND_CORE_METADATA = """
 file AS (
     INSERT INTO files ({id_column}package_id, project_id, filename, size, sha256, md5, blake2_256, requires_python,
-        uploaded_at, blob_key, core_metadata_sha256, uploaded_by, identity)
+        uploaded_at, blob_key, core_metadata_sha256, uploaded_by, identity, variant)
     VALUES ({id}{package}, %(project)s, %(filename)s, %(size)s, %(sha256)s, %(md5)s, %(blake2_256)s,
-        %(requires_python)s, %(at)s, %(blob_key)s, %(core_metadata_sha256)s, %(by)s, %(identity)s)
+        %(requires_python)s, %(at)s, %(blob_key)s, %(core_metadata_sha256)s, %(by)s, %(identity)s, %(variant)s)
     RETURNING id
 ), core_metadata AS (
     INSERT INTO core_metadata (file_id, data)
@@ -99,6 +100,14 @@ def add(
     connection: psycopg.Connection[Any], project: Project, upload: Upload, blob_key: str, at: datetime, by: str
 ) -> PackageFile:
     """Implement `Catalogue.add`."""
+    file = _add(connection, project, upload, blob_key, at, by)
+    variants.add(connection, upload, file)
+    return file
+
+
+def _add(
+    connection: psycopg.Connection[Any], project: Project, upload: Upload, blob_key: str, at: datetime, by: str
+) -> PackageFile:
     version = canonicalize_version(upload.version)
     found = _look_up(connection, project, upload.normalized_name, version)
     if found.status is not None and not Status(found.status).accepts_uploads:
@@ -135,6 +144,7 @@ def delete_file(connection: psycopg.Connection[Any], project: Project, file_id: 
     _follow(connection, project)
     package = files[0].package
     _delete_file(connection, file_id, package)
+    variants.delete(connection, files[0])
     deleted = connection.execute(
         "DELETE FROM packages WHERE id = %s AND NOT EXISTS (SELECT FROM files WHERE package_id = packages.id)",
         (package.id,),
@@ -277,7 +287,8 @@ def _values(
         "core_metadata_sha256": file.core_metadata_sha256,
         "by": by,
         "identity": identity,
-        "core_metadata": None if core_metadata is None else core_metadata_as_blob(core_metadata),
+        "variant": file.variant,
+        "core_metadata": None if core_metadata is None else text_as_blob(core_metadata),
     }
 
 
@@ -310,6 +321,7 @@ def _as_stored(file_id: int, package: Package, upload: Upload, blob_key: str, at
         blob_key=blob_key,
         core_metadata_sha256=upload.core_metadata_sha256,
         uploaded_by=by,
+        variant=upload.variant,
     )
 
 

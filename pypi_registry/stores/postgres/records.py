@@ -25,17 +25,19 @@ from pypi_registry.stores._rows import (
     PACKAGE,
     metadata_as_json,
     microseconds_of,
-    read_core_metadata,
     read_file,
     read_metadata,
     read_package,
     read_status,
+    read_text,
+    read_variants,
+    variants_as_blob,
 )
 from pypi_registry.stores.postgres.changes import insert_root, lock_of, restore_file
 
 _ROWS_AT_ONCE = 1_000  # that a cursor of the server returns per round trip
 
-_PACKAGES = f"SELECT p.metadata, {PACKAGE} FROM packages p"
+_PACKAGES = f"SELECT p.metadata, p.variants, {PACKAGE} FROM packages p"
 _FILES = (
     f"SELECT c.data, f.identity, {FILE}, {PACKAGE} FROM files f JOIN packages p ON p.id = f.package_id "
     "LEFT JOIN core_metadata c ON c.file_id = f.id"
@@ -149,15 +151,17 @@ def _restore_package(connection: psycopg.Connection[Any], record: PackageRecord)
     if found == record:
         return
     if found is not None and replace(found.package, yanked=package.yanked) == package:
-        metadata = metadata_as_json(record.metadata)
-        connection.execute("UPDATE packages SET metadata = %s WHERE id = %s", (metadata, package.id))
+        connection.execute(
+            "UPDATE packages SET metadata = %s, variants = %s WHERE id = %s",
+            (metadata_as_json(record.metadata), variants_as_blob(record.variants), package.id),
+        )
         if found.package.yanked != package.yanked:  # a trigger changes the revision of its page
             connection.execute("UPDATE packages SET yanked = %s WHERE id = %s", (package.yanked, package.id))
         return
     _advance(connection, "packages", package.id)
     connection.execute(
         "INSERT INTO packages (id, project_id, name, normalized_name, version, canonical_version, metadata, "
-        "created_at, yanked) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        "created_at, yanked, variants) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             package.id,
             package.project_id,
@@ -168,6 +172,7 @@ def _restore_package(connection: psycopg.Connection[Any], record: PackageRecord)
             metadata_as_json(record.metadata),
             microseconds_of(package.created_at),
             package.yanked,
+            variants_as_blob(record.variants),
         ),
     )
 
@@ -213,10 +218,10 @@ def _advance(connection: psycopg.Connection[Any], table: LiteralString, id_: int
 
 
 def _package_record(row: Any) -> PackageRecord:
-    metadata, *package = row
-    return PackageRecord(read_package(*package), read_metadata(metadata))
+    metadata, variants, *package = row
+    return PackageRecord(read_package(*package), read_metadata(metadata), read_variants(variants))
 
 
 def _file_record(row: Any) -> FileRecord:
     core_metadata, identity, *file = row
-    return FileRecord(read_file(*file), None if core_metadata is None else read_core_metadata(core_metadata), identity)
+    return FileRecord(read_file(*file), None if core_metadata is None else read_text(core_metadata), identity)

@@ -250,8 +250,14 @@ CREATE TRIGGER projects_deleted BEFORE DELETE ON projects
 FOR EACH ROW WHEN (OLD.package_count > 0) EXECUTE FUNCTION projects_deleted();
 """
 
+_VARIANTS = """
+ALTER TABLE files ADD COLUMN variant text COLLATE "C";  -- canonical JSON; NULL: the file is no wheel variant
+ALTER TABLE packages ADD COLUMN variants bytea;         -- JSON: each content that the variants JSON has had
+ALTER TABLE packages ALTER COLUMN variants SET STORAGE EXTERNAL;  -- what is long is compressed before
+"""
+
 # What was released stays as it is: a change of the schema is another step.
-STEPS = (_TABLES,)
+STEPS = (_TABLES, _VARIANTS)
 
 SCHEMA_VERSION = len(STEPS)
 """What the table ``pypi_registry_schema`` holds."""

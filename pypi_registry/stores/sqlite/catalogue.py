@@ -31,6 +31,7 @@ from pypi_registry.model import (
     Projects,
     Status,
     Upload,
+    VariantsHistory,
 )
 from pypi_registry.storage import MAX_PUBLICATIONS
 from pypi_registry.stores._rows import (
@@ -41,14 +42,14 @@ from pypi_registry.stores._rows import (
     WITH_STATUS,
     metadata_as_json,
     microseconds_of,
-    read_core_metadata,
     read_file_with_status,
     read_files,
     read_metadata,
     read_package,
     read_status,
+    read_text,
 )
-from pypi_registry.stores.sqlite import checks, lists, records
+from pypi_registry.stores.sqlite import checks, lists, records, variants
 from pypi_registry.stores.sqlite.copies import copy_database
 from pypi_registry.stores.sqlite.frequent import FrequentQueries
 from pypi_registry.stores.sqlite.pool import MAX_WAITING_WRITERS, ConnectionPool
@@ -97,7 +98,9 @@ def _on_a_full_disk_too(
 
 
 class SQLiteCatalogue:
-    """Stores rows in an SQLite file. Implements `Catalogue`, `ProjectPaths`, `Enumerable` and `ChecksItself`.
+    """Stores rows in an SQLite file.
+
+    Implements `Catalogue`, `KeepsVariants`, `ProjectPaths`, `Enumerable` and `ChecksItself`.
 
     The file is created if it is missing, with its folder; the file of an older version is migrated. A file that is
     removed later is not created again, also not by another process, as an empty file ``…-created`` beside it shows that
@@ -178,7 +181,9 @@ class SQLiteCatalogue:
             else:
                 package = found.package
                 _update_metadata(connection, package, upload)
-            return _insert_file(connection, package, upload, blob_key, at, by)
+            file = _insert_file(connection, package, upload, blob_key, at, by)
+            variants.add(connection, upload, file)
+            return file
 
     @_on_a_full_disk_too
     def delete_file(self, project: Project, file_id: int, by: str) -> Deletion | None:
@@ -189,6 +194,7 @@ class SQLiteCatalogue:
             _follow(connection, project)
             package = files[0].package
             records.delete_file(connection, file_id, package)
+            variants.delete(connection, files[0])
             deleted = connection.execute(
                 "DELETE FROM packages WHERE id = ? AND NOT EXISTS (SELECT 1 FROM files WHERE package_id = packages.id)",
                 (package.id,),
@@ -270,7 +276,7 @@ class SQLiteCatalogue:
     def core_metadata(self, file_id: int) -> bytes | None:
         with self._pool.lease() as connection:
             row = connection.execute("SELECT data FROM core_metadata WHERE file_id = ?", (file_id,)).fetchone()
-        return None if row is None else read_core_metadata(row[0])
+        return None if row is None else read_text(row[0])
 
     def publications(self, name: NormalizedName) -> Sequence[tuple[str, int]]:
         statement = f"SELECT root, project_id FROM publications WHERE name = ? LIMIT {MAX_PUBLICATIONS}"
@@ -295,6 +301,12 @@ class SQLiteCatalogue:
             return None
         files = read_files(row[1:] for row in rows)
         return PackageDetails(read_package(*rows[0][1 + FILE_COLUMNS :]), files, read_metadata(rows[0][0]))
+
+    # KeepsVariants
+
+    def variants(self, projects: Projects, name: NormalizedName, version: str) -> Sequence[VariantsHistory]:
+        with self._pool.snapshot() as connection:
+            return variants.histories(connection, projects, name, version)
 
     # ProjectPaths
 
@@ -444,6 +456,7 @@ def _insert_file(
         blob_key=blob_key,
         core_metadata_sha256=core_metadata_sha256,
         uploaded_by=by,
+        variant=upload.variant,
     )
 
 

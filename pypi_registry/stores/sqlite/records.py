@@ -25,18 +25,20 @@ from pypi_registry.model import Package, PackageFile, Upload
 from pypi_registry.stores._rows import (
     FILE,
     PACKAGE,
-    core_metadata_as_blob,
     metadata_as_json,
     microseconds_of,
-    read_core_metadata,
     read_file,
     read_metadata,
     read_package,
     read_status,
+    read_text,
+    read_variants,
+    text_as_blob,
+    variants_as_blob,
 )
 from pypi_registry.stores.sqlite.schema import index_new_names
 
-_PACKAGES = f"SELECT p.metadata, {PACKAGE} FROM packages p"
+_PACKAGES = f"SELECT p.metadata, p.variants, {PACKAGE} FROM packages p"
 _FILES = (
     f"SELECT c.data, f.identity, {FILE}, {PACKAGE} FROM files f JOIN packages p ON p.id = f.package_id "
     "LEFT JOIN core_metadata c ON c.file_id = f.id"
@@ -105,8 +107,8 @@ def insert_file(
     """
     id_ = connection.execute(
         "INSERT INTO files (id, package_id, project_id, filename, size, sha256, md5, blake2_256, requires_python, "
-        "uploaded_at, blob_key, core_metadata_sha256, uploaded_by, identity) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "uploaded_at, blob_key, core_metadata_sha256, uploaded_by, identity, variant) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             id_,
             package.id,
@@ -122,12 +124,13 @@ def insert_file(
             core_metadata_sha256,
             by,
             identity,
+            file.variant,
         ),
     ).lastrowid
     assert id_ is not None
     if core_metadata is not None:
         connection.execute(
-            "INSERT INTO core_metadata (file_id, data) VALUES (?, ?)", (id_, core_metadata_as_blob(core_metadata))
+            "INSERT INTO core_metadata (file_id, data) VALUES (?, ?)", (id_, text_as_blob(core_metadata))
         )
     return id_
 
@@ -195,14 +198,16 @@ def _restore_package(connection: sqlite3.Connection, record: PackageRecord) -> N
     if found == record:
         return
     if found is not None and replace(found.package, yanked=package.yanked) == package:
-        metadata = metadata_as_json(record.metadata)
-        connection.execute("UPDATE packages SET metadata = ? WHERE id = ?", (metadata, package.id))
+        connection.execute(
+            "UPDATE packages SET metadata = ?, variants = ? WHERE id = ?",
+            (metadata_as_json(record.metadata), variants_as_blob(record.variants), package.id),
+        )
         if found.package.yanked != package.yanked:  # a trigger changes the revision of its page
             connection.execute("UPDATE packages SET yanked = ? WHERE id = ?", (package.yanked, package.id))
         return
     connection.execute(
         "INSERT INTO packages (id, project_id, name, normalized_name, version, canonical_version, metadata, "
-        "created_at, yanked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "created_at, yanked, variants) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             package.id,
             package.project_id,
@@ -213,6 +218,7 @@ def _restore_package(connection: sqlite3.Connection, record: PackageRecord) -> N
             metadata_as_json(record.metadata),
             microseconds_of(package.created_at),
             package.yanked,
+            variants_as_blob(record.variants),
         ),
     )
     index_new_names(connection)
@@ -258,10 +264,10 @@ def _restore_publication(connection: sqlite3.Connection, record: PublicationReco
 
 
 def _package_record(row: Any) -> PackageRecord:
-    metadata, *package = row
-    return PackageRecord(read_package(*package), read_metadata(metadata))
+    metadata, variants, *package = row
+    return PackageRecord(read_package(*package), read_metadata(metadata), read_variants(variants))
 
 
 def _file_record(row: Any) -> FileRecord:
     core_metadata, identity, *file = row
-    return FileRecord(read_file(*file), None if core_metadata is None else read_core_metadata(core_metadata), identity)
+    return FileRecord(read_file(*file), None if core_metadata is None else read_text(core_metadata), identity)

@@ -383,9 +383,18 @@ CREATE TABLE copied_up_to (                -- of a copy: up to these ids, rows c
 )
 """
 
+# ``files.variant`` is canonical JSON, and NULL if the file is no wheel variant. ``packages.variants`` is a JSON list of
+# each content that the variants JSON of the package has had, perhaps compressed, and NULL if there was none. A comment
+# in the statement would become a part of the definition of the table, and end it.
+_VARIANTS = """
+ALTER TABLE files ADD COLUMN variant TEXT
+--
+ALTER TABLE packages ADD COLUMN variants BLOB
+"""
+
 # What was released stays as it is: a change of the schema is another step. Statements are separated by a line of two
 # dashes, because a trigger contains semicolons.
-STEPS = (_TABLES, _CORE_METADATA, _LISTS_AND_REVISIONS, f"{ADD_IDENTITIES}--{_COPIED}")
+STEPS = (_TABLES, _CORE_METADATA, _LISTS_AND_REVISIONS, f"{ADD_IDENTITIES}--{_COPIED}", _VARIANTS)
 
 SCHEMA_VERSION = len(STEPS)
 """The value of ``PRAGMA user_version``."""

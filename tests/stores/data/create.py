@@ -4,7 +4,8 @@ Usage: PYTHONPATH=CHECKOUT python create.py FILE
 
 ``schema1.sqlite3`` was created by commit bd13230^ and ``schema2.sqlite3`` by commit 019f895, the last ones that wrote
 these schemas. Both versions publish, yank, archive and delete the same; only schema 2 stores core metadata.
-``schema3.sqlite3`` is ``schema2.sqlite3`` after commit 216c311 migrated it.
+``schema3.sqlite3`` is ``schema2.sqlite3`` after commit 216c311 migrated it, and ``schema4.sqlite3`` is
+``schema3.sqlite3`` after commit 1b323dc migrated it.
 """
 
 import importlib

@@ -24,7 +24,7 @@ from pypi_registry._records import (
     Record,
     StatusRecord,
 )
-from pypi_registry.errors import FileTaken, StorageUnavailable, UploadsRefused
+from pypi_registry.errors import FileTaken, StorageUnavailable, UploadsRefused, VariantConflict
 from pypi_registry.model import (
     Deletion,
     Digests,
@@ -41,7 +41,7 @@ from pypi_registry.model import (
     Status,
     Upload,
 )
-from pypi_registry.storage import MAX_TOTAL
+from pypi_registry.storage import MAX_TOTAL, check_variant
 from pypi_registry.stores.memory import MemoryCatalogue
 from pypi_registry.testing.contracts.catalogue.samples import DEMO, EVERYWHERE, LIBS, OTHER, TOOLS, files_of, find
 from tests.testing.mutants.racing import Count, Meeting
@@ -733,6 +733,57 @@ class LooksForSpellingsBeforeItLeaps(W):
         self.meeting.wait()
         with self.lock:
             return on_error("add", FileTaken, publishes_anyway)["add"](self, project, upload, *rest)  # type: ignore[no-any-return]
+
+
+def files_of_version(self: W, projects: Projects, upload: Upload) -> list[PackageFile]:
+    """Return the files of the version of an upload, in whichever spelling."""
+    found = files_of(self.inner, projects, upload.normalized_name)
+    return [file for file in found if Version(file.package.version) == Version(upload.version)]
+
+
+def compares_with(files: Callable[[W, Project, Upload], Sequence[PackageFile]]) -> Override:
+    """Compare the variant of an upload with other files than those of its package."""
+    return before(
+        "add",
+        lambda self, project, upload, *rest: check_variant(
+            upload, (file.variant for file in files(self, project, upload))
+        ),
+    )
+
+
+def without_variant(self: W, error: Exception, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+    return self.inner.add(project, replace(upload, variant=None), *rest)
+
+
+def with_a_trace(self: W, error: Exception, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+    self.inner.set_status(project, upload.normalized_name, NameStatus(Status.DEPRECATED), "")
+    raise error
+
+
+def with_contents(change: Callable[[list[str]], Sequence[str]]) -> Callable[..., Any]:
+    return lambda self, found, *args: [replace(each, contents=change([*each.contents])) for each in found]
+
+
+class KeepsContentsForEver(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.seen: dict[object, Any] = {}
+
+    def variants(self, *args: Any) -> Any:
+        self.seen[args] = self.inner.variants(*args) or self.seen.get(args, [])
+        return self.seen[args]
+
+
+class LooksForContradictionsBeforeItLeaps(W):
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.meeting, self.lock = Meeting(), Lock()
+
+    def add(self, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+        check_variant(upload, (file.variant for file in files_of_version(self, Projects([project]), upload)))
+        self.meeting.wait()
+        with self.lock:
+            return on_error("add", VariantConflict, without_variant)["add"](self, project, upload, *rest)  # type: ignore[no-any-return]
 
 
 class AddsAPackageTwice(W):
@@ -1577,6 +1628,57 @@ MUTANTS: Mapping[str, Mapping[str, Mutant]] = {
     },
     "test_after_a_name_was_quarantined_no_simultaneous_upload_of_it_succeeds": {
         "the status is read too early": ReadsTheStatusTooEarly,
+    },
+    "test_every_method_returns_a_file_with_its_variant": {
+        "variants are not stored": sends(lambda upload: replace(upload, variant=None)),
+        "a listing has no variants": returns(
+            "listing", with_files(lambda files: [replace(file, variant=None) for file in files])
+        ),
+    },
+    "test_a_variant_that_contradicts_its_package_is_refused_and_changes_nothing": {
+        "contradictions are accepted": on_error("add", VariantConflict, without_variant),
+        "a contradiction leaves a trace": on_error("add", VariantConflict, with_a_trace),
+    },
+    "test_a_variant_is_compared_only_with_the_files_that_its_package_has": {
+        "variants of all versions are compared": compares_with(
+            lambda self, project, upload: files_of(self.inner, Projects([project]), upload.normalized_name)
+        ),
+        "variants of all projects are compared": compares_with(
+            lambda self, project, upload: files_of_version(self, EVERYWHERE, upload)
+        ),
+    },
+    "test_a_file_name_that_is_taken_is_refused_as_taken_whatever_its_variant": {
+        "variants are compared before file names": compares_with(
+            lambda self, project, upload: files_of_version(self, Projects([project]), upload)
+        ),
+    },
+    "test_each_content_of_the_variants_json_is_kept": {
+        "only the present content is kept": returns("variants", with_contents(lambda contents: contents[-1:])),
+        "the newest content is the first": returns("variants", with_contents(lambda contents: contents[::-1])),
+        "a content is repeated": returns("variants", with_contents(lambda contents: [*contents, contents[-1]])),
+    },
+    "test_contents_stay_after_the_last_variant_and_are_gone_with_the_package": {
+        "contents stay for ever": KeepsContentsForEver,
+    },
+    "test_contents_are_those_of_a_version_in_the_wanted_projects_with_the_status_of_each": {
+        "contents are those of all projects": everywhere("variants"),
+        "contents are those of one version": takes(
+            "variants", lambda self, projects, name, version: (projects, name, "1")
+        ),
+        "no project has a status": returns(
+            "variants", lambda self, found, *args: [replace(each, status=ACTIVE) for each in found]
+        ),
+        "versions are compared as texts": {
+            "variants": lambda self, projects, name, version: (
+                self.inner.variants(projects, name, version) if version in ("1.0", "2.0") else []
+            )
+        },
+    },
+    "test_of_simultaneous_variants_that_contradict_each_other_exactly_one_is_published": {
+        "a look for contradictions before the leap": LooksForContradictionsBeforeItLeaps,
+    },
+    "test_another_instance_has_the_contents_and_adds_to_them": {
+        "contents are lost": restarts(replaced(variants=lambda self, *args: [])),
     },
     "test_everything_is_there_after_a_restart": {
         "nothing is durable": restarts(begin_anew),

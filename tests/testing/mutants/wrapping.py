@@ -25,11 +25,21 @@ from pypi_registry.model import (
     Project,
     Projects,
     Upload,
+    VariantsHistory,
 )
-from pypi_registry.storage import Blobs, Catalogue, CreatesFiles, Enumerable, EnumerableBlobs, ProjectPaths, Redirect
+from pypi_registry.storage import (
+    Blobs,
+    Catalogue,
+    CreatesFiles,
+    Enumerable,
+    EnumerableBlobs,
+    KeepsVariants,
+    ProjectPaths,
+    Redirect,
+)
 
 
-class FullCatalogue(Catalogue, ProjectPaths, Enumerable, Protocol): ...
+class FullCatalogue(Catalogue, KeepsVariants, ProjectPaths, Enumerable, Protocol): ...
 
 
 class FullBlobs(Blobs, CreatesFiles, EnumerableBlobs, Protocol): ...
@@ -86,6 +96,9 @@ class CatalogueWrapper:
 
     def package(self, project_id: int, package_id: int) -> PackageDetails | None:
         return self.inner.package(project_id, package_id)
+
+    def variants(self, projects: Projects, name: NormalizedName, version: str) -> Sequence[VariantsHistory]:
+        return self.inner.variants(projects, name, version)
 
     def project_paths(self, ids: Sequence[int] | None = None) -> Sequence[tuple[int, str]]:
         return self.inner.project_paths(ids)

@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
                 ("metadata", models.TextField()),
                 ("created_at", models.DateTimeField()),
                 ("yanked", models.TextField(null=True)),
+                ("variants", models.TextField(default="[]")),
             ],
             options={
                 "indexes": [models.Index(fields=["project", "normalized_name"], name="names_of_project")],
@@ -105,6 +106,7 @@ class Migration(migrations.Migration):
                 ("blob_key", models.CharField(max_length=32)),
                 ("core_metadata", models.BinaryField(null=True)),
                 ("core_metadata_sha256", models.CharField(max_length=64, null=True)),
+                ("variant", models.TextField(null=True)),
                 ("package", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="packages.package")),
             ],
             options={

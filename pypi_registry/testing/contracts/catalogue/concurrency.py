@@ -8,7 +8,7 @@ from threading import Event
 
 from packaging.utils import NormalizedName
 
-from pypi_registry.errors import FileTaken, UploadsRefused
+from pypi_registry.errors import FileTaken, UploadsRefused, VariantConflict
 from pypi_registry.model import NameStatus, Package, PackageFile, Projects, Status
 from pypi_registry.storage import Catalogue
 from pypi_registry.testing.contracts.catalogue.samples import (
@@ -21,6 +21,7 @@ from pypi_registry.testing.contracts.catalogue.samples import (
     TOOLS,
     CatalogueHooks,
     add,
+    add_variant,
     details,
     everything,
     filenames,
@@ -29,6 +30,7 @@ from pypi_registry.testing.contracts.catalogue.samples import (
     listed,
     statuses_of,
     upload,
+    variant,
 )
 
 
@@ -55,6 +57,19 @@ class Concurrency(CatalogueHooks):
         added = [file for files in self._in_threads(act) for file in files if file]
         assert sorted(file.package.version for file in added) == versions
         assert {*files_of(catalogue, IN_TOOLS)} == {*added}
+
+    def test_of_simultaneous_variants_that_contradict_each_other_exactly_one_is_published(self) -> None:
+        catalogue = self.make_catalogue()
+
+        def publish(number: int) -> bool:
+            try:
+                add_variant(catalogue, TOOLS, variant("fast", f"v{number}"), f"py3{number}-none-any")
+            except VariantConflict:
+                return False
+            return True
+
+        assert sum(self._in_threads(publish)) == 1
+        assert len(files_of(catalogue, IN_TOOLS)) == 1
 
     def test_simultaneous_uploads_of_a_version_share_one_package(self) -> None:
         catalogue = self.make_catalogue()

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from pypi_registry.errors import FileTaken, UploadsRefused
+from pypi_registry.errors import FileTaken, UploadsRefused, VariantConflict
 from pypi_registry.model import NameStatus, PackageMetadata, Status
-from pypi_registry.storage import Catalogue
+from pypi_registry.storage import Catalogue, variants_after
 from pypi_registry.testing.contracts.catalogue.concurrency import add_if_free
 from pypi_registry.testing.contracts.catalogue.samples import (
     DEMO,
@@ -15,12 +15,18 @@ from pypi_registry.testing.contracts.catalogue.samples import (
     TOOLS,
     CatalogueHooks,
     add,
+    add_variant,
+    as_keeping_variants,
+    contents_of,
     everything,
     files_of,
     publish_history,
     upload,
+    variant,
 )
 from pypi_registry.testing.contracts.threads import raised
+
+_FAST, _SLOW = variant("fast", "v3"), variant("slow", "v1")
 
 
 class Durability(CatalogueHooks):
@@ -92,3 +98,12 @@ class Durability(CatalogueHooks):
         files = files_of(first, IN_TOOLS)
         assert len(files) == len({file.id for file in files}) == 3
         assert files_of(instances[1], IN_TOOLS) == files
+
+    def test_another_instance_has_the_contents_and_adds_to_them(self) -> None:
+        catalogue = self.make_catalogue()
+        as_keeping_variants(catalogue)
+        add_variant(catalogue, TOOLS, _FAST)
+        other = self.reopen(catalogue)
+        add_variant(other, TOOLS, _SLOW)
+        raised(VariantConflict, add_variant, catalogue, TOOLS, variant("slow", "v2"), "py2-none-any")
+        assert contents_of(catalogue) == contents_of(other) == [*variants_after([_FAST], [_FAST, _SLOW])]

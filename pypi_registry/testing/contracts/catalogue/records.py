@@ -16,7 +16,7 @@ from pypi_registry._records import (
 )
 from pypi_registry.errors import FileTaken
 from pypi_registry.model import NameStatus, PackageMetadata, Status
-from pypi_registry.storage import Catalogue, Enumerable
+from pypi_registry.storage import Catalogue, Enumerable, KeepsVariants
 from pypi_registry.stores.memory import MemoryCatalogue
 from pypi_registry.testing.contracts.catalogue.samples import (
     DEMO,
@@ -59,9 +59,13 @@ class Records(CatalogueHooks):
             (file, catalogue.core_metadata(file.id)) for file in files
         }
         found = [catalogue.package(*key) for key in {(file.package.project_id, file.package.id) for file in files}]
-        assert {*_only(PackageRecord, records)} == {
+        assert {replace(record, variants=()) for record in _only(PackageRecord, records)} == {
             PackageRecord(each.package, each.metadata) for each in found if each
         }
+        if isinstance(catalogue, KeepsVariants):
+            kept = [catalogue.variants(IN_TOOLS, DEMO, version) for version in ("1.0", "3.0")]
+            contents = {tuple(history.contents) for histories in kept for history in histories}
+            assert {record.variants for record in _only(PackageRecord, records)} == {(), *contents}
         assert {*_only(ProjectRecord, records)} == {
             ProjectRecord(TOOLS.id, "acme/tools"),
             ProjectRecord(LIBS.id, "moved/libs"),

@@ -9,6 +9,7 @@ from unittest import SkipTest
 
 from packaging.utils import NormalizedName, canonicalize_name
 
+from pypi_registry._variants import canonical
 from pypi_registry.model import (
     Deletion,
     Digests,
@@ -23,8 +24,9 @@ from pypi_registry.model import (
     Projects,
     Status,
     Upload,
+    VariantsHistory,
 )
-from pypi_registry.storage import Catalogue, Enumerable, ProjectPaths
+from pypi_registry.storage import Catalogue, Enumerable, KeepsVariants, ProjectPaths
 from pypi_registry.testing.contracts.threads import Threads
 
 TOOLS, LIBS, OUTSIDE = Project(1, "acme/tools"), Project(2, "acme/libs"), Project(10**18 - 1, "other/project")
@@ -88,6 +90,18 @@ def upload(
     return replace(made, **fields)
 
 
+def variant(label: str, *levels: str, namespaces: Sequence[str] = ("cpu",)) -> str:
+    """Return the variant metadata of a wheel variant (PEP 825) with one property, or without any."""
+    properties = {"cpu": {"level": [*levels]}} if levels else {}
+    return canonical(
+        {
+            "$schema": "https://variants-schema.wheelnext.dev/peps/825/v0.1.1.json",
+            "default-priorities": {"namespace": [*namespaces]},
+            "variants": {label: properties},
+        }
+    )
+
+
 def add(
     catalogue: Catalogue, project: Project, added: Upload | str, *, key: str = "", at: datetime = AT, by: str = ""
 ) -> PackageFile:
@@ -96,18 +110,30 @@ def add(
     return catalogue.add(project, sent, key or token_hex(16), at, by)
 
 
+def add_variant(
+    catalogue: Catalogue, project: Project, text: str, tags: str = "py3-none-any", version: str = "1.0"
+) -> PackageFile:
+    """Publish a wheel variant of ``demo``."""
+    label = text.rpartition('"variants":{"')[2].partition('"')[0]
+    sent = upload(f"demo-{version}-{tags}-{label}.whl", version=version, sha256=SHA256, variant=text)
+    return add(catalogue, project, sent)
+
+
 def publish_history(catalogue: Catalogue) -> None:
     """Publish, yank, archive, move and delete, so that there is something of every kind."""
     metadata = PackageMetadata("2.1", "a@example.org", "é ☃", "one", "two", "text/plain")
     kept = add(catalogue, TOOLS, upload("demo-1.0.zip", metadata=metadata, core_metadata=b"Name: demo\n\0"), by="ada")
     file = add(catalogue, TOOLS, upload("demo-1.0.tar.gz", metadata=metadata))
     gone = add(catalogue, TOOLS, upload("demo-3.0.zip", version="3.0"))
+    add(catalogue, TOOLS, upload("demo-1.0-py3-none-any-fast.whl", variant=variant("fast", "v3")))
+    slow = add(catalogue, TOOLS, upload("demo-1.0-py3-none-any-slow.whl", variant=variant("slow", "v1")))
     add(catalogue, LIBS, upload("demo-1.0.zip", requires_python=">=3.8", core_metadata=b""))
     add(catalogue, replace(LIBS, path="moved/libs"), upload("other-1.0.zip", "other"))
     catalogue.yank(TOOLS, kept.package.id, "broken", "")
     catalogue.set_status(replace(LIBS, path="moved/libs"), DEMO, NameStatus(Status.ARCHIVED, "old"), "")
     catalogue.set_status(TOOLS, OTHER, NameStatus(Status.DEPRECATED), "")
     catalogue.delete_file(TOOLS, file.id, "")
+    catalogue.delete_file(TOOLS, slow.id, "")
     catalogue.delete_package(TOOLS, gone.package.id, "")
 
 
@@ -178,6 +204,24 @@ def as_enumerable(catalogue: Catalogue) -> Enumerable:
     return catalogue
 
 
+def as_keeping_variants(catalogue: Catalogue) -> KeepsVariants:
+    """Return the catalogue as `KeepsVariants`, or skip the test."""
+    if not isinstance(catalogue, KeepsVariants):
+        raise SkipTest(f"{type(catalogue).__name__} does not implement KeepsVariants")
+    return catalogue
+
+
+def contents_of(catalogue: Catalogue) -> list[str]:
+    """Return each content of the variants JSON of ``demo`` 1.0 in the first project; skip if none is kept."""
+    found = histories(as_keeping_variants(catalogue).variants(IN_TOOLS, DEMO, "1.0"))
+    return [content for history in found for content in history.contents]
+
+
+def histories(found: Sequence[VariantsHistory]) -> list[VariantsHistory]:
+    """Return histories whose contents can be compared."""
+    return [VariantsHistory(each.project_id, each.status, [*each.contents]) for each in found]
+
+
 # Everything
 
 
@@ -194,6 +238,12 @@ def answers(catalogue: Catalogue, names: Sequence[NormalizedName] = (DEMO, OTHER
         "file": [catalogue.file(EVERYWHERE, file.digests.sha256, file.filename) for file in files],
         "core_metadata": [catalogue.core_metadata(file.id) for file in files],
         "publications": [sorted(catalogue.publications(name)) for name in names],
+        "variants": [
+            (package.id, [(each.project_id, each.status, tuple(each.contents)) for each in found])
+            for package in packages
+            if isinstance(catalogue, KeepsVariants)
+            for found in [catalogue.variants(EVERYWHERE, package.normalized_name, package.version)]
+        ],
         "project_paths": [*catalogue.project_paths()] if isinstance(catalogue, ProjectPaths) else [],
     }
 
