@@ -223,7 +223,7 @@ def _max_record(members: int) -> int:
 
 
 def _lines(data: bytes) -> Iterator[str]:
-    for line in io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline=""):
+    for line in io.StringIO(data.decode(), newline=""):
         if len(line) > _MAX_ROW:
             raise InvalidArchive(f"RECORD has a line of more than {_MAX_ROW} characters")
         yield line

@@ -11,6 +11,7 @@ import io
 import json
 import logging
 import random
+import re
 import sys
 import tempfile
 from base64 import b64encode
@@ -27,11 +28,12 @@ from werkzeug.test import Client
 
 from pypi_registry import Registry
 from pypi_registry._api.routes import ROUTES
+from pypi_registry._variants import canonical
 from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, Role, Token, User
 from pypi_registry.model import Visibility
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.sqlite import SQLiteCatalogue
-from pypi_registry.testing.archives import distribution
+from pypi_registry.testing.archives import Variant, distribution, make_wheel
 
 SECRET = "s3cr3t"
 INDEX = "https://mirror.example/simple"
@@ -39,6 +41,9 @@ TAG = "hostile"
 MARKUP = f"<{TAG} onclick=alert(1)>"
 DATA = distribution("demo-1.0.tar.gz")
 DIGEST = sha256(DATA).hexdigest()
+VARIANT = make_wheel("demo", "1.0", variant=Variant("fast"))
+VARIANTS_DIGEST = sha256(canonical(json.loads(Variant("fast").to_json())).encode()).hexdigest()
+"""Of the variants JSON of this version."""
 BOUNDARY = "0f8a1b2c"
 
 TEXTS: Sequence[str] = (
@@ -327,16 +332,17 @@ class Requests:
             "project": "1",
             "group": "1",
             "name": "demo",
-            "sha256": DIGEST,
+            "sha256": VARIANTS_DIGEST if ":release" in template else DIGEST,
             "filename": "demo-1.0.tar.gz",
+            "release": "demo-1.0",
             "package_id": str(self._random.randrange(1, 20)),
             "package_file_id": str(self._random.randrange(1, 40)),
         }
         parts = []
         for part in template.split("/"):
-            name, dot, rest = part.removeprefix(":").partition(".")
-            value = values[name] + dot + rest if part.startswith(":") else part
-            if part.startswith(":") and name in ("project", "group"):
+            name, suffix = split_parameter(part)
+            value = values[name] + suffix if name else part
+            if name in ("project", "group"):
                 value = self.choice(("1", "1", "1", "2", "3", "acme%2ftools", "acme"))
             chance = 0.15 if part.startswith(":") else 0.01
             parts.append(self._text() if self.chance() < chance else value)
@@ -423,10 +429,17 @@ def registry(folder: Path) -> Iterator[Registry]:
     with closing(SQLiteCatalogue(folder / "catalogue.sqlite3")) as catalogue:
         found = accounts.registry(catalogue=catalogue, blobs=FileBlobs(folder / "files"))
         for id_ in (1, 2, 3):
-            form = {"name": "demo", "version": "1.0", "content": (io.BytesIO(DATA), "demo-1.0.tar.gz")}
-            response = Client(found).post(f"/projects/{id_}/packages/pypi", data=form, auth=("any", SECRET))
-            assert response.status_code == 201, response.text
+            for data, filename in ((DATA, "demo-1.0.tar.gz"), (VARIANT.data, VARIANT.filename)):
+                form = {"name": "demo", "version": "1.0", "content": (io.BytesIO(data), filename)}
+                response = Client(found).post(f"/projects/{id_}/packages/pypi", data=form, auth=("any", SECRET))
+                assert response.status_code == 201, response.text
         yield found
+
+
+def split_parameter(part: str) -> tuple[str, str]:
+    """Return the name of the parameter in a part of a path, and what follows it; an empty name if there is none."""
+    match = re.match(r":(\w+)", part)
+    return (match[1], part[match.end() :]) if match else ("", part)
 
 
 class Responses:

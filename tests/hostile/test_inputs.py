@@ -10,10 +10,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pypi_registry._api.routes import ROUTES, Route
-from tests.hostile.requests import BOUNDARY, DIGEST, HEADERS, QUERY, SECRET, TEXTS, Responses, registry
+from tests.hostile.requests import (
+    BOUNDARY,
+    DIGEST,
+    HEADERS,
+    QUERY,
+    SECRET,
+    TEXTS,
+    VARIANTS_DIGEST,
+    Responses,
+    registry,
+    split_parameter,
+)
 
 ENDPOINTS = [(route, method) for route in ROUTES for method in (*route.endpoints, "HEAD", "OPTIONS")]
-VALID = {"project": "1", "group": "1", "name": "demo", "sha256": DIGEST, "filename": "demo-1.0.tar.gz"}
+VALID = {"project": "1", "group": "1", "name": "demo", "filename": "demo-1.0.tar.gz", "release": "demo-1.0"}
 VALID |= {"package_id": "1", "package_file_id": "1"}
 
 wsgi_text = st.text(st.characters(max_codepoint=255), max_size=60)  # each character is a byte (PEP 3333)
@@ -48,9 +59,10 @@ def send(responses: Responses, route: Route, method: str, data: st.DataObject) -
     """Send a request of which any part may be wrong."""
     parts = []
     for part in route.path.split("/"):
-        name, dot, rest = part.removeprefix(":").partition(".")
-        valid = VALID[name] + dot + rest if part.startswith(":") else part
-        parts.append(data.draw(st.one_of(st.just(valid), texts)) if part.startswith(":") else part)
+        name, suffix = split_parameter(part)
+        digest = VARIANTS_DIGEST if ":release" in route.path else DIGEST
+        valid = digest if name == "sha256" else VALID.get(name, "") + suffix
+        parts.append(data.draw(st.one_of(st.just(valid), texts)) if name else part)
     body = data.draw(bodies)
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
