@@ -34,6 +34,9 @@ MAX_VALUE = 4096
 MAX_VALUES = 128 * 1024
 """Bytes in all these values together. Largest seen: 25 kB."""
 
+MAX_UNUSUAL = 500
+"""Characters of all dependencies whose form is so unusual that a parser must read them. Largest seen: 241, in one."""
+
 MAX_WHEEL = 32 * 1024
 """Bytes of ``WHEEL``, which has one line per tag. Largest seen: 224."""
 

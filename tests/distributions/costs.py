@@ -240,6 +240,10 @@ def lines(text: bytes, before: bytes = METADATA) -> Callable[[int], bytes]:
     return lambda count: before + text * count
 
 
+def dependencies(rest: bytes) -> Callable[[int], bytes]:
+    return lambda count: METADATA + b"".join(b"Requires-Dist: a%d%s\n" % (n, rest) for n in range(count))
+
+
 def made(make: Callable[[bytes], bytes], data: Callable[[int], bytes]) -> Callable[[int], bytes]:
     return lambda count: make(data(count))
 
@@ -256,6 +260,12 @@ _FIELDS: Mapping[str, tuple[Callable[[int], bytes], Sequence[int]]] = {
     "empty names": (lines(b":\n"), (1_000, 4_900, 80_000, 500_000)),
     "Dynamic": (lines(b"Dynamic:a\n"), (1_000, 4_900, 80_000)),
     "Requires-Dist": (lines(b"Requires-Dist:\n"), (1_000, 4_900, 60_000)),
+    "dependencies": (dependencies(b""), (1_000, 4_900, 60_000)),
+    "dependencies with long markers": (dependencies(b"; " + b" or ".join([b'os_name=="a"'] * 250)), (8, 30, 200)),
+    "dependencies of unusual forms": (dependencies(b"; os.name=='a'"), (25, 100, 5_000)),
+    "one dependency of an unusual form": (dependencies(b"; " + b" or ".join([b"os.name=='a'"] * 33)), (1,)),
+    "Requires-Python": (lines(b">=1,", METADATA + b"Requires-Python: "), (200, 800)),
+    "Requires-Python of an unusual form": (lines(b">=1c1,", METADATA + b"Requires-Python: "), (80, 320)),
     "Name": (lines(b"Name:\n"), (1_000, 4_900, 80_000)),
     "encoded words": (lines(b"=?", METADATA + b"Requires-Dist: x"), (15_000, 60_000, 500_000)),
     "blanks": (lines(b" ", METADATA + b"Requires-Python: x"), (60_000, 250_000, 1_000_000)),

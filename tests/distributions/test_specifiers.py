@@ -3,13 +3,25 @@
 The answers are those of pip 26.3 and uv 0.13.9. The slow tests ask both about some rows, and with `--long` about all.
 """
 
+import inspect
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
 
-from pypi_registry.distributions.specifiers import requirement_problems, specifier_problem
+from pypi_registry.distributions.limits import MAX_UNUSUAL
+from pypi_registry.distributions.specifiers import (
+    _USUAL,
+    _USUAL_SPECIFIER,
+    _requirement_problem,
+    requirement_problems,
+    specifier_problem,
+)
 from pypi_registry.testing.archives import Distribution, distribution
 from tests.clients.toolbox import Tool, Toolbox
 
@@ -71,12 +83,100 @@ def test_a_requirement_is_no_problem_if_both_use_it(text: str) -> None:
     assert all(problem.startswith(f"{text!r} is not a dependency specifier: ") for problem in problems)
 
 
+numbers = st.sampled_from(["0", "1", "20", "999999999"])
+releases = st.lists(numbers, min_size=1, max_size=3).map(".".join)
+suffixes = st.sampled_from(["", "a", "rc1", ".a.0", "b2", ".post1", "-1", "post3", ".dev0", "dev2", "a1.post2.dev3"])
+clauses = st.builds(
+    "{}{}{}{}{}".format,
+    st.sampled_from(["==", "!=", "<=", ">=", "<", ">", "~=", "== ", ">= "]),
+    st.sampled_from(["", "", "v"]),
+    releases,
+    suffixes,
+    st.sampled_from(["", "", ".*"]),
+)
+versions = st.lists(clauses, max_size=3).map(", ".join)
+urls = st.sampled_from(["https://host.example/x.zip", "git+ssh://git@host.example/a.git@v1#egg=x", "file:///x", "x"])
+comparisons = st.builds(
+    "{} {} {}".format,
+    st.sampled_from(["python_version", "extra", "os_name", "platform_release", "implementation_version"]),
+    st.sampled_from(["==", "!=", "<", ">=", "in", "not in", "~="]),
+    st.sampled_from(["'3.8'", '"x"', "''", "'a_b-c'", "'3.*'", "'a b'"]),
+)
+markers = st.recursive(
+    comparisons,
+    lambda inner: st.lists(inner, min_size=1, max_size=3).flatmap(
+        lambda found: st.sampled_from(["({})", "( {} )"]).map(lambda form: form.format(" and ".join(found)))
+    ),
+)
+dependencies = st.builds(
+    "{}{}{}{}".format,
+    st.sampled_from(["foo", "Foo.bar_baz-1", "foo[x]", "foo[x, y-z]", "1", "foo-"]),
+    st.sampled_from(["", " "]),
+    st.one_of(versions, versions.map("({})".format), urls.map("@ {}".format)),
+    st.one_of(st.just(""), markers.map(" ; {}".format), markers.map("; {}".format)),
+)
+
+
+@given(dependencies)
+@settings(max_examples=150, deadline=None)
+def test_what_is_accepted_at_once_is_accepted_by_packaging_too(text: str) -> None:
+    assume(_USUAL.fullmatch(text))
+    assert _requirement_problem(text) == ""
+
+
+@given(versions)
+@settings(max_examples=150, deadline=None)
+def test_a_specifier_that_is_accepted_at_once_is_accepted_by_packaging_too(text: str) -> None:
+    assume(_USUAL_SPECIFIER.fullmatch(text))
+    assert SpecifierSet(text)
+
+
+def test_a_long_specifier_must_have_the_usual_form() -> None:
+    assert specifier_problem(",".join([">=3.6.dev1"] * 300)) == ""
+    assert specifier_problem(",".join([">=3.6c1"] * 60)) == ""
+    assert specifier_problem(",".join([">=3.6c1"] * 300)).endswith("is not a version specifier, such as '>=3.9'")
+
+
+USUAL = (
+    "foo", "Foo.bar_baz-1", "foo>=1", "foo (>=1)", "foo[x]>=1,<2", "foo==1.*", "foo>=2.0a.0,<3.dev0", "foo==v1.0-1",
+    "foo~=1.4.2", "foo @ https://host.example/x.zip", "foo[x] @ git+ssh://git@host.example/a/b.git@v1 ; os_name=='a'",
+    "foo @ https://user:pass@host.example:8443/a.whl",
+    "foo @ file:///a.whl", "foo; python_version in '2.7 3.0'", "foo; python_version not in '2.7'",
+    "foo>=1; python_version<'3'", 'foo ; extra == "x" and ( os_name!="nt" or (os_name=="a") )',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", USUAL)
+def test_the_usual_forms_are_accepted_at_once(text: str) -> None:
+    assert _USUAL.fullmatch(text) is not None
+
+
+@pytest.mark.parametrize("url", ["http://[a", "http://a:x/b", "http://a:99999/b", "http://\uff41\u2100/x", "x"])
+def test_a_dependency_with_an_invalid_url_is_a_problem(url: str) -> None:
+    [problem] = requirement_problems([f"foo @ {url}"])
+    assert problem.startswith(f"'foo @ {url}' is not a dependency specifier: ")
+
+
+def test_dependencies_of_unusual_forms_are_limited() -> None:
+    unusual = [f"foo{number}; os.name=='{'a' * 83}'" for number in range(MAX_UNUSUAL // 100)]
+    assert len(unusual[0]) == 100
+    usual = [f"foo{number}>=1" for number in range(2000)]
+    assert [*requirement_problems([*usual, *unusual])] == []
+    problem = f"dependencies of unusual forms have more than {MAX_UNUSUAL} characters together"
+    assert [*requirement_problems([*unusual, *usual, unusual[0]])] == [problem]
+
+
 def test_only_the_first_problems_of_many_requirements_are_named() -> None:
     assert len([*requirement_problems(f"foo {number}" for number in range(1000))]) == 3
 
 
 def test_a_marker_may_be_nested_too_deeply_for_the_parser() -> None:
-    [problem] = requirement_problems(["foo; " + "(" * 1900 + "os_name=='a'" + ")" * 1900])
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 150)
+    try:
+        [problem] = requirement_problems(["foo; " + "(" * 240 + "os_name=='a'" + ")" * 240])
+    finally:
+        sys.setrecursionlimit(limit)
     assert problem.endswith(": its marker is nested too deeply")
 
 
