@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 import pytest
 
 from pypi_registry._api.routes import ROUTES, match
-from pypi_registry.testing import Distribution, make_sdist, make_wheel
+from pypi_registry.testing import Distribution, Variant, make_sdist, make_wheel
 from tests.clients import wire
 from tests.clients.programs import with_login
 from tests.examples.scaled import Scaled, Server, scaled
@@ -72,7 +72,8 @@ class Story:
 def test_each_endpoint_responds_through_nginx(running: Scaled) -> None:
     story = Story(running.api, running.secret)
     wheel, sdist, other = make_wheel("demo", "1.0"), make_sdist("demo", "1.0"), make_wheel("other", "2.0")
-    for distribution in (wheel, sdist, other):
+    fast = make_wheel("fast", "1.0", variant=Variant("q1"))
+    for distribution in (wheel, sdist, other, fast):
         story.upload(distribution, 201)
     story.upload(wheel, 400)
     story.send("PATCH", f"{PROJECT}/packages/pypi/simple/other", 200, {"status": "deprecated"})
@@ -87,6 +88,9 @@ def test_each_endpoint_responds_through_nginx(running: Scaled) -> None:
             assert story.send("GET", address, 200).body == data
             if file["filename"] == wheel.filename:
                 story.send("GET", f"{address}.metadata", 200)
+        path = f"{namespace}/packages/pypi/simple/fast/"
+        _, variants = json.loads(story.send("GET", path, 200, accept=JSON).body)["files"]
+        story.send("GET", urljoin(path, variants["url"]).partition("#")[0], 200)
     story.send("GET", f"{PROJECT}/packages/pypi/+simple/demo", 200)
     for path in ("/groups/acme/packages", "/groups/acme", PROJECT):
         story.send("GET", path, 200)

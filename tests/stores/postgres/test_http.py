@@ -15,7 +15,7 @@ from pypi_registry._api.routes import ROUTES, match
 from pypi_registry.storage import Catalogue
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 from pypi_registry.stores.postgres import PostgresCatalogue
-from pypi_registry.testing import Distribution, make_sdist, make_wheel
+from pypi_registry.testing import Distribution, Variant, make_sdist, make_wheel
 
 ROOT = Path(__file__).parents[3]
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
@@ -34,6 +34,7 @@ class Story:
         for distribution in (make_wheel("demo", "1.0"), make_sdist("demo", "1.0"), make_wheel("demo", "1.0")):
             self._upload(distribution)
         self._upload(make_wheel("other", "2.0"))
+        self._upload(make_wheel("fast", "1.0", variant=Variant("q1")))
         self._send("PATCH", f"{PROJECT}/packages/pypi/simple/other", {"status": "deprecated", "reason": "old\0"})
         for namespace in (PROJECT, f"{GROUP}/-"):
             for path in ("/packages/pypi/simple", "/packages/pypi/simple/demo", "/packages/pypi/simple/other"):
@@ -43,12 +44,15 @@ class Story:
             url = f"{namespace}/packages/pypi/files/{file['hashes']['sha256']}/{file['filename']}"
             self._send("GET", url)
             self._send("GET", f"{url}.metadata")
+            _, variants = self._send("GET", f"{namespace}/packages/pypi/simple/fast", headers=JSON).json["files"]
+            digest = variants["hashes"]["sha256"]
+            self._send("GET", f"{namespace}/packages/pypi/files/{digest}/{variants['filename']}")
         self._send("GET", f"{PROJECT}/packages/pypi/+simple/demo")
         for namespace in (PROJECT, GROUP):
             self._send("GET", namespace)
         self._send("GET", f"{GROUP}/packages?order_by=version&sort=desc")
         packages = self._send("GET", f"{PROJECT}/packages").json
-        demo, other = (f"{PROJECT}/packages/{package['id']}" for package in packages)
+        demo, other, _ = (f"{PROJECT}/packages/{package['id']}" for package in packages)
         self._send("GET", demo)
         self._send("PATCH", demo, {"yanked": "broken"})
         files = self._send("GET", f"{demo}/package_files").json

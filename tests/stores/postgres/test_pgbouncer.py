@@ -17,6 +17,7 @@ import pytest
 
 from pypi_registry.model import PackageQuery, Project, Projects
 from pypi_registry.stores.postgres import PostgresCatalogue, migrate
+from pypi_registry.stores.postgres.schema import SCHEMA_VERSION
 from pypi_registry.testing.contracts.catalogue.samples import (
     EVERYWHERE,
     IN_TOOLS,
@@ -76,7 +77,7 @@ def test_everything_works_behind_it(
     pgbouncer: int, postgres: Cluster, database: str, catalogue: PostgresCatalogue
 ) -> None:
     url = f"{postgres.url('catalogue', pgbouncer)}?prepare_threshold=none"
-    assert migrate(url) == (1, 1)
+    assert migrate(url) == (SCHEMA_VERSION, SCHEMA_VERSION)
     with closing(PostgresCatalogue(url)) as behind:
         publish_history(behind)
         for _ in range(10):  # a statement is prepared after five executions
