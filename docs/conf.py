@@ -36,6 +36,7 @@ nitpick_ignore = [
     ("py:class", "collections.abc.Iterable"),
     ("py:class", "collections.abc.Iterator"),
     ("py:class", "collections.abc.Mapping"),
+    ("py:class", "collections.abc.Mapping[str"),  # Sphinx splits a mapping of mappings at its comma
     ("py:class", "collections.abc.Sequence"),
     ("py:class", "contextlib.AbstractContextManager"),
     ("py:class", "datetime.datetime"),

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-import gitlab
 import pytest
-from gitlab.exceptions import GitlabAuthenticationError, GitlabDeleteError, GitlabGetError, GitlabListError
 from requests import Response
 
 from tests.clients.distributions import make_wheel
@@ -17,6 +15,15 @@ from tests.clients.node import NPM, node_modules
 from tests.clients.programs import Programs
 from tests.clients.served import Served, served
 from tests.clients.toolbox import run_uv
+
+pytest.importorskip("gitlab")
+import gitlab  # after the check that it is installed
+from gitlab.exceptions import (
+    GitlabAuthenticationError,
+    GitlabDeleteError,
+    GitlabGetError,
+    GitlabListError,
+)
 
 pytestmark = pytest.mark.slow
 

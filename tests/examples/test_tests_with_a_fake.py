@@ -101,10 +101,15 @@ def test_the_suite_of_the_example_passes_in_parallel(folder: Path) -> None:
     ("right", "wrong", "found_by"),
     [
         (' if not file.get("yanked")', "", "test_a_yanked_version_is_ignored"),
-        ("canonicalize_name(name)", "name", "test_the_requested_name_is_normalized"),
-        ("Retry(3,", "Retry(1,", "test_a_request_is_repeated_if_the_index_is_busy"),
-        ("response.status_code == 404", "not response.ok", "test_a_token_in_the_url"),
-        ("max((version_of(", "max((str(", "test_the_highest_version"),
+        *(
+            pytest.param(*defect, marks=pytest.mark.long)
+            for defect in (
+                ("canonicalize_name(name)", "name", "test_the_requested_name_is_normalized"),
+                ("Retry(3,", "Retry(1,", "test_a_request_is_repeated_if_the_index_is_busy"),
+                ("response.status_code == 404", "not response.ok", "test_a_token_in_the_url"),
+                ("max((version_of(", "max((str(", "test_the_highest_version"),
+            )
+        ),
     ],
 )
 def test_the_suite_of_the_example_finds_a_defect(folder: Path, right: str, wrong: str, found_by: str) -> None:

@@ -23,7 +23,10 @@ def test_every_promise_holds_after_a_kill_before_and_after_each_step_of_each_cha
     assert counts["kills"] > 200
 
 
-@pytest.mark.parametrize("mutant", MUTANTS)
+_FIRST, *_OTHERS = MUTANTS
+
+
+@pytest.mark.parametrize("mutant", [_FIRST, *(pytest.param(each, marks=pytest.mark.long) for each in _OTHERS)])
 def test_the_sweep_finds_a_wrong_order_of_writes(mutant: str) -> None:
     run_ = run("tests.reliability.mutants", mutant)
     assert run_.returncode != 0

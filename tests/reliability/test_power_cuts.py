@@ -42,7 +42,7 @@ def test_every_promise_holds_after_a_power_cut_at_every_moment(tmp_path: Path) -
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("strace")
-@pytest.mark.parametrize("flush", ["fsync", "fdatasync"])
+@pytest.mark.parametrize("flush", ["fsync", pytest.param("fdatasync", marks=pytest.mark.long)])
 def test_the_replay_finds_a_flush_that_is_missing(tmp_path: Path, flush: str) -> None:
     calls = recording.parse
 
