@@ -10,75 +10,56 @@ PostgreSQL itself checks its files: ``pg_amcheck`` compares indexes with their t
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import TypeAlias
 
 from packaging.utils import canonicalize_version
 from psycopg.errors import UniqueViolation
 
 from pypi_registry._filenames import identity_of
-from pypi_registry.model import Status
+from pypi_registry.stores._checks import FILES_OF_OTHER_PROJECTS, INVALID_STATUSES, Check
 from pypi_registry.stores.postgres.changes import lock_of
 from pypi_registry.stores.postgres.pool import Connection, ConnectionPool
 from pypi_registry.stores.postgres.records import read_rows
 from pypi_registry.stores.postgres.schema import STEPS
 
-Inconsistency = tuple[str, bool, bool]
+Inconsistency: TypeAlias = tuple[str, bool, bool]
+"""What `ChecksItself.inconsistencies` yields."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Check:
-    """One kind of problem."""
-
-    sentence: str
-    """A format of the columns that `find` returns."""
-    find: str
-    repair: str = ""
-    """A statement without parameters; empty if the right rows are not known."""
-
-
-_STATUSES = ", ".join(f"'{status}'" for status in Status)
 
 _ROOTS = "SELECT id, lower(split_part(path, '/', 1) COLLATE \"C\") AS root FROM projects WHERE path != ''"
 _PAGES = "SELECT normalized_name AS name, project_id FROM packages UNION SELECT '', project_id FROM packages"
 _NUMBER = "(SELECT count(*) FROM packages WHERE project_id = projects.id)"
 
 _CHECKS = (
-    _Check(
-        "the file {} ({!r}) is in project {}, but its package {} is in project {}",
-        "SELECT f.id, f.filename, f.project_id, p.id, p.project_id FROM files f JOIN packages p ON p.id = f.package_id "
-        "WHERE f.project_id != p.project_id",
-    ),
-    _Check(
+    FILES_OF_OTHER_PROJECTS,
+    Check(
         "the file {} ({!r}) refers to the package {}, which does not exist",
         "SELECT id, filename, package_id FROM files WHERE NOT EXISTS (SELECT FROM packages WHERE id = package_id)",
     ),
-    _Check(
-        "the status of {!r} in project {} is {!r}, which is none",
-        f"SELECT name, project_id, status FROM statuses WHERE status NOT IN ({_STATUSES})",
-    ),
-    _Check(
+    INVALID_STATUSES,
+    Check(
         "the project {} has packages, but no row",
         "SELECT DISTINCT project_id FROM packages WHERE NOT EXISTS (SELECT FROM projects WHERE id = project_id)",
         "INSERT INTO projects (id, path, package_count) SELECT project_id, '', count(*) FROM packages "
         "WHERE NOT EXISTS (SELECT FROM projects WHERE id = project_id) GROUP BY project_id",
     ),
-    _Check(
+    Check(
         "the project {} has {} packages, but its row has the number {}",
         f"SELECT id, {_NUMBER}, package_count FROM projects WHERE package_count != {_NUMBER}",
         f"UPDATE projects SET package_count = {_NUMBER} WHERE package_count != {_NUMBER}",
     ),
-    _Check(
+    Check(
         "the root group {1!r} of project {0} is not in project_roots",
         f"{_ROOTS} EXCEPT SELECT project_id, root FROM project_roots",
         f"INSERT INTO project_roots (project_id, root) {_ROOTS} EXCEPT SELECT project_id, root FROM project_roots",
     ),
-    _Check(
+    Check(
         "the page {!r} of project {} has no revision",
         f"({_PAGES}) EXCEPT SELECT name, project_id FROM project_revisions",
         f"INSERT INTO project_revisions (name, project_id) ({_PAGES}) "
         "EXCEPT SELECT name, project_id FROM project_revisions",
     ),
-    _Check(
+    Check(
         "the page {!r} of project {} has a revision, but no package",
         f"SELECT name, project_id FROM project_revisions EXCEPT ({_PAGES})",
         "DELETE FROM project_revisions WHERE (name, project_id) IN "
@@ -122,7 +103,8 @@ _EXISTING = """
 SELECT CASE relkind WHEN 'i' THEN 'INDEX' ELSE 'TABLE' END, relname FROM pg_class
 WHERE relnamespace = current_schema()::regnamespace
 UNION ALL SELECT 'FUNCTION', proname FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
-UNION ALL SELECT 'TRIGGER', tgname FROM pg_trigger WHERE tgenabled != 'D'
+UNION ALL SELECT 'TRIGGER', tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+WHERE relnamespace = current_schema()::regnamespace AND tgenabled != 'D'
 """
 
 

@@ -7,77 +7,55 @@ change in between cannot make it wrong; it follows from other rows only.
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
 
 from packaging.utils import canonicalize_version
 
-from pypi_registry.model import Status
+from pypi_registry.stores._checks import FILES_OF_OTHER_PROJECTS, INVALID_STATUSES, Check
 from pypi_registry.stores.sqlite.pool import ConnectionPool
 from pypi_registry.stores.sqlite.schema import ADD_IDENTITIES, create_functions, migrate
-
-
-@dataclass(frozen=True, slots=True)
-class _Check:
-    """One kind of problem."""
-
-    sentence: str
-    """A format of the columns that `find` returns."""
-    find: str
-    repair: str = ""
-    """A statement without parameters; empty if the right rows are not known."""
-
-
-_STATUSES = ", ".join(f"'{status}'" for status in Status)
 
 _IDENTITY = "identity_of(f.filename, p.normalized_name, p.version)"
 
 # A repair may fire the triggers of the tables, so the order matters: `names` comes before `name_search`.
 _CHECKS = (
-    _Check("the catalogue has {} rows in list_revisions", "SELECT count(*) FROM list_revisions HAVING count(*) != 1"),
-    _Check("the catalogue has {} rows in name_search_end", "SELECT count(*) FROM name_search_end HAVING count(*) != 1"),
-    _Check(
-        "the file {} ({!r}) is in project {}, but its package {} is in project {}",
-        "SELECT f.id, f.filename, f.project_id, p.id, p.project_id FROM files f JOIN packages p ON p.id = f.package_id "
-        "WHERE f.project_id != p.project_id",
-    ),
-    _Check(
+    Check("the catalogue has {} rows in list_revisions", "SELECT count(*) FROM list_revisions HAVING count(*) != 1"),
+    Check("the catalogue has {} rows in name_search_end", "SELECT count(*) FROM name_search_end HAVING count(*) != 1"),
+    FILES_OF_OTHER_PROJECTS,
+    Check(
         "the package {} has the version {!r}, but the canonical version {!r}",
         "SELECT id, version, canonical_version FROM packages WHERE canonical_version != canonicalize_version(version)",
     ),
-    _Check(
+    Check(
         "the package {} has metadata or a time that cannot be read",
         "SELECT id FROM packages WHERE NOT json_valid(metadata) OR typeof(created_at) != 'integer'",
     ),
-    _Check(
+    Check(
         "the file {} has a size or a time that cannot be read",
         "SELECT id FROM files WHERE typeof(size) != 'integer' OR typeof(uploaded_at) != 'integer'",
     ),
-    _Check(
-        "the status of {!r} in project {} is {!r}, which is not a status",
-        f"SELECT name, project_id, status FROM statuses WHERE status NOT IN ({_STATUSES})",
-    ),
-    _Check(
+    INVALID_STATUSES,
+    Check(
         "the project {} has packages, but no row",
         "SELECT DISTINCT project_id FROM packages WHERE project_id NOT IN (SELECT id FROM projects)",
         "INSERT INTO projects (id, path) "
         "SELECT DISTINCT project_id, '' FROM packages WHERE project_id NOT IN (SELECT id FROM projects)",
     ),
-    _Check(
+    Check(
         "the project {} has {} packages, but its row has the number {}",
         "SELECT id, (SELECT count(*) FROM packages WHERE project_id = projects.id) AS number, package_count "
         "FROM projects WHERE package_count != number",
         "UPDATE projects SET package_count = (SELECT count(*) FROM packages WHERE project_id = projects.id) "
         "WHERE package_count != (SELECT count(*) FROM packages WHERE project_id = projects.id)",
     ),
-    _Check(
+    Check(
         "the file {} ({!r}) has the identity {!r} instead of {!r}",
         f"SELECT f.id, f.filename, f.identity, {_IDENTITY} AS computed FROM files f JOIN packages p "
         "ON p.id = f.package_id WHERE f.identity IS NOT NULL AND f.identity IS NOT computed",
         "UPDATE files SET identity = NULL WHERE id IN (SELECT f.id FROM files f JOIN packages p ON p.id = f.package_id "
         f"WHERE f.identity IS NOT NULL AND f.identity IS NOT {_IDENTITY})",
     ),
-    _Check(
+    Check(
         "no file of the project {} has the identity {!r}, which another spelling of {!r} must not get",
         f"SELECT f.project_id, {_IDENTITY} AS computed, f.filename, min(f.id) FROM files f JOIN packages p "
         "ON p.id = f.package_id WHERE f.identity IS NULL AND computed IS NOT NULL AND NOT EXISTS ("
@@ -85,7 +63,7 @@ _CHECKS = (
         "GROUP BY f.project_id, computed",
         ADD_IDENTITIES,
     ),
-    _Check(
+    Check(
         "the root group {!r} of project {} is not in project_roots",
         "SELECT lower(substr(path, 1, instr(path || '/', '/') - 1)) AS root, id FROM projects WHERE path != '' "
         "AND NOT EXISTS (SELECT 1 FROM project_roots r WHERE r.project_id = projects.id AND r.root = "
@@ -95,7 +73,7 @@ _CHECKS = (
         "AND NOT EXISTS (SELECT 1 FROM project_roots r WHERE r.project_id = projects.id AND r.root = "
         "lower(substr(path, 1, instr(path || '/', '/') - 1)))",
     ),
-    _Check(
+    Check(
         "the page {!r} of project {} has no revision",
         "SELECT normalized_name, project_id FROM packages UNION SELECT '', project_id FROM packages "
         "EXCEPT SELECT name, project_id FROM project_revisions",
@@ -103,19 +81,19 @@ _CHECKS = (
         "SELECT normalized_name AS page, project_id FROM packages UNION SELECT '', project_id FROM packages "
         "EXCEPT SELECT name, project_id FROM project_revisions)",
     ),
-    _Check(
+    Check(
         "the page {!r} of project {} has a revision, but no package",
         "SELECT name, project_id FROM project_revisions "
         "EXCEPT SELECT normalized_name, project_id FROM packages EXCEPT SELECT '', project_id FROM packages",
         "DELETE FROM project_revisions WHERE (name, project_id) IN (SELECT name, project_id FROM project_revisions "
         "EXCEPT SELECT normalized_name, project_id FROM packages EXCEPT SELECT '', project_id FROM packages)",
     ),
-    _Check(
+    Check(
         "the name {!r} of a package is not in the list of names",
         "SELECT name FROM packages EXCEPT SELECT name FROM names",
         "INSERT INTO names (name) SELECT name FROM packages EXCEPT SELECT name FROM names",
     ),
-    _Check(
+    Check(
         "the name {!r} is in the list of names, but no package has it",
         "SELECT name FROM names EXCEPT SELECT name FROM packages",
         "DELETE FROM names WHERE name NOT IN (SELECT name FROM packages)",
@@ -139,7 +117,7 @@ def inconsistencies(pool: ConnectionPool, *, repair: bool) -> Iterator[tuple[str
     yield from _check_search(pool, repair)
 
 
-def _run(pool: ConnectionPool, check: _Check, repair: bool) -> Iterator[tuple[str, bool, bool]]:
+def _run(pool: ConnectionPool, check: Check, repair: bool) -> Iterator[tuple[str, bool, bool]]:
     with pool.snapshot() as connection:
         _create_functions(connection)
         rows = connection.execute(check.find).fetchall()

@@ -83,7 +83,10 @@ UNREPAIRABLE = {
         "the package 1 has the version '1.0', but the canonical version '7'",
     ),
     "metadata": ("UPDATE packages SET metadata = '{' WHERE id = 1", "the package 1 has metadata that cannot be read"),
-    "a status": ("UPDATE statuses SET status = 'bad' WHERE project_id = 1", "in project 1 is 'bad', which is none"),
+    "a status": (
+        "UPDATE statuses SET status = 'bad' WHERE project_id = 1",
+        "in project 1 is 'bad', which is not a status",
+    ),
     "a package that is missing": (
         "DELETE FROM packages WHERE id = 1",
         "the file 1 ('demo-1.0.zip') refers to the package 1, which does not exist",

@@ -397,9 +397,9 @@ def for_all_names(self: W, found: None, project: Project, name: NormalizedName, 
         self.inner.set_status(project, other, status, by)
 
 
-def unyanks(self: W, file: PackageFile, project: Project, *args: Any) -> PackageFile:
+def unyanks(self: W, file: PackageFile, project: Project, *args: Any) -> Any:
     self.inner.yank(project, file.package.id, None, "")
-    return with_package(file, yanked=None)  # type: ignore[no-any-return]
+    return with_package(file, yanked=None)
 
 
 class YankerIsUploader(W):
@@ -409,10 +409,10 @@ class YankerIsUploader(W):
         self.by = args[-1]
         return self.inner.yank(*args)
 
-    def listing(self, projects: Projects, name: NormalizedName) -> Listing | None:
+    def listing(self, projects: Projects, name: NormalizedName) -> Any:
         found = self.inner.listing(projects, name)
         change = with_files(lambda files: [replace(file, uploaded_by=self.by or file.uploaded_by) for file in files])
-        return change(self, found)  # type: ignore[no-any-return]
+        return change(self, found)
 
 
 class Changes(W):
@@ -713,12 +713,12 @@ class LooksBeforeItLeaps(W):
         super().__init__(inner)
         self.meeting, self.lock = Meeting(), Lock()
 
-    def add(self, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+    def add(self, project: Project, upload: Upload, *rest: Any) -> Any:
         if any(file.filename == upload.filename for file in files_of(self.inner, Projects([project]))):
             raise FileTaken(upload.filename)
         self.meeting.wait()
         with self.lock:
-            return on_error("add", FileTaken, overwrites)["add"](self, project, upload, *rest)  # type: ignore[no-any-return]
+            return on_error("add", FileTaken, overwrites)["add"](self, project, upload, *rest)
 
 
 class LooksForSpellingsBeforeItLeaps(W):
@@ -726,13 +726,13 @@ class LooksForSpellingsBeforeItLeaps(W):
         super().__init__(inner)
         self.meeting, self.lock = Meeting(), Lock()
 
-    def add(self, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+    def add(self, project: Project, upload: Upload, *rest: Any) -> Any:
         for file in files_of(self.inner, Projects([project])):
             if identity_of(file.filename, upload.normalized_name, upload.version) == upload.identity:
                 raise FileTaken(upload.filename)
         self.meeting.wait()
         with self.lock:
-            return on_error("add", FileTaken, publishes_anyway)["add"](self, project, upload, *rest)  # type: ignore[no-any-return]
+            return on_error("add", FileTaken, publishes_anyway)["add"](self, project, upload, *rest)
 
 
 def files_of_version(self: W, projects: Projects, upload: Upload) -> list[PackageFile]:
@@ -779,11 +779,11 @@ class LooksForContradictionsBeforeItLeaps(W):
         super().__init__(inner)
         self.meeting, self.lock = Meeting(), Lock()
 
-    def add(self, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+    def add(self, project: Project, upload: Upload, *rest: Any) -> Any:
         check_variant(upload, (file.variant for file in files_of_version(self, Projects([project]), upload)))
         self.meeting.wait()
         with self.lock:
-            return on_error("add", VariantConflict, without_variant)["add"](self, project, upload, *rest)  # type: ignore[no-any-return]
+            return on_error("add", VariantConflict, without_variant)["add"](self, project, upload, *rest)
 
 
 class AddsAPackageTwice(W):
@@ -1082,12 +1082,12 @@ class KnowsItsOwnFileNames(W):
         super().__init__(inner)
         self.own, self.lock = set[str](), Lock()
 
-    def add(self, project: Project, upload: Upload, *rest: Any) -> PackageFile:
+    def add(self, project: Project, upload: Upload, *rest: Any) -> Any:
         with self.lock:
             if upload.filename in self.own:
                 raise FileTaken(upload.filename)
             self.own.add(upload.filename)
-            return on_error("add", FileTaken, overwrites)["add"](self, project, upload, *rest)  # type: ignore[no-any-return]
+            return on_error("add", FileTaken, overwrites)["add"](self, project, upload, *rest)
 
 
 class UsesIdsAgain(W):
