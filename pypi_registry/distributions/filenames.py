@@ -90,7 +90,10 @@ def _parsed_wheel_filename(filename: str) -> tuple[NormalizedName, Version]:
         raise ValueError(f"its Python tag {excerpt(pythons)} begins with a digit")
     if (count := prod(tags.count(".") + 1 for tags in (pythons, abis, platforms))) > MAX_TAGS:
         raise ValueError(f"it expands to {count} tags, more than {MAX_TAGS}")
-    return parse_wheel_filename(plain)[:2]  # packaging 26.3 takes a part more than it knows for an invalid build tag
+    parsed = parse_wheel_filename(plain)[:2]  # packaging 26.3 takes a part more than it knows for an invalid build tag
+    if not all(".".join((pythons, abis, platforms)).split(".")):  # older versions of packaging accept it
+        raise ValueError("it has an empty tag")
+    return parsed
 
 
 def _does_not_match(filename: str, name: NormalizedName, version: str) -> str:

@@ -53,12 +53,22 @@ class Sent:
 
 def new_bucket(endpoint: str, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY) -> str:
     """Create an empty bucket and return its name."""
+    name = f"bucket-{secrets.token_hex(8)}"
+    _client(endpoint, access_key, secret_key).create_bucket(Bucket=name)
+    return name
+
+
+def unfinished_uploads(endpoint: str, bucket: str) -> list[str]:
+    """Return the keys of the multipart uploads that were neither completed nor aborted."""
+    found = _client(endpoint, ACCESS_KEY, SECRET_KEY).list_multipart_uploads(Bucket=bucket)
+    return [each["Key"] for each in found.get("Uploads", [])]
+
+
+def _client(endpoint: str, access_key: str, secret_key: str) -> Any:
     import boto3  # it takes long to import
 
-    name = f"bucket-{secrets.token_hex(8)}"
     keys = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key}
-    boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys).create_bucket(Bucket=name)
-    return name
+    return boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys)
 
 
 Fault = Callable[[Request], "WSGIApplication | None"]

@@ -37,6 +37,7 @@ from tests.stores.buckets import (
     error_response,
     raw_server,
     received_head,
+    unfinished_uploads,
     use_endpoint,
 )
 
@@ -127,7 +128,7 @@ def test_a_file_that_was_changed_after_it_was_verified_does_not_reach_the_bucket
     assert "POST uploadId" not in s3.lines and ("DELETE uploadId" in s3.lines) is (size > MEGABYTE)
 
 
-def test_a_part_that_fails_aborts_the_upload(s3: Moto, blobs: ObjectBlobs) -> None:
+def test_a_part_that_fails_aborts_the_upload(s3: Moto, bucket: str, blobs: ObjectBlobs) -> None:
     def fail(request: Request) -> Response | None:
         return error_response(403, "AccessDenied") if request.args.get("partNumber") == "2" else None
 
@@ -136,6 +137,7 @@ def test_a_part_that_fails_aborts_the_upload(s3: Moto, blobs: ObjectBlobs) -> No
         put(blobs, bytes(17 * MEGABYTE))
     assert s3.lines[-1] == "DELETE uploadId"
     s3.fault = None
+    assert unfinished_uploads(s3.endpoint, urlsplit(bucket).netloc) == []
     assert blobs.open(KEY, size=17 * MEGABYTE) is None
 
 
