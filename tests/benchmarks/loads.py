@@ -7,9 +7,9 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import cycle, repeat
 from pathlib import Path
 
 from tests.benchmarks.registry import Ask
@@ -53,14 +53,18 @@ class Sent:
         return sorted(self.latencies)[min(len(self.latencies) - 1, int(len(self.latencies) * share))]
 
 
-def send(port: int, requests: Iterable[bytes], connections: int, *, seconds: float = 1e9, status: int = 201) -> Sent:
+def send(
+    port: int | Sequence[int], requests: Iterable[bytes], connections: int, *, seconds: float = 1e9, status: int = 201
+) -> Sent:
     """Send requests until there are none left or time is up, each connection one after the other.
+
+    The connections are distributed among the ports in turn.
 
     :raises RuntimeError: if an answer has another status.
     """
-    source, sent = iter(requests), Sent()
+    source, sent, ports = iter(requests), Sent(), cycle([port] if isinstance(port, int) else port)
     with selectors.DefaultSelector() as selector:
-        sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(connections)]
+        sockets = [socket.create_connection(("127.0.0.1", next(ports))) for _ in range(connections)]
         started = time.perf_counter()
         under_way = sum(_begin(selector, each, source) for each in sockets)
         while under_way:

@@ -13,7 +13,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -265,46 +264,29 @@ def _constant(headers: list[tuple[str, str]], size: int, path: Path) -> Path:
 
 
 def two_servers(sides: Sides) -> None:
-    """Compare the processor time of a request to one server with that of a request to one of two."""
+    """Compare the processor time of a request to one server with that of a request to one of two, under one load."""
     ask, number = page(filling.TEN), 6000
     one, other = sides.start(), sides.start()
-    uploads = [*forms.small_uploads(UPLOADS, next(_started))]
+    pages = [ask.to(one.port)] * number
     for server in (one, other):
-        loads.send(server.port, [ask.to(server.port)] * 500, 8, status=200)
+        loads.send(server.port, pages[:500], 8, status=200)
         loads.send(server.port, [*forms.small_uploads(20, next(_started))], 8)
 
-    def cost(ports: Sequence[int]) -> float:
-        servers = [server for server in (one, other) if server.port in ports]
+    def cost(servers: Sequence[Server], requests: Sequence[bytes], status: int) -> float:
         before = processor_seconds(server.worker for server in servers)
-        threads = [
-            threading.Thread(
-                target=loads.send, args=(port, [ask.to(port)] * (number // len(ports)), 8),
-                kwargs={"status": 200},
-            )
-            for port in ports
-        ]  # fmt: skip
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return (processor_seconds(server.worker for server in servers) - before) / number * 1e6
-
-    def upload_cost(ports: Sequence[int], requests: list[bytes]) -> float:
-        servers = [server for server in (one, other) if server.port in ports]
-        before = processor_seconds(server.worker for server in servers)
-        for at, port in enumerate(ports):
-            loads.send(port, requests[at :: len(ports)], 8)
+        loads.send([server.port for server in servers], requests, 8, status=status)
         return (processor_seconds(server.worker for server in servers) - before) / len(requests) * 1e6
 
-    both = [one.port, other.port]
-    measured = alternate(sides.plan.rounds, lambda: cost(both), lambda: cost(both[:1]), "µs")
+    def uploads() -> list[bytes]:
+        return [*forms.small_uploads(UPLOADS, next(_started))]
+
+    both, alone = [one, other], [one]
+    measured = alternate(sides.plan.rounds, lambda: cost(both, pages, 200), lambda: cost(alone, pages, 200), "µs")
     row("processor time of a page, two servers against one", "0.90 … 1.10", measured.values, "x", measured.note)
-    ratios = []
-    for _ in range(sides.plan.rounds):
-        uploads = [*forms.small_uploads(UPLOADS, next(_started))]
-        again = [*forms.small_uploads(UPLOADS, next(_started))]
-        ratios.append(upload_cost(both, uploads) / upload_cost(both[:1], again))
-    row("… of a small upload", "0.90 … 1.10", ratios, "x")
+    measured = alternate(
+        sides.plan.rounds, lambda: cost(both, uploads(), 201), lambda: cost(alone, uploads(), 201), "µs"
+    )
+    row("… of a small upload", "0.90 … 1.10", measured.values, "x", measured.note)
 
 
 def growth(sides: Sides) -> None:

@@ -106,8 +106,8 @@ def wheel_with_a_wrong_record(filename: str) -> bytes:
 
 # Publishing
 
-SAYS_WHY = "fails, says why"
-LOGS_WHY = "fails, says why in its log"
+SAYS_WHY = "fails, shows the reason"
+LOGS_WHY = "fails, shows the reason in its log"
 BLAMES = "fails, blames the credentials"
 SKIPS = "skips"
 
@@ -162,7 +162,7 @@ def the_same_again(bench: Bench, client: str, word: str) -> None:
 
 @row(
     PUBLISHING,
-    "the same again, told to skip: `--skip-existing`, uv `--check-url`",
+    "the same again, with `--skip-existing` or uv's `--check-url`",
     {
         "twine": "refuses the option",
         **dict.fromkeys(["twine-6", "twine-5", "uv", "poetry", "pdm", "maturin"], SKIPS),
@@ -181,7 +181,7 @@ def told_to_skip(bench: Bench, client: str, word: str) -> None:
         assert "does not have support for the following features: --skip-existing" in done.out
 
 
-@row(PUBLISHING, "other bytes under the same name, told to skip", {"uv": SAYS_WHY})
+@row(PUBLISHING, "other bytes under the same name, with `--check-url`", {"uv": SAYS_WHY})
 def other_bytes(bench: Bench, client: str, word: str) -> None:
     assert bench.publishing(client, "demo", "2.0", (DEMO, archives.distribution(DEMO))).publish().status == 0
     other = archives.distribution(DEMO, payload=b"other")
@@ -195,7 +195,7 @@ def another_version(bench: Bench, client: str, word: str) -> None:
     assert_it_failed(bench, done, word, "does not match the name demo and the version")
 
 
-@row(PUBLISHING, "a wheel that is not what its RECORD says", WITHOUT_FLIT)
+@row(PUBLISHING, "a wheel that differs from its RECORD", WITHOUT_FLIT)
 def wrong_record(bench: Bench, client: str, word: str) -> None:
     done = bench.publishing(client, "demo", "2.0", (DEMO, wheel_with_a_wrong_record(DEMO))).publish()
     assert_it_failed(bench, done, word, "RECORD has a different digest for")
@@ -291,7 +291,7 @@ def netrc(bench: Bench, way: str, word: str) -> None:
         assert 401 not in {request.status for request in done.requests}, str(done)
 
 
-@row(INSTALLING, "credentials in no place at all", dict.fromkeys(WAYS, "installs nothing"))
+@row(INSTALLING, "no credentials", dict.fromkeys(WAYS, "installs nothing"))
 def no_credentials(bench: Bench, way: str, word: str) -> None:
     bench.upload(APP_1, archives.distribution(APP_1))
     for name in (
@@ -313,7 +313,7 @@ UP_TO = {
 }
 
 
-@row(INSTALLING, "no upload after a time", {way: f"`{option}`" for way, option in UP_TO.items()})
+@row(INSTALLING, "only files uploaded before a time", {way: f"`{option}`" for way, option in UP_TO.items()})
 def no_upload_after_a_time(bench: Bench, way: str, word: str) -> None:
     bench.upload(APP_1, archives.distribution(APP_1))
     between = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
@@ -326,13 +326,13 @@ def no_upload_after_a_time(bench: Bench, way: str, word: str) -> None:
 
 
 PASSED_OVER = "only with `==`"
-AND_SAYS_WHY = "only with `==`, says why"
+AND_SAYS_WHY = "only with `==`, shows the reason"
 
 
 @row(
     INSTALLING,
     "a version that is yanked",
-    {**dict.fromkeys(WAYS, AND_SAYS_WHY), "pdm": PASSED_OVER, READER: "tells it"},
+    {**dict.fromkeys(WAYS, AND_SAYS_WHY), "pdm": PASSED_OVER, READER: "reports the yank"},
 )
 def yanked(bench: Bench, way: str, word: str) -> None:
     bench.upload(APP_1, archives.distribution(APP_1))
@@ -359,8 +359,8 @@ YES = "yes"
     {
         **dict.fromkeys(WAYS, YES),
         "pip-23": "yes, and downloads it at the end",
-        "pip-tools": "yes, but for `--generate-hashes`",
-        READER: "reads it, digest checked",
+        "pip-tools": "yes, except with `--generate-hashes`",
+        READER: "reads it, verifies its digest",
     },
 )
 def wheel_metadata(bench: Bench, way: str, word: str) -> None:
@@ -385,7 +385,7 @@ def wheel_metadata(bench: Bench, way: str, word: str) -> None:
     "resolves an sdist of metadata 2.2 by its `.metadata`, without the sdist",
     {
         **dict.fromkeys(["pip", "poetry", "pdm"], YES),
-        "pip-tools": "yes, but for `--generate-hashes`",
+        "pip-tools": "yes, except with `--generate-hashes`",
         **dict.fromkeys(["uv pip", "uv lock"], "reads the sdist, builds nothing"),
     },
 )
@@ -404,13 +404,13 @@ def sdist_metadata(bench: Bench, way: str, word: str) -> None:
     assert (filename in files) == (word != YES), str(done)
 
 
-BY_THE_PAGE = "passed over, by the page"
-BY_ITS_METADATA = "passed over, by its `.metadata`"
+BY_THE_PAGE = "skips it after reading the page"
+BY_ITS_METADATA = "skips it after reading its `.metadata`"
 
 
 @row(
     INSTALLING,
-    "a version for another Python, which the form did not say",
+    "a version for another Python, which the upload form did not contain",
     {**dict.fromkeys(WAYS, BY_THE_PAGE), **dict.fromkeys(["uv lock", "poetry"], BY_ITS_METADATA)},
 )
 def requires_python(bench: Bench, way: str, word: str) -> None:
@@ -424,9 +424,9 @@ def requires_python(bench: Bench, way: str, word: str) -> None:
     assert looked_at == ([f"/files/{APP_2}.metadata"] if word == BY_ITS_METADATA else []), str(done)
 
 
-ON = "goes on where it was"
-ANEW = "begins anew"
-REFUSES_HALF = "refuses the half of it"
+ON = "resumes it"
+ANEW = "downloads it again from the start"
+REFUSES_HALF = "refuses the incomplete file"
 RETRIES = {"PIP_RESUME_RETRIES": "3", "POETRY_REQUESTS_MAX_RETRIES": "3"}
 
 
@@ -476,12 +476,12 @@ def pinned_digests(bench: Bench, way: str, word: str) -> None:
 
 REVALIDATES = "a 304; the new version"
 # It minds that a page is private, which is not to be kept by a cache that several people share.
-KEEPS_NONE = "keeps none; the new version"
+KEEPS_NONE = "caches none; the new version"
 
 
 @row(
     INSTALLING,
-    "a page that it has kept, before and after an upload",
+    "a cached page, before and after an upload",
     {**dict.fromkeys(WAYS, REVALIDATES), "pdm": KEEPS_NONE},
 )
 def kept_page(bench: Bench, way: str, word: str) -> None:

@@ -101,7 +101,7 @@ BEFORE_3_12 = {"pip-23.0", "pip-23.1", "setuptools"}
 # Publishing
 
 PUBLISHES = "yes"
-EXITS_WITH_1 = "yes, but exits with 1"
+EXITS_WITH_1 = "yes, but exits with status 1"
 
 
 @row(ROWS, "publishes", {**dict.fromkeys(PUBLISHERS, PUBLISHES), "setuptools": EXITS_WITH_1})
