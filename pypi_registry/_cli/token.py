@@ -239,7 +239,7 @@ def revoke_token(config: Config, name: str | None, prefix: str | None) -> Change
     if len(valid) > 1:
         tokens = [config.tokens[position] for position in valid]
         raise ChangeRefused(f"{_named('several tokens have this name:', tokens)}; choose one with --sha256")
-    text = toml_edit.set_true(config.text, "tokens", valid[0], "revoked")
+    text = toml_edit.set_key(config.text, "tokens", valid[0], "revoked", True)
     return Change(text, f"revoked {label(config.tokens[valid[0]])}\n")
 
 

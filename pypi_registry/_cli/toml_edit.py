@@ -11,7 +11,10 @@ import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from itertools import dropwhile, islice, takewhile
 from typing import Any
+
+from pypi_registry.accounts.tokens import toml_value
 
 Data = dict[str, Any]
 
@@ -42,6 +45,10 @@ class _Statement:
     text: str
     is_header: bool
 
+    def is_header_of(self, kind: str, inner: str) -> bool:
+        """Return whether it is ``[kind.inner]``."""
+        return self.is_header and tomllib.loads(self.text) == {kind: {inner: {}}}
+
 
 @dataclass(frozen=True, slots=True)
 class _Table:
@@ -52,12 +59,17 @@ class _Table:
     @property
     def end_of_first(self) -> int:
         """Where the keys of the table itself end, before those of the tables in it."""
-        end = self.statements[0].end
-        for statement in self.statements[1:]:
-            if statement.is_header:
-                break
-            end = statement.end
-        return end
+        return [self.statements[0], *self.own][-1].end
+
+    @property
+    def own(self) -> list[_Statement]:
+        """The keys of the table itself."""
+        return [*takewhile(lambda statement: not statement.is_header, self.statements[1:])]
+
+    def section(self, kind: str, inner: str) -> list[_Statement]:
+        """Return the header of a table in it, such as ``[users.roles]``, and its keys; empty if there is none."""
+        found = dropwhile(lambda statement: not statement.is_header_of(kind, inner), self.statements[1:])
+        return [*islice(found, 1), *takewhile(lambda statement: not statement.is_header, found)]
 
 
 def add(text: str, kind: str, table: str) -> str:
@@ -105,28 +117,48 @@ def remove(text: str, kind: str, positions: Collection[int]) -> str:
     return _checked(text, edited, change)
 
 
-def set_true(text: str, kind: str, position: int, key: str) -> str:
-    """Set a key of one table of an array of tables to true.
+def set_key(text: str, kind: str, position: int, key: str, value: bool) -> str:
+    """Set a key of one table of an array of tables to true or false.
 
     :raises NotEditable: if the array cannot be edited.
     """
 
     def change(data: Data) -> None:
-        data[kind][position][key] = True
+        data[kind][position][key] = value
 
     array = _inline_array(text, kind)
     if array is not None:
-        return _checked(text, _edit_inline(text, array, kind, lambda tables: _set(tables, position, key)), change)
-    table = _tables(text, kind)[position]
-    for statement in table.statements[1:]:
-        if statement.is_header:
-            break
+        edited = _edit_inline(text, array, kind, lambda tables: _set(tables, position, key, value))
+        return _checked(text, edited, change)
+    table, written = _tables(text, kind)[position], str(value).lower()
+    for statement in table.own:
         if key in tomllib.loads(statement.text):
-            line = re.sub(r"=(\s*)false\b", r"=\1true", statement.text, count=1)
-            return _checked(text, f"{text[: statement.start]}{line}{text[statement.end :]}", change)
-    end = table.end_of_first
-    before = text[:end] if text[:end].endswith("\n") else f"{text[:end]}\n"
-    return _checked(text, f"{before}{key} = true\n{text[end:]}", change)
+            line = re.sub(r"=(\s*)(?:true|false)\b", rf"=\1{written}", statement.text, count=1)
+            return _checked(text, _replaced(text, statement, line), change)
+    return _checked(text, _inserted(text, table.end_of_first, f"{key} = {written}"), change)
+
+
+def set_entry(text: str, kind: str, position: int, inner: str, key: str, value: str | None) -> str:
+    """Set a text in the table `inner` of one table of an array of tables, as in ``roles = { "acme" = "owner" }``.
+
+    :param value: None deletes the key, which exists.
+    :raises NotEditable: if the array or the inner table cannot be edited.
+    """
+
+    def change(data: Data) -> None:
+        entries = data[kind][position].setdefault(inner, {})
+        if value is None:
+            del entries[key]
+        else:
+            entries[key] = value
+
+    array = _inline_array(text, kind)
+    if array is not None:
+        edited = _edit_inline(text, array, kind, lambda tables: _set_entry(tables[position], inner, key, value))
+        return _checked(text, edited, change)
+    table = _tables(text, kind)[position]
+    edit = _edit_section if table.section(kind, inner) else _edit_own
+    return _checked(text, edit(text, table, kind, inner, key, value), change)
 
 
 def _checked(before: str, after: str, change: Callable[[Data], None]) -> str:
@@ -223,6 +255,85 @@ def _without(text: str, start: int, end: int) -> str:
     return before + after
 
 
+def _replaced(text: str, statement: _Statement, line: str) -> str:
+    return f"{text[: statement.start]}{line}{text[statement.end :]}"
+
+
+def _inserted(text: str, end: int, line: str) -> str:
+    """Insert a line after the statement that ends at `end`."""
+    before = text[:end] if text[:end].endswith("\n") else f"{text[:end]}\n"
+    return f"{before}{line}\n{text[end:]}"
+
+
+# Tables in a table
+
+
+def _edit_section(text: str, table: _Table, kind: str, inner: str, key: str, value: str | None) -> str:
+    """Edit the lines below a header such as ``[users.roles]``."""
+    header, *entries = table.section(kind, inner)
+    for entry in entries:
+        if key in tomllib.loads(entry.text):
+            if value is None:
+                return _without(text, entry.start, entry.end)
+            return _replaced(text, entry, _with_value(entry.text, value))
+    last = entries[-1] if entries else header
+    return _inserted(text, last.end, f"{_indent(last)}{_entry(key, value)}")
+
+
+def _edit_own(text: str, table: _Table, kind: str, inner: str, key: str, value: str | None) -> str:
+    """Edit ``roles = { … }``, or lines such as ``roles.acme = "owner"``, or add the first entry."""
+    entries = [statement for statement in table.own if inner in tomllib.loads(statement.text)]
+    if not entries:
+        return _inserted(text, table.end_of_first, f"{inner} = {{ {_entry(key, value)} }}")
+    braces = _braces(entries[0].text)
+    if braces is not None:
+        return _replaced(text, entries[0], _edit_braces(entries[0].text, *braces, key, value))
+    for entry in entries:
+        if key in tomllib.loads(entry.text)[inner]:
+            if value is not None:
+                return _replaced(text, entry, _with_value(entry.text, value))
+            if len(entries) == 1:
+                return _replaced(text, entry, f"{inner} = {{}}\n")
+            return _without(text, entry.start, entry.end)
+    return _inserted(text, entries[-1].end, f"{_indent(entries[-1])}{inner}.{_entry(key, value)}")
+
+
+def _braces(line: str) -> tuple[int, int] | None:
+    """Return where the inline table of a line begins and ends; None if there is none."""
+    braces = [token for token in _TOKEN.finditer(line) if token.group() in "{}"]
+    return (braces[0].start(), braces[-1].end()) if braces else None
+
+
+_IN_BRACES = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^,"'])+""")
+
+
+def _edit_braces(line: str, start: int, end: int, key: str, value: str | None) -> str:
+    entries = {
+        next(iter(tomllib.loads(entry)), ""): entry.strip() for entry in _IN_BRACES.findall(line[start + 1 : end - 1])
+    }
+    entries.pop("", None)  # between the braces of an empty table
+    if value is None:
+        entries.pop(key, None)
+    else:
+        entries[key] = _with_value(entries[key], value) if key in entries else _entry(key, value)
+    inside = f"{{ {', '.join(entries.values())} }}" if entries else "{}"
+    return f"{line[:start]}{inside}{line[end:]}"
+
+
+def _with_value(line: str, value: str) -> str:
+    """Replace the value of a line, which is its last string."""
+    *_, last = (token for token in _TOKEN.finditer(line) if token.group()[0] in "\"'")
+    return f"{line[: last.start()]}{toml_value(value)}{line[last.end() :]}"
+
+
+def _entry(key: str, value: str | None) -> str:
+    return f"{toml_value(key)} = {toml_value(value or '')}"
+
+
+def _indent(statement: _Statement) -> str:
+    return statement.text[: len(statement.text) - len(statement.text.lstrip())]
+
+
 # Arrays of inline tables
 
 
@@ -252,5 +363,14 @@ def _delete(tables: Any, positions: Collection[int]) -> None:
         del tables[position]
 
 
-def _set(tables: Any, position: int, key: str) -> None:
-    tables[position][key] = True
+def _set(tables: Any, position: int, key: str, value: bool) -> None:
+    tables[position][key] = value
+
+
+def _set_entry(table: Any, inner: str, key: str, value: str | None) -> None:
+    if value is None:
+        del table[inner][key]
+    elif inner in table:
+        table[inner][key] = value
+    else:
+        table[inner] = {key: value}

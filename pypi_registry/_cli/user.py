@@ -1,12 +1,13 @@
-"""``pypi-registry user``: adds, lists and removes the users of a ``registry.toml``."""
+"""``pypi-registry user``: adds, changes, lists and removes the users of a ``registry.toml``."""
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pypi_registry._cli import toml_edit
 from pypi_registry._cli.config_file import Change, ChangeRefused, Config, edit_config, read_config
-from pypi_registry._cli.location import add_location, location
+from pypi_registry._cli.location import Location, add_location, location
 from pypi_registry._cli.progress import printable
 from pypi_registry._cli.tables import print_rows
 from pypi_registry._paths import fold, paths_above
@@ -22,8 +23,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the command to the command line."""
     parser = commands.add_parser(
         "user",
-        help="add, list or remove users",
-        description="Add, list or remove the users of registry.toml. A running registry reloads it within seconds.",
+        help="add, change, list or remove users",
+        description="Add, change, list or remove the users of registry.toml. A running registry reloads it within "
+        "seconds.",
         epilog=f"Roles: {_ROLES_HELP}.",
     )
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
@@ -35,16 +37,32 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add.add_argument("name", metavar="NAME", type=new_name)
     add.add_argument("--admin", action="store_true", help="allow the user to do everything in the whole registry")
-    add.add_argument(
-        "--role",
-        action="append",
-        default=[],
-        type=_role,
-        metavar="PATH=ROLE",
-        help=f"a role in a project or group, may be repeated; ROLE is {', '.join(ROLES)}",
-    )
+    _add_roles(add, "a role in a project or group")
     add_location(add, config="default: DIR/registry.toml, created if missing")
     add.set_defaults(run=_add)
+    change = actions.add_parser(
+        "change",
+        help="change the roles of a user",
+        description="Change the roles of a user, or make the user an administrator. What the options do not name "
+        "stays as it is.",
+        epilog=f"Roles: {_ROLES_HELP}. A role in a group applies to every project below it.",
+    )
+    change.add_argument("name", metavar="NAME")
+    _add_roles(change, "a new role in a project or group, instead of the present one")
+    change.add_argument(
+        "--remove-role",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="remove the role in this project or group; may be repeated",
+    )
+    change.add_argument(
+        "--admin",
+        action=argparse.BooleanOptionalAction,
+        help="whether the user may do everything in the whole registry",
+    )
+    add_location(change)
+    change.set_defaults(run=_change, fail=change.error)
     listing = actions.add_parser("list", help="list users", description="List the users with their roles.")
     listing.add_argument("--json", action="store_true", help="print one JSON document")
     add_location(listing)
@@ -57,6 +75,17 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     remove.add_argument("name", metavar="NAME")
     add_location(remove)
     remove.set_defaults(run=_remove)
+
+
+def _add_roles(parser: argparse.ArgumentParser, meaning: str) -> None:
+    parser.add_argument(
+        "--role",
+        action="append",
+        default=[],
+        type=_role,
+        metavar="PATH=ROLE",
+        help=f"{meaning}; may be repeated; ROLE is {', '.join(ROLES)}",
+    )
 
 
 def new_name(text: str) -> str:
@@ -81,14 +110,22 @@ def _role(text: str) -> tuple[str, Role]:
 
 
 def _add(options: argparse.Namespace) -> int:
+    user = User(name=options.name, admin=options.admin, roles=_roles(options.role))
+    edit_config(location(options), lambda config: add_user(config, user))
+    return 0
+
+
+def _roles(given: Iterable[tuple[str, Role]]) -> Mapping[str, Role]:
+    """Return the roles that the options name, by their paths.
+
+    :raises ChangeRefused: if there are two for one path.
+    """
     roles: dict[str, Role] = {}
-    for path, role in options.role:
+    for path, role in given:
         if fold(path) in map(fold, roles):
             raise ChangeRefused(f"--role: {path!r} has two roles")
         roles[path] = role
-    user = User(name=options.name, admin=options.admin, roles=roles)
-    edit_config(location(options), lambda config: add_user(config, user))
-    return 0
+    return roles
 
 
 def add_user(config: Config, user: User) -> Change:
@@ -98,12 +135,16 @@ def add_user(config: Config, user: User) -> Change:
     """
     if any(each.name == user.name for each in config.users):
         raise ChangeRefused(f"there is a user {user.name!r} already")
-    known = paths_of(config)
-    for path in user.roles:
-        if fold(path) not in map(fold, known):
-            raise ChangeRefused(f"--role: there is no project or group {path!r}; {choices('there are', known)}")
+    _require_paths(config, user.roles)
     text = toml_edit.add(config.text, "users", user_table(user))
     return Change(text, f"created user {printable(user.name)}\n")
+
+
+def _require_paths(config: Config, paths: Iterable[str]) -> None:
+    known = paths_of(config)
+    for path in paths:
+        if fold(path) not in map(fold, known):
+            raise ChangeRefused(f"--role: there is no project or group {path!r}; {choices('there are', known)}")
 
 
 def paths_of(config: Config) -> list[str]:
@@ -135,12 +176,85 @@ def role_name(role: Role) -> str:
     return role.name.lower()
 
 
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a user may do from now on; everything else stays as it is."""
+
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    """New roles, by the paths of projects and groups."""
+    removed: Sequence[str] = ()
+    """The paths whose roles are removed."""
+    admin: bool | None = None
+    """Whether the user is an administrator; None: as before."""
+
+
+def _change(options: argparse.Namespace) -> int:
+    if not options.role and not options.remove_role and options.admin is None:
+        options.fail("give --role, --remove-role, --admin or --no-admin")
+    rights = Rights(_roles(options.role), options.remove_role, options.admin)
+    where = location(options)
+    edit_config(where, lambda config: change_user(config, options.name, rights))
+    _warn_of_nobody(where)
+    return 0
+
+
+def change_user(config: Config, name: str, rights: Rights) -> Change:
+    """Change the roles of a user, and whether the user is an administrator; the output is what has changed.
+
+    :raises ChangeRefused: if there is no such user, project or group, or no role that can be removed.
+    """
+    position = _position_of(config, name)
+    user = config.users[position]
+    roles = _changed_roles(config, user, rights)
+    text, lines = config.text, list[str]()
+    for path, role in roles.items():
+        now, before = _name_of(role), _name_of(user.roles.get(path))
+        if now != before:
+            text = toml_edit.set_entry(text, "users", position, "roles", path, now)
+            lines.append(f"role in {printable(path)}: {now or 'none'} (before: {before or 'none'})")
+    if rights.admin is not None and rights.admin is not user.admin:
+        text = toml_edit.set_key(text, "users", position, "admin", rights.admin)
+        lines.append(f"administrator: {'yes (before: no)' if rights.admin else 'no (before: yes)'}")
+    if not lines:
+        return Change(text, f"user {printable(name)} has these rights already; nothing was changed\n")
+    return Change(text, "".join(f"{line}\n" for line in (f"changed user {printable(name)}", *lines)))
+
+
+def _name_of(role: Role | None) -> str | None:
+    return None if role is None else role_name(role)
+
+
+def _changed_roles(config: Config, user: User, rights: Rights) -> dict[str, Role | None]:
+    """Return the new roles, by the paths as the file has them; None is a role that is removed."""
+    _require_paths(config, rights.roles)
+    written = {fold(path): path for path in user.roles}
+    changed: dict[str, Role | None] = {written.get(fold(path), path): role for path, role in rights.roles.items()}
+    for path in rights.removed:
+        if fold(path) not in written:
+            paths = choices("paths with a role:", [*user.roles])
+            raise ChangeRefused(f"--remove-role: {printable(user.name)} has no role in {path!r}; {paths}")
+        if changed.setdefault(written[fold(path)], None) is not None:
+            raise ChangeRefused(f"--remove-role: {path!r} has a new role, too: use one of the two options")
+    return changed
+
+
+def _position_of(config: Config, name: str) -> int:
+    names = [user.name for user in config.users]
+    if name not in names:
+        raise ChangeRefused(f"there is no user {name!r}; {choices('the users are', names)}")
+    return names.index(name)
+
+
 def _remove(options: argparse.Namespace) -> int:
     where = location(options)
     edit_config(where, lambda config: remove_user(config, options.name))
+    _warn_of_nobody(where)
+    return 0
+
+
+def _warn_of_nobody(where: Location) -> None:
     if not any(user.admin or Role.OWNER in user.roles.values() for user in read_config(where).users):
         print("note: no administrator and no owner remains", file=sys.stderr)
-    return 0
 
 
 def remove_user(config: Config, name: str) -> Change:
@@ -148,11 +262,9 @@ def remove_user(config: Config, name: str) -> Change:
 
     :raises ChangeRefused: if there is no such user.
     """
-    names = [user.name for user in config.users]
-    if name not in names:
-        raise ChangeRefused(f"there is no user {name!r}; {choices('the users are', names)}")
+    user = _position_of(config, name)
     tokens = [position for position, token in enumerate(config.tokens) if token.user == name and token.kind != "deploy"]
-    text = toml_edit.remove(config.text, "users", [names.index(name)])
+    text = toml_edit.remove(config.text, "users", [user])
     text = toml_edit.remove(text, "tokens", tokens) if tokens else text
     output = f"removed user {printable(name)}\n"
     output += "".join(f"removed {label(config.tokens[position])}\n" for position in tokens)

@@ -170,6 +170,78 @@ def test_the_last_administrator_can_be_removed_with_a_note(acme: Commands, capsy
     assert capsys.readouterr().err == "note: no administrator and no owner remains\n"
 
 
+def test_a_user_is_changed_and_everything_else_stays(acme: Commands) -> None:
+    output = acme.run(
+        *("user", "change", "bob", "--role", "acme=reporter", "--role", "acme/libs=owner"),
+        *("--remove-role", "ACME/Tools", "--admin"),
+    )
+    assert output == (
+        "changed user bob\n"
+        "role in acme: reporter (before: none)\n"
+        "role in acme/libs: owner (before: none)\n"
+        "role in acme/tools: none (before: developer)\n"
+        "administrator: yes (before: no)\n"
+    )
+    line = 'roles = { "acme/tools" = "developer" }\n'
+    assert acme.text == CONFIG.replace(line, 'roles = { "acme" = "reporter", "acme/libs" = "owner" }\nadmin = true\n')
+    assert acme.run("user", "change", "bob", "--no-admin", "--role", "ACME=owner") == (
+        "changed user bob\nrole in acme: owner (before: reporter)\nadministrator: no (before: yes)\n"
+    )
+    assert acme.users()["bob"] == {"acme": "OWNER", "acme/libs": "OWNER"}
+
+
+def test_a_change_that_changes_nothing_writes_nothing(acme: Commands) -> None:
+    output = acme.run("user", "change", "bob", "--role", "ACME/tools=developer", "--no-admin")
+    assert output == "user bob has these rights already; nothing was changed\n"
+    assert acme.text == CONFIG
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["bob"], "give --role, --remove-role, --admin or --no-admin"),
+        (["cy", "--admin"], "pypi-registry: there is no user 'cy'; the users are ada, bob"),
+        (
+            ["bob", "--role", "acme/absent=guest"],
+            "--role: there is no project or group 'acme/absent'; there are",
+        ),
+        (["bob", "--role", "acme=king"], "'king' is not a role; the roles are guest, "),
+        (["bob", "--role", "acme=guest", "--role", "ACME=owner"], "--role: 'ACME' has two roles"),
+        (["bob", "--remove-role", "acme"], "--remove-role: bob has no role in 'acme'; paths with a role: acme/tools"),
+        (["ada", "--remove-role", "acme"], "--remove-role: ada has no role in 'acme'; paths with a role: none"),
+        (["bob", "--role", "acme/tools=guest", "--remove-role", "acme/TOOLS"], "--remove-role: 'acme/TOOLS' has a new"),
+        (["bob", "--admin", "--remove-role", "acme"], "--remove-role: bob has no role in 'acme'"),
+    ],
+)
+def test_a_wrong_change_of_a_user_is_refused(acme: Commands, arguments: list[str], message: str) -> None:
+    assert message in acme.refused("user", "change", *arguments)
+
+
+def test_a_change_without_a_file_creates_none(new: Commands) -> None:
+    assert "there is no user 'ada'" in new.refused("user", "change", "ada", "--admin")
+    assert not new.config.exists()
+
+
+def test_the_last_administrator_can_be_changed_with_a_note(acme: Commands, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["user", "change", "ada", "--no-admin", "--data", str(acme.folder)]) == 0
+    assert capsys.readouterr().err == "note: no administrator and no owner remains\n"
+
+
+@pytest.mark.parametrize(
+    "roles",
+    ["[users.roles]\n'acme/tools' = 'guest' # tools\n", "roles.'acme/tools' = 'guest' # tools\nadmin = false\n"],
+    ids=["a table", "dotted keys"],
+)
+def test_roles_may_be_written_in_every_way(acme: Commands, roles: str) -> None:
+    acme.config.write_text(CONFIG.replace('roles = { "acme/tools" = "developer" }\n', roles), encoding="utf-8")
+    acme.run("user", "change", "bob", "--role", "Acme/Tools=owner", "--role", "acme=reporter", "--admin")
+    assert "# tools" in acme.text
+    acme.run("user", "change", "bob", "--remove-role", "acme/tools")
+    acme.run("user", "change", "bob", "--remove-role", "acme")
+    assert acme.users()["bob"] == {}
+    assert [user.admin for user in parse_settings(acme.config.read_bytes())["users"]] == [True, True]
+
+
 def test_users_are_listed(acme: Commands) -> None:
     assert acme.run("user", "list").splitlines() == [
         "NAME  ADMIN  ROLES",
@@ -464,8 +536,12 @@ def test_a_file_of_inline_tables_is_edited(acme: Commands) -> None:
     acme.run("user", "add", "bob", "--role", "a=owner")
     acme.run("token", "add", "--user", "bob", "--name", "new")
     acme.run("token", "revoke", "t")
+    acme.run("user", "change", "ada", "--role", "a=guest", "--admin")
+    assert acme.users() == {"ada": {"a": "GUEST"}, "bob": {"a": "OWNER"}}
     acme.run("user", "remove", "ada")
-    assert acme.users() == {"bob": {"a": "OWNER"}}
+    acme.run("user", "change", "bob", "--role", "a=maintainer", "--role", "a/b=owner")
+    acme.run("user", "change", "bob", "--remove-role", "a")
+    assert acme.users() == {"bob": {"a/b": "OWNER"}}
     assert "# one" in acme.text
 
 

@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from pypi_registry._cli import toml_edit
-from pypi_registry._cli.toml_edit import NotEditable, add, remove, set_true
+from pypi_registry._cli.toml_edit import NotEditable, add, remove, set_entry, set_key
 
 NEW = '[[users]]\nname = "new"\n'
 
@@ -120,7 +120,94 @@ def test_inline_tables_are_removed_with_their_comments_only() -> None:
     ],
 )
 def test_a_key_is_set_to_true(text: str, edited: str) -> None:
-    assert set_true(text, "t", 0, "r") == edited
+    assert set_key(text, "t", 0, "r", value=True) == edited
+
+
+def test_a_key_is_set_to_false() -> None:
+    assert set_key("[[t]]\nr = true # c\n", "t", 0, "r", value=False) == "[[t]]\nr = false # c\n"
+    assert set_key("t = [{ r = true }] # c\n", "t", 0, "r", value=False) == "t = [{ r = false }] # c\n"
+
+
+# What is written as `roles`, and what it is after: a new entry, another value of `a`, `a` deleted.
+ENTRIES = [
+    pytest.param("n = 1 # c\n", 'n = 1 # c\nroles = { "x/y" = "guest" }\n', None, None, id="none"),
+    pytest.param("n = 1", 'n = 1\nroles = { "x/y" = "guest" }\n', None, None, id="no line feed at the end"),
+    pytest.param("roles = { } # c\n", 'roles = { "x/y" = "guest" } # c\n', None, None, id="an empty inline table"),
+    pytest.param(
+        "roles = { a = 'owner' } # { a, b }\n    # of a\n",
+        'roles = { a = \'owner\', "x/y" = "guest" } # { a, b }\n    # of a\n',
+        'roles = { a = "guest" } # { a, b }\n    # of a\n',
+        "roles = {} # { a, b }\n    # of a\n",
+        id="an inline table",
+    ),
+    pytest.param(
+        '"roles" = {"{,\'=" = "owner","a"="owner"}\nn = 1\n',
+        '"roles" = { "{,\'=" = "owner", "a"="owner", "x/y" = "guest" }\nn = 1\n',
+        '"roles" = { "{,\'=" = "owner", "a"="guest" }\nn = 1\n',
+        '"roles" = { "{,\'=" = "owner" }\nn = 1\n',
+        id="an inline table with odd keys",
+    ),
+    pytest.param(
+        "n = 1\n\n# c\n[t.roles]\n  b = 'owner' # b\n  a = 'owner' # 'a'\n\n# d\n[[u]]\n",
+        "n = 1\n\n# c\n[t.roles]\n  b = 'owner' # b\n  a = 'owner' # 'a'\n  \"x/y\" = \"guest\"\n\n# d\n[[u]]\n",
+        "n = 1\n\n# c\n[t.roles]\n  b = 'owner' # b\n  a = \"guest\" # 'a'\n\n# d\n[[u]]\n",
+        "n = 1\n\n# c\n[t.roles]\n  b = 'owner' # b\n\n# d\n[[u]]\n",
+        id="a table in it",
+    ),
+    pytest.param("[t.roles] # c\n", '[t.roles] # c\n"x/y" = "guest"\n', None, None, id="an empty table in it"),
+    pytest.param(
+        "n = 1\n[[u]]\nn = 2\n[t.roles]\na = 'owner'",
+        'n = 1\n[[u]]\nn = 2\n[t.roles]\na = \'owner\'\n"x/y" = "guest"\n',
+        'n = 1\n[[u]]\nn = 2\n[t.roles]\na = "guest"',
+        "n = 1\n[[u]]\nn = 2\n[t.roles]\n",
+        id="a table in it, elsewhere",
+    ),
+    pytest.param(
+        "roles.a = 'owner' # c\nroles.'b' = 'owner'\nn = 1\n",
+        "roles.a = 'owner' # c\nroles.'b' = 'owner'\nroles.\"x/y\" = \"guest\"\nn = 1\n",
+        "roles.a = \"guest\" # c\nroles.'b' = 'owner'\nn = 1\n",
+        "roles.'b' = 'owner'\nn = 1\n",
+        id="dotted keys",
+    ),
+    pytest.param(
+        "roles.a = 'owner'\nn = 1\n",
+        'roles.a = \'owner\'\nroles."x/y" = "guest"\nn = 1\n',
+        'roles.a = "guest"\nn = 1\n',
+        "roles = {}\nn = 1\n",
+        id="one dotted key",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "added", "changed", "deleted"), ENTRIES)
+def test_an_entry_of_a_table_in_a_table_is_edited(
+    text: str, added: str, changed: str | None, deleted: str | None
+) -> None:
+    before, after = "[[t]]\nn = 0\nroles = { a = 'owner' }\n\n[[t]]\n", "\n[[t]]\nroles = { a = 'owner' }\n"
+    after = after if text.endswith("\n") else ""
+
+    def edited(key: str, value: str | None) -> str:
+        return set_entry(f"{before}{text}{after}", "t", 1, "roles", key, value)
+
+    assert edited("x/y", "guest") == f"{before}{added}{after}"
+    if changed is not None:
+        assert edited("a", "guest") == f"{before}{changed}{after}"
+        assert edited("a", None) == f"{before}{deleted}{after}"
+
+
+def test_an_entry_of_an_inline_table_in_an_inline_array_is_edited() -> None:
+    text = "t = [\n  { n = 1 }, # A\n  { n = 2, roles = { a = 'owner' } }, # B\n]\n"
+    edited = set_entry(text, "t", 0, "roles", "x/y", "guest")
+    edited = set_entry(edited, "t", 1, "roles", "a", "guest")
+    edited = set_entry(edited, "t", 1, "roles", "b", "owner")
+    edited = set_entry(edited, "t", 1, "roles", "a", None)
+    assert tomllib.loads(edited)["t"] == [{"n": 1, "roles": {"x/y": "guest"}}, {"n": 2, "roles": {"b": "owner"}}]
+    assert "# A" in edited and "# B" in edited
+
+
+def test_a_table_in_a_table_that_is_written_in_another_way_is_refused() -> None:
+    with pytest.raises(NotEditable):
+        set_entry("t = [{ roles.a = 'owner' }]\n", "t", 0, "roles", "a", None)
 
 
 def test_an_edit_with_another_result_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,6 +88,7 @@ def test_the_recipes_to_the_letter(administered: Administered) -> None:
         _,
         add_project,
         add_person,
+        change_roles,
         add_machine,
         revoke,
         remove_person,
@@ -111,6 +112,18 @@ def test_the_recipes_to_the_letter(administered: Administered) -> None:
 
     assert "acme/tools" in type_(add_project).splitlines()[-1]
     [ada] = SECRET.findall(type_(add_person))
+    assert type_(change_roles).splitlines() == [
+        "changed user ada",
+        "role in acme: reporter (before: developer)",
+        "role in acme/tools: maintainer (before: none)",
+        "changed user ada",
+        "role in acme/tools: none (before: maintainer)",
+        "changed user ada",
+        "administrator: yes (before: no)",
+        "changed user ada",
+        "role in acme: developer (before: reporter)",
+        "administrator: no (before: yes)",
+    ]
     [robot] = SECRET.findall(type_(add_machine))
     tools = "/api/v4/projects/acme%2Ftools/packages/pypi/simple/"
     until(lambda: administered.status(tools, robot) == 200)
