@@ -16,7 +16,7 @@ from pypi_registry._cli.location import Location, add_location, location
 from pypi_registry._cli.namespaces import find_project, read_accounts
 from pypi_registry._cli.progress import Meter, counted
 from pypi_registry._cli.results import Results, add_json, results
-from pypi_registry._cli.stores import open_stores
+from pypi_registry._cli.stores import open_stores, require_catalogue
 from pypi_registry._moving.folder import FolderSource
 from pypi_registry._moving.importing import Import, Kind, Options, Outcome, Progress, Summary
 from pypi_registry._moving.source import Source
@@ -119,6 +119,7 @@ def import_packages(
     :raises UnusableData: if a store or the configuration cannot be read.
     :raises RegistryError: if the source or a store cannot be reached.
     """
+    require_catalogue(where)
     accounts = read_accounts(where)
     project = find_project(accounts, where, wanted.project)
     options = Options(

@@ -14,6 +14,8 @@ CATALOGUE = "PYPI_REGISTRY_CATALOGUE"
 BLOBS = "PYPI_REGISTRY_BLOBS"
 CATALOGUE_SCHEMES = ("postgresql",)
 BLOBS_SCHEMES = ("s3", "gs", "az")
+DATA = Path("pypi-registry-data")
+"""The data folder, if no option names one."""
 
 
 class InvalidLocation(Exception):
@@ -33,14 +35,20 @@ class Location:
     """The URL of a catalogue; None: in the data folder."""
     blobs: str | None = None
     """The URL of a store of bytes; None: in the data folder. Both are URLs, or neither is."""
+    named: bool = True
+    """Whether the user has named where the catalogue is; otherwise it is in `DATA`, if there is one."""
 
     @classmethod
     def of(
-        cls, data: Path, config: Path | None = None, *, catalogue: str | None = None, blobs: str | None = None
+        cls, data: Path | None, config: Path | None = None, *, catalogue: str | None = None, blobs: str | None = None
     ) -> Self:
-        """Return the registry of a data folder; without `config`, its configuration is there, too."""
-        folder = DataFolder(data)
-        return cls(folder, config or folder.config, config is None, catalogue, blobs)
+        """Return the registry of a data folder; without `config`, its configuration is there, too.
+
+        :param data: None is `DATA`, which the user has not named.
+        """
+        folder = DataFolder(DATA if data is None else data)
+        named = data is not None or catalogue is not None
+        return cls(folder, config or folder.config, config is None, catalogue, blobs, named)
 
 
 def add_location(parser: argparse.ArgumentParser, *, config: str = "default: DIR/registry.toml") -> None:
@@ -50,8 +58,7 @@ def add_location(parser: argparse.ArgumentParser, *, config: str = "default: DIR
         "--data",
         type=Path,
         metavar="DIR",
-        default=Path("pypi-registry-data"),
-        help="the data folder (default: %(default)s)",
+        help=f"the data folder (default: {DATA})",
     )
     add_catalogue(parser)
     parser.add_argument(

@@ -7,7 +7,7 @@ from pypi_registry._cli import toml_edit
 from pypi_registry._cli.config_file import Change, ChangeRefused, Config, edit_config, read_config
 from pypi_registry._cli.data_folder import UnusableData
 from pypi_registry._cli.location import Location, add_location, location
-from pypi_registry._cli.stores import open_stores
+from pypi_registry._cli.stores import open_stores, require_catalogue
 from pypi_registry._cli.tables import print_rows
 from pypi_registry._paths import MAX_DIGITS, fold, is_valid_path
 from pypi_registry._records import ProjectRecord
@@ -69,8 +69,15 @@ def _id(text: str) -> int:
 
 def _add(options: argparse.Namespace) -> int:
     where = location(options)
+    if options.id is None:
+        require_catalogue(where, "the id of the project with --id")
     published = published_projects(where)
     edit_config(where, lambda config: add_project(config, published, options.path, options.id, options.visibility))
+    if options.id is None and not (where.created or where.catalogue or where.folder.catalogue.exists()):
+        print(
+            f"note: {where.folder.folder} has no catalogue yet, so the id is above those in {where.config} only",
+            file=sys.stderr,
+        )
     before = [number for number, path in published.items() if fold(path) == fold(options.path)]
     if before and options.id is None:
         print(

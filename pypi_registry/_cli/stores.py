@@ -73,6 +73,24 @@ def open_stores(location: Location, *, create: bool, spool: Path | None = None) 
         yield Stores(database, objects)
 
 
+def require_catalogue(location: Location, *others: str) -> None:
+    """Refuse to continue if there is no catalogue, and the user has not named the folder or the database for it.
+
+    Otherwise a command with ``--config``, or in another working directory, would handle a registry as a new one.
+
+    :param others: what else the user can name, for the message.
+    :raises UnusableData: if there was a catalogue.
+    :raises InvalidLocation: if there was none.
+    """
+    path = location.folder.catalogue
+    if location.named or path.exists():
+        return
+    if reason := why_not_created(str(path.absolute())):
+        raise UnusableData(path, reason)
+    *first, last = "the data folder of the registry with --data", "its database with --catalogue", *others
+    raise InvalidLocation(f"there is no catalogue in {location.folder.folder}: name {', '.join(first)}, or {last}")
+
+
 def _catalogue(folder: DataFolder, create: bool) -> SQLiteCatalogue:
     path = folder.catalogue
     if create and (reason := why_not_created(str(path.absolute()))):

@@ -46,6 +46,23 @@ def files(data: Path, name: str = "demo") -> list[PackageFile]:
     return [*listing.files] if listing else []
 
 
+@pytest.mark.parametrize("options", [(), ("--dry-run",)], ids=" ".join)
+def test_packages_go_into_no_catalogue_that_was_not_named(
+    data: Path, tmp_path: Path, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    """The registry has its own, which this command does not see."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    config = str(data / "registry.toml")
+    assert main(["import", str(tmp_path), "--config", config, "--project", "acme/tools", *options]) == 2
+    assert capsys.readouterr() == (
+        "",
+        "pypi-registry: there is no catalogue in pypi-registry-data: name the data folder of the registry with --data, "
+        "or its database with --catalogue\n",
+    )
+    assert [*(tmp_path / "elsewhere").iterdir()] == []
+
+
 def test_an_index_is_imported_and_a_second_time_skipped(data: Path, index: FakeRegistry, capsys: Output) -> None:
     index.add("demo", "1.0", sdist=True, yanked="broken")
     index.add("other", "2.0")

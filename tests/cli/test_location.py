@@ -29,6 +29,14 @@ def test_without_options_everything_is_in_the_data_folder() -> None:
     assert found.folder.folder == Path("pypi-registry-data")
     assert (found.config, found.created) == (Path("pypi-registry-data/registry.toml"), True)
     assert (found.catalogue, found.blobs) == (None, None)
+    assert not found.named
+
+
+def test_a_folder_or_a_database_is_named_and_a_configuration_is_not() -> None:
+    assert named("--data", "d").named and named("--data", "pypi-registry-data").named
+    assert named("--catalogue", DATABASE, "--blobs", BUCKET).named
+    assert named(PYPI_REGISTRY_CATALOGUE=DATABASE, PYPI_REGISTRY_BLOBS=BUCKET).named
+    assert not named("--config", "c.toml").named
 
 
 def test_a_configuration_elsewhere_leaves_the_stores_in_the_data_folder() -> None:

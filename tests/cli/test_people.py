@@ -316,6 +316,57 @@ def test_a_catalogue_that_is_missing_after_it_was_created_is_named(published: Co
     assert str(published.folder / "catalogue.sqlite3") in published.refused("project", "add", "acme/new")
 
 
+@pytest.fixture
+def elsewhere(published: Commands, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, without variables that name a database."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(folder)
+    for variable in ("PYPI_REGISTRY_CATALOGUE", "PYPI_REGISTRY_BLOBS"):
+        monkeypatch.delenv(variable, raising=False)
+    return folder
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["--config", "nothing"])
+def test_an_id_needs_the_catalogue(
+    published: Commands, elsewhere: Path, named: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = ["--config", str(published.config)] if named else []
+    assert main(["project", "add", "acme/new", *config]) == 2
+    assert capsys.readouterr() == (
+        "",
+        "pypi-registry: there is no catalogue in pypi-registry-data: name the data folder of the registry with --data, "
+        "its database with --catalogue, or the id of the project with --id\n",
+    )
+    assert (published.text, [*elsewhere.iterdir()]) == (CONFIG, [])
+
+
+def test_an_id_that_was_named_needs_no_catalogue(published: Commands, elsewhere: Path) -> None:
+    assert main(["project", "add", "acme/new", "--id", "100", "--config", str(published.config)]) == 0
+    assert "id = 100" in published.text
+
+
+def test_the_catalogue_of_the_default_folder_counts(
+    published: Commands, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published.folder.rename(elsewhere / "pypi-registry-data")
+    assert main(["project", "add", "acme/new"]) == 0
+    assert capsys.readouterr() == ("created project acme/new: id 100\n", "")
+    (elsewhere / "pypi-registry-data" / "catalogue.sqlite3").unlink()
+    assert main(["project", "add", "acme/next"]) == 2
+    assert "the catalogue is missing: restore it" in capsys.readouterr().err
+
+
+def test_a_named_folder_without_a_catalogue_is_noted_beside_another_configuration(
+    published: Commands, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["project", "add", "acme/new", "--data", "new", "--config", str(published.config)]) == 0
+    assert capsys.readouterr() == (
+        "created project acme/new: id 42\n",
+        f"note: new has no catalogue yet, so the id is above those in {published.config} only\n",
+    )
+    assert [*elsewhere.iterdir()] == []
+
+
 def test_projects_are_listed(acme: Commands) -> None:
     assert acme.run("project", "list").splitlines() == [
         "ID  PATH            VISIBILITY",
