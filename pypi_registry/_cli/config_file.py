@@ -68,12 +68,12 @@ def edit_config(where: Location, change: Callable[[Config], Change]) -> None:
     :raises ChangeRefused: if `change` does, or the file cannot be edited by a program.
     :raises OSError: if the file or the standard output cannot be used.
     """
-    if where.created:
-        create_folder(where.folder.folder, mode=0o700)
     path = Path(os.path.realpath(where.config))
     created = False
     if where.created and not path.exists():
+        where.folder.require_owner()
         _changed(where, new_config().encode(), change)  # a mistake leaves nothing behind
+        create_folder(where.folder.folder, mode=0o700)
         created = _create(path, new_config().encode())
     try:
         while not _edit(where, path, change):

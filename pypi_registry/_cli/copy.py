@@ -30,6 +30,8 @@ def _run(options: argparse.Namespace) -> int:
     source, target = side_location(options, "from"), side_location(options, "to")
     if _is_same(source, target):
         raise InvalidLocation("the source and the target are the same")
+    if target.catalogue is None:
+        target.folder.require_owner()
     return copy(source, target, as_json=options.json)
 
 

@@ -14,6 +14,7 @@ from pypi_registry.accounts.tokens import new_secret, toml_table
 
 if sys.platform != "win32":
     import fcntl
+    import pwd
 
 USER = "owner"
 PROJECT = 1
@@ -75,6 +76,24 @@ class UnusableData(Exception):
         return f"{self.path}: {self.reason}"
 
 
+if sys.platform != "win32":
+
+    def _refusal_of_root(status: os.stat_result) -> str:
+        """Return why root may not change a file or folder, and how to run the command as its owner."""
+        try:
+            name = pwd.getpwuid(status.st_uid).pw_name
+        except KeyError:  # in a container, or the user was deleted
+            owner = f"the user id {status.st_uid}"
+            run = f"setpriv --reuid={status.st_uid} --regid={status.st_gid} --clear-groups"
+        else:
+            owner = f"the user {name}"
+            run = f"runuser -u {name}" if sys.platform == "linux" else f"sudo -u {name}"
+        return (
+            f"this belongs to {owner}, who could not use the files that root creates here; run the command as this "
+            f"user: {run} -- …"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class DataFolder:
     """The folder in which ``serve`` stores everything."""
@@ -102,6 +121,21 @@ class DataFolder:
     def spool(self) -> Path:
         """Where the server stores request bodies until the application reads them."""
         return self.folder / "tmp"
+
+    def require_owner(self) -> None:
+        """Refuse to let root change the folder of another user, who could not use the files that root creates.
+
+        A command that only reads does not need this: SQLite gives the files beside a database the owner of the
+        database.
+
+        :raises UnusableData: if this process runs as root, and the folder or its catalogue belongs to another user.
+        """
+        if sys.platform == "win32" or os.geteuid() != 0:
+            return
+        for path in (self.folder, self.catalogue):
+            status = path.stat() if path.exists() else None
+            if status is not None and status.st_uid != 0:
+                raise UnusableData(path, _refusal_of_root(status))
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -35,8 +35,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _run(options: argparse.Namespace) -> int:
     if options.drop_missing and not options.repair:
         options.fail("--drop-missing needs --repair")
-    checked = Options(options.digests, options.repair, options.drop_missing)
-    return fsck(location(options), checked, as_json=options.json)
+    checked, where = Options(options.digests, options.repair, options.drop_missing), location(options)
+    if options.repair:
+        where.folder.require_owner()
+    return fsck(where, checked, as_json=options.json)
 
 
 def fsck(where: Location, options: Options, *, as_json: bool) -> int:

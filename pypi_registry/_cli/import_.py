@@ -95,6 +95,7 @@ def _run(options: argparse.Namespace) -> int:
         options.dry_run,
     )
     where = location(options)
+    where.folder.require_owner()
     return import_packages(where, wanted, on_event=audit_log(where, options), as_json=options.json)
 
 

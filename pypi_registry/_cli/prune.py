@@ -86,6 +86,8 @@ def _run(options: argparse.Namespace) -> int:
     )
     wanted = Options(options.project, rule, Patterns([options.name]), options.yank, options.dry_run)
     where = location(options)
+    if not wanted.dry_run:
+        where.folder.require_owner()
     return prune(where, wanted, on_event=audit_log(where, options), as_json=options.json)
 
 

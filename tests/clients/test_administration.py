@@ -104,7 +104,7 @@ def test_the_recipes_to_the_letter(administered: Administered) -> None:
         backup_as_json,
         _upgrade,  # typed in the test of the quickstart, which has a clone
     ) = blocks(PAGE, "sh")
-    [protect] = blocks(PAGE, "text")
+    _as_the_user, protect = blocks(PAGE, "text")
     type_, publish = administered.type, administered.publish
 
     for filename in ("demo-1.0.tar.gz", "demo-2.0.tar.gz", "demo-2.0-py3-none-any.whl"):

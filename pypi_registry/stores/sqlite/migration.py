@@ -1,5 +1,6 @@
 """Brings the file of an older version to the present schema, after a copy of it was made."""
 
+import logging
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
@@ -8,6 +9,9 @@ from pypi_registry.errors import StorageUnavailable
 from pypi_registry.stores.sqlite.copies import copy_before_migration
 from pypi_registry.stores.sqlite.failures import primary_code
 from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION, migrate, schema_version
+
+
+_log = logging.getLogger("pypi_registry")
 
 
 class CopyFailed(Exception):
@@ -30,7 +34,8 @@ def migrate_file(connection: sqlite3.Connection, path: str) -> None:
     """Create the tables that are missing, in one transaction. A file of an older version is copied first.
 
     The copy is made while the write lock is held, so it has everything that the older version wrote. If the migration
-    fails, the copy is deleted again: the file itself is unchanged.
+    fails, the copy is deleted again: the file itself is unchanged. A migration is logged, as a warning, so that it is
+    shown without a configuration of logging; the creation of a file is not.
 
     :raises StorageUnavailable: if the copy cannot be written; its cause is a `CopyFailed`.
     :raises UnknownSchema: if the file was created by a newer version of this package, or is not a catalogue.
@@ -48,6 +53,9 @@ def migrate_file(connection: sqlite3.Connection, path: str) -> None:
                 with suppress(OSError):
                     copy.unlink()
             raise
+        if copy is not None:
+            message = "%s: migrated from the schema version %d to %d; the catalogue before the migration is in %s"
+            _log.warning(message, path, found, SCHEMA_VERSION, copy)
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
