@@ -184,8 +184,8 @@ def test_going_back_after_an_upgrade_to_the_letter(terminal: Terminal) -> None:
     shutil.copy(ROOT / "tests" / "stores" / "data" / f"schema{older}.sqlite3", database)
     with closing(sqlite3.connect(database)) as connection:
         before = [*connection.iterdump()]
-    with terminal.running("pypi-registry serve"):
-        pass
+    with terminal.running("pypi-registry serve") as log:
+        assert f"migrated from schema version {older} to {SCHEMA_VERSION}; a copy" in text_of(log)
     # The page shows what a later version writes.
     terminal.type(go_back.replace(f"before-{SCHEMA_VERSION}", f"before-{older}"))
     with closing(sqlite3.connect(database)) as connection:

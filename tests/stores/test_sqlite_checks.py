@@ -205,7 +205,7 @@ def test_without_create_a_missing_file_stays_missing(path: Path) -> None:
     [
         (
             SCHEMA_VERSION - 1,
-            "of an older version of this program: start the registry with this version, which",
+            "of an older version of this program. For a backup, stop the registry",
         ),
         (SCHEMA_VERSION + 1, f"this program supports only versions up to {SCHEMA_VERSION}"),
         (0, "has the schema version 0, so it is not a catalogue of this program"),

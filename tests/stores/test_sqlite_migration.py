@@ -234,7 +234,7 @@ def test_a_migrated_file_has_the_schema_of_a_new_one(path: Path, tmp_path: Path)
     assert schema_of(path) == schema_of(tmp_path / "new.sqlite3")
 
 
-def test_a_failed_migration_changes_nothing(path: Path, schema: int) -> None:
+def test_a_failed_migration_changes_nothing(path: Path, schema: int, caplog: pytest.LogCaptureFixture) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("ALTER TABLE packages ADD COLUMN variants")  # the last statement fails
         connection.commit()
@@ -242,7 +242,7 @@ def test_a_failed_migration_changes_nothing(path: Path, schema: int) -> None:
     before = path.read_bytes()
     with pytest.raises(sqlite3.OperationalError, match="duplicate column name: variants"):
         SQLiteCatalogue(path)
-    assert copies_beside(path) == []
+    assert (copies_beside(path), caplog.records) == ([], [])
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (schema,)
         assert connection.execute("SELECT name, sql FROM sqlite_schema").fetchall() == schema_before
@@ -281,6 +281,29 @@ def test_a_copy_of_the_older_file_is_kept(path: Path, schema: int) -> None:
     assert copies_beside(path) == [copy.name]
     SQLiteCatalogue(path).close()
     assert copies_beside(path) == [copy.name], "a file of this version is not copied"
+
+
+def test_a_migration_is_logged_once(path: Path, schema: int, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(2):
+        SQLiteCatalogue(path).close()
+    copy = f"{path}.before-{schema}"
+    assert [(record.name, record.levelname, record.message) for record in caplog.records] == [
+        (
+            "pypi_registry",
+            "WARNING",
+            f"{path}: migrated from schema version {schema} to {SCHEMA_VERSION}; a copy of the older catalogue is {copy}",
+        )
+    ]
+    Path(copy).rename(path)  # someone went back
+    Path(copy).write_text("of an earlier migration", encoding="utf-8")
+    caplog.clear()
+    SQLiteCatalogue(path).close()
+    assert caplog.messages[0].endswith(f"a copy of the older catalogue is {copy}.2")
+
+
+def test_the_creation_of_a_file_is_not_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    SQLiteCatalogue(tmp_path / "new.sqlite3").close()
+    assert caplog.records == []
 
 
 def test_what_was_only_in_the_log_of_the_older_version_is_in_the_copy(path: Path, schema: int) -> None:
@@ -345,8 +368,11 @@ def test_of_two_processes_at_once_one_copies_and_migrates(path: Path, schema: in
     program = (
         "import sys; from pypi_registry.stores.sqlite import SQLiteCatalogue; SQLiteCatalogue(sys.argv[1]).close()"
     )
-    running = [subprocess.Popen([sys.executable, "-c", program, str(path)]) for _ in range(3)]
-    assert [each.wait(60) for each in running] == [0, 0, 0]
+    command = [sys.executable, "-c", program, str(path)]
+    running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    [logged] = "".join(each.communicate(timeout=60)[1] for each in running).splitlines()
+    assert [each.returncode for each in running] == [0, 0, 0]
+    assert f"migrated from schema version {schema}" in logged
     assert copies_beside(path) == [f"{path.name}.before-{schema}"]
     assert rows_of(path.with_name(f"{path.name}.before-{schema}")) == before
     assert rows_of(path)[0] == SCHEMA_VERSION

@@ -54,7 +54,7 @@ def migrate_file(connection: sqlite3.Connection, path: str) -> None:
                     copy.unlink()
             raise
         if copy is not None:
-            message = "%s: migrated from the schema version %d to %d; the catalogue before the migration is in %s"
+            message = "%s: migrated from schema version %d to %d; a copy of the older catalogue is %s"
             _log.warning(message, path, found, SCHEMA_VERSION, copy)
     finally:
         if connection.in_transaction:

@@ -418,8 +418,9 @@ class UnknownSchema(RegistryError):
             )
         if 0 < self.found < SCHEMA_VERSION:
             return (
-                f"{has} of an older version of this program: start the registry with this version, which makes a copy "
-                f"({self.path}.before-{self.found}) and migrates it to version {SCHEMA_VERSION}"
+                f"{has} of an older version of this program. For a backup, stop the registry and copy its folder, or "
+                "use the older version. Then start the registry with this version, which copies the catalogue alone to "
+                f"{self.path}.before-{self.found}, and migrates it to version {SCHEMA_VERSION}"
             )
         return f"{has}, so it is not a catalogue of this program"
 
