@@ -43,7 +43,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def backup(where: Location, target: Path, *, as_json: bool = False) -> int:
-    """Back up a registry; return 0 if the backup has all files, otherwise 1.
+    """Back up a registry; return 0 if the backup has all files and the configuration, otherwise 1.
 
     :raises InvalidLocation: if the stores are not in the data folder.
     :raises UnusableData: if the data folder cannot be read, or `target` cannot be used.
@@ -65,7 +65,7 @@ def backup(where: Location, target: Path, *, as_json: bool = False) -> int:
         with DataFolder(target).locked():
             _require_backup(target)
             try:
-                counts = _back_up(where, stores.catalogue, stores.blobs, target, as_json=as_json)
+                is_complete = _back_up(where, stores.catalogue, stores.blobs, target, as_json=as_json)
             except (StorageFull, OSError) as error:
                 if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
                     raise
@@ -74,10 +74,11 @@ def backup(where: Location, target: Path, *, as_json: bool = False) -> int:
             except StorageUnavailable as error:
                 at = target if isinstance(error.__cause__, OSError) else where.folder.catalogue
                 raise UnusableData(at, str(error)) from error
-    return 1 if counts.damaged else 0
+    return 0 if is_complete else 1
 
 
-def _back_up(where: Location, catalogue: SQLiteCatalogue, blobs: FileBlobs, target: Path, *, as_json: bool) -> Counts:
+def _back_up(where: Location, catalogue: SQLiteCatalogue, blobs: FileBlobs, target: Path, *, as_json: bool) -> bool:
+    """Back up a registry, and return whether the backup has all files and the configuration."""
     meter = Meter("pypi-registry backup")
     create_folder(target / "files", mode=0o700)  # the folder of the backup may exist, and be readable by others
     work = Backup(
@@ -92,13 +93,23 @@ def _back_up(where: Location, catalogue: SQLiteCatalogue, blobs: FileBlobs, targ
             line = f"{file.filename} (file {file.id}, blob {file.blob_key}): {reason}"
             output.add(line, facts_of(file, reason))
         meter.erase()
-        if not _copy(where.config, target / "registry.toml", required=not where.created):
-            print(f"{printable(where.config)} is missing: name the configuration with --config", file=sys.stderr)
+        has_config = _copy(where.config, target / "registry.toml", required=not where.created)
+        if not has_config:
+            # The packages are backed up nevertheless: the file may have been deleted by mistake.
+            print(f"{printable(where.config)} is missing: {_without_config(target)}", file=sys.stderr)
         # After the catalogue: the log has a line for each change that the copy of the catalogue has.
         _copy(where.folder.folder / "audit.jsonl", target / "audit.jsonl", required=False)
         work.finish()
         output.end({"files": work.counts.files, **asdict(work.counts)}, _summary(work.counts, target))
-    return work.counts
+    return has_config and not work.counts.damaged
+
+
+def _without_config(target: Path) -> str:
+    has_earlier = (target / "registry.toml").exists()
+    contents = (
+        "has the registry.toml of an earlier backup" if has_earlier else "cannot be served without a registry.toml"
+    )
+    return f"name the configuration in use with --config; the backup {contents}"
 
 
 def _summary(counts: Counts, target: Path) -> str:

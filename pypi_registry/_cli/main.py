@@ -20,8 +20,8 @@ from pypi_registry.errors import RegistryError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status.
 
-    It is 0; 1 if `check` found problems, problems remain after `fsck`, or bytes are missing in a `backup`; 2 if the
-    command could not run.
+    It is 0; 1 if `check` found problems, problems remain after `fsck`, or bytes or the configuration are missing in a
+    `backup`; 2 if the command could not run.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         extra = _EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None:
             raise
-        return _fail(f"{error}; install it with: pip install 'pypi-registry[{extra}]'")
+        return _fail(
+            f"{error}: the extra {extra!r} installs it, in a clone with: {sys.executable} -m pip install '.[{extra}]'"
+        )
     except BrokenPipeError as error:
         if error.filename:
             return _fail(_reason(error))

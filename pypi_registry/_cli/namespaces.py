@@ -12,7 +12,7 @@ from pypi_registry.model import Group, Project
 def read_accounts(location: Location) -> Accounts:
     """Return the accounts of a registry.
 
-    :raises UnusableData: if it has no configuration.
+    :raises UnusableData: if its data folder has no configuration.
     :raises InvalidConfig: if anything in the configuration is wrong.
     :raises OSError: if it cannot be read.
     """
@@ -20,7 +20,10 @@ def read_accounts(location: Location) -> Accounts:
     try:
         return Accounts.from_toml(path)
     except FileNotFoundError as error:
-        raise UnusableData(path, "there is no such file; `pypi-registry serve` creates one") from error
+        if not location.created:
+            raise
+        reason = "there is no such file: name the configuration with --config, or the data folder with --data"
+        raise UnusableData(path, reason) from error
 
 
 def find_project(accounts: Accounts, location: Location, text: str) -> Project:

@@ -30,25 +30,32 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "prune",
         help="delete or yank old versions",
-        description="Delete old versions of the packages of a project. The highest version of each name always stays.",
+        description="Delete old versions of the packages of a project. The highest version of each name always stays. "
+        "Pass --keep, --older-than, or both: then a version is deleted only if both conditions hold.",
     )
     add_location(parser)
     parser.add_argument("--project", required=True, metavar="PATH", help="the full path of the project")
     parser.add_argument(
         "--name", metavar="PATTERN", default="*", help="only these names; * matches any text (default: all)"
     )
-    rule = parser.add_mutually_exclusive_group(required=True)
-    rule.add_argument("--keep", type=_number, metavar="N", help="keep the N highest versions of each name")
-    rule.add_argument(
-        "--older-than", type=_age, metavar="AGE", help="only versions whose newest file is older: 90d, 12w or 36h"
+    parser.add_argument(
+        "--keep", type=_number, metavar="N", help="delete only versions that are not among the N highest of their name"
+    )
+    parser.add_argument(
+        "--older-than",
+        type=_age,
+        metavar="AGE",
+        help="delete only versions whose newest file was uploaded before that time: 90d, 12w or 36h",
     )
     parser.add_argument("--pre-releases", action="store_true", help="only alphas, betas and release candidates")
     parser.add_argument("--dev-releases", action="store_true", help="only developmental releases (.dev)")
     parser.add_argument("--yank", action="store_true", help="yank the versions instead of deleting them")
-    parser.add_argument("--dry-run", action="store_true", help="print the same lines, and change nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print what would be deleted or yanked, and change nothing"
+    )
     add_audit(parser)
     add_json(parser)
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, fail=parser.error)
 
 
 def _number(text: str) -> int:
@@ -79,6 +86,8 @@ class Options:
 def _run(options: argparse.Namespace) -> int:
     flags = {Kind.PRE_RELEASE: options.pre_releases, Kind.DEV_RELEASE: options.dev_releases}
     age: timedelta | None = options.older_than
+    if options.keep is None and age is None:
+        options.fail("pass --keep, --older-than, or both")
     rule = Rule(
         options.keep,
         None if age is None else datetime.now(UTC) - age,
@@ -89,6 +98,9 @@ def _run(options: argparse.Namespace) -> int:
     if not wanted.dry_run:
         where.folder.require_owner()
     return prune(where, wanted, on_event=audit_log(where, options), as_json=options.json)
+
+
+_PAST = {"delete": "deleted", "yank": "yanked"}
 
 
 def prune(
@@ -106,7 +118,7 @@ def prune(
     :raises RegistryError: if a store cannot be reached.
     """
     project = find_project(read_accounts(where), where, options.project)
-    verb = "yanked" if options.yank else "deleted"
+    verb = "yank" if options.yank else "delete"
     versions = files = 0
     meter = Meter("pypi-registry prune")
     with (
@@ -118,12 +130,17 @@ def prune(
             if not options.dry_run and not _remove(stores, project, candidate, yank=options.yank):
                 continue  # another program has deleted it meanwhile
             name, version = candidate.package.normalized_name, candidate.package.version
+            done = f"would {verb}" if options.dry_run else _PAST[verb]
             output.add(
-                f"{verb} {name} {version} ({counted(size, 'file')})", {"name": name, "version": version, "files": size}
+                f"{done} {name} {version} ({counted(size, 'file')})", {"name": name, "version": version, "files": size}
             )
             versions, files = versions + 1, files + size
+        all_versions, all_files = counted(versions, "version"), counted(files, "file")
         output.end(
-            {"versions": versions, "files": files}, f"{counted(versions, 'version')} {verb}, {counted(files, 'file')}"
+            {"versions": versions, "files": files},
+            f"would {verb} {all_versions}, {all_files}"
+            if options.dry_run
+            else f"{all_versions} {_PAST[verb]}, {all_files}",
         )
     if options.dry_run:
         print("this was a dry run: nothing was changed", file=sys.stderr)

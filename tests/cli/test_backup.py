@@ -283,13 +283,18 @@ def test_a_log_beside_an_earlier_backup_does_not_damage_the_new_one(data: Path, 
     assert not (target / "catalogue.sqlite3-wal").exists()
 
 
-def test_a_missing_configuration_is_reported_and_an_earlier_copy_stays(
-    data: Path, stores: Stores, target: Path, capsys: Output
+def test_without_the_configuration_the_packages_are_backed_up_and_the_status_is_1(
+    data: Path, stores: Stores, target: Path, tmp_path: Path, capsys: Output
 ) -> None:
-    backup(data, target)
-    (data / "registry.toml").unlink()
-    assert backup(data, target) == 0
-    assert capsys.readouterr().err == f"{data}/registry.toml is missing: name the configuration with --config\n"
+    (data / "registry.toml").rename(tmp_path / "elsewhere.toml")
+    missing = f"{data}/registry.toml is missing: name the configuration in use with --config; the backup"
+    assert backup(data, target) == 1
+    assert capsys.readouterr().err == f"{missing} cannot be served without a registry.toml\n"
+    assert (files_in(target), (target / "registry.toml").exists()) == ({FIRST: DATA}, False)
+    assert backup(data, target, "--config", str(tmp_path / "elsewhere.toml")) == 0
+    assert capsys.readouterr().err == ""
+    assert backup(data, target) == 1
+    assert capsys.readouterr().err == f"{missing} has the registry.toml of an earlier backup\n"
     assert (target / "registry.toml").read_text(encoding="utf-8") == CONFIG
 
 

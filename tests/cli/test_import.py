@@ -167,7 +167,9 @@ def test_what_cannot_run_is_status_2(data: Path, index: FakeRegistry, capsys: Ou
     assert "'acme/absent' is not the path of a project" in capsys.readouterr().err
     (data / "registry.toml").unlink()
     assert run(data, index.index_url) == 2
-    assert "`pypi-registry serve` creates one" in capsys.readouterr().err
+    assert f"{data}/registry.toml: there is no such file: name the configuration with" in capsys.readouterr().err
+    assert run(data, index.index_url, "--config", "absent.toml") == 2
+    assert capsys.readouterr().err == "pypi-registry: absent.toml: No such file or directory\n"
 
 
 @pytest.mark.parametrize("options", [("--jobs", "0"), ("--jobs", "x"), ("--name", "not a name")], ids=" ".join)

@@ -274,7 +274,9 @@ def test_a_missing_server_is_named_with_what_to_install(
     for name in ("pypi_registry._cli.serve", "pypi_registry._cli.server"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "waitress", None)
-    assert refusal(capsys, "serve", "--port", "0").endswith("; install it with: pip install 'pypi-registry[serve]'")
+    assert refusal(capsys, "serve", "--port", "0").endswith(
+        f": the extra 'serve' installs it, in a clone with: {sys.executable} -m pip install '.[serve]'"
+    )
 
 
 # token

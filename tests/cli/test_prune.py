@@ -72,16 +72,32 @@ def test_old_versions_are_deleted_with_their_files(data: Path, stores: Stores, c
     assert capsys.readouterr().out == "0 versions deleted, 0 files\n"
 
 
-def test_a_dry_run_prints_the_same_lines_and_changes_nothing(data: Path, stores: Stores, capsys: Output) -> None:
+@pytest.mark.parametrize(("options", "verb", "past"), [((), "delete", "deleted"), (("--yank",), "yank", "yanked")])
+def test_a_dry_run_prints_what_would_be_done_and_changes_nothing(
+    data: Path, stores: Stores, options: tuple[str, ...], verb: str, past: str, capsys: Output
+) -> None:
     publish(stores, "1.0", "1.1a1", "2.0.dev1", "2.0")
-    options = "--keep", "1", "--pre-releases", "--dev-releases"
+    before = versions(stores)
+    options = "--keep", "1", "--pre-releases", "--dev-releases", *options
     assert run(data, *options, "--dry-run") == 0
-    dry = capsys.readouterr()
-    assert dry.err == "this was a dry run: nothing was changed\n"
-    assert len(versions(stores)) == 4
+    assert capsys.readouterr() == (
+        f"would {verb} demo 1.1a1 (1 file)\nwould {verb} demo 2.0.dev1 (1 file)\nwould {verb} 2 versions, 2 files\n",
+        "this was a dry run: nothing was changed\n",
+    )
+    assert versions(stores) == before
     assert run(data, *options) == 0
-    assert capsys.readouterr() == (dry.out, "")
-    assert versions(stores) == [("demo 1.0", False), ("demo 2.0", False)]
+    assert capsys.readouterr() == (
+        f"{past} demo 1.1a1 (1 file)\n{past} demo 2.0.dev1 (1 file)\n2 versions {past}, 2 files\n",
+        "",
+    )
+    assert [name for name, yanked in versions(stores) if not yanked] == ["demo 1.0", "demo 2.0"]
+
+
+def test_with_two_conditions_a_version_must_meet_both(data: Path, stores: Stores) -> None:
+    publish(stores, "1.0", "3.0", "4.0", days=100)
+    publish(stores, "2.0")
+    assert run(data, "--keep", "2", "--older-than", "90d") == 0
+    assert [name for name, _ in versions(stores)] == ["demo 2.0", "demo 3.0", "demo 4.0"]
 
 
 def test_old_versions_are_yanked_once(data: Path, stores: Stores, capsys: Output) -> None:
@@ -141,7 +157,7 @@ def test_each_change_is_a_line_of_the_audit_log(data: Path, stores: Stores) -> N
         ("--keep", "-1"),
         ("--keep", "x"),
         ("--older-than", "90"),
-        ("--keep", "1", "--older-than", "90d"),
+        ("--keep", "0", "--older-than", "90d"),
     ],
     ids=" ".join,
 )

@@ -22,6 +22,10 @@ def older_than(days: int, kinds: frozenset[Kind] = frozenset()) -> Rule:
     return Rule(older_than=NOW - timedelta(days), kinds=kinds)
 
 
+def keep_and_older_than(number: int, days: int, kinds: frozenset[Kind] = frozenset()) -> Rule:
+    return Rule(number, NOW - timedelta(days), kinds)
+
+
 def candidates(text: str) -> list[Candidate]:
     """Return versions from a text: ``1.0@30!`` is 30 days old and yanked."""
     found = []
@@ -60,6 +64,13 @@ def candidates(text: str) -> list[Candidate]:
         ("1.0@90 1.1", older_than(90), ""),
         ("1.0@91 1.1", older_than(90), "1.0"),
         ("2.0@400 1.0@1", older_than(90), ""),
+        # Both conditions hold.
+        ("1.0@400 1.1@300 1.2@200 1.3@1", keep_and_older_than(2, 90), "1.0 1.1"),
+        ("1.0@400 1.1@1 1.2@1 1.3@1", keep_and_older_than(2, 90), "1.0"),
+        ("1.0@400 1.1@300 1.2@200", keep_and_older_than(3, 90), ""),
+        ("1.0@1 1.1@1 1.2@1", keep_and_older_than(1, 90), ""),
+        ("1.0@400! 1.1@400 1.2@400! 1.3@400!", keep_and_older_than(1, 90), "1.0 1.2"),
+        ("1.0@400 1.1.dev1@400 1.1.dev2@1 1.1@400 1.2@1", keep_and_older_than(1, 90, DEV), "1.1.dev1"),
         ("1.0@400 1.1@400", older_than(90), "1.0"),
         ("1.0@400 1.1a1@400 1.1@1", older_than(90, PRE), "1.1a1"),
         # What pip installs stays, too.
