@@ -24,7 +24,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Which versions of each name are removed: those that meet all conditions. `keep` or `older_than` is set, or both."""
+    """Which versions of each name are removed: those that meet all conditions. `keep`, `older_than` or both are set."""
 
     keep: int | None = None
     """How many of the highest versions stay."""

@@ -291,7 +291,8 @@ def test_a_migration_is_logged_once(path: Path, schema: int, caplog: pytest.LogC
         (
             "pypi_registry",
             "WARNING",
-            f"{path}: migrated from schema version {schema} to {SCHEMA_VERSION}; a copy of the older catalogue is {copy}",
+            f"{path}: migrated from schema version {schema} to {SCHEMA_VERSION}; "
+            f"a copy of the older catalogue is {copy}",
         )
     ]
     Path(copy).rename(path)  # someone went back

@@ -10,7 +10,6 @@ from pypi_registry.stores.sqlite.copies import copy_before_migration
 from pypi_registry.stores.sqlite.failures import primary_code
 from pypi_registry.stores.sqlite.schema import SCHEMA_VERSION, migrate, schema_version
 
-
 _log = logging.getLogger("pypi_registry")
 
 
