@@ -66,6 +66,7 @@ def edit_config(where: Location, change: Callable[[Config], Change]) -> None:
     :param change: returns the new text; it may be called again if an editor has changed the file meanwhile.
     :raises InvalidConfig: if the file is not valid, or would not be valid after the change.
     :raises ChangeRefused: if `change` does, or the file cannot be edited by a program.
+    :raises UnusableData: if root would create the file in a data folder of another user.
     :raises OSError: if the file or the standard output cannot be used.
     """
     path = Path(os.path.realpath(where.config))

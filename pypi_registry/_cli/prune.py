@@ -31,21 +31,20 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "prune",
         help="delete or yank old versions",
         description="Delete old versions of the packages of a project. The highest version of each name always stays. "
-        "Pass --keep, --older-than, or both: then a version is deleted only if both conditions hold.",
+        "Pass --keep, --older-than, or both: then a version is deleted only if it is lower than the N highest ones, and "
+        "also older than AGE.",
     )
     add_location(parser)
     parser.add_argument("--project", required=True, metavar="PATH", help="the full path of the project")
     parser.add_argument(
         "--name", metavar="PATTERN", default="*", help="only these names; * matches any text (default: all)"
     )
-    parser.add_argument(
-        "--keep", type=_number, metavar="N", help="delete only versions that are not among the N highest of their name"
-    )
+    parser.add_argument("--keep", type=_number, metavar="N", help="keep the N highest versions of each name")
     parser.add_argument(
         "--older-than",
         type=_age,
         metavar="AGE",
-        help="delete only versions whose newest file was uploaded before that time: 90d, 12w or 36h",
+        help="delete only versions whose newest file is older: 90d, 12w or 36h",
     )
     parser.add_argument("--pre-releases", action="store_true", help="only alphas, betas and release candidates")
     parser.add_argument("--dev-releases", action="store_true", help="only developmental releases (.dev)")
@@ -135,13 +134,9 @@ def prune(
                 f"{done} {name} {version} ({counted(size, 'file')})", {"name": name, "version": version, "files": size}
             )
             versions, files = versions + 1, files + size
-        all_versions, all_files = counted(versions, "version"), counted(files, "file")
-        output.end(
-            {"versions": versions, "files": files},
-            f"would {verb} {all_versions}, {all_files}"
-            if options.dry_run
-            else f"{all_versions} {_PAST[verb]}, {all_files}",
-        )
+        total = counted(versions, "version")
+        total = f"would {verb} {total}" if options.dry_run else f"{total} {_PAST[verb]}"
+        output.end({"versions": versions, "files": files}, f"{total}, {counted(files, 'file')}")
     if options.dry_run:
         print("this was a dry run: nothing was changed", file=sys.stderr)
     return 0
