@@ -31,8 +31,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "prune",
         help="delete or yank old versions",
         description="Delete old versions of the packages of a project. The highest version of each name always stays. "
-        "Pass --keep, --older-than, or both: then a version is deleted only if it is lower than the N highest ones, and "
-        "also older than AGE.",
+        "Pass --keep, --older-than, or both: then a version is deleted only if both conditions hold.",
     )
     add_location(parser)
     parser.add_argument("--project", required=True, metavar="PATH", help="the full path of the project")
