@@ -97,7 +97,7 @@ def add_user(config: Config, user: User) -> Change:
     :raises ChangeRefused: if there is one with this name, or a role is in a project or group that does not exist.
     """
     if any(each.name == user.name for each in config.users):
-        raise ChangeRefused(f"there is already a user {user.name!r}")
+        raise ChangeRefused(f"there is a user {user.name!r} already")
     known = paths_of(config)
     for path in user.roles:
         if fold(path) not in map(fold, known):
