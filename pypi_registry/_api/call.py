@@ -81,6 +81,8 @@ def authenticate(
     credentials = read_credentials(environ, job_header=dialect is Dialect.PACKAGES)
     if namespace is not None:
         note(environ, project=namespace.path)
+        if isinstance(namespace, Project):
+            note(environ, project_id=namespace.id)
     try:
         principal = auth.authenticate(credentials, namespace, environ)
     except (InvalidToken, InsufficientScope) as error:

@@ -29,10 +29,15 @@ def failure_response(request: Request, call: Call | None, error: Exception) -> R
     :param call: None if the request has no route.
     """
     if isinstance(error, RegistryError):
-        note(request.environ, reason=str(error))
+        note(request.environ, reason=_reason_of(error))
     response = error_response(error) if isinstance(error, RegistryError) else internal_error_response()
     _log_failure(request, response, error)
     return _as_page(request, call, response) if _sees_pages(request, call) else response
+
+
+def _reason_of(error: RegistryError) -> str:
+    """Return what logs state as the reason: what was added to the error (PEP 678), which no client sees, or itself."""
+    return "; ".join(getattr(error, "__notes__", ())) or str(error)
 
 
 def _sees_pages(request: Request, call: Call | None) -> bool:
