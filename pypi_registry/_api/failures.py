@@ -5,7 +5,7 @@ import logging
 from pypi_registry._api.call import Call
 from pypi_registry._api.errors import error_response, internal_error_response
 from pypi_registry._api.links import SITE, api_links, site_links
-from pypi_registry._excerpt import excerpt
+from pypi_registry._excerpt import excerpt, with_cause
 from pypi_registry._http.negotiation import prefers_html
 from pypi_registry._http.notes import FULL, UNAVAILABLE, UNKNOWN, note
 from pypi_registry._http.request import Request
@@ -66,7 +66,6 @@ def _log_failure(request: Request, response: Response, error: Exception) -> None
     # A stranger may choose the method and the path.
     what = excerpt(request.method), excerpt(str(request.environ.get("PATH_INFO")), 200)
     if isinstance(error, StorageUnavailable | StorageFull):
-        cause = error.__cause__
-        _log.error("%s %s: %s%s", *what, error, "" if cause is None else f" ({cause})")
+        _log.error("%s %s: %s", *what, with_cause(error))
     elif response.status.startswith("500"):
         _log.error("%s %s failed", *what, exc_info=error)
