@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote
 
 from pypi_registry._api.access import readable_projects
 from pypi_registry._api.call import Call, Dialect, Match, Services, authenticate
-from pypi_registry._api.links import API_PREFIX, site_links
+from pypi_registry._api.links import API_PREFIX, own_path, site_links
 from pypi_registry._api.listing import Paging, list_parameters, read_page_number
 from pypi_registry._api.routes import packages_match, respond
 from pypi_registry._api.web import package_list, web_page
@@ -54,15 +55,18 @@ def show_landing(services: Services, request: Request) -> Response:
 
 
 def sign_in(services: Services, request: Request) -> Response:
-    """``GET /sign-in``: 401 without valid credentials, otherwise a redirect to the landing page.
+    """``GET /sign-in?to=/acme/tools/-/packages``: 401 without valid credentials, otherwise a redirect to the page.
 
-    A browser sends credentials for ``/`` only after a page beside it has asked for them (RFC 7617, 2.2).
+    Without the parameter, and if it is no path of this site, the landing page follows. A browser sends credentials for
+    ``/`` only after a page beside it has asked for them (RFC 7617, 2.2).
 
     :raises NotAuthenticated: if the caller is anonymous.
     """
     if authenticate(services.auth, request.environ, Dialect.PACKAGES).anonymous:
         raise NotAuthenticated
-    return redirect_response("./", VARY, NO_STORE)
+    given = dict(parse_qsl(request.header("QUERY_STRING"), keep_blank_values=True, errors="replace"))
+    # Relative, so that it is right behind every proxy, and cannot be a URL of another host.
+    return redirect_response(f".{quote(own_path(given.get('to', '')) or '/')}", VARY, NO_STORE)
 
 
 def show_packages_of_group(services: Services, request: Request, *, group: str) -> Response:

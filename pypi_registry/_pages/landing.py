@@ -109,12 +109,15 @@ _ADVICE = {
 }
 
 
-def render_error(status: int, reason: str, frame: Frame) -> bytes:
+def render_error(status: int, reason: str, frame: Frame, *, has_credentials: bool) -> bytes:
     """Render an error.
 
     :param reason: what the status line states after the number.
+    :param has_credentials: whether the request has credentials, valid or not.
     """
     advice = next((text for known, text in _ADVICE.items() if known == status), "")
+    if status == HTTPStatus.NOT_FOUND and frame.links.sign_in and not has_credentials:
+        advice += f" If it is private, {link('sign in', frame.links.sign_in)}."
     body = f"""
 <h1>{status} {escape(reason)}</h1>
 {f"<p>{advice}</p>" if advice else ""}

@@ -91,6 +91,16 @@ def test_every_page_is_reached_by_links_and_its_commands_work_when_pasted(
         assert "<h1>404 Not Found</h1>" in window.visit(f"{web.url}/nothing")
 
 
+def test_a_link_to_a_private_page_leads_there_after_signing_in(web: Web) -> None:
+    with browser(web.folder / "profile", "--ignore-certificate-errors", login=("ada", SECRET)) as window:
+        for missing in ("/acme/tools", "/acme/none"):
+            page = window.visit(f"{web.url}{missing}")
+            assert "<h1>404 Not Found</h1>" in page and "If it is private, " in page
+        window.visit(f"{web.url}/acme/tools")
+        page = window.click("main p a")
+        assert window.url == f"{web.url}/acme/tools/-/packages" and "Signed in as ada" in page
+
+
 def use_with_real_clients(web: Web, programs: Programs, wheel: Path, window: Browser, landing: str) -> None:
     trust = f"TWINE_CERT={web.authority} PIP_CERT={web.authority} SSL_CERT_FILE={web.authority}"
     project = f"{web.url}/acme/tools/-/packages"
