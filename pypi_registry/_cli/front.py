@@ -19,10 +19,10 @@ from pypi_registry._http.response import VARY, Response, redirect_response
 from pypi_registry._pages.browser import PackageList
 from pypi_registry._pages.document import Frame
 from pypi_registry._pages.landing import Landing, render_landing, render_search
-from pypi_registry._paths import fold, last_segment
+from pypi_registry._paths import fold, last_segment, paths_above
 from pypi_registry.auth import Ability, Principal
 from pypi_registry.errors import InsufficientScope, InvalidToken
-from pypi_registry.model import Group, Namespace, PackageQuery, Projects
+from pypi_registry.model import Group, Namespace, PackageQuery, Project, Projects
 from pypi_registry.storage import MAX_TOTAL
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _NEWEST = 10
 _PROJECTS_PER_PAGE = 50
 _PACKAGES_PER_PAGE = 20
+_CANDIDATES = 1_000
+"""Projects among which one is chosen for the commands to copy."""
 NO_STORE = ("Cache-Control", "no-store")
 
 
@@ -49,9 +51,30 @@ def show_landing(services: Services, request: Request) -> Response:
     start = (page - 1) * _PROJECTS_PER_PAGE
     end = start + _PROJECTS_PER_PAGE
     by_path = filter(None, map(readable.get, _ids_by_path(all_projects)))
-    projects = [*islice(by_path, start, end)] if start < len(readable) else []
-    shown = Landing(newest[:_NEWEST], projects, len(readable), page, has_next=end < len(readable))
+    projects = [*islice(by_path, max(end, _CANDIDATES))] if start < len(readable) else []
+    example = _example(principal, projects[:_CANDIDATES])
+    shown = Landing(
+        newest[:_NEWEST],
+        projects[start:end],
+        len(readable),
+        page,
+        has_next=end < len(readable),
+        example=example,
+        group=None if example is None else _group_above(services, principal, example),
+    )
     return web_page(render_landing(shown, frame, f"{mount_url(request.environ)}{API_PREFIX}", MAX_TOTAL))
+
+
+def _example(principal: Principal, projects: Sequence[Project]) -> Project | None:
+    """Return a project for the commands to copy: one in which the visitor may publish, if there is one."""
+    publishable = (project for project in projects if principal.can(Ability.CREATE_PACKAGE, project))
+    return next(publishable, projects[0] if projects else None)
+
+
+def _group_above(services: Services, principal: Principal, project: Project) -> Group | None:
+    """Return the highest group above a project from whose index the visitor may install."""
+    groups = filter(None, map(services.directory.group, paths_above(project.path)))
+    return next((group for group in groups if principal.can(Ability.READ_PACKAGE, group)), None)
 
 
 def sign_in(services: Services, request: Request) -> Response:

@@ -57,9 +57,10 @@ ACCOUNTS = Accounts(
         User(name="owner", roles={"acme": Role.OWNER}),
         User(name="guest", roles={"other/hidden": Role.GUEST}),
         User(name="nobody"),
+        User(name="late", roles={"other/hidden": Role.DEVELOPER}),
     ],
     tokens=[
-        *(token(name, user=name) for name in ("admin", "owner", "guest", "nobody")),
+        *(token(name, user=name) for name in ("admin", "owner", "guest", "nobody", "late")),
         token("revoked", user="owner", revoked=True),
         token("deploy", TokenKind.DEPLOY, path="acme/secret"),
         token("job", TokenKind.JOB, user="owner", path="acme/inside"),
@@ -128,6 +129,38 @@ def test_the_landing_page_shows_the_projects_of_the_visitor_and_no_others(front:
         assert (NAMES[number] in page.text) == (number in VISITORS[secret])
     assert page.headers["Cache-Control"] == "private, no-cache"
     assert "Authorization" in page.headers["Vary"]
+
+
+@pytest.mark.parametrize(
+    ("secret", "project", "group"),
+    [
+        pytest.param("", 1, "acme", id="a stranger: a public project, without a token"),
+        pytest.param("nobody", 2, "acme", id="a user without a role: the first project by path"),
+        pytest.param("owner", 2, "acme", id="a user with a role: one in which they may publish"),
+        pytest.param("late", 4, None, id="also if it is not the first, and without the group that they may not read"),
+        pytest.param("deploy", 1, "acme", id="a token that cannot publish"),
+    ],
+)
+def test_the_commands_of_the_landing_page_name_a_project_of_the_visitor(
+    front: Front, secret: str, project: int, group: str | None
+) -> None:
+    page = front.get("/", secret)
+    commands = [unescape(text) for text in re.findall("<pre[^>]*><code>(.*?)</code>", page.text, re.DOTALL)]
+    api, public = "http://localhost:80/api/v4", PATHS[project][1] is PUBLIC
+    url = f"{api}/projects/{project}/packages/pypi"
+    index = f"{url}/simple" if public else f"{url}/simple".replace("://", "://__token__:TOKEN@")
+    assert commands[0] == f"twine upload --repository-url {url} --username __token__ --password TOKEN dist/*"
+    assert f"repository = {url}\nusername = __token__\npassword = TOKEN" in commands[1]
+    assert commands[2:5] == [
+        "twine upload --repository gitlab dist/*",
+        f"pip install NAME --index-url {index}",
+        f"uv pip install NAME --default-index {index}",
+    ]
+    assert commands[-2:] == [f"export PIP_INDEX_URL={index}", f"export UV_DEFAULT_INDEX={index}"]
+    of_group = [] if group is None else [ACCOUNTS.group(group)]
+    assert commands[5:-2] == [
+        f"pip install NAME --index-url {api}/groups/{each.id}/-/packages/pypi/simple" for each in of_group if each
+    ]
 
 
 @pytest.mark.parametrize("secret", VISITORS)
