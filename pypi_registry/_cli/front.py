@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _NEWEST = 10
 _PROJECTS_PER_PAGE = 50
 _PACKAGES_PER_PAGE = 20
-_CANDIDATES = 1_000
+_CANDIDATES = 200
 """Projects among which one is chosen for the commands to copy."""
 NO_STORE = ("Cache-Control", "no-store")
 
