@@ -126,6 +126,7 @@ def test_every_absolute_url_is_the_clients(proxies: int, headers: Mapping[str, s
     shown = served.get(f"{PACKAGES}/1", {**headers, **BROWSER})
     listed = served.get(PACKAGES, headers)
     assert f"twine upload --repository-url {api}/projects/1/packages/pypi" in landing.text
+    scheme, _, rest = api.partition("://")
     assert f"pip install NAME --index-url {api}/projects/1/packages/pypi/simple" in landing.text
     assert f"pip install demo --index-url {api}/projects/1/packages/pypi/simple" in shown.text
     assert f"repository = {api}/projects/1/packages/pypi\n" in shown.text
