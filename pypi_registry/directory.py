@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 from pypi_registry.model import Group, Project, Projects
 
 Ref: TypeAlias = int | str
-"""How a URL refers to a project or a group: by its id, or by its full path (unquoted; may hold any character)."""
+"""How a URL refers to a project or a group: by its id, or by its full path (unquoted; may contain any character)."""
 
 
 class Directory(Protocol):

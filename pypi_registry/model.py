@@ -360,7 +360,7 @@ class FileWithStatus:
 
 @dataclass(frozen=True, slots=True)
 class VariantsHistory:
-    """Each content that the variants JSON (PEP 825) of one package has had."""
+    """All contents that the variants JSON (PEP 825) of one package has had."""
 
     project_id: int
     status: NameStatus

@@ -178,7 +178,7 @@ def check_variant(upload: Upload, others: Iterable[str | None]) -> None:
 
 
 def variants_after(history: Sequence[str], variants: Iterable[str | None]) -> Sequence[str]:
-    """Return the contents of the variants JSON of a package after a change: those of `history`, and the present one.
+    """Return the contents of the variants JSON of a package after a change: those of `history`, and the current one.
 
     For example, in `Catalogue.add` and in `Catalogue.delete_file`, if the file has a variant::
 
@@ -192,7 +192,7 @@ def variants_after(history: Sequence[str], variants: Iterable[str | None]) -> Se
 
 @runtime_checkable
 class KeepsVariants(Protocol):
-    """An optional part of a catalogue: it keeps what the variants JSON of a version (PEP 825) was before.
+    """An optional part of a catalogue: it keeps earlier contents of the variants JSON of a version (PEP 825).
 
     uv fails if a page that it has read links to a JSON that has changed since. With this protocol, the old content
     stays available; without it, only the present one is.

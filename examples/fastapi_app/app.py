@@ -31,7 +31,7 @@ def create_app() -> FastAPI:
 
 
 def create_registry(folder: Path, token_sha256: str) -> Registry:
-    """Create a registry with one private project, in which Ada publishes; without a token no one can."""
+    """Create a registry with one private project, in which Ada publishes; without a token nobody can publish."""
     tokens = [Token(user="ada", scopes=frozenset({"api"}), sha256=token_sha256)] if token_sha256 else []
     accounts = Accounts(  # or two small classes of your own, with the projects and users of your application
         projects=[ProjectConfig(id=1, path="team/packages")],

@@ -79,7 +79,7 @@ class OurUsers:
 
 @dataclass(frozen=True)
 class Caller:
-    """The `Principal`: all that decides about its abilities was loaded at once."""
+    """The `Principal`; everything that determines its abilities was loaded before."""
 
     name: str = ""
     via: str = ""

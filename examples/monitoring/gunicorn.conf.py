@@ -9,8 +9,16 @@ graceful_timeout = 60  # seconds that uploads in progress have to finish after a
 forwarded_allow_ips = ""
 control_socket_disable = True
 
-# Each worker counts in files of its own, which expose.py adds up. Counts begin at 0 with each start of gunicorn.
-counts = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
-counts.mkdir(exist_ok=True)
-for file in counts.glob("*.db"):
-    file.unlink()
+
+def on_starting(server: object) -> None:
+    """Delete the counts of an earlier start.
+
+    Each worker counts in its own files, which expose.py adds up. gunicorn calls this hook once per start. It reads this
+    file again at HUP, when the counts must stay.
+    """
+    if "GUNICORN_PID" in os.environ:  # USR2 started this process, and the workers of the old one still count
+        return
+    counts = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    counts.mkdir(exist_ok=True)
+    for file in counts.glob("*.db"):
+        file.unlink()

@@ -15,7 +15,7 @@ FOLDER = Path(os.environ.get("REGISTRY_FOLDER", "."))
 accounts = Accounts.from_toml(FOLDER / "registry.toml")
 registry = accounts.registry(
     catalogue=SQLiteCatalogue(FOLDER / "data" / "catalogue.sqlite3"),
-    # REGISTRY_ACCEL=/blobs/ lets nginx send the files. Without nginx-accel.conf the responses are empty then.
+    # REGISTRY_ACCEL=/blobs/ lets nginx send the files. Then responses have no body, and only nginx-accel.conf adds it.
     blobs=FileBlobs(FOLDER / "data" / "files", accel=os.environ.get("REGISTRY_ACCEL") or None),
 )
 mounted = DispatcherMiddleware(NotFound(), {"/api/v4": registry})

@@ -31,7 +31,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "backup",
         help="back up a data folder",
         description="Copy the catalogue, the files, the audit log and registry.toml into a folder. The registry "
-        "may run meanwhile. The next backup into the same folder copies only new files. To restore, serve that folder.",
+        "can keep running. The next backup into the same folder copies only new files. To restore, serve that folder.",
     )
     parser.add_argument("target", type=Path, metavar="DEST", help="the folder of the backup, created if missing")
     add_location(parser)

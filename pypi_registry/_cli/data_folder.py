@@ -146,7 +146,7 @@ class DataFolder:
             return
         left = [*self.spool.iterdir()]
         if left and not self.catalogue.exists():
-            raise UnusableData(self.folder, "this has a tmp/ with files, and is not a data folder of this program")
+            raise UnusableData(self.folder, "this has a tmp/ with files, but is not a data folder of this program")
         for path in left:  # the folder itself stays: a full disk may have no room for another
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)

@@ -19,7 +19,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "export",
         help="write a static index",
         description="Write the packages of a project or a group into a folder, which any web server can serve to pip "
-        "and uv. A second export adds the new files and deletes those that are gone.",
+        "and uv. A second export adds the new files and deletes those that no longer exist.",
     )
     add_location(parser)
     parser.add_argument(

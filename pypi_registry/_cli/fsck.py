@@ -16,7 +16,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "fsck",
         help="check the stored data, and repair it",
-        description="Compare the catalogue with the stored files. The registry may run meanwhile.",
+        description="Compare the catalogue with the stored files. The registry can keep running.",
     )
     add_location(parser, config="ignored; accepted so that the options of serve can be reused")
     parser.add_argument("--digests", action="store_true", help="read all files, and compare their digests")

@@ -33,9 +33,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "import",
         help="import packages from another index or a folder",
         description="Import the packages of another index (PEP 503 or 691), or the wheels and sdists in a folder, into "
-        "a project. Files that the project has already are skipped, so the same command continues a stopped import.",
-        epilog="The index may need credentials: in ~/.netrc, or in PYPI_REGISTRY_SOURCE_USER and "
-        "PYPI_REGISTRY_SOURCE_PASSWORD. Set REQUESTS_CA_BUNDLE to the file of another certificate authority.",
+        "a project. Files that are already in the project are skipped, so the same command resumes an interrupted "
+        "import.",
+        epilog="Credentials for the index are read from ~/.netrc, or from PYPI_REGISTRY_SOURCE_USER and "
+        "PYPI_REGISTRY_SOURCE_PASSWORD. To trust another certificate authority, set REQUESTS_CA_BUNDLE to its file.",
     )
     parser.add_argument("source", metavar="SOURCE", help="the URL of a simple index, or a folder")
     add_location(parser)
@@ -179,7 +180,7 @@ def _summarize(summary: Summary, ignored: int, output: Results, dry_run: bool) -
     ]
     if summary.without_time:
         lines.append(
-            f"{counted(summary.without_time, 'file')} without an upload time at the source: the present time instead"
+            f"{counted(summary.without_time, 'file')} without an upload time at the source: got the current time"
         )
     if summary.without_digest:
         lines.append(f"{counted(summary.without_digest, 'file')} without a digest at the source: not compared")

@@ -10,8 +10,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "migrate",
         help="create or update the tables of a database",
-        description="Create the tables of the catalogue in a database, or update those of an older version. You can "
-        "run it again, and on two machines at the same time. Make a backup before an update.",
+        description="Create the tables of the catalogue in a database, or update those of an older version. It "
+        "is safe to run it again, and on two machines at the same time. Make a backup before an update.",
     )
     add_location(parser, config="ignored; accepted so that the options of serve can be reused")
     parser.set_defaults(run=_run)
@@ -39,7 +39,7 @@ def migrate(url: str) -> int:
     except ValueError as error:
         raise InvalidLocation(f"--catalogue: {error}") from error
     if before == after:
-        print(f"The catalogue has the schema version {after} already.")
+        print(f"The catalogue already has schema version {after}.")
     elif before == 0:
         print(f"Created the tables of the catalogue, schema version {after}.")
     else:

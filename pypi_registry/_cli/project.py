@@ -74,7 +74,7 @@ def _add(options: argparse.Namespace) -> int:
     before = [number for number, path in published.items() if fold(path) == fold(options.path)]
     if before and options.id is None:
         print(
-            f"note: {options.path} has published as project {before[0]}; its packages stay with that id",
+            f"note: {options.path} has published packages as project {before[0]}; they stay with that id",
             file=sys.stderr,
         )
     return 0
@@ -107,7 +107,7 @@ def add_project(
     :raises ChangeRefused: if the path or the id belongs to another project or group.
     """
     if any(fold(project.path) == fold(path) for project in config.projects):
-        raise ChangeRefused(f"there is a project {path!r} already")
+        raise ChangeRefused(f"there is already a project {path!r}")
     used = {project.id: project.path for project in config.projects}
     if number is None:
         groups = (group.id for group in config.groups if group.id is not None)

@@ -41,7 +41,9 @@ class PublicURL:
         host = parts.netloc.lower()
         prefix = parts.path.rstrip("/")
         if not text.isascii() or not text.isprintable() or " " in text:
-            raise ValueError("it has characters that no URL has; write a host name in other letters as xn--…")
+            raise ValueError(
+                "it contains characters that a URL must not contain; write a host name with non-ASCII letters as xn--…"
+            )
         if parts.scheme not in SCHEMES:
             raise ValueError("it must begin with https:// or http://")
         if "@" in host:

@@ -96,7 +96,7 @@ class RequestParser(HTTPRequestParser):
     def _too_large(self) -> Error:
         limits = self.adj.limits
         return RequestHeaderFieldsTooLarge(
-            f"a head has at most {limits.head_bytes} bytes and {limits.head_lines} header lines"
+            f"the head of a request has at most {limits.head_bytes} bytes and {limits.head_lines} header lines"
         )
 
     def _refuse_head(self, data: bytes, error: Error) -> int:

@@ -67,7 +67,7 @@ class Spool:
     def take_disk(self, size: int) -> None:
         with self._lock:
             if not self.has_room(size):
-                raise OSError(errno.ENOSPC, "the spool uses half of the free disk", str(self.folder))
+                raise OSError(errno.ENOSPC, "the spool uses half of the free disk space", str(self.folder))
             self._on_disk += size
 
     def release_disk(self, size: int) -> None:

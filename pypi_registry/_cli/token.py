@@ -47,7 +47,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "token",
         help="create, list or revoke tokens",
         description="Create a token: print a new secret, and a table to paste into registry.toml. The\n"
-        "actions read and change registry.toml itself.",
+        "actions below read and change registry.toml itself.",
         epilog=_SCOPES_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -83,7 +83,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _add_options(
     parser: argparse.ArgumentParser, time: Callable[[str], datetime], expiry: str, *, default: str | None = None
 ) -> None:
-    parser.add_argument("--kind", type=TokenKind, choices=[*TokenKind], default=default or TokenKind.PERSONAL)
+    parser.add_argument(
+        "--kind",
+        type=TokenKind,
+        choices=[*TokenKind],
+        default=default or TokenKind.PERSONAL,
+        help="the kind of the token (default: personal)",
+    )
     parser.add_argument("--user", default=default, help=f"the user of a personal or a job token (default: {USER})")
     parser.add_argument(
         "--on",
@@ -235,7 +241,7 @@ def revoke_token(config: Config, name: str | None, prefix: str | None) -> Change
         raise ChangeRefused(f"there is no such token; {_named('the tokens are', config.tokens)}")
     valid = [position for position in found if not config.tokens[position].revoked]
     if not valid:
-        return Change(config.text, f"{label(config.tokens[found[0]])} was revoked before\n")
+        return Change(config.text, f"{label(config.tokens[found[0]])} is revoked already\n")
     if len(valid) > 1:
         tokens = [config.tokens[position] for position in valid]
         raise ChangeRefused(f"{_named('several tokens have this name:', tokens)}; choose one with --sha256")

@@ -17,10 +17,10 @@ from typing import TypeVar
 from packaging.utils import canonicalize_name
 
 from pypi_registry._excerpt import with_cause
-from pypi_registry._maintenance.index import FileRow, Index, PackageRow, batches
+from pypi_registry._maintenance.contradictions import file_contradictions, package_contradictions
 from pypi_registry._maintenance.problems import Kind, Problem, Repair
 from pypi_registry._maintenance.reading import WholeBlobs, WholeCatalogue, read_records
-from pypi_registry._maintenance.rows import file_contradictions, package_contradictions
+from pypi_registry._maintenance.snapshot import FileRow, PackageRow, Snapshot, batches
 from pypi_registry._paths import root_of
 from pypi_registry._records import FileRecord, PackageRecord, PublicationRecord, Record
 from pypi_registry.errors import RegistryError, StorageUnavailable
@@ -89,17 +89,21 @@ class Check:
         """
         yield from self._found_by(self._catalogue, Kind.INCONSISTENT_CATALOGUE)
         yield from self._found_by(self._blobs, Kind.INCONSISTENT_BLOBS)
-        with closing(Index()) as index:
+        with closing(Snapshot()) as snapshot:
             for record in self._counted("rows", read_records(self._catalogue)):
-                index.add(record)
+                snapshot.add(record)
                 yield from _contradictions(record)
-            index.sort()
-            index.add_blobs(self._counted("blobs", self._blobs.keys()))
-            self.files, self.blobs, self._bytes = index.count("files"), index.count("blobs"), index.bytes_of_files()
-            yield from _contradictions_between_rows(index)
-            yield from self._unpublished(index)
-            yield from self._unlisted(index)
-            yield from self._files(index)
+            snapshot.sort()
+            snapshot.add_blobs(self._counted("blobs", self._blobs.keys()))
+            self.files, self.blobs, self._bytes = (
+                snapshot.count("files"),
+                snapshot.count("blobs"),
+                snapshot.bytes_of_files(),
+            )
+            yield from _contradictions_between_rows(snapshot)
+            yield from self._unpublished(snapshot)
+            yield from self._unlisted(snapshot)
+            yield from self._files(snapshot)
 
     def _found_by(self, store: object, kind: Kind) -> Iterator[Problem]:
         """Yield what a store has found itself."""
@@ -112,9 +116,9 @@ class Check:
             yield item
             self._on_progress(Progress(unit, number))
 
-    def _unpublished(self, index: Index) -> Iterator[Problem]:
+    def _unpublished(self, snapshot: Snapshot) -> Iterator[Problem]:
         # Without its publication, a name that loses its last package may be redirected to another index.
-        for package in index.packages_without_publication():
+        for package in snapshot.packages_without_publication():
             problem = _of_package(package, "the catalogue has no record that its name was published in its project")
             if package.path is None:  # then its root group is not known
                 yield problem
@@ -124,8 +128,8 @@ class Check:
 
     # Blobs without a file
 
-    def _unlisted(self, index: Index) -> Iterator[Problem]:
-        for batch in batches(index.unlisted(self._old), _BATCH):
+    def _unlisted(self, snapshot: Snapshot) -> Iterator[Problem]:
+        for batch in batches(snapshot.unlisted(self._old), _BATCH):
             listed = self._catalogue.listed([key for key, _ in batch])
             for key, size in batch:
                 if key not in listed and self._exists(key, size) is not False:
@@ -147,8 +151,8 @@ class Check:
 
     # Files and their bytes
 
-    def _files(self, index: Index) -> Iterator[Problem]:
-        for number, (file, stored) in enumerate(index.files_with_stored_size(), 1):
+    def _files(self, snapshot: Snapshot) -> Iterator[Problem]:
+        for number, (file, stored) in enumerate(snapshot.files_with_stored_size(), 1):
             problem = self._problem_of_bytes(file, stored)
             # The file may have been deleted since its row was read.
             if problem is not None and self._is_listed(file):
@@ -252,21 +256,21 @@ def _contradictions(record: Record) -> Iterator[Problem]:
                 )
 
 
-def _contradictions_between_rows(index: Index) -> Iterator[Problem]:
+def _contradictions_between_rows(snapshot: Snapshot) -> Iterator[Problem]:
     for detail, packages in (
-        ("the catalogue lacks the path of its project", index.packages_without_project()),
-        ("it has no file", index.packages_without_file()),
-        ("another package has its id, or its project, name and version", index.packages_twice()),
+        ("the catalogue lacks the path of its project", snapshot.packages_without_project()),
+        ("it has no file", snapshot.packages_without_file()),
+        ("another package has its id, or its project, name and version", snapshot.packages_twice()),
     ):
         yield from (_of_package(package, detail) for package in packages)
     for detail, files in (
-        ("its package is missing", index.files_without_package()),
-        ("another file has its id", index.files_with_a_shared("id")),
-        ("another file of the project has its name", index.files_with_a_shared("filename", within="project_id")),
-        ("another file has its bytes", index.files_with_a_shared("blob_key")),
+        ("its package is missing", snapshot.files_without_package()),
+        ("another file has its id", snapshot.files_with_a_shared("id")),
+        ("another file of the project has its name", snapshot.files_with_a_shared("filename", within="project_id")),
+        ("another file has its bytes", snapshot.files_with_a_shared("blob_key")),
     ):
         yield from (_of_file(Kind.CONTRADICTORY_ROW, file, detail) for file in files)
-    for file, older in index.respelled_files():
+    for file, older in snapshot.respelled_files():
         detail = f"its name is another spelling of {older}, and clients install either of the two: delete one of them"
         yield _of_file(Kind.RESPELLED_FILE, file, detail)
 

@@ -45,7 +45,7 @@ def verify(stream: BinaryIO, filename: str, *, budget: int | None = BUDGET) -> R
 
 
 def read_unverified(stream: BinaryIO, filename: str) -> Report:
-    """Return what a file states that need not be valid: its metadata, as far as it can be parsed, and no problem.
+    """Return the metadata of a file that need not be valid, as far as it can be parsed, and no problems.
 
     The parameters are those of `verify`.
     """

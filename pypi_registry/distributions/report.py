@@ -11,7 +11,7 @@ _MAX_PROBLEMS = 20
 
 @dataclass(frozen=True, slots=True)
 class CoreMetadata:
-    """The fields of the core metadata on which an index acts."""
+    """The fields of the core metadata that an index uses."""
 
     data: bytes
     """The whole ``METADATA`` or ``PKG-INFO``, as in the file."""
@@ -31,7 +31,7 @@ class CoreMetadata:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a wheel or an sdist states, and the problems of the file."""
+    """The metadata of a wheel or an sdist, and the problems of the file."""
 
     metadata: CoreMetadata | None = None
     """None if the file has no core metadata, or core metadata that cannot be parsed."""

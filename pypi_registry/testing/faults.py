@@ -206,7 +206,7 @@ def _with_body(response: Response, change: Callable[[bytes], Iterable[bytes]]) -
 
 @dataclass(frozen=True)
 class MissingMetadata(Fault):
-    """Responds 404 for core metadata that the page offers."""
+    """Responds with 404 to requests for core metadata that the page offers."""
 
     kinds: ClassVar[tuple[Kind, ...]] = ("metadata",)
 

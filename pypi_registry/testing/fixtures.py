@@ -18,7 +18,7 @@ def fake_registry_configuration() -> FakeRegistry:
 
 @pytest.fixture(scope="session")
 def fake_registry_session(fake_registry_configuration: FakeRegistry) -> Iterator[FakeRegistry]:
-    """Start the registry; what it holds stays until a test uses `fake_registry`."""
+    """Start the registry; its packages stay until a test uses `fake_registry`."""
     with fake_registry_configuration as registry:
         yield registry
 

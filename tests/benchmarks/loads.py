@@ -7,7 +7,8 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import cycle, repeat
 from pathlib import Path
@@ -53,18 +54,14 @@ class Sent:
         return sorted(self.latencies)[min(len(self.latencies) - 1, int(len(self.latencies) * share))]
 
 
-def send(
-    port: int | Sequence[int], requests: Iterable[bytes], connections: int, *, seconds: float = 1e9, status: int = 201
-) -> Sent:
+def send(port: int, requests: Iterable[bytes], connections: int, *, seconds: float = 1e9, status: int = 201) -> Sent:
     """Send requests until there are none left or time is up, each connection one after the other.
-
-    The connections are distributed among the ports in turn.
 
     :raises RuntimeError: if an answer has another status.
     """
-    source, sent, ports = iter(requests), Sent(), cycle([port] if isinstance(port, int) else port)
+    source, sent = iter(requests), Sent()
     with selectors.DefaultSelector() as selector:
-        sockets = [socket.create_connection(("127.0.0.1", next(ports))) for _ in range(connections)]
+        sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(connections)]
         started = time.perf_counter()
         under_way = sum(_begin(selector, each, source) for each in sockets)
         while under_way:
@@ -83,6 +80,22 @@ def send(
         for each in sockets:
             each.close()
     return sent
+
+
+def send_in_turn(ports: Iterable[int], requests: Iterable[bytes], status: int) -> None:
+    """Send one request after the other, to each server in turn, over one connection to each.
+
+    :raises RuntimeError: if an answer has another status.
+    """
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for port in ports]
+        for request, connection in zip(requests, cycle(sockets), strict=False):
+            connection.sendall(request)
+            one = _Exchange(connection, 0.0)
+            while not one.goes_on():
+                pass
+            if one.status != status:
+                raise RuntimeError(f"{one.status} and not {status}: {bytes(one.answer[:1000])!r}")
 
 
 def _begin(selector: selectors.BaseSelector, connection: socket.socket, requests: Iterator[bytes]) -> bool:

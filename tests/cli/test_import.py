@@ -100,7 +100,7 @@ def test_a_folder_is_imported(data: Path, tmp_path: Path, capsys: Output) -> Non
     assert run(data, folder) == 0
     assert capsys.readouterr().out.splitlines() == [
         "1 file imported, 0 already there, 0 refused, 0 failed; 0 versions yanked",
-        "1 file without an upload time at the source: the present time instead",
+        "1 file without an upload time at the source: got the current time",
         "1 other file in the folder ignored",
     ]
 

@@ -129,7 +129,7 @@ def test_a_folder_of_another_program_is_refused_and_unchanged(
     (theirs / "tmp").mkdir(parents=True)
     (theirs / "tmp" / "file").write_bytes(b"precious")
     line = refusal(capsys, "serve", "--port", "0", "--data", theirs)
-    assert line == f"{theirs}: this has a tmp/ with files, and is not a data folder of this program"
+    assert line == f"{theirs}: this has a tmp/ with files, but is not a data folder of this program"
     assert [*theirs.rglob("*")] == [theirs / "tmp", theirs / "tmp" / "file"]
     assert (theirs / "tmp" / "file").read_bytes() == b"precious"
 

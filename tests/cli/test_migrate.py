@@ -41,7 +41,7 @@ def test_a_new_database_gets_the_tables_once(url: str, capsys: pytest.CaptureFix
         add(catalogue, TOOLS, "demo-1.0.zip")
         before = catalogue.revision(IN_TOOLS, DEMO)
         assert main(["migrate", "--catalogue", url]) == 0
-        assert capsys.readouterr().out == f"The catalogue has the schema version {LAST} already.\n"
+        assert capsys.readouterr().out == f"The catalogue already has schema version {LAST}.\n"
         assert catalogue.revision(IN_TOOLS, DEMO) == before
 
 

@@ -213,14 +213,14 @@ def test_an_id_never_returns_although_its_packages_are_deleted(published: Comman
 
 def test_a_project_that_has_published_before_is_named(published: Commands, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["project", "add", "acme/gone", "--data", str(published.folder)]) == 0
-    assert capsys.readouterr().err.startswith("note: acme/gone has published as project 99; ")
+    assert capsys.readouterr().err.startswith("note: acme/gone has published packages as project 99; ")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["acme/tools"], "pypi-registry: there is a project 'acme/tools' already"),
-        (["ACME/Tools"], "pypi-registry: there is a project 'ACME/Tools' already"),
+        (["acme/tools"], "pypi-registry: there is already a project 'acme/tools'"),
+        (["ACME/Tools"], "pypi-registry: there is already a project 'ACME/Tools'"),
         (["acme/new", "--id", "7"], "--id: 7 is the id of 'acme/libs/core'"),
         (["acme/new", "--id", "-1"], "argument --id: "),
         (["acme/new", "--id", "1" * 19], "is not an id: a number of at most 18 digits"),
@@ -353,7 +353,7 @@ def test_a_revoked_token_with_the_same_name_is_not_meant(acme: Commands) -> None
     acme.run("token", "revoke", "--sha256", "aaaa0000")
     assert acme.run("token", "revoke", "laptop") == "revoked personal token laptop (sha256 aaaabbbb0000…)\n"
     assert acme.run("token", "revoke", "robot") == "revoked deploy token robot (sha256 cccc00000000…)\n"
-    assert acme.run("token", "revoke", "robot") == "deploy token robot (sha256 cccc00000000…) was revoked before\n"
+    assert acme.run("token", "revoke", "robot") == "deploy token robot (sha256 cccc00000000…) is revoked already\n"
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ def other_bytes(bench: Bench, client: str, word: str) -> None:
     assert_it_failed(bench, done, word, "Local file and index file do not match")
 
 
-@row(PUBLISHING, "the file name says 2.0, the metadata 1.0", WITHOUT_FLIT)
+@row(PUBLISHING, "the file name has version 2.0, the metadata 1.0", WITHOUT_FLIT)
 def another_version(bench: Bench, client: str, word: str) -> None:
     done = bench.publishing(client, "demo", "2.0", (DEMO, archives.distribution(DEMO, version="1.0"))).publish()
     assert_it_failed(bench, done, word, "does not match the name demo and the version")

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from tests.clients.distributions import make_wheel
-from tests.clients.programs import Programs, with_login
+from tests.clients.programs import SCRIPTS, Programs, with_login
 from tests.clients.served import Served, served, until
 from tests.servers.running import free_port, nginx, process
 from tests.test_docs import PAGES, blocks
@@ -67,6 +67,28 @@ def test_a_restored_backup_has_all_packages(programs: Programs, wheel: Path, tmp
         index = with_login(f"{server.api}/projects/1/packages/pypi/simple", secret)
         programs.run("pip", "download", "--no-deps", "--index-url", index, "demo")
     assert (programs.home / wheel.name).read_bytes() == wheel.read_bytes()
+
+
+def test_the_line_for_cron_runs_in_the_environment_of_cron(tmp_path: Path) -> None:
+    """Debian's crontab(5): PATH is /usr/bin:/bin, SHELL /bin/sh, and HOME is that of the user."""
+    [line] = [text for text in blocks(PAGE, "text") if " prune " in text]
+    schedule = line.split(" ", 5)[:5]
+    assert all(re.fullmatch(r"[\d*/,-]+", field) for field in schedule)
+    command = line.split(" ", 5)[5]
+    assert "%" not in command, "cron ends the command there"
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    (data / "registry.toml").write_text(REGISTRY_TOML, encoding="utf-8")
+    with served(data) as server:
+        programs = {"/opt/pypi-registry/bin/pypi-registry": f"{SCRIPTS}/pypi-registry", "/var/lib/pypi-registry": data}
+        for shown, here in programs.items():
+            assert shown in command
+            command = command.replace(shown, str(here))
+        environment = ["env", "-i", "PATH=/usr/bin:/bin", f"HOME={tmp_path}", "SHELL=/bin/sh", "/bin/sh", "-c", command]
+        done = subprocess.run(environment, cwd=tmp_path, capture_output=True, encoding="utf-8")
+        assert (done.returncode, done.stdout + done.stderr) == (0, ""), "cron sends what is printed by mail"
+        assert "0 versions deleted" in (data / "prune.log").read_text(encoding="utf-8")
+        assert server.process.poll() is None
 
 
 NEEDS_NGINX = pytest.mark.skipif(

@@ -262,13 +262,13 @@ QUICK = {
         (release_from_html, UVS[0]),
         (release_publishes, "maturin"),
         (release_publishes, "setuptools"),
-        (release_from_html, "pex"),
         (release_from_json, "proxpi"),
     )
 }
 """The cells that run with --slow: one for each client that is quick."""
 LONG = {
     "pipenv": "it takes 15 s",
+    "pex": "it takes 15 s",
     "devpi": "it takes 10 s to start; proxpi is the quick cache",
     "renovate": "npm needs more than a minute to install it",
     "micropip": "test_pages_of_other_origins.py is its quick test",

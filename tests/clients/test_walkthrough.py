@@ -64,16 +64,24 @@ def test_the_printed_lines_publish_and_install_as_they_are(
     assert installing.shell(SAY_HELLO) == "Hello from MyPyPiPackage\n"
 
 
+PLACES = {
+    "number": ("42", "projects/42"),
+    "path": ("group%2Fproject", "projects/group%2Fproject"),
+    "group": ("42", "groups/group/-"),
+    "path of three segments": ("acme%2Flibs%2Ftools", "projects/acme%2Flibs%2Ftools"),
+    "group of a nested group": ("43", "groups/acme/-"),
+    "nested group by path": ("acme%2Flibs%2Ftools", "groups/acme%2Flibs/-"),
+    "nested group by number": ("acme%2Flibs%2Ftools", "groups/7/-"),
+}
+ALWAYS = ["number", "path", "group of a nested group"]
+"""The places that are used with --slow; the others take --long."""
+
+
 @pytest.mark.parametrize(
     ("project", "index"),
     [
-        pytest.param("42", "projects/42", id="number"),
-        pytest.param("group%2Fproject", "projects/group%2Fproject", id="path"),
-        pytest.param("42", "groups/group/-", id="group"),
-        pytest.param("acme%2Flibs%2Ftools", "projects/acme%2Flibs%2Ftools", id="path of three segments"),
-        pytest.param("43", "groups/acme/-", id="group of a nested group"),
-        pytest.param("acme%2Flibs%2Ftools", "groups/acme%2Flibs/-", id="nested group by path"),
-        pytest.param("acme%2Flibs%2Ftools", "groups/7/-", id="nested group by number"),
+        pytest.param(*place, id=name, marks=[] if name in ALWAYS else [pytest.mark.long])
+        for name, place in PLACES.items()
     ],
 )
 def test_the_manual_works_word_for_word(

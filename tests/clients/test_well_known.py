@@ -134,6 +134,7 @@ def test_there_are_twenty_of_all_kinds(originals: Path) -> None:
     assert any(name.endswith(".zip") for name in names)
 
 
+@pytest.mark.long
 def test_pip_gets_every_wheel_byte_for_byte(published: Served, originals: Path, programs: Programs) -> None:
     options = ["--no-deps", "--only-binary", ":all:", *PLATFORM, "--dest", "got", "--index-url", index(published)]
     programs.run("python", "-m", "pip", "download", *options, *WHEELS, *MADE_WHEELS)
@@ -151,7 +152,7 @@ def test_pip_gets_every_sdist_byte_for_byte(published: Served, originals: Path, 
     assert digests(programs.home / "got") == expected
 
 
-@pytest.mark.parametrize("kind", ["wheels", "sdists"])
+@pytest.mark.parametrize("kind", ["wheels", pytest.param("sdists", marks=pytest.mark.long)])
 def test_uv_installs_every_distribution_and_finds_its_bytes_unchanged(
     published: Served, originals: Path, programs: Programs, kind: str
 ) -> None:

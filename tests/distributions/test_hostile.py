@@ -6,7 +6,7 @@ import re
 import sqlite3
 import tracemalloc
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -94,16 +94,18 @@ def bytes_of(hostile: Hostile) -> bytes:
     return hostile.make() if any(hostile is HOSTILE[row] for row in LARGE) else _kept(hostile)
 
 
-EVERY = pytest.mark.parametrize(
-    "hostile",
-    [
-        pytest.param(hostile, id=row, marks=[pytest.mark.slow] if row in LARGE else [])
-        for row, hostile in HOSTILE.items()
-    ],
-)
+def every(*, with_slow: Container[str]) -> pytest.MarkDecorator:
+    """Parametrize a test with every file. What is large is part of a sweep, except for the rows that are named."""
+
+    def marks(row: str) -> list[pytest.MarkDecorator]:
+        tier = pytest.mark.slow if row in with_slow else pytest.mark.long
+        return [tier] if row in LARGE else []
+
+    cases = [pytest.param(hostile, id=row, marks=marks(row)) for row, hostile in HOSTILE.items()]
+    return pytest.mark.parametrize("hostile", cases)
 
 
-@EVERY
+@every(with_slow=LARGE)
 def test_it_is_refused_with_a_sentence_that_names_the_matter(hostile: Hostile, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Counted(bytes_of(hostile))
     unpacking = CountedUnpacking(zlib.decompressobj)
@@ -123,7 +125,7 @@ def test_it_is_refused_with_a_sentence_that_names_the_matter(hostile: Hostile, m
     assert stream.count <= 2 * len(stream.getvalue()) + MEGABYTE
 
 
-@EVERY
+@every(with_slow=["zip: too many entries"])
 def test_it_is_refused_where_everything_is_unpacked(hostile: Hostile) -> None:
     assert verify(io.BytesIO(bytes_of(hostile)), hostile.filename, budget=None).problems
 
@@ -189,7 +191,7 @@ def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     return request.param(tmp_path_factory.mktemp("deployment"))
 
 
-@EVERY
+@every(with_slow=["zip: too many entries"])
 def test_an_upload_is_refused_and_leaves_nothing(deployment: Deployment, hostile: Hostile) -> None:
     data = bytes_of(hostile)
     before = deployment.held()

@@ -1,6 +1,7 @@
 """Metrics as Prometheus reads them: the port of ``serve``, and gunicorn with several workers."""
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -109,7 +110,7 @@ def test_gunicorn_counts_what_all_of_its_workers_do(example: Example) -> None:
     (folder / "counts").mkdir()
     (folder / "counts" / "counter_1.db").write_bytes(b"of an earlier start")
     with (
-        process(gunicorn, folder, port, environment=environment),
+        process([*gunicorn, "--pid", "pid"], folder, port, environment=environment),
         process(expose, folder, metrics_port, environment=environment),
     ):
         for _ in range(60):
@@ -120,6 +121,13 @@ def test_gunicorn_counts_what_all_of_its_workers_do(example: Example) -> None:
         assert get(index).status == 200
         assert get(f"http://127.0.0.1:{port}/-/readiness").body == b'{"status": "ok"}'
         assert samples(metrics)["pypi_registry_requests_total"] == 62, "the counts of a worker that ended stay"
+        # At HUP, gunicorn reads its configuration again and replaces its workers.
+        before = re.findall(r"Booting worker with pid: (\d+)", (folder / f"{port}.log").read_text())
+        os.kill(int((folder / "pid").read_text()), signal.SIGHUP)
+        until(lambda: not any(exists(int(worker)) for worker in before))
+        for _ in range(10):
+            assert get(index).status == 200
+        assert samples(metrics)["pypi_registry_requests_total"] == 72, "the counts stay at HUP"
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="there is no promtool")
@@ -180,6 +188,10 @@ tests:
 
 
 def workers_of(folder: Path) -> list[int]:
-    """Return the processes that have counted something."""
+    """Return the processes that have counted something and are running."""
     found = {int(path.stem.rpartition("_")[2]) for path in (folder / "counts").glob("counter_*.db")}
-    return [pid for pid in found if subprocess.run(["kill", "-0", str(pid)], capture_output=True).returncode == 0]
+    return [pid for pid in found if exists(pid)]
+
+
+def exists(pid: int) -> bool:
+    return subprocess.run(["kill", "-0", str(pid)], capture_output=True).returncode == 0

@@ -98,6 +98,23 @@ def file(row: Row) -> str:
     return f"{PLACE}/files/{link.partition('/files/')[2].partition('#')[0]}"
 
 
+WITH_CLIENTS = ["gunicorn gthread", "waitress", "uwsgi", "bjoern", "nginx before uwsgi"]
+"""The servers that real clients use with --slow; the others take --long."""
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(
+            server,
+            id=server.name.replace(" ", "-"),
+            marks=[] if server.name in WITH_CLIENTS else [pytest.mark.long],
+        )
+        for server in SERVERS
+    ],
+    indirect=True,
+    scope="module",
+)
 def test_twine_publishes_and_pip_installs_at_an_address_with_an_encoded_slash(row: Row, tmp_path: Path) -> None:
     programs = Programs(tmp_path)
     wheel = make_wheel(tmp_path / "dist", "demo", "1.0")

@@ -88,7 +88,7 @@ def _signed_in(environ: Mapping[str, object]) -> User | None:
 
 @dataclass(frozen=True)
 class Caller:
-    """The `Principal`: all that decides about its abilities was loaded at once."""
+    """The `Principal`; everything that determines its abilities was loaded before."""
 
     name: str = ""
     via: str = ""

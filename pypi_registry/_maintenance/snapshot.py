@@ -83,7 +83,7 @@ class PackageRow:
     version: str
 
 
-class Index:
+class Snapshot:
     """Records and blobs, to be joined. Used by one thread."""
 
     def __init__(self) -> None:
