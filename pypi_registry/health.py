@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from packaging.utils import canonicalize_name
 
+from pypi_registry._excerpt import with_cause
 from pypi_registry._http.notes import note
 from pypi_registry._http.response import Response, json_response
 from pypi_registry.storage import Blobs, Catalogue, ChecksHealth, Redirect
@@ -170,6 +171,5 @@ class _Probe:
         if is_available:
             _log.warning("readiness: %s: the store answers again", self.name)
             return
-        cause = run.error.__cause__ if run.error is not None else None
-        reason = f"no answer in {self._timeout:g} seconds" if run.error is None else str(run.error)
-        _log.error("readiness: %s: %s%s", self.name, reason, "" if cause is None else f" ({cause})")
+        reason = f"no answer in {self._timeout:g} seconds" if run.error is None else with_cause(run.error)
+        _log.error("readiness: %s: %s", self.name, reason)

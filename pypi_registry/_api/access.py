@@ -29,7 +29,10 @@ def require(principal: Principal, ability: Ability, subject: Subject, challenge:
     :raises Forbidden: if the principal may know the subject, but may not do this.
     """
     if not principal.can(ability, subject):
-        raise refusal(principal, ability, subject, challenge)
+        error = refusal(principal, ability, subject, challenge)
+        if not isinstance(error, NotAuthenticated):  # that is the answer to uv's first request; nobody logs it
+            error.add_note(explanation(principal, ability, subject))
+        raise error
 
 
 def refusal(principal: Principal, ability: Ability, subject: Subject, challenge: Challenge) -> RegistryError:
@@ -43,6 +46,30 @@ def refusal(principal: Principal, ability: Ability, subject: Subject, challenge:
     if challenged and ability is not Ability.READ_PACKAGE:
         return NotAuthenticated()
     return Forbidden()
+
+
+def explanation(principal: Principal, ability: Ability, subject: Subject) -> str:
+    """Return who may not do what, and why, for logs: the response to the client has nothing of it.
+
+    A principal may explain by ``why_not(ability, subject)``, as those of `Accounts` do. All others have no roles.
+    """
+    namespace, name = (subject.project, subject.name) if isinstance(subject, PackageName) else (subject, "packages")
+    who = principal.name or ("an anonymous caller" if principal.anonymous else "a caller without a name")
+    what = _ACTIONS[ability].format(name=name, path=namespace.path)
+    why_not: Callable[[Ability, Subject], str] | None = getattr(principal, "why_not", None)
+    why = f"this needs {ability.value}" if why_not is None else why_not(ability, subject)
+    return f"{who} may not {what} ({why})"
+
+
+_ACTIONS = {
+    Ability.READ_PROJECT: "see {path}",
+    Ability.READ_GROUP: "see {path}",
+    Ability.READ_PACKAGE: "read {name} in {path}",
+    Ability.CREATE_PACKAGE: "publish {name} in {path}",
+    Ability.YANK_PACKAGE: "yank {name} in {path}",
+    Ability.DESTROY_PACKAGE: "delete {name} in {path}",
+    Ability.ADMIN_PACKAGE: "set the status of {name} in {path}",
+}
 
 
 def _named(namespace: Namespace, challenge: Challenge) -> str:

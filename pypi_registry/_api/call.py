@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.utils import NormalizedName
 
 from pypi_registry._api.access import Challenge, require
-from pypi_registry._api.links import API_PREFIX, SITE, api_links, site_links
+from pypi_registry._api.links import API_PREFIX, SITE, page_links
 from pypi_registry._http.negotiation import prefers_html
 from pypi_registry._http.notes import note
 from pypi_registry._http.request import Request, mount_path, mount_url, origin, read_credentials
@@ -81,6 +81,8 @@ def authenticate(
     credentials = read_credentials(environ, job_header=dialect is Dialect.PACKAGES)
     if namespace is not None:
         note(environ, project=namespace.path)
+        if isinstance(namespace, Project):
+            note(environ, project_id=namespace.id)
     try:
         principal = auth.authenticate(credentials, namespace, environ)
     except (InvalidToken, InsufficientScope) as error:
@@ -205,5 +207,4 @@ class Call:
     @property
     def links(self) -> Links:
         """The references from the requested page to others."""
-        home: str | None = self.request.environ.get(SITE)
-        return api_links(self.match, self.request.environ) if home is None else site_links(home)
+        return page_links(self.match, self.request.environ)

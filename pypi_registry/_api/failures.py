@@ -4,11 +4,11 @@ import logging
 
 from pypi_registry._api.call import Call
 from pypi_registry._api.errors import error_response, internal_error_response
-from pypi_registry._api.links import SITE, api_links, site_links
-from pypi_registry._excerpt import excerpt
+from pypi_registry._api.links import page_links
+from pypi_registry._excerpt import excerpt, with_cause
 from pypi_registry._http.negotiation import prefers_html
 from pypi_registry._http.notes import FULL, UNAVAILABLE, UNKNOWN, note
-from pypi_registry._http.request import Request
+from pypi_registry._http.request import Request, read_credentials
 from pypi_registry._http.response import Response, html_response
 from pypi_registry._pages.document import Frame
 from pypi_registry._pages.landing import render_error
@@ -29,10 +29,15 @@ def failure_response(request: Request, call: Call | None, error: Exception) -> R
     :param call: None if the request has no route.
     """
     if isinstance(error, RegistryError):
-        note(request.environ, reason=str(error))
+        note(request.environ, reason=_reason_of(error))
     response = error_response(error) if isinstance(error, RegistryError) else internal_error_response()
     _log_failure(request, response, error)
     return _as_page(request, call, response) if _sees_pages(request, call) else response
+
+
+def _reason_of(error: RegistryError) -> str:
+    """Return what logs state as the reason: what was added to the error (PEP 678), which no client sees, or itself."""
+    return "; ".join(getattr(error, "__notes__", ())) or str(error)
 
 
 def _sees_pages(request: Request, call: Call | None) -> bool:
@@ -45,12 +50,12 @@ def _sees_pages(request: Request, call: Call | None) -> bool:
 
 
 def _as_page(request: Request, call: Call | None, response: Response) -> Response:
-    environ = request.environ
-    home: str | None = environ.get(SITE)
-    links = api_links(call.match if call else None, environ) if home is None else site_links(home)
+    links = page_links(call.match if call else None, request.environ)
     status, _, reason = response.status.partition(" ")
     headers = [header for header in response.headers if header[0] not in ("Content-Type", "Content-Length")]
-    return html_response(response.status, render_error(int(status), reason, Frame(links)), *headers)
+    has_credentials = read_credentials(request.environ, job_header=True) is not None
+    page = render_error(int(status), reason, Frame(links), has_credentials=has_credentials)
+    return html_response(response.status, page, *headers)
 
 
 def _log_failure(request: Request, response: Response, error: Exception) -> None:
@@ -61,7 +66,6 @@ def _log_failure(request: Request, response: Response, error: Exception) -> None
     # A stranger may choose the method and the path.
     what = excerpt(request.method), excerpt(str(request.environ.get("PATH_INFO")), 200)
     if isinstance(error, StorageUnavailable | StorageFull):
-        cause = error.__cause__
-        _log.error("%s %s: %s%s", *what, error, "" if cause is None else f" ({cause})")
+        _log.error("%s %s: %s", *what, with_cause(error))
     elif response.status.startswith("500"):
         _log.error("%s %s failed", *what, exc_info=error)

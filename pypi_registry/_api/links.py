@@ -4,10 +4,11 @@ There are two kinds of web pages. Those of the Packages API are at its own URLs,
 others are at the URLs of GitLab's web interface, such as ``/acme/tools/-/packages``, which only ``serve`` has.
 """
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from pypi_registry._http.request import mount_path
+from pypi_registry._http.request import mount_path, read_path
 from pypi_registry._pages.document import Links
 from pypi_registry.model import Group, Project
 
@@ -27,16 +28,27 @@ web interface; otherwise None.
 """
 
 
-def site_links(home: str) -> Links:
+def page_links(match: "Match | None", environ: "WSGIEnvironment") -> Links:
+    """Return the references from the requested page, which may be an error, to others.
+
+    :param match: the route of the API; None if there is no such route.
+    """
+    home: str | None = environ.get(SITE)
+    return api_links(match, environ) if home is None else site_links(home, read_path(environ.get("PATH_INFO", "")))
+
+
+def site_links(home: str, here: str = "") -> Links:
     """Return the references from a page at a URL of GitLab's web interface.
 
     :param home: the reference to the landing page; empty for that page itself.
+    :param here: the path of the page, decoded; empty for the landing page.
     """
     return Links(
         project=lambda project: f"{home}{quote(project.path)}/-/packages",
         group=lambda group: f"{home}groups/{quote(group.path)}/-/packages",
         files=lambda project: f"{home}{API_PREFIX[1:]}/projects/{project.id}/packages",
         home=home or "./",
+        here=own_path(here),
     )
 
 
@@ -63,7 +75,26 @@ def api_links(match: "Match | None", environ: "WSGIEnvironment") -> Links:
         return f"{top}groups/{group.id}/packages"
 
     is_right_anywhere = has_site or top.startswith("..")
-    return Links(project, group if is_right_anywhere else None, project, home if has_site else None)
+    here = own_path(f"{API_PREFIX}{read_path(environ.get('PATH_INFO', ''))}") if has_site else ""
+    return Links(project, group if is_right_anywhere else None, project, home if has_site else None, here)
+
+
+def own_path(text: str) -> str:
+    r"""Return a text if it is a path of this site, decoded, to which a browser may be redirected; otherwise nothing.
+
+    Anybody can send a person a link to ``/sign-in``, so it must lead to no other site (CWE-601). Browsers read a
+    backslash as a slash, and drop control characters. A percent sign could hide either from a first decoding.
+
+    >>> own_path("/acme/tools/-/packages")
+    '/acme/tools/-/packages'
+    >>> own_path("//other.example"), own_path("/\\other.example"), own_path("https://other.example"), own_path("/../x")
+    ('', '', '', '')
+    """
+    return text if len(text) <= _MAX_PATH and text.isprintable() and _OWN_PATH.fullmatch(text) else ""
+
+
+_MAX_PATH = 2_000
+_OWN_PATH = re.compile(r"(/(?!\.\.?(/|$))[^/\\%]+)+/?")
 
 
 def _has_slash(match: "Match") -> bool:

@@ -14,6 +14,7 @@ from pypi_registry._cli.progress import Meter, printable
 from pypi_registry._cli.results import add_json, facts_of, results
 from pypi_registry._cli.stores import open_stores
 from pypi_registry._disk import create_folder, disk_errors_as_storage_errors, sync_folder
+from pypi_registry._excerpt import with_cause
 from pypi_registry._maintenance.backup import Backup, Counts
 from pypi_registry.errors import StorageFull, StorageUnavailable
 from pypi_registry.stores.files import FileBlobs
@@ -73,7 +74,7 @@ def backup(where: Location, target: Path, *, as_json: bool = False) -> int:
                 raise UnusableData(target, reason) from error
             except StorageUnavailable as error:
                 at = target if isinstance(error.__cause__, OSError) else where.folder.catalogue
-                raise UnusableData(at, str(error)) from error
+                raise UnusableData(at, with_cause(error)) from error
     return 0 if is_complete else 1
 
 

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote
 
 from pypi_registry._api.access import readable_projects
 from pypi_registry._api.call import Call, Dialect, Match, Services, authenticate
-from pypi_registry._api.links import API_PREFIX, site_links
+from pypi_registry._api.links import API_PREFIX, own_path, site_links
 from pypi_registry._api.listing import Paging, list_parameters, read_page_number
 from pypi_registry._api.routes import packages_match, respond
 from pypi_registry._api.web import package_list, web_page
@@ -18,10 +19,10 @@ from pypi_registry._http.response import VARY, Response, redirect_response
 from pypi_registry._pages.browser import PackageList
 from pypi_registry._pages.document import Frame
 from pypi_registry._pages.landing import Landing, render_landing, render_search
-from pypi_registry._paths import fold, last_segment
+from pypi_registry._paths import fold, last_segment, paths_above
 from pypi_registry.auth import Ability, Principal
 from pypi_registry.errors import InsufficientScope, InvalidToken
-from pypi_registry.model import Group, Namespace, PackageQuery, Projects
+from pypi_registry.model import Group, Namespace, PackageQuery, Project, Projects
 from pypi_registry.storage import MAX_TOTAL
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _NEWEST = 10
 _PROJECTS_PER_PAGE = 50
 _PACKAGES_PER_PAGE = 20
+_CANDIDATES = 200
+"""Projects among which one is chosen for the commands to copy."""
 NO_STORE = ("Cache-Control", "no-store")
 
 
@@ -48,21 +51,45 @@ def show_landing(services: Services, request: Request) -> Response:
     start = (page - 1) * _PROJECTS_PER_PAGE
     end = start + _PROJECTS_PER_PAGE
     by_path = filter(None, map(readable.get, _ids_by_path(all_projects)))
-    projects = [*islice(by_path, start, end)] if start < len(readable) else []
-    shown = Landing(newest[:_NEWEST], projects, len(readable), page, has_next=end < len(readable))
+    projects = [*islice(by_path, max(end, _CANDIDATES))] if start < len(readable) else []
+    example = _example(principal, projects[:_CANDIDATES])
+    shown = Landing(
+        newest[:_NEWEST],
+        projects[start:end],
+        len(readable),
+        page,
+        has_next=end < len(readable),
+        example=example,
+        group=None if example is None else _group_above(services, principal, example),
+    )
     return web_page(render_landing(shown, frame, f"{mount_url(request.environ)}{API_PREFIX}", MAX_TOTAL))
 
 
-def sign_in(services: Services, request: Request) -> Response:
-    """``GET /sign-in``: 401 without valid credentials, otherwise a redirect to the landing page.
+def _example(principal: Principal, projects: Sequence[Project]) -> Project | None:
+    """Return a project for the commands to copy: one in which the visitor may publish, if there is one."""
+    publishable = (project for project in projects if principal.can(Ability.CREATE_PACKAGE, project))
+    return next(publishable, projects[0] if projects else None)
 
-    A browser sends credentials for ``/`` only after a page beside it has asked for them (RFC 7617, 2.2).
+
+def _group_above(services: Services, principal: Principal, project: Project) -> Group | None:
+    """Return the highest group above a project from whose index the visitor may install."""
+    groups = filter(None, map(services.directory.group, paths_above(project.path)))
+    return next((group for group in groups if principal.can(Ability.READ_PACKAGE, group)), None)
+
+
+def sign_in(services: Services, request: Request) -> Response:
+    """``GET /sign-in?to=/acme/tools/-/packages``: 401 without valid credentials, otherwise a redirect to the page.
+
+    Without the parameter, and if it is no path of this site, the landing page follows. A browser sends credentials for
+    ``/`` only after a page beside it has asked for them (RFC 7617, 2.2).
 
     :raises NotAuthenticated: if the caller is anonymous.
     """
     if authenticate(services.auth, request.environ, Dialect.PACKAGES).anonymous:
         raise NotAuthenticated
-    return redirect_response("./", VARY, NO_STORE)
+    given = dict(parse_qsl(request.header("QUERY_STRING"), keep_blank_values=True, errors="replace"))
+    # Relative, so that it is right behind every proxy, and cannot be a URL of another host.
+    return redirect_response(f".{quote(own_path(given.get('to', '')) or '/')}", VARY, NO_STORE)
 
 
 def show_packages_of_group(services: Services, request: Request, *, group: str) -> Response:

@@ -14,7 +14,8 @@ from pypi_registry._cli.config_file import ChangeRefused
 from pypi_registry._cli.data_folder import UnusableData
 from pypi_registry._cli.location import InvalidLocation, add_location, location
 from pypi_registry._cli.proxies import PublicURL
-from pypi_registry.errors import RegistryError
+from pypi_registry._excerpt import with_cause
+from pypi_registry.errors import OutcomeUnknown, RegistryError, StorageFull, StorageUnavailable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -155,7 +156,7 @@ def _serve(options: argparse.Namespace) -> int:
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
-    return str(error)
+    return with_cause(error) if isinstance(error, StorageUnavailable | StorageFull | OutcomeUnknown) else str(error)
 
 
 def _fail(reason: str) -> int:

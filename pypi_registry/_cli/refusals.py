@@ -94,7 +94,8 @@ def refusal_of(environ: "WSGIEnvironment", status: int, notes: Notes) -> Refusal
     refused_token = notes.get("refused_token", "")
     is_known = bool(notes.get("token") or notes.get("principal"))
     actor = Actor(notes.get("principal", ""), notes.get("token", ""), environ.get("REMOTE_ADDR") or "")
-    facts: dict[str, object] = {"project": notes.get("project"), "response": status}
+    where = {"project": notes.get("project"), "project_id": notes.get("project_id")}
+    facts: dict[str, object] = {**where, "response": status}
     if refused_token:
         return Refusal(SIGN_IN_FAILED, actor, {**facts, "reason": refused_token})
     if is_known and _is_upload(environ):

@@ -1,5 +1,6 @@
 """Opens the stores of a registry. The library of an engine is imported only when a URL names the engine."""
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -60,6 +61,8 @@ def open_stores(location: Location, *, create: bool, spool: Path | None = None) 
     from pypi_registry.stores.objects import ObjectBlobs
     from pypi_registry.stores.postgres import PostgresCatalogue
 
+    # It warns of each attempt to connect. The error of the request or of the command has the cause of the last one.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     try:
         objects = ObjectBlobs.from_url(location.blobs, spool=spool)
     except ValueError as error:

@@ -43,13 +43,15 @@ class Notes(TypedDict, total=False):
     """Why the token of the request was not accepted."""
     project: str
     """The full path of the project or group."""
+    project_id: int
+    """The id of the project; missing if it is a group."""
     filename: str
     """Of an upload, as the next three."""
     package: str
     version: str
     sha256: str
     reason: str
-    """Why the request was refused."""
+    """Why the request was refused: for logs only, as it may name what the client must not learn."""
 
 
 def take_notes(environ: "WSGIEnvironment") -> Notes:

@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO, TypeVar
 
+from pypi_registry._excerpt import with_cause
 from pypi_registry._maintenance.differences import Differences, compare
 from pypi_registry._maintenance.reading import WholeBlobs, WholeCatalogue, read_records
 from pypi_registry._publishing.incoming import new_file
@@ -205,7 +206,7 @@ class Copy:
         try:
             stream = self._source.blobs.open(file.blob_key, size=file.size)
         except (StorageUnavailable, OSError) as error:
-            return f"its bytes cannot be read: {error}"
+            return f"its bytes cannot be read: {with_cause(error)}"
         if isinstance(stream, Redirect):
             raise RedirectingSource
         if stream is None:
@@ -250,4 +251,4 @@ def _read(stream: BinaryIO) -> bytes:
     try:
         return stream.read(_BLOCK)
     except (StorageUnavailable, OSError) as error:
-        raise _Unreadable(str(error)) from error
+        raise _Unreadable(with_cause(error)) from error

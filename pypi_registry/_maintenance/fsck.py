@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from packaging.utils import canonicalize_name
 
+from pypi_registry._excerpt import with_cause
 from pypi_registry._maintenance.contradictions import file_contradictions, package_contradictions
 from pypi_registry._maintenance.problems import Kind, Problem, Repair
 from pypi_registry._maintenance.reading import WholeBlobs, WholeCatalogue, read_records
@@ -170,7 +171,7 @@ class Check:
         except FileNotFoundError:
             return _missing(file)
         except (StorageUnavailable, OSError) as error:
-            return _of_file(Kind.UNREADABLE_BLOB, file, f"its bytes cannot be read: {error}")
+            return _of_file(Kind.UNREADABLE_BLOB, file, f"its bytes cannot be read: {with_cause(error)}")
         if stored != file.size:
             return _wrong_size(file, stored, digests)
         return _wrong_digest(file, digests)
@@ -223,7 +224,7 @@ class Check:
         try:
             repair()
         except (RegistryError, OSError, ValueError) as error:
-            return replace(problem, detail=f"{problem.detail}; the repair failed: {error}")
+            return replace(problem, detail=f"{problem.detail}; the repair failed: {with_cause(error)}")
         return replace(problem, repaired=True)
 
     def _repair(self, file: FileRow, stored: int | None, problem: Problem) -> None:

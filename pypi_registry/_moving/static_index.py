@@ -17,7 +17,7 @@ from typing import Protocol, runtime_checkable
 
 from packaging.utils import NormalizedName
 
-from pypi_registry._excerpt import excerpt
+from pypi_registry._excerpt import excerpt, with_cause
 from pypi_registry._pages.simple import MediaType, render_index, render_package
 from pypi_registry._pages.variants import variants_files
 from pypi_registry._variants import SUFFIX as VARIANTS_SUFFIX
@@ -180,7 +180,7 @@ class Export:
         try:
             stream = self._blobs.open(file.blob_key, size=file.size)
         except (StorageUnavailable, OSError) as error:
-            return f"its bytes cannot be read: {error}"
+            return f"its bytes cannot be read: {with_cause(error)}"
         if stream is None:
             return "its bytes are missing"
         if isinstance(stream, Redirect):

@@ -143,8 +143,8 @@ def _setup_of(namespace: Namespace, api_url: str) -> str:
     if isinstance(namespace, Project):
         publish = f"""<h3>Publish</h3>
 <p>Add this to <code>~/.pypirc</code>; <code>TOKEN</code> is your token.</p>
-{block(pypirc(namespace, api_url))}
-{block("twine upload --repository gitlab dist/*")}"""
+{block(pypirc(pypi_url(namespace.id, api_url)))}
+{block(UPLOAD)}"""
     return f"""<h2>Use this registry</h2>
 <h3>Install</h3>
 {block(f"pip install NAME --index-url {index}")}
@@ -210,7 +210,8 @@ def render_package(page: PackagePage, frame: Frame, api_url: str, render_descrip
 {_description(metadata, render_description)}
 <h2>Registry setup</h2>
 <p>If you haven't already done so, add the configuration below to your <code>.pypirc</code> file.</p>
-{block(pypirc(page.project, api_url))}
+{block(pypirc(pypi_url(page.project.id, api_url)))}
+{block(UPLOAD)}
 </div><aside>
 <h2>Versions</h2>
 {_versions(page, frame)}
@@ -291,27 +292,40 @@ def _list(heading: str, texts: Sequence[str]) -> str:
 
 
 def index_url(namespace: Namespace, api_url: str) -> str:
-    """Return the URL of an index, with the place of a token if it is not public."""
+    """Return the URL of an index, with a user name and the word TOKEN if it is not public."""
     if isinstance(namespace, Project):
-        url = f"{_pypi_url(namespace, api_url)}/simple"
+        url = f"{pypi_url(namespace.id, api_url)}/simple"
     else:
-        url = f"{api_url}/groups/{namespace.id}/-/packages/pypi/simple"
-    if namespace.visibility is Visibility.PUBLIC:
-        return url
+        url = group_index_url(namespace.id, api_url)
+    return url if namespace.visibility is Visibility.PUBLIC else with_token(url)
+
+
+def pypi_url(project: int | str, api_url: str) -> str:
+    """Return the URL of the PyPI endpoints of a project."""
+    return f"{api_url}/projects/{project}/packages/pypi"
+
+
+def group_index_url(group: int | str, api_url: str) -> str:
+    """Return the URL of the index of a group."""
+    return f"{api_url}/groups/{group}/-/packages/pypi/simple"
+
+
+USER = "__token__"
+"""The user name in all commands: the registry ignores it."""
+
+UPLOAD = "twine upload --repository gitlab dist/*"
+"""Publishes with the configuration of `pypirc`."""
+
+
+def with_token(url: str) -> str:
+    """Return a URL with a user name and the word TOKEN in it."""
     scheme, _, rest = url.partition("://")
-    return f"{scheme}://__token__:TOKEN@{rest}"
+    return f"{scheme}://{USER}:TOKEN@{rest}"
 
 
-def _pypi_url(project: Project, api_url: str) -> str:
-    return f"{api_url}/projects/{project.id}/packages/pypi"
-
-
-def pypirc(project: Project, api_url: str) -> str:
-    """Return the configuration with which twine publishes to a project."""
-    return (
-        f"[distutils]\nindex-servers = gitlab\n\n[gitlab]\nrepository = {_pypi_url(project, api_url)}\n"
-        "username = __token__\npassword = TOKEN"
-    )
+def pypirc(url: str) -> str:
+    """Return the configuration with which twine publishes to a URL."""
+    return f"[distutils]\nindex-servers = gitlab\n\n[gitlab]\nrepository = {url}\nusername = {USER}\npassword = TOKEN"
 
 
 def _by(name: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
+from urllib.parse import quote
 
 from pypi_registry.model import Group, PackageFile, Project, Visibility
 
@@ -119,6 +120,15 @@ class Links:
     """Returns the reference to the packages of a project in the API, below which the files are."""
     home: str | None = None
     """The reference to the landing page; None if there is none."""
+    here: str = ""
+    """The path of the page below the landing page, decoded, to which signing in returns; empty: to the landing page."""
+
+    @property
+    def sign_in(self) -> str | None:
+        """The reference to the page that asks for credentials; None if there is none."""
+        if self.home is None:
+            return None
+        return f"{self.home}sign-in?to={quote(self.here)}" if self.here else f"{self.home}sign-in"
 
     def package(self, project: Project, package_id: int) -> str:
         """Return the reference to the page of a package."""
@@ -172,7 +182,7 @@ def _crumbs(frame: Frame) -> str:
 def _caller(frame: Frame) -> str:
     if frame.caller is not None:
         return f'<span class="muted">Signed in as {escape(frame.caller)}</span>'
-    return "" if frame.links.home is None else f"<span>{link('Sign in', f'{frame.links.home}sign-in')}</span>"
+    return "" if frame.links.sign_in is None else f"<span>{link('Sign in', frame.links.sign_in)}</span>"
 
 
 def link(text: str, url: str) -> str:

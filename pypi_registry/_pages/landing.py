@@ -5,9 +5,21 @@ from dataclasses import dataclass
 from html import escape
 from http import HTTPStatus
 
-from pypi_registry._pages.browser import PackageList, PackageRow, package_list, package_table
+from pypi_registry._pages.browser import (
+    UPLOAD,
+    USER,
+    PackageList,
+    PackageRow,
+    group_index_url,
+    index_url,
+    package_list,
+    package_table,
+    pypi_url,
+    pypirc,
+    with_token,
+)
 from pypi_registry._pages.document import Frame, block, link, render_document, search_form, visibility_tag
-from pypi_registry.model import Project
+from pypi_registry.model import Group, Project
 
 _TITLE = "A registry of Python packages"
 
@@ -24,6 +36,10 @@ class Landing:
     """Of all pages."""
     page: int
     has_next: bool
+    example: Project | None = None
+    """The project in the commands to copy; None if there is none."""
+    group: Group | None = None
+    """A group above it from whose index the visitor may install; None if there is none."""
 
 
 def render_landing(shown: Landing, frame: Frame, api_url: str, max_total: int) -> bytes:
@@ -37,7 +53,7 @@ def render_landing(shown: Landing, frame: Frame, api_url: str, max_total: int) -
 {search_form("Search packages", "")}
 {f"<h2>Published last</h2>{package_table(shown.newest, frame, max_total)}" if shown.newest else ""}
 {_projects(shown, frame)}
-{_how_to(api_url)}"""
+{_how_to(shown, api_url)}"""
     return render_document(_TITLE, frame, body)
 
 
@@ -71,34 +87,40 @@ def _no_projects(frame: Frame) -> str:
     return "You have access to no project."
 
 
-def _how_to(api_url: str) -> str:
-    scheme, _, rest = api_url.partition("://")
-    with_token = f"{scheme}://USER:TOKEN@{rest}"
-    project, group = (
-        f"{with_token}/projects/1/packages/pypi/simple",
-        f"{with_token}/groups/GROUP/-/packages/pypi/simple",
-    )
-    pypirc = (
-        f"[distutils]\nindex-servers = gitlab\n\n[gitlab]\nrepository = {api_url}/projects/1/packages/pypi\n"
-        "username = USER\npassword = TOKEN"
-    )
+def _how_to(shown: Landing, api_url: str) -> str:
+    example, group = shown.example, shown.group
+    url = pypi_url("PROJECT" if example is None else example.id, api_url)
+    index = with_token(f"{url}/simple") if example is None else index_url(example, api_url)
     return f"""<h2>How to use it</h2>
-<p>This registry has the URLs of GitLab's PyPI package registry. <code>USER</code> is any word, <code>TOKEN</code> a
-token of this registry, and <code>1</code> the id of a project, or its path written as <code>GROUP%2FPROJECT</code>. The
-page of each project shows these commands with its own id.</p>
+<p>This registry has the URLs of GitLab's PyPI package registry. {_words(example)}</p>
 <h3>Publish</h3>
-{block(f"twine upload --repository-url {api_url}/projects/1/packages/pypi --username USER --password TOKEN dist/*")}
+{block(f"twine upload --repository-url {url} --username {USER} --password TOKEN dist/*")}
 <p>Or with the URL and the token in <code>~/.pypirc</code>:</p>
-{block(pypirc)}
-{block("twine upload --repository gitlab dist/*")}
+{block(pypirc(url))}
+{block(UPLOAD)}
 <h3>Install</h3>
-{block(f"pip install --index-url {project} mypypipackage")}
-{block(f"uv pip install --default-index {project} mypypipackage")}
-<p>From all projects of a group:</p>
-{block(f"pip install --index-url {group} mypypipackage")}
+{block(f"pip install NAME --index-url {index}")}
+{block(f"uv pip install NAME --default-index {index}")}
+{_install_from_group(group, api_url) if group or example is None else ""}
 <p>For all commands of a shell:</p>
-{block(f"export PIP_INDEX_URL={project}")}
-{block(f"export UV_DEFAULT_INDEX={project}")}"""
+{block(f"export PIP_INDEX_URL={index}")}
+{block(f"export UV_DEFAULT_INDEX={index}")}"""
+
+
+def _words(example: Project | None) -> str:
+    """Explain the words that stand for something else in the commands."""
+    if example is not None:
+        return f"""These commands are for the project <code>{escape(example.path)}</code>. The page of each project
+shows them with its own id. <code>TOKEN</code> is your token, and <code>NAME</code> the name of a package."""
+    return """In these commands, <code>PROJECT</code> is the id of a project, <code>GROUP</code> the id of a group,
+<code>TOKEN</code> your token, and <code>NAME</code> the name of a package. An id can also be a path in which
+<code>%2F</code> replaces each slash. The page of each project shows the commands with its own id."""
+
+
+def _install_from_group(group: Group | None, api_url: str) -> str:
+    index = with_token(group_index_url("GROUP", api_url)) if group is None else index_url(group, api_url)
+    title = "a group" if group is None else f"the group {escape(group.path)}"
+    return f"<p>From all projects of {title}:</p>\n{block(f'pip install NAME --index-url {index}')}"
 
 
 _ADVICE = {
@@ -109,12 +131,15 @@ _ADVICE = {
 }
 
 
-def render_error(status: int, reason: str, frame: Frame) -> bytes:
+def render_error(status: int, reason: str, frame: Frame, *, has_credentials: bool) -> bytes:
     """Render an error.
 
     :param reason: what the status line states after the number.
+    :param has_credentials: whether the request has credentials, valid or not.
     """
     advice = next((text for known, text in _ADVICE.items() if known == status), "")
+    if status == HTTPStatus.NOT_FOUND and frame.links.sign_in and not has_credentials:
+        advice += f" If it is private, {link('sign in', frame.links.sign_in)}."
     body = f"""
 <h1>{status} {escape(reason)}</h1>
 {f"<p>{advice}</p>" if advice else ""}

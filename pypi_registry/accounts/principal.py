@@ -1,14 +1,14 @@
 """What the holder of a token may do: GitLab's roles and visibilities, in the same way for all kinds of token."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import chain
 from threading import Lock
 
 from pypi_registry._paths import fold, is_below, paths_above
-from pypi_registry.accounts.config import Role
+from pypi_registry.accounts.config import ProtectionRule, Role
 from pypi_registry.accounts.namespaces import GroupProjects, Namespaces
 from pypi_registry.accounts.wildcards import Patterns
 from pypi_registry.auth import Ability, Subject
@@ -96,6 +96,22 @@ class TokenPrincipal:
             case _:
                 return False
 
+    def why_not(self, ability: Ability, subject: Subject) -> str:
+        """Return why `can` is false, in a few words for logs."""
+        if self.anonymous:
+            return "this needs a token"
+        path = subject.project.path if isinstance(subject, PackageName) else subject.path
+        role = self._role_at(path)
+        if isinstance(subject, PackageName):
+            return self._why_not_name(subject, ability, role)
+        if self.job_project is not None and not self.namespaces.lets_job_in(self.job_project, path):
+            return f"jobs of {self.job_project} have no access there"
+        if role is Role.NO_ACCESS:
+            return "the user has no role there" if self.is_user else "the token belongs to another project or group"
+        if not self.is_user:
+            return f"a deploy token with these scopes does not allow {ability.value}"
+        return f"the role {role.name.lower()} does not allow {ability.value}"
+
     def readable(self, projects: Projects) -> Projects:
         """Return those of the projects whose packages the principal may read, as `can` decides it.
 
@@ -138,16 +154,22 @@ class TokenPrincipal:
         return ability is Ability.READ_GROUP and (is_visible or self._has_role_below(group.path))
 
     def _can_use_name(self, subject: PackageName, ability: Ability) -> bool:
-        config = self.namespaces.config(subject.project)
-        rules = [rule for rule in (config.protect if config else ()) if Patterns([rule.name]).match(subject.name)]
+        rules = self._rules_for(subject)
         if rules and not self.is_user:
             # In GitLab any rule for the name blocks a deploy token, whatever the rule requires
             # (app/services/packages/protection/check_rule_existence_service.rb).
             return False
-        deletes = ability is Ability.DESTROY_PACKAGE
-        minimum_roles = [rule.minimum_delete if deletes else rule.minimum_push for rule in rules]
-        role = self._role_at(subject.project.path)
-        return all(role >= minimum for minimum in minimum_roles if minimum is not None)
+        return self._role_at(subject.project.path) >= _minimum_role(rules, ability)
+
+    def _why_not_name(self, subject: PackageName, ability: Ability, role: Role) -> str:
+        if not self.is_user:
+            return "a protection rule for this name excludes deploy tokens"
+        minimum = _minimum_role(self._rules_for(subject), ability)
+        return f"a protection rule for this name requires the role {minimum.name.lower()}, not {role.name.lower()}"
+
+    def _rules_for(self, subject: PackageName) -> Sequence[ProtectionRule]:
+        config = self.namespaces.config(subject.project)
+        return [rule for rule in (config.protect if config else ()) if Patterns([rule.name]).match(subject.name)]
 
     @cached_property
     def _role_at(self) -> Callable[[str], Role]:
@@ -175,3 +197,10 @@ class TokenPrincipal:
     @cached_property
     def _paths_above_roles(self) -> frozenset[str]:
         return frozenset(above for path in self.roles for above in paths_above(path))
+
+
+def _minimum_role(rules: Iterable[ProtectionRule], ability: Ability) -> Role:
+    """Return the role that protection rules require for publishing or deleting; `Role.NO_ACCESS` if none does."""
+    deletes = ability is Ability.DESTROY_PACKAGE
+    minimum_roles = (rule.minimum_delete if deletes else rule.minimum_push for rule in rules)
+    return max((role for role in minimum_roles if role is not None), default=Role.NO_ACCESS)

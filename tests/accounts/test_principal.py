@@ -576,3 +576,52 @@ def test_the_name_of_a_principal_is_its_user_or_its_deploy_token(token: Token, n
 def test_an_anonymous_principal_has_no_name() -> None:
     principal = anonymous(Accounts())
     assert (principal.name, principal.via, principal.anonymous) == ("", "", True)
+
+
+# Why not, for logs
+
+
+CREATE, DESTROY = Ability.CREATE_PACKAGE, Ability.DESTROY_PACKAGE
+RULE = ProtectionRule(name="core-*", minimum_push=Role.MAINTAINER)
+
+
+@pytest.mark.parametrize(
+    ("configs", "ability", "name", "words"),
+    [
+        ({}, CREATE, "", "this needs a token"),
+        (personal(), CREATE, "", "the user has no role there"),
+        (personal({"acme": "guest"}), CREATE, "", "the role guest does not allow create_package"),
+        (personal({"acme": "developer"}), DESTROY, "", "the role developer does not allow destroy_package"),
+        (deploy("other", "write_package_registry"), CREATE, "", "the token belongs to another project or group"),
+        (
+            deploy("acme", "read_package_registry"),
+            CREATE,
+            "",
+            "a deploy token with these scopes does not allow create_package",
+        ),
+        (job("acme/app", {"acme": "owner"}), CREATE, "", "jobs of acme/app have no access there"),
+        (job("acme/tools", {"acme": "guest"}), CREATE, "", "the role guest does not allow create_package"),
+        (
+            personal({"acme": "developer"}),
+            CREATE,
+            "core-x",
+            "a protection rule for this name requires the role maintainer, not developer",
+        ),
+        (
+            deploy("acme", "write_package_registry"),
+            CREATE,
+            "core-x",
+            "a protection rule for this name excludes deploy tokens",
+        ),
+    ],
+)
+def test_a_principal_explains_why_it_has_no_ability(
+    configs: dict[str, Any], ability: Ability, name: str, words: str
+) -> None:
+    others = [ProjectConfig(id=2, path="acme/app"), ProjectConfig(id=3, path="other/app")]
+    accounts = Accounts(projects=[ProjectConfig(id=1, path="acme/tools", protect=(RULE,)), *others], **configs)
+    principal = holder(accounts) if configs else anonymous(accounts)
+    tools = project(accounts, "acme/tools")
+    subject = PackageName(tools, NormalizedName(name)) if name else tools
+    assert not principal.can(ability, subject)
+    assert principal.why_not(ability, subject) == words

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import pytest
 from packaging.utils import canonicalize_name
 
-from pypi_registry._api.access import Challenge, readable_projects, refusal, require
+from pypi_registry._api.access import Challenge, explanation, readable_projects, refusal, require
+from pypi_registry._api.errors import error_response
 from pypi_registry._http.errors import NotAuthenticated
 from pypi_registry.auth import Ability, Subject
 from pypi_registry.errors import Forbidden, NotFound, RegistryError
@@ -187,3 +188,45 @@ def test_a_principal_with_readable_is_asked_once() -> None:
     principal = ReadsMany({READ})
     assert readable_projects(principal, PROJECTS) == Projects([LIBS])
     assert principal.asked == []
+
+
+@pytest.mark.parametrize(
+    ("caller", "ability", "subject", "words"),
+    [
+        (
+            Caller(set(), name="ada"),
+            CREATE,
+            PROJECT,
+            "ada may not publish packages in acme/tools (this needs create_package)",
+        ),
+        (Caller(set(), name="ada"), CREATE, NAME, "ada may not publish demo in acme/tools (this needs create_package)"),
+        (Caller(set(), name="ada"), READ, GROUP, "ada may not read packages in acme (this needs read_package)"),
+        (Caller(set(), name="ada"), READ_GROUP, GROUP, "ada may not see acme (this needs read_group)"),
+        (
+            Caller(set()),
+            YANK,
+            PROJECT,
+            "a caller without a name may not yank packages in acme/tools (this needs yank_package)",
+        ),
+        (
+            Caller({READ_PROJECT}, anonymous=True),
+            ADMIN,
+            PROJECT,
+            "an anonymous caller may not set the status of packages in acme/tools (this needs admin_package)",
+        ),
+    ],
+)
+def test_a_refusal_explains_itself_to_logs_and_never_to_the_client(
+    caller: Caller, ability: Ability, subject: Subject, words: str
+) -> None:
+    with pytest.raises(RegistryError) as caught:
+        require(caller, ability, subject, Challenge.NEVER)
+    assert caught.value.__notes__ == [words]
+    response = error_response(caught.value)
+    for word in ("ada", "caller", "acme", ability.value):
+        assert word not in f"{response.status} {response.headers} {[*response.body]}"
+
+
+def test_every_ability_has_its_words() -> None:
+    for ability in Ability:
+        assert ability.value in explanation(Caller(set()), ability, PROJECT)

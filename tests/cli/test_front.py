@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import unescape
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import pytest
 from webtest import TestApp
@@ -57,9 +57,10 @@ ACCOUNTS = Accounts(
         User(name="owner", roles={"acme": Role.OWNER}),
         User(name="guest", roles={"other/hidden": Role.GUEST}),
         User(name="nobody"),
+        User(name="late", roles={"other/hidden": Role.DEVELOPER}),
     ],
     tokens=[
-        *(token(name, user=name) for name in ("admin", "owner", "guest", "nobody")),
+        *(token(name, user=name) for name in ("admin", "owner", "guest", "nobody", "late")),
         token("revoked", user="owner", revoked=True),
         token("deploy", TokenKind.DEPLOY, path="acme/secret"),
         token("job", TokenKind.JOB, user="owner", path="acme/inside"),
@@ -128,6 +129,38 @@ def test_the_landing_page_shows_the_projects_of_the_visitor_and_no_others(front:
         assert (NAMES[number] in page.text) == (number in VISITORS[secret])
     assert page.headers["Cache-Control"] == "private, no-cache"
     assert "Authorization" in page.headers["Vary"]
+
+
+@pytest.mark.parametrize(
+    ("secret", "project", "group"),
+    [
+        pytest.param("", 1, "acme", id="a stranger: a public project, without a token"),
+        pytest.param("nobody", 2, "acme", id="a user without a role: the first project by path"),
+        pytest.param("owner", 2, "acme", id="a user with a role: one in which they may publish"),
+        pytest.param("late", 4, None, id="also if it is not the first, and without the group that they may not read"),
+        pytest.param("deploy", 1, "acme", id="a token that cannot publish"),
+    ],
+)
+def test_the_commands_of_the_landing_page_name_a_project_of_the_visitor(
+    front: Front, secret: str, project: int, group: str | None
+) -> None:
+    page = front.get("/", secret)
+    commands = [unescape(text) for text in re.findall("<pre[^>]*><code>(.*?)</code>", page.text, re.DOTALL)]
+    api, public = "http://localhost:80/api/v4", PATHS[project][1] is PUBLIC
+    url = f"{api}/projects/{project}/packages/pypi"
+    index = f"{url}/simple" if public else f"{url}/simple".replace("://", "://__token__:TOKEN@")
+    assert commands[0] == f"twine upload --repository-url {url} --username __token__ --password TOKEN dist/*"
+    assert f"repository = {url}\nusername = __token__\npassword = TOKEN" in commands[1]
+    assert commands[2:5] == [
+        "twine upload --repository gitlab dist/*",
+        f"pip install NAME --index-url {index}",
+        f"uv pip install NAME --default-index {index}",
+    ]
+    assert commands[-2:] == [f"export PIP_INDEX_URL={index}", f"export UV_DEFAULT_INDEX={index}"]
+    of_group = [] if group is None else [ACCOUNTS.group(group)]
+    assert commands[5:-2] == [
+        f"pip install NAME --index-url {api}/groups/{each.id}/-/packages/pypi/simple" for each in of_group if each
+    ]
 
 
 @pytest.mark.parametrize("secret", VISITORS)
@@ -206,11 +239,146 @@ def test_after_signing_in_the_landing_page_follows(front: Front, secret: str) ->
 @pytest.mark.parametrize(
     "query", ["?next=https://evil.example/", "?url=//evil.example", "?%0D%0ALocation:%20evil.example"]
 )
-def test_nothing_in_the_request_decides_where_signing_in_leads(front: Front, query: str) -> None:
+def test_nothing_else_in_the_request_decides_where_signing_in_leads(front: Front, query: str) -> None:
     headers = {"Referer": "https://evil.example/", "Host": "evil.example", "X-Forwarded-Host": "evil.example"}
     answer = front.app.get(f"/sign-in{query}", headers={**login("owner"), **headers}, status=302)
     assert answer.headers["Location"] == "./"
     front.app.get("/sign-in//evil.example", headers=login("owner"), status=404)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/acme/open/-/packages",
+        "/acme/open/-/packages/1",
+        "/api/v4/projects/1/packages",
+        "/a b/caf\u00e9",
+        "/a?b#c;d:e@f",
+    ],
+)
+def test_after_signing_in_the_page_follows_that_the_address_names(front: Front, path: str) -> None:
+    for site in ("https://registry.example", "https://registry.example/mounted/below"):
+        location = front.get(f"/sign-in?{urlencode({'to': path})}", "owner", status=302).headers["Location"]
+        assert urljoin(f"{site}/sign-in", location) == f"{site}{quote(path)}"
+
+
+OPEN_REDIRECTS = [
+    "https://evil.example/",
+    "https:evil.example",
+    "https:/evil.example",
+    "HTTPS://evil.example",
+    "javascript:alert(1)",
+    "data:text/html,x",
+    "//evil.example",
+    "///evil.example",
+    "/acme//evil.example",
+    "/https://evil.example",
+    "\\\\evil.example",
+    "/\\evil.example",
+    "\\/evil.example",
+    "/acme\\..\\evil",
+    "/\t/evil.example",
+    "/\n/evil.example",
+    "/\r\nLocation: https://evil.example",
+    "\t//evil.example",
+    " //evil.example",
+    "/\x00/evil.example",
+    "/\x7f/evil.example",
+    "/\x85/evil.example",
+    "/\u2028/evil.example",
+    "/\u202eevil.example",
+    "/..",
+    "/../evil",
+    "/acme/../../evil",
+    "/./evil",
+    "/acme/.",
+    "../evil",
+    "./evil",
+    ".//evil.example",
+    "evil.example",
+    "@evil.example",
+    ":@evil.example",
+    "?x",
+    "#x",
+    "",
+    "/",
+    f"/{'a' * 2000}",
+]
+
+
+@pytest.mark.parametrize("to", OPEN_REDIRECTS)
+def test_signing_in_leads_to_no_other_site(front: Front, to: str) -> None:
+    """Also if a proxy decodes the address once more, or the text is encoded several times."""
+    once = quote(to, safe="")
+    everything = "".join(f"%{byte:02x}" for byte in to.encode())
+    for encoded in {to if to.isascii() and to.isprintable() and "#" not in to else once, once, everything}:
+        assert front.get(f"/sign-in?to={encoded}", "owner", status=302).headers["Location"] == "./"
+    for again in (quote(once, safe=""), quote(quote(once, safe=""), safe=""), f"/{quote(once, safe='')}"):
+        location = front.get(f"/sign-in?to={again}", "owner", status=302).headers["Location"]
+        assert location == "./" or not re.search("%(?!20)", once)
+    for query in (f"to=/acme&to={once}", f"to=//evil.example&to={once}"):
+        assert front.get(f"/sign-in?{query}", "owner", status=302).headers["Location"] == "./"
+
+
+def test_without_credentials_signing_in_asks_for_them_wherever_it_leads(front: Front) -> None:
+    for to in ("/acme/open/-/packages", "//evil.example"):
+        answer = front.get(f"/sign-in?to={to}", status=401)
+        assert "Location" not in answer.headers and "evil" not in answer.text
+
+
+PRIVATE_AND_MISSING = [
+    ("/acme/secret/plans", "/acme/secret/none"),
+    ("/other/hidden", "/other/none"),
+    ("/groups/acme/secret", "/groups/acme/none"),
+]
+
+
+@pytest.mark.parametrize(("private", "missing"), PRIVATE_AND_MISSING)
+def test_the_page_of_a_404_offers_to_sign_in_and_is_the_same_whether_the_address_exists(
+    front: Front, private: str, missing: str
+) -> None:
+    page, other = front.get(private, status=404), front.get(missing, status=404)
+    assert page.text.replace(private, missing) == other.text
+    assert "If it is private, <a " in page.text
+    [reference] = {href for href in re.findall('href="([^"]*)"', page.text) if "sign-in" in href}
+    address = urljoin(f"https://registry.example/pypi{private}", unescape(reference))
+    assert address == f"https://registry.example/pypi/sign-in?to={private}"
+    location = front.get(address.removeprefix("https://registry.example/pypi"), "admin", status=302).headers["Location"]
+    assert urljoin(address, location) == f"https://registry.example/pypi{private}"
+    assert front.get(private, "admin", status=302).follow(headers=login("admin")).status_int == 200
+
+
+def test_a_404_offers_to_sign_in_only_to_browsers_without_credentials(front: Front) -> None:
+    for secret in ("owner", "wrong", "revoked"):
+        assert "If it is private" not in front.get("/other/hidden", secret, status=404).text
+    for accept in PROGRAMS.values():
+        assert front.get("/other/hidden", accept=accept, status=404).json == {"error": "404 Not Found"}
+    page = TestApp(front.site.registry, lint=True).get("/projects/9/packages", headers={"Accept": BROWSER}, status=404)
+    assert "You may not see it" not in page.text and "sign" not in page.text, "there is no such page without serve"
+
+
+@pytest.mark.parametrize("mount", ["", "/pypi"])
+@pytest.mark.parametrize(
+    ("path", "to"),
+    [
+        ("/acme/open/-/packages", "/acme/open/-/packages"),
+        ("/acme/open/-/packages/1", "/acme/open/-/packages/1"),
+        ("/api/v4/projects/acme%2Fopen/packages", "/api/v4/projects/acme/open/packages"),
+        ("/", None),
+        ("/?package_name=x", None),
+        ("/%2525", None),
+        ("/caf%C3%A9", "/caf%C3%A9"),
+        ("/a%0Ab", None),
+        ("/a%5Cb", None),
+        (f"/{'a' * 9000}", None),
+    ],
+)
+def test_every_page_has_a_link_that_signs_in_and_returns(front: Front, path: str, to: str | None, mount: str) -> None:
+    page = front.get(path, extra_environ={"SCRIPT_NAME": mount}, status="*")
+    [reference] = {unescape(href) for href in re.findall('href="([^"]*)"', page.text) if "sign-in" in href}
+    found = urlsplit(urljoin(f"https://registry.example{mount}{path}", reference))
+    assert (found.netloc, found.path) == ("registry.example", f"{mount}/sign-in")
+    assert found.query == ("" if to is None else f"to={to}")
 
 
 # Addresses

@@ -236,6 +236,16 @@ def test_a_check_that_ends_early_prints_a_valid_document_without_a_summary(
     assert stores.has("e" * 32)
 
 
+def test_an_error_of_the_disk_has_its_cause(data: Path, stores: Stores, capsys: Output) -> None:
+    [path] = [path for path in (data / "files").rglob("*") if path.is_file()]
+    path.unlink()
+    path.mkdir()
+    assert fsck(data, "--digests") == 1
+    [line, *_] = capsys.readouterr().out.splitlines()
+    cause = f"Is a directory ([Errno 21] Is a directory: '{path}')"
+    assert f"its bytes cannot be read: files cannot be read or written: {cause}" in line
+
+
 def test_rows_are_dropped_by_a_repair_only(data: Path, stores: Stores, capsys: Output) -> None:
     with pytest.raises(SystemExit) as caught:
         fsck(data, "--drop-missing")

@@ -1,7 +1,11 @@
 """``pypi-registry migrate``: what it prints, and its exit status."""
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +22,8 @@ from pypi_registry.testing.contracts.catalogue.samples import (
     files_of,
     variant,
 )
-from tests.postgres import Cluster, Databases
+from tests.postgres import Cluster, Databases, free_port
+from tests.test_docs import ROOT
 
 LAST = schema.SCHEMA_VERSION
 
@@ -103,6 +108,25 @@ def test_what_cannot_be_a_catalogue_is_status_2(postgres: Cluster, capsys: pytes
     for wrong in (url, "postgresql://registry@127.0.0.1:1/registry"):
         assert main(["migrate", "--catalogue", wrong]) == 2
         assert "the database of the catalogue does not answer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["migrate", "fsck"])
+def test_a_database_that_cannot_be_reached_is_one_line_with_the_cause_and_no_password(
+    command: str, tmp_path: Path
+) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "AKIAHUNTER", "AWS_SECRET_ACCESS_KEY": "hunter2-of-s3", "AWS_REGION": "eu-central-1"}
+    there = ["--catalogue", f"postgresql://ada@127.0.0.1:{free_port()}/registry", "--blobs", "s3://bucket/prefix"]
+    done = subprocess.run(  # in a process of its own, because pytest receives what is logged
+        [sys.executable, "-m", "pypi_registry", command, *there],
+        cwd=tmp_path,
+        env={**os.environ, **keys, "PGPASSWORD": "hunter2", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    reason = "the database of the catalogue does not answer (connection "
+    assert done.stderr.startswith(f"pypi-registry: {reason}") and "Connection refused" in done.stderr
+    assert "hunter" not in done.stderr.lower()
 
 
 @pytest.mark.parametrize(

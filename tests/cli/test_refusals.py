@@ -21,7 +21,8 @@ from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
 from pypi_registry.testing.archives import distribution
 
 SECRETS = {
-    name: f"registry-{name:_<40}" for name in ("ada", "reader", "expired", "revoked", "robot", "stale", "unknown")
+    name: f"registry-{name:_<40}"
+    for name in ("ada", "rita", "eve", "reader", "expired", "revoked", "robot", "installer", "stale", "unknown")
 }
 UPLOAD = "/api/v4/projects/1/packages/pypi"
 SIMPLE = f"{UPLOAD}/simple/demo/"
@@ -46,11 +47,19 @@ visibility = "public"
 [[users]]
 name = "ada"
 roles = {{ "acme" = "developer" }}
+[[users]]
+name = "rita"
+roles = {{ "acme/tools" = "reporter" }}
+[[users]]
+name = "eve"
 {token("ada", PERSONAL + 'scopes = ["api"]')}
+{token("rita", PERSONAL.replace("ada", "rita") + 'scopes = ["api"]')}
+{token("eve", PERSONAL.replace("ada", "eve") + 'scopes = ["api"]')}
 {token("reader", PERSONAL + 'scopes = ["read_api"]')}
 {token("expired", PERSONAL + 'scopes = ["api"]' + chr(10) + "expires = 2001-01-01T00:00:00Z")}
 {token("revoked", PERSONAL + 'scopes = ["api"]' + chr(10) + "revoked = true")}
 {token("robot", DEPLOY)}
+{token("installer", DEPLOY.replace("write", "read"))}
 {token("stale", DEPLOY + "expires = 2001-01-01T00:00:00Z")}
 """
 
@@ -76,11 +85,11 @@ class Logged:
 
     def upload(
         self, filename: str, secret: str | None, user: str = "any", data: bytes | None = None, **fields: str
-    ) -> int:
+    ) -> Any:
         name, version = filename.removesuffix(".tar.gz").rsplit("-", 1)
         content = distribution(filename) if data is None else data
         form = {":action": "file_upload", "name": name, "version": version, **fields}
-        answer = self.client.post(
+        return self.client.post(
             UPLOAD,
             form,
             headers=_login(secret, user),
@@ -88,7 +97,6 @@ class Logged:
             extra_environ=_from("192.0.2.7"),
             status="*",
         )
-        return int(answer.status_int)
 
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self._audit.read_bytes().splitlines()] if self._audit.exists() else []
@@ -126,7 +134,9 @@ def logged(tmp_path: Path) -> Logged:
 def test_a_failed_sign_in_is_a_line(
     logged: Logged, name: str, principal: str, via: str, reason: str, uploads: bool
 ) -> None:
-    status = logged.upload("demo-1.0.tar.gz", SECRETS[name]) if uploads else logged.get(SIMPLE, SECRETS[name])
+    status = (
+        logged.upload("demo-1.0.tar.gz", SECRETS[name]).status_int if uploads else logged.get(SIMPLE, SECRETS[name])
+    )
     [line] = logged.lines()
     assert line.pop("time")
     assert line == {
@@ -135,7 +145,7 @@ def test_a_failed_sign_in_is_a_line(
         "token": via,
         "address": "192.0.2.7",
         "project": "acme/tools",
-        "project_id": None,
+        "project_id": 1,
         "package": None,
         "version": None,
         "files": [],
@@ -240,6 +250,7 @@ def test_a_refusal_before_the_body_counts(logged: Logged) -> None:
     assert response is not None
     AccessLog(logged.client.app, io.StringIO(), logged.refusals.record).write_request(environ, "401", "-", 0)
     [line] = logged.lines()
+    assert (line["project"], line["project_id"]) == (None, None), "no project was looked up"
     assert (line["action"], line["reason"], line["address"]) == ("SignInFailed", "the token is revoked", "192.0.2.7")
 
 
@@ -247,40 +258,121 @@ def test_a_refusal_before_the_body_counts(logged: Logged) -> None:
 
 
 def test_a_refused_upload_is_a_line_with_its_reasons(logged: Logged) -> None:
-    assert logged.upload("demo-1.0.tar.gz", SECRETS["ada"], sha256_digest="0" * 64, version="2.0") == 400
+    assert logged.upload("demo-1.0.tar.gz", SECRETS["ada"], sha256_digest="0" * 64, version="2.0").status_int == 400
     [line] = logged.lines()
     [file] = line["files"]
     assert (line["action"], line["principal"], line["token"]) == ("UploadRefused", "ada", "personal token of ada")
-    assert (line["project"], line["package"], line["version"]) == ("acme/tools", "demo", "2.0")
+    assert (line["project"], line["project_id"]) == ("acme/tools", 1)
+    assert (line["package"], line["version"]) == ("demo", "2.0")
     assert (file["name"], len(file["sha256"])) == ("demo-1.0.tar.gz", 64)
     assert line["response"] == 400 and "count" not in line
     assert "sha256" in line["reason"] and "version" in line["reason"]
 
 
 @pytest.mark.parametrize(
-    ("filename", "name", "status", "principal", "reason"),
+    ("path", "project", "project_id"),
     [
-        ("core-x-1.0.tar.gz", "ada", 403, "ada", "Package protected."),
-        ("demo-1.0.tar.gz", "reader", 403, "ada", "the token lacks the scope api"),
-        ("core-x-1.0.tar.gz", "robot", 403, "deploy token of robot", "Package protected."),
+        ("/api/v4/projects/acme%2Ftools/packages/pypi/simple/", "acme/tools", 1),
+        ("/acme/tools", "acme/tools", 1),
+        ("/api/v4/groups/acme/-/packages/pypi/simple/", "acme", None),
+        ("/sign-in", None, None),
     ],
 )
-def test_an_upload_that_is_not_allowed_is_a_line(
-    logged: Logged, filename: str, name: str, status: int, principal: str, reason: str
+def test_a_line_has_the_id_of_the_project_if_the_request_is_for_one(
+    logged: Logged, path: str, project: str | None, project_id: int | None
 ) -> None:
-    assert logged.upload(filename, SECRETS[name]) == status
+    answer = logged.client.get(
+        path, headers={"Accept": "text/html", **_login(SECRETS["revoked"], "any")}, status=[401, 404]
+    )
     [line] = logged.lines()
-    assert (line["action"], line["principal"], line["reason"]) == ("UploadRefused", principal, reason)
+    assert (line["action"], line["project"], line["project_id"]) == ("SignInFailed", project, project_id)
+    assert line["response"] == answer.status_int
+
+
+PROTECTED, FORBIDDEN = {"message": "403 Forbidden - Package protected."}, {"message": "403 Forbidden"}
+
+
+@pytest.mark.parametrize(
+    ("name", "filename", "status", "body", "reason"),
+    [
+        (
+            "rita",
+            "demo-1.0.tar.gz",
+            403,
+            FORBIDDEN,
+            "rita may not publish packages in acme/tools (the role reporter does not allow create_package)",
+        ),
+        (
+            "ada",
+            "core-x-1.0.tar.gz",
+            403,
+            PROTECTED,
+            "ada may not publish core-x in acme/tools "
+            "(a protection rule for this name requires the role owner, not developer)",
+        ),
+        (
+            "eve",
+            "demo-1.0.tar.gz",
+            404,
+            {"message": "404 Not Found"},
+            "eve may not publish packages in acme/tools (the user has no role there)",
+        ),
+        ("reader", "demo-1.0.tar.gz", 403, None, "the token lacks the scope api"),
+        (
+            "installer",
+            "demo-1.0.tar.gz",
+            403,
+            FORBIDDEN,
+            "deploy token of installer may not publish packages in acme/tools "
+            "(a deploy token with these scopes does not allow create_package)",
+        ),
+        (
+            "robot",
+            "core-x-1.0.tar.gz",
+            403,
+            PROTECTED,
+            "deploy token of robot may not publish core-x in acme/tools "
+            "(a protection rule for this name excludes deploy tokens)",
+        ),
+    ],
+)
+def test_an_upload_that_is_not_allowed_is_a_line_that_states_who_may_not_do_what_and_why(
+    logged: Logged, name: str, filename: str, status: int, body: object, reason: str
+) -> None:
+    """GitLab's answer stays as it is: the client learns nothing of it."""
+    answer = logged.upload(filename, SECRETS[name])
+    [line] = logged.lines()
+    principal = {"reader": "ada", "robot": "deploy token of robot", "installer": "deploy token of installer"}
+    assert answer.status_int == line["response"] == status
+    assert body is None or answer.json == body
+    assert (line["action"], line["principal"], line["reason"]) == ("UploadRefused", principal.get(name, name), reason)
     assert line["token"].endswith(f"token of {name}")
+    assert (line["project"], line["project_id"]) == ("acme/tools", 1)
+    is_read = "core" in filename
+    assert [file["name"] for file in line["files"]] == ([filename] if is_read else []), "if the form was read"
+    [shown] = logged.access_lines()
+    assert shown.endswith(f" reason={json.dumps(reason)}") == (status == 403)
+
+
+def test_any_403_has_its_reason_in_the_access_log(logged: Logged) -> None:
+    assert logged.upload("demo-1.0.tar.gz", SECRETS["ada"]).status_int == 201
+    package = "/api/v4/projects/1/packages/1"
+    for secret in ("rita", "robot"):
+        logged.client.delete(package, headers=_login(SECRETS[secret], "any"), status=403)
+    logged.client.delete("/api/v4/projects/2/packages/1", status=404)
+    by_rita, by_robot, _ = logged.access_lines()[1:]
+    assert "rita may not delete packages in acme/tools (the role reporter does not allow destroy_package)" in by_rita
+    assert "deploy token of robot may not delete packages in acme/tools (a deploy token" in by_robot
+    assert len(logged.lines()) == 1, "which is no refused upload"
 
 
 def test_an_upload_without_a_token_is_no_line(logged: Logged) -> None:
-    assert logged.upload("demo-1.0.tar.gz", None) == 401
+    assert logged.upload("demo-1.0.tar.gz", None).status_int == 401
     assert logged.lines() == []
 
 
 def test_published_and_refused_are_in_one_file(logged: Logged) -> None:
-    assert [logged.upload("demo-1.0.tar.gz", SECRETS["ada"]) for _ in range(2)] == [201, 400]
+    assert [logged.upload("demo-1.0.tar.gz", SECRETS["ada"]).status_int for _ in range(2)] == [201, 400]
     shown = [(line["action"], line["files"][0]["name"]) for line in logged.lines()]
     assert shown == [("Published", "demo-1.0.tar.gz"), ("UploadRefused", "demo-1.0.tar.gz")]
     assert "already been taken" in logged.lines()[1]["reason"]

@@ -263,7 +263,7 @@ def test_headers_of_proxies_are_trusted_only_as_far_as_the_option_states(
     monkeypatch.setattr(module, "listen", listen_and_keep)
     stopping_when(ask)
     assert main(["serve", "--port", "0", "--data", str(tmp_path / "data"), *arguments]) == 0
-    assert f"twine upload --repository-url {shown}projects/1/" in pages[0]
+    assert f"twine upload --repository-url {shown}projects/PROJECT/" in pages[0]
     assert statuses == [401]
     lines = [line.split() for line in err.getvalue().splitlines()]
     prefix = "/pypi" if "/pypi/" in shown else ""

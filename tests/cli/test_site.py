@@ -33,9 +33,9 @@ def client(site: Site) -> TestApp:
 def test_the_landing_page_shows_commands_with_the_host_of_the_request(client: TestApp, host: str) -> None:
     page = client.get("/", headers={"Host": host}, status=200)
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert f"twine upload --repository-url http://{host}/api/v4/projects/1/packages/pypi" in page.text
-    assert f"--index-url http://USER:TOKEN@{host}/api/v4/projects/1/packages/pypi/simple" in page.text
-    assert f"--index-url http://USER:TOKEN@{host}/api/v4/groups/GROUP/-/packages/pypi/simple" in page.text
+    assert f"twine upload --repository-url http://{host}/api/v4/projects/PROJECT/packages/pypi" in page.text
+    assert f"--index-url http://__token__:TOKEN@{host}/api/v4/projects/PROJECT/packages/pypi/simple" in page.text
+    assert f"--index-url http://__token__:TOKEN@{host}/api/v4/groups/GROUP/-/packages/pypi/simple" in page.text
 
 
 def test_the_landing_page_has_the_scheme_of_the_request(client: TestApp) -> None:

@@ -93,6 +93,9 @@ def test_the_recipes_to_the_letter(administered: Administered) -> None:
         revoke,
         remove_person,
         who,
+        deleted,
+        refused,
+        failed,
         find,
         yank,
         delete,
@@ -150,12 +153,38 @@ def test_the_recipes_to_the_letter(administered: Administered) -> None:
         ["Published", "owner", "2.0"],
         ["Published", "owner", "2.0"],
     ]
+    assert [line.split("\t")[1:] for line in type_(refused).splitlines()] == [
+        [
+            "deploy token build machine",
+            "acme/tools",
+            "",
+            "403",
+            "deploy token build machine may not publish packages in acme/tools "
+            "(a deploy token with these scopes does not allow create_package)",
+        ],
+        [
+            "ada",
+            "acme/tools",
+            "core-x-1.1.tar.gz",
+            "403",
+            "ada may not publish core-x in acme/tools "
+            "(a protection rule for this name requires the role maintainer, not developer)",
+        ],
+    ]
+    # The first one of an address is a line: that of the robot, if its token was tried before the reload.
+    [[address, project, count, reason]] = [line.split("\t")[1:] for line in type_(failed).splitlines()]
+    assert (address, project, count) == ("127.0.0.1", "acme/tools", "1") and reason.startswith("the token is ")
+    assert type_(deleted) == ""
     assert '"version": "1.0"' in type_(find)
     yanked, restored = type_(yank).replace("}{", "}\n{").splitlines()
     assert '"it deletes your files"' in yanked and '"it deletes your files"' not in restored
     assert '"demo-2.0-py3-none-any.whl"' in type_(delete)
     left = type_(find)
     assert '"version": "2.0"' in left and '"version": "1.0"' not in left
+    assert [line.split("\t")[1:] for line in type_(deleted).splitlines()] == [
+        ["owner", "127.0.0.1", "demo", "1.0", "demo-1.0.tar.gz"],
+        ["owner", "127.0.0.1", "demo", "2.0", "demo-2.0-py3-none-any.whl"],
+    ]
     assert '"quarantined"' in type_(quarantine)
     assert administered.status(f"{index}/demo/") == 200
 

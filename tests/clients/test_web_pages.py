@@ -91,6 +91,31 @@ def test_every_page_is_reached_by_links_and_its_commands_work_when_pasted(
         assert "<h1>404 Not Found</h1>" in window.visit(f"{web.url}/nothing")
 
 
+def test_a_link_to_a_private_page_leads_there_after_signing_in(web: Web) -> None:
+    with browser(web.folder / "profile", "--ignore-certificate-errors", login=("ada", SECRET)) as window:
+        for missing in ("/acme/tools", "/acme/none"):
+            page = window.visit(f"{web.url}{missing}")
+            assert "<h1>404 Not Found</h1>" in page and "If it is private, " in page
+        window.visit(f"{web.url}/acme/tools")
+        page = window.click("main p a")
+        assert window.url == f"{web.url}/acme/tools/-/packages" and "Signed in as ada" in page
+
+
+def use_the_landing_page(programs: Programs, landing: str, trust: str) -> None:
+    """Publish version 2.0 twice, in both ways of the landing page, and install it in each of its ways."""
+    twine, pypirc, upload, *installs, export_pip, export_uv = copied(landing)
+    shutil.rmtree(programs.home / "dist")
+    make_wheel(programs.home / "dist", "demo", "2.0")
+    programs.shell(f"{trust} {twine}")
+    (programs.home / ".pypirc").write_text(pypirc)
+    assert "already been taken" in programs.shell(f"{trust} {upload} --verbose", status=1)
+    installs += [f"{export_pip}; pip install NAME", f"{export_uv}; uv pip install NAME"]
+    assert [line.split()[-2] for line in installs[:3]] == ["--index-url", "--default-index", "--index-url"]
+    for number, line in enumerate(installs):
+        programs.shell(f"export {trust}; {line.replace('NAME', 'demo')} --no-deps --target landing-{number}")
+        assert (programs.home / f"landing-{number}" / "demo-2.0.dist-info").is_dir()
+
+
 def use_with_real_clients(web: Web, programs: Programs, wheel: Path, window: Browser, landing: str) -> None:
     trust = f"TWINE_CERT={web.authority} PIP_CERT={web.authority} SSL_CERT_FILE={web.authority}"
     project = f"{web.url}/acme/tools/-/packages"
@@ -99,10 +124,7 @@ def use_with_real_clients(web: Web, programs: Programs, wheel: Path, window: Bro
     (programs.home / ".pypirc").write_text(pypirc)
     shutil.copytree(wheel.parent, programs.home / "dist")
     programs.shell(f"{trust} {upload}")
-    twine = next(line for line in copied(landing) if line.startswith("twine upload --repository-url"))
-    shutil.rmtree(programs.home / "dist")
-    make_wheel(programs.home / "dist", "demo", "2.0")
-    programs.shell(f"{trust} {twine.replace('USER', 'ada')}")
+    use_the_landing_page(programs, landing, trust)
 
     seen = dict[str, str]()
     waiting = [f"{web.url}/"]
@@ -114,7 +136,8 @@ def use_with_real_clients(web: Web, programs: Programs, wheel: Path, window: Bro
             waiting += links(seen[url], url)
     assert {*seen} == {f"{web.url}/", project, f"{project}/1", f"{project}/2", f"{web.url}/groups/acme/-/packages"}
     for number, requirement in (("1.0", "demo==1.0"), ("2.0", "demo")):
-        pip, uv, *_ = copied(seen[f"{project}/{number[0]}"])
+        pip, uv, *_, of_package, upload_again = copied(seen[f"{project}/{number[0]}"])
+        assert (of_package, upload_again) == (pypirc, upload)
         assert pip.startswith(f"pip install {requirement} --index-url ")
         programs.shell(f"{trust} {pip} --no-deps --target pip-{number}")
         programs.shell(f"{trust} {uv} --no-deps --target uv-{number}")

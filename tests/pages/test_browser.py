@@ -470,9 +470,10 @@ def test_the_landing_page_without_projects_has_a_sentence(caller: str | None, wo
     assert words in page.texts["p"]
 
 
+@pytest.mark.parametrize("has_credentials", [True, False])
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 500, 503, 507])
-def test_an_error_is_a_page_with_a_way_back(status: int) -> None:
-    page = Page(render_error(status, HOSTILE, frame()))
+def test_an_error_is_a_page_with_a_way_back(status: int, has_credentials: bool) -> None:
+    page = Page(render_error(status, HOSTILE, frame(), has_credentials=has_credentials))
     assert page.texts["h1"] == [f"{status} {HOSTILE}"]
     assert page.hrefs[-1] == "../../"
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import inf
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from typing import Any, Generic, Self, TypeAlias, TypeVar, cast
 
 import psycopg
 from psycopg import waiting
@@ -63,6 +63,22 @@ class Connection(psycopg.Connection[TupleRow]):
     """In `time.monotonic`."""
     is_checked = False
     """Whether its database was found to have the schema of this version."""
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **options: Any) -> Self:
+        """Connect as psycopg does, and call the option `report` with the error, or with None if there is none.
+
+        The pool connects in a thread, and its `PoolTimeout` does not state why no connection was there in time.
+        """
+        report: Callable[[psycopg.Error | None], object] = options.pop("report", lambda failure: None)
+        failure: psycopg.Error | None = None
+        try:
+            return super().connect(conninfo, **options)
+        except psycopg.Error as error:
+            failure = error
+            raise
+        finally:
+            report(failure)
 
     def wait(self, gen: PQGen[_T], interval: float = _INTERVAL, timeout: float | None = None) -> _T:
         """Run a generator of psycopg, as its own method does, until the deadline."""
@@ -107,7 +123,9 @@ class ConnectionPool:
             "autocommit": True,
             "prepare_threshold": prepare_threshold,
             "context": _Context(),
+            "report": self._report,
         }
+        self._failure: psycopg.Error | None = None  # of the last attempt to connect
         self._min_size, self._max_size = min_size, max_size
         self._url = url
         self._by_process: dict[int, Pool[Connection]] = {}
@@ -266,7 +284,7 @@ class ConnectionPool:
         try:
             connection = pool.getconn(max(0.01, deadline - time.monotonic()))
         except (PoolTimeout, PoolClosed) as error:
-            raise StorageUnavailable(AWAY) from error
+            raise StorageUnavailable(AWAY) from self._failure or error
         try:
             connection.deadline = deadline
             if not connection.is_checked:
@@ -275,6 +293,9 @@ class ConnectionPool:
         finally:
             _settle(connection)
             pool.putconn(connection)
+
+    def _report(self, failure: psycopg.Error | None) -> None:
+        self._failure = failure
 
     def _check_schema(self, connection: Connection) -> None:
         try:
