@@ -134,7 +134,7 @@ def add_user(config: Config, user: User) -> Change:
     :raises ChangeRefused: if there is one with this name, or a role is in a project or group that does not exist.
     """
     if any(each.name == user.name for each in config.users):
-        raise ChangeRefused(f"there is a user {user.name!r} already")
+        raise ChangeRefused(f"there is already a user {user.name!r}")
     _require_paths(config, user.roles)
     text = toml_edit.add(config.text, "users", user_table(user))
     return Change(text, f"created user {printable(user.name)}\n")

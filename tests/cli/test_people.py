@@ -138,7 +138,7 @@ def test_names_may_have_any_visible_character(acme: Commands, name: str) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["add", "ada"], "pypi-registry: there is a user 'ada' already"),
+        (["add", "ada"], "pypi-registry: there is already a user 'ada'"),
         (["add", ""], "argument NAME: '' is not a name: "),
         (["add", "a\nb"], r"argument NAME: 'a\nb' is not a name: "),
         (["add", " a"], "argument NAME: ' a' is not a name: "),
