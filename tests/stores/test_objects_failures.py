@@ -71,6 +71,14 @@ NOT_SENT = "Error performing GET http://host/ in 1ms - HTTP error: error sending
             StorageUnavailable("the object store cannot be reached"),
             "GenericError",
         ),
+        *(
+            (
+                exceptions.GenericError(f"Error performing PUT http://127.0.0.1:{port}/401/403 in 1s - kind: Connect"),
+                StorageUnavailable("the object store cannot be reached"),
+                "GenericError",
+            )
+            for port in (40123, 40301)  # no status, although its digits are in the URL
+        ),
         (
             exceptions.GenericError("Error performing PUT http://169.254.169.254/token in 1s - kind: Connect"),
             StorageUnavailable("the credentials of the object store cannot be read"),

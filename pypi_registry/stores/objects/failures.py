@@ -15,13 +15,17 @@ from pypi_registry.errors import RegistryError, StorageFull, StorageUnavailable
 _REFUSED = "the object store refuses the request or its credentials"
 _NO_BUCKET = "the object store has no such bucket"
 
-# By the error code of the response or, without one, by its status. obstore has no class for most of them, and one class
-# for all errors of a list.
-_REASONS: Mapping[str, str] = {
+# By the error code or the status of the response. obstore has no class for most of them, and one class for all errors
+# of a list.
+_ANSWERS: Mapping[str, str] = {
     "NoSuchBucket": _NO_BUCKET,
     "ContainerNotFound": _NO_BUCKET,  # of Azure
     "401": _REFUSED,
     "403": _REFUSED,
+}
+
+# By words in the text of an error without a response. Its URL may have any digits.
+_WITHOUT_ANSWER: Mapping[str, str] = {
     # Where instances and containers get their credentials.
     "//169.254.": "the credentials of the object store cannot be read",
     "kind: Timeout": "the object store does not answer in time",
@@ -92,8 +96,9 @@ def translated(error: Exception) -> RegistryError | None:
     status, code = _status(text), _code(text)
     if status == "507" or code in _FULL:
         return StorageFull()
-    found = (reason for words, reason in _REASONS.items() if words in (code, status) or (not status and words in text))
-    return StorageUnavailable(next(found, _UNUSABLE))
+    answered = _ANSWERS.get(code) or _ANSWERS.get(status)
+    without = (reason for words, reason in _WITHOUT_ANSWER.items() if not status and words in text)
+    return StorageUnavailable(answered or next(without, _UNUSABLE))
 
 
 def _status(text: str) -> str:
