@@ -15,7 +15,7 @@ def excerpt(text: str, limit: int = 60) -> str:
 
 
 def with_cause(error: BaseException) -> str:
-    r"""Return the sentence of an error with its cause in parentheses, on one line, for logs and for administrators.
+    r"""Return the sentence of an error with its first cause in parentheses, on one line, for logs and administrators.
 
     The cause of a `StorageUnavailable` is what a disk, a database or an object store reported. Clients must not see it.
 
@@ -24,7 +24,16 @@ def with_cause(error: BaseException) -> str:
     >>> with_cause(error)
     'the disk cannot be read (an error of the device)'
     """
-    cause = " ".join(str(error.__cause__ or "").split())
+    first, seen = error, {id(error)}
+    while (before := first.__cause__) is not None and id(before) not in seen:
+        first = before
+        seen.add(id(first))
+    sentence, cause = _on_one_line(error), _on_one_line(first)
     if len(cause) > _MAX_CAUSE:
         cause = f"{cause[:_MAX_CAUSE]}…"
-    return f"{error} ({cause})" if cause and cause not in str(error) else str(error)
+    return f"{sentence} ({cause})" if cause and cause not in sentence else sentence
+
+
+def _on_one_line(error: BaseException) -> str:
+    printable = (letter if letter.isprintable() else " " for letter in str(error))  # no ESC reaches a terminal
+    return " ".join("".join(printable).split())

@@ -1,6 +1,7 @@
 """Who may read or change what, and who may share it: refusals as GitLab's 401, 403 or 404; Cache-Control headers."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 
 from pypi_registry._http.errors import NotAuthenticated
@@ -21,9 +22,17 @@ class Challenge(Enum):
     """The web pages of the Packages API: 401, because nothing else makes a browser ask for a password."""
 
 
-def require(principal: Principal, ability: Ability, subject: Subject, challenge: Challenge = Challenge.ALWAYS) -> None:
+def require(
+    principal: Principal,
+    ability: Ability,
+    subject: Subject,
+    challenge: Challenge = Challenge.ALWAYS,
+    *,
+    action: Ability | None = None,
+) -> None:
     """Return if the principal has an ability, or refuse as GitLab does.
 
+    :param action: what the request asks for, if that is another ability; for logs.
     :raises NotAuthenticated: if credentials could help.
     :raises NotFound: if the principal must not learn that the subject exists.
     :raises Forbidden: if the principal may know the subject, but may not do this.
@@ -31,7 +40,7 @@ def require(principal: Principal, ability: Ability, subject: Subject, challenge:
     if not principal.can(ability, subject):
         error = refusal(principal, ability, subject, challenge)
         if not isinstance(error, NotAuthenticated):  # that is the answer to uv's first request; nobody logs it
-            error.add_note(explanation(principal, ability, subject))
+            error.add_note(explanation(principal, ability, subject, action or ability))
         raise error
 
 
@@ -48,17 +57,21 @@ def refusal(principal: Principal, ability: Ability, subject: Subject, challenge:
     return Forbidden()
 
 
-def explanation(principal: Principal, ability: Ability, subject: Subject) -> str:
+def explanation(principal: Principal, ability: Ability, subject: Subject, action: Ability) -> str:
     """Return who may not do what, and why, for logs: the response to the client has nothing of it.
 
-    A principal may explain by ``why_not(ability, subject)``, as those of `Accounts` do. All others have no roles.
+    A principal may explain by ``why_not(ability, subject)``, as those of `Accounts` do. All others have no roles. The
+    principal of an application may have such a method for something else, which must not change the response.
     """
     namespace, name = (subject.project, subject.name) if isinstance(subject, PackageName) else (subject, "packages")
     who = principal.name or ("an anonymous caller" if principal.anonymous else "a caller without a name")
-    what = _ACTIONS[ability].format(name=name, path=namespace.path)
-    why_not: Callable[[Ability, Subject], str] | None = getattr(principal, "why_not", None)
-    why = f"this needs {ability.value}" if why_not is None else why_not(ability, subject)
-    return f"{who} may not {what} ({why})"
+    what = _ACTIONS[action].format(name=name, path=namespace.path)
+    why_not: Callable[[Ability, Subject], object] | None = getattr(principal, "why_not", None)
+    why: object = None
+    if why_not is not None:
+        with suppress(Exception):
+            why = why_not(ability, subject)
+    return f"{who} may not {what} ({why if isinstance(why, str) else f'this needs {ability.value}'})"
 
 
 _ACTIONS = {

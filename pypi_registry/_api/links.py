@@ -6,7 +6,7 @@ others are at the URLs of GitLab's web interface, such as ``/acme/tools/-/packag
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from pypi_registry._http.request import mount_path, read_path
 from pypi_registry._pages.document import Links
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 API_PREFIX = "/api/v4"
 """Where GitLab has its API, and where applications mount the registry."""
+
+SIGN_IN = "/sign-in"
+"""The page of ``serve`` that asks a browser for credentials."""
 
 SITE = "pypi_registry.site"
 """The key of the environ by which ``serve`` tells the registry that it has a landing page.
@@ -34,7 +37,10 @@ def page_links(match: "Match | None", environ: "WSGIEnvironment") -> Links:
     :param match: the route of the API; None if there is no such route.
     """
     home: str | None = environ.get(SITE)
-    return api_links(match, environ) if home is None else site_links(home, read_path(environ.get("PATH_INFO", "")))
+    if home is None:
+        return api_links(match, environ)
+    here = read_path(environ.get("PATH_INFO", ""))
+    return site_links(home, path_after_sign_in(environ.get("QUERY_STRING", "")) if here == SIGN_IN else here)
 
 
 def site_links(home: str, here: str = "") -> Links:
@@ -77,6 +83,15 @@ def api_links(match: "Match | None", environ: "WSGIEnvironment") -> Links:
     is_right_anywhere = has_site or top.startswith("..")
     here = own_path(f"{API_PREFIX}{read_path(environ.get('PATH_INFO', ''))}") if has_site else ""
     return Links(project, group if is_right_anywhere else None, project, home if has_site else None, here)
+
+
+def path_after_sign_in(query: str) -> str:
+    """Return the path, decoded, to which the page ``/sign-in`` leads; empty if its parameter names none of this site.
+
+    >>> path_after_sign_in("to=/acme/tools/-/packages"), path_after_sign_in("to=//other.example")
+    ('/acme/tools/-/packages', '')
+    """
+    return own_path(dict(parse_qsl(query, keep_blank_values=True, errors="replace")).get("to", ""))
 
 
 def own_path(text: str) -> str:

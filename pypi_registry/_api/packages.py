@@ -197,7 +197,7 @@ def _id(call: Call, name: str) -> int:
 def _require_named(principal: Principal, ability: Ability, named: Ability, project: Project, package: Package) -> None:
     """Require an ability in the project, and one under the name, which a protection rule may forbid."""
     require(principal, ability, project, Challenge.NEVER)
-    require(principal, named, PackageName(project, package.normalized_name), Challenge.NEVER)
+    require(principal, named, PackageName(project, package.normalized_name), Challenge.NEVER, action=ability)
 
 
 def _require_unmodified(call: Call, modified_at: datetime) -> None:

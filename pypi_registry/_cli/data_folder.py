@@ -122,20 +122,26 @@ class DataFolder:
         """Where the server stores request bodies until the application reads them."""
         return self.folder / "tmp"
 
-    def require_owner(self) -> None:
-        """Refuse to let root change the folder of another user, who could not use the files that root creates.
+    def require_owner(self, *, new: bool = False) -> None:
+        """Refuse to let root change the registry of another user, who could not use the files that root creates.
 
-        A command that only reads does not need this: SQLite gives the files beside a database the owner of the
-        database.
+        It belongs to the owner of its catalogue; without one, to that of its configuration, or else of the folder. A
+        command that only reads does not need this: SQLite gives the files beside a database the owner of the database.
 
-        :raises UnusableData: if this process runs as root, and the folder or its catalogue belongs to another user.
+        :param new: whether a registry without a catalogue may become that of root: in a container, a program may run
+            as root on a folder of the machine.
+        :raises UnusableData: if this process runs as root, and the registry belongs to another user.
         """
         if sys.platform == "win32" or os.geteuid() != 0:
             return
-        for path in (self.folder, self.catalogue):
-            status = path.stat() if path.exists() else None
-            if status is not None and status.st_uid != 0:
+        for path in (self.catalogue,) if new else (self.catalogue, self.config, self.folder):
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                continue
+            if status.st_uid != 0:
                 raise UnusableData(path, _refusal_of_root(status))
+            return
 
     @contextmanager
     def locked(self) -> Iterator[None]:

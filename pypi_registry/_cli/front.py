@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 from pypi_registry._api.access import readable_projects
 from pypi_registry._api.call import Call, Dialect, Match, Services, authenticate
-from pypi_registry._api.links import API_PREFIX, own_path, site_links
+from pypi_registry._api.links import API_PREFIX, path_after_sign_in, site_links
 from pypi_registry._api.listing import Paging, list_parameters, read_page_number
 from pypi_registry._api.routes import packages_match, respond
 from pypi_registry._api.web import package_list, web_page
@@ -87,9 +87,9 @@ def sign_in(services: Services, request: Request) -> Response:
     """
     if authenticate(services.auth, request.environ, Dialect.PACKAGES).anonymous:
         raise NotAuthenticated
-    given = dict(parse_qsl(request.header("QUERY_STRING"), keep_blank_values=True, errors="replace"))
     # Relative, so that it is right behind every proxy, and cannot be a URL of another host.
-    return redirect_response(f".{quote(own_path(given.get('to', '')) or '/')}", VARY, NO_STORE)
+    path = path_after_sign_in(request.header("QUERY_STRING")) or "/"
+    return redirect_response(f".{quote(path)}", VARY, NO_STORE)
 
 
 def show_packages_of_group(services: Services, request: Request, *, group: str) -> Response:
@@ -97,8 +97,10 @@ def show_packages_of_group(services: Services, request: Request, *, group: str) 
 
     A project ``groups/<path>`` has the same URL, and shows its packages if there is no such group.
     """
-    if services.directory.group(group) is None:
-        return show_packages_of_project(services, request, project=f"groups/{group}", package_id=None)
+    # The response to a missing group is the same as that to a group which the caller must not see.
+    directory, project = services.directory, f"groups/{group}"
+    if directory.group(group) is None and directory.project(project) is not None:
+        return show_packages_of_project(services, request, project=project, package_id=None)
     return _respond_as_api(services, request, packages_match(group, is_group=True))
 
 

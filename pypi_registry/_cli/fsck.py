@@ -36,7 +36,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.drop_missing and not options.repair:
         options.fail("--drop-missing needs --repair")
     checked, where = Options(options.digests, options.repair, options.drop_missing), location(options)
-    if options.repair:
+    if options.repair and where.catalogue is None:
         where.folder.require_owner()
     return fsck(where, checked, as_json=options.json)
 

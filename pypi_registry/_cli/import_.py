@@ -96,8 +96,11 @@ def _run(options: argparse.Namespace) -> int:
         options.dry_run,
     )
     where = location(options)
-    where.folder.require_owner()
-    return import_packages(where, wanted, on_event=audit_log(where, options), as_json=options.json)
+    if where.catalogue is None or options.audit is None:
+        where.folder.require_owner()
+    require_catalogue(where)
+    audit = None if options.dry_run else audit_log(where, options)
+    return import_packages(where, wanted, on_event=audit, as_json=options.json)
 
 
 class NoSource(RegistryError):
@@ -121,7 +124,6 @@ def import_packages(
     :raises UnusableData: if a store or the configuration cannot be read.
     :raises RegistryError: if the source or a store cannot be reached.
     """
-    require_catalogue(where)
     accounts = read_accounts(where)
     project = find_project(accounts, where, wanted.project)
     options = Options(

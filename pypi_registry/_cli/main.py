@@ -147,7 +147,7 @@ def _serve(options: argparse.Namespace) -> int:
     from pypi_registry._cli.serve import Options, serve
 
     where = location(options)
-    where.folder.require_owner()
+    where.folder.require_owner(new=True)
     audit = audit_log(where, options)
     serve(Options(options.host, options.port, where, options.proxies, options.url, audit, options.metrics))
     return 0

@@ -93,7 +93,9 @@ def _run(options: argparse.Namespace) -> int:
     )
     wanted = Options(options.project, rule, Patterns([options.name]), options.yank, options.dry_run)
     where = location(options)
-    if not wanted.dry_run:
+    if wanted.dry_run:
+        return prune(where, wanted, on_event=None, as_json=options.json)
+    if where.catalogue is None or options.audit is None:
         where.folder.require_owner()
     return prune(where, wanted, on_event=audit_log(where, options), as_json=options.json)
 

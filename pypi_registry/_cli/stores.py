@@ -79,14 +79,15 @@ def open_stores(location: Location, *, create: bool, spool: Path | None = None) 
 def require_catalogue(location: Location, *others: str) -> None:
     """Refuse to continue if there is no catalogue, and the user has not named the folder or the database for it.
 
-    Otherwise a command with ``--config``, or in another working directory, would handle a registry as a new one.
+    Otherwise a command with only ``--config`` would handle a registry as a new one. A configuration in the default data
+    folder is that of a registry which is there, too.
 
     :param others: what else the user can name, for the message.
     :raises UnusableData: if there was a catalogue.
     :raises InvalidLocation: if there was none.
     """
     path = location.folder.catalogue
-    if location.named or path.exists():
+    if location.named or location.created or path.exists():
         return
     if reason := why_not_created(str(path.absolute())):
         raise UnusableData(path, reason)

@@ -304,20 +304,22 @@ def _braces(line: str) -> tuple[int, int] | None:
     return (braces[0].start(), braces[-1].end()) if braces else None
 
 
-_IN_BRACES = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^,"'])+""")
+_IN_BRACES = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^,"'])+""", re.DOTALL)
 
 
 def _edit_braces(line: str, start: int, end: int, key: str, value: str | None) -> str:
-    entries = {
-        next(iter(tomllib.loads(entry)), ""): entry.strip() for entry in _IN_BRACES.findall(line[start + 1 : end - 1])
-    }
+    inside = _IN_BRACES.findall(line[start + 1 : end - 1])
+    try:
+        entries = {next(iter(tomllib.loads(entry)), ""): entry.strip() for entry in inside}
+    except tomllib.TOMLDecodeError as error:  # a comma in a string of several lines
+        raise NotEditable from error
     entries.pop("", None)  # between the braces of an empty table
     if value is None:
         entries.pop(key, None)
     else:
         entries[key] = _with_value(entries[key], value) if key in entries else _entry(key, value)
-    inside = f"{{ {', '.join(entries.values())} }}" if entries else "{}"
-    return f"{line[:start]}{inside}{line[end:]}"
+    edited = f"{{ {', '.join(entries.values())} }}" if entries else "{}"
+    return f"{line[:start]}{edited}{line[end:]}"
 
 
 def _with_value(line: str, value: str) -> str:

@@ -74,7 +74,7 @@ class Accounts:
         self._namespaces = Namespaces(projects, groups)
         self._forwarding = ForwardingRules(forwarding, reserved, forward_always, groups)
         self._users = {user.name: user for user in users}
-        self._roles = {user.name: _by_lower_case_path(user.roles) for user in users}
+        self._roles = {user.name: {fold(path): role for path, role in user.roles.items()} for user in users}
         self._tokens = {token.sha256.lower(): token for token in tokens}
         self._cache = ReadableCache()
         self._anonymous = TokenPrincipal(self._namespaces, self._cache, anonymous=True)
@@ -212,10 +212,3 @@ def _why_invalid(token: Token) -> str:
     if token.expires is not None and token.expires <= datetime.now(UTC):
         return "expired"
     return "revoked" if token.revoked else ""
-
-
-def _by_lower_case_path(roles: Mapping[str, Role]) -> Mapping[str, Role]:
-    found: dict[str, Role] = {}
-    for path, role in roles.items():
-        found[fold(path)] = max(role, found.get(fold(path), Role.NO_ACCESS))
-    return found

@@ -109,7 +109,8 @@ class TokenPrincipal:
         if role is Role.NO_ACCESS:
             return "the user has no role there" if self.is_user else "the token belongs to another project or group"
         if not self.is_user:
-            return f"a deploy token with these scopes does not allow {ability.value}"
+            by_scope = ability in (Ability.READ_PACKAGE, Ability.CREATE_PACKAGE)
+            return f"{'the scopes of the token do' if by_scope else 'a deploy token does'} not allow {ability.value}"
         return f"the role {role.name.lower()} does not allow {ability.value}"
 
     def readable(self, projects: Projects) -> Projects:

@@ -62,6 +62,10 @@ def _validate_users(users: Sequence[User], paths: set[str]) -> None:
                 raise InvalidConfig(f"users[{position}].roles", path, f"{role!r} is not a role in a project or group")
             if fold(path) not in paths:
                 raise InvalidConfig(f"users[{position}].roles", path, "there is no such project or group")
+        spellings = dict[str, str]()
+        for path in user.roles:
+            if (other := spellings.setdefault(fold(path), path)) != path:
+                raise InvalidConfig(f"users[{position}].roles", path, f"this is the same path as {other!r}")
     _validate_unique("users", "name", [user.name for user in users])
 
 

@@ -183,9 +183,6 @@ def test_an_anonymous_caller_reads_only_what_is_public(visibility: str) -> None:
         ({"acme": "reporter", "acme/libs": "guest"}, "reporter"),
         ({"acme": "guest", "acme/app": "owner"}, "guest"),
         ({"acme/libs-old": "owner", "acme/libs": "reporter"}, "reporter"),
-        # Two spellings of one path
-        ({"acme": "developer", "Acme": "guest"}, "developer"),
-        ({"Acme": "guest", "acme": "developer"}, "developer"),
     ],
     ids=lambda value: " ".join(f"{path}={role}" for path, role in value.items()) if isinstance(value, dict) else value,
 )
@@ -597,7 +594,7 @@ RULE = ProtectionRule(name="core-*", minimum_push=Role.MAINTAINER)
             deploy("acme", "read_package_registry"),
             CREATE,
             "",
-            "a deploy token with these scopes does not allow create_package",
+            "the scopes of the token do not allow create_package",
         ),
         (job("acme/app", {"acme": "owner"}), CREATE, "", "jobs of acme/app have no access there"),
         (job("acme/tools", {"acme": "guest"}), CREATE, "", "the role guest does not allow create_package"),

@@ -260,6 +260,14 @@ REFUSED: dict[str, tuple[Configs, str, object]] = {
         "users[1].roles",
         "amce/tools",
     ),
+    "two roles at one path": (
+        {
+            "projects": [project("acme/tools")],
+            "users": [User(name="ada", roles={"acme": Role.GUEST, "Acme": Role.OWNER})],
+        },
+        "users[1].roles",
+        "Acme",
+    ),
     # Users of tokens
     "a personal token without a user": (with_token(personal(user="")), "tokens[1].user", ""),
     "a personal token of an unknown user": (with_token(personal(user="eve")), "tokens[1].user", "eve"),

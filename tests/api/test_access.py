@@ -229,4 +229,34 @@ def test_a_refusal_explains_itself_to_logs_and_never_to_the_client(
 
 def test_every_ability_has_its_words() -> None:
     for ability in Ability:
-        assert ability.value in explanation(Caller(set()), ability, PROJECT)
+        assert ability.value in explanation(Caller(set()), ability, PROJECT, ability)
+
+
+def test_the_explanation_names_what_the_request_asks_for() -> None:
+    with pytest.raises(RegistryError) as caught:
+        require(Caller(set(), name="ada"), CREATE, NAME, Challenge.NEVER, action=YANK)
+    assert caught.value.__notes__ == ["ada may not yank demo in acme/tools (this needs create_package)"]
+
+
+class OfAnApplication(Caller):
+    """Has a method for something else, which has the same name."""
+
+    why_not: object = None
+
+
+@pytest.mark.parametrize(
+    "why_not",
+    [
+        lambda: "without arguments",
+        lambda ability, subject: None,
+        lambda ability, subject: 1 / 0,
+        lambda ability, subject: b"bytes",
+        "a text",
+    ],
+)
+def test_a_method_of_an_application_changes_no_refusal(why_not: object) -> None:
+    caller = OfAnApplication(set(), name="ada")
+    caller.why_not = why_not
+    with pytest.raises(RegistryError) as caught:
+        require(caller, CREATE, PROJECT, Challenge.NEVER)
+    assert caught.value.__notes__ == ["ada may not publish packages in acme/tools (this needs create_package)"]

@@ -591,3 +591,19 @@ def test_a_page_reads_a_bounded_number_of_versions() -> None:
     catalogue.read = 0
     front.get("/acme/open/-/packages")
     assert catalogue.read <= 21 + 20  # a page and one more, and the newest version of each
+
+
+def test_a_group_that_the_caller_must_not_see_is_as_one_that_does_not_exist(front: Front) -> None:
+    for secret in ("guest", "nobody"):
+        answers = [
+            front.get(f"/groups/{path}/-/packages", secret, status="*") for path in ("acme/secret", "acme/absent")
+        ]
+        assert answers[0].status == answers[1].status
+        assert answers[0].text.replace("secret", "absent") == answers[1].text
+
+
+def test_a_refused_sign_in_leads_to_the_same_page_again(front: Front) -> None:
+    page = front.get("/sign-in?to=/acme/secret/plans/-/packages", status=401)
+    assert "/sign-in" in links(page)
+    assert "sign-in?to=/acme/secret/plans/-/packages" in unescape(page.text)
+    assert "to=/sign-in" not in front.get("/sign-in", status=401)

@@ -89,16 +89,17 @@ def test_a_command_that_changes_a_folder_of_another_user_is_refused(
     words = {"DATA": machine.data, "DIST": machine.dist, "OWN": machine.own, "EMPTY": empty, "AUDIT": tmp_path / "log"}
     before = owners(tmp_path)
     assert main([str(words.get(word, word)) for word in command.split()]) == 2
-    folder = empty if "EMPTY" in command else machine.data
+    path = empty if "EMPTY" in command else machine.data / "catalogue.sqlite3"
     assert capsys.readouterr() == (
         "",
-        f"pypi-registry: {folder}: this belongs to the user id {UID}, who could not use the files that root creates "
+        f"pypi-registry: {path}: this belongs to the user id {UID}, who could not use the files that root creates "
         f"here; run the command as this user: setpriv --reuid={UID} --regid={GID} --clear-groups -- …\n",
     )
     assert owners(tmp_path) == before
 
 
 READING = [
+    "prune --project acme/tools --keep 1 --dry-run --data DATA --audit AUDIT",
     "fsck --digests --data DATA",
     "prune --project acme/tools --keep 1 --dry-run --data DATA",
     "export TARGET --project acme/tools --data DATA",
@@ -116,7 +117,7 @@ READING = [
 
 @pytest.mark.parametrize("command", READING)
 def test_a_command_that_creates_no_file_there_runs(machine: Machine, command: str, tmp_path: Path) -> None:
-    words = {"DATA": machine.data, "TARGET": tmp_path / "target"}
+    words = {"DATA": machine.data, "TARGET": tmp_path / "target", "AUDIT": machine.data / "new.jsonl"}
     assert main([str(words.get(word, word)) for word in command.split()]) == 0
     assert {*owners(machine.data).values()} == {UID}
 
@@ -135,6 +136,20 @@ def test_a_catalogue_of_another_user_counts_in_a_folder_of_root(machine: Machine
         DataFolder(machine.data).require_owner()
     DataFolder(machine.own).require_owner()
     DataFolder(machine.data / "new").require_owner()
+
+
+def test_a_catalogue_of_root_counts_in_a_folder_of_another_user(machine: Machine) -> None:
+    os.chown(machine.own, UID, GID)  # a container runs as root on a folder of the machine
+    DataFolder(machine.own).require_owner()
+
+
+def test_a_registry_without_a_catalogue_belongs_to_the_owner_of_its_configuration(tmp_path: Path) -> None:
+    (tmp_path / "registry.toml").write_text(TOML)
+    DataFolder(tmp_path).require_owner()
+    os.chown(tmp_path / "registry.toml", UID, GID)
+    with pytest.raises(UnusableData, match=r"registry\.toml: this belongs to"):
+        DataFolder(tmp_path).require_owner()
+    DataFolder(tmp_path).require_owner(new=True)
 
 
 @pytest.mark.parametrize(("platform", "program"), [("linux", "runuser"), ("darwin", "sudo")])

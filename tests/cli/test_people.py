@@ -326,18 +326,23 @@ def elsewhere(published: Commands, tmp_path_factory: pytest.TempPathFactory, mon
     return folder
 
 
-@pytest.mark.parametrize("named", [True, False], ids=["--config", "nothing"])
-def test_an_id_needs_the_catalogue(
-    published: Commands, elsewhere: Path, named: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
-    config = ["--config", str(published.config)] if named else []
-    assert main(["project", "add", "acme/new", *config]) == 2
+def test_an_id_needs_the_catalogue(published: Commands, elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["project", "add", "acme/new", "--config", str(published.config)]) == 2
     assert capsys.readouterr() == (
         "",
         "pypi-registry: there is no catalogue in pypi-registry-data: name the data folder of the registry with --data, "
         "its database with --catalogue, or the id of the project with --id\n",
     )
     assert (published.text, [*elsewhere.iterdir()]) == (CONFIG, [])
+
+
+def test_without_options_a_new_registry_is_created_as_by_the_other_commands(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["user", "add", "ada"]) == 0
+    assert main(["project", "add", "acme/new"]) == 0
+    assert "created project acme/new: id" in capsys.readouterr().out
+    assert [path.name for path in elsewhere.iterdir()] == ["pypi-registry-data"]
 
 
 def test_an_id_that_was_named_needs_no_catalogue(published: Commands, elsewhere: Path) -> None:

@@ -324,7 +324,7 @@ PROTECTED, FORBIDDEN = {"message": "403 Forbidden - Package protected."}, {"mess
             403,
             FORBIDDEN,
             "deploy token of installer may not publish packages in acme/tools "
-            "(a deploy token with these scopes does not allow create_package)",
+            "(the scopes of the token do not allow create_package)",
         ),
         (
             "robot",

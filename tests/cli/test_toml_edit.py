@@ -214,3 +214,17 @@ def test_an_edit_with_another_result_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(toml_edit, "_inline_array", lambda *_: None)  # as if a file were not understood
     with pytest.raises(NotEditable, match="edit it by hand"):
         add("users = []\n", "users", NEW)
+
+
+def test_a_value_of_several_lines_in_an_inline_table_is_replaced() -> None:
+    text = '[[t]]\nroles = { a = """\\\n owner""", b = "guest" }\n'
+    assert tomllib.loads(text)["t"] == [{"roles": {"a": "owner", "b": "guest"}}]
+    for value, roles in (("guest", {"a": "guest", "b": "guest"}), (None, {"b": "guest"})):
+        assert tomllib.loads(set_entry(text, "t", 0, "roles", "a", value))["t"] == [{"roles": roles}]
+
+
+def test_an_inline_table_that_cannot_be_divided_is_refused() -> None:
+    text = '[[t]]\nroles = { a = """x", y""", b = "guest" }\n'
+    assert tomllib.loads(text)["t"] == [{"roles": {"a": 'x", y', "b": "guest"}}]
+    with pytest.raises(NotEditable):
+        set_entry(text, "t", 0, "roles", "b", "owner")

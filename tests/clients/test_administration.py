@@ -160,7 +160,7 @@ def test_the_recipes_to_the_letter(administered: Administered) -> None:
             "",
             "403",
             "deploy token build machine may not publish packages in acme/tools "
-            "(a deploy token with these scopes does not allow create_package)",
+            "(the scopes of the token do not allow create_package)",
         ],
         [
             "ada",

@@ -125,7 +125,7 @@ class ConnectionPool:
             "context": _Context(),
             "report": self._report,
         }
-        self._failure: psycopg.Error | None = None  # of the last attempt to connect
+        self._failure: psycopg.OperationalError | None = None  # of the last attempt to connect
         self._min_size, self._max_size = min_size, max_size
         self._url = url
         self._by_process: dict[int, Pool[Connection]] = {}
@@ -295,7 +295,8 @@ class ConnectionPool:
             pool.putconn(connection)
 
     def _report(self, failure: psycopg.Error | None) -> None:
-        self._failure = failure
+        # Without its traceback, whose frames have the password.
+        self._failure = None if failure is None else psycopg.OperationalError(str(failure))
 
     def _check_schema(self, connection: Connection) -> None:
         try:
