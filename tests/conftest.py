@@ -1,5 +1,6 @@
 """Fixtures that more than one test module uses."""
 
+import gc
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -28,6 +29,11 @@ def pytest_configure(config: pytest.Config) -> None:
         from tests.over_postgres import Plugin  # psycopg is imported for no other test
 
         config.pluginmanager.register(Plugin())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    gc.freeze()  # otherwise each full collection examines the 20,000 tests again: an eighth of all processor time
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -103,6 +103,7 @@ def test_on_another_disk_files_are_copied_and_a_full_disk_keeps_the_earlier_back
     tmp_path: Path, stores: Stores, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stores.publish()
+    (tmp_path / "data" / "registry.toml").touch()
     with small_disk(tmp_path / "disk", 4 * MIB) as disk:
         target = disk.folder / "backup"
         command = ["backup", "--data", str(tmp_path / "data"), str(target)]

@@ -317,6 +317,20 @@ def test_a_response_that_ends_early_is_an_error_and_not_the_end(monkeypatch: pyt
                 stream.read()
 
 
+def _sends_only_a_head(connection: socket.socket) -> None:
+    if received_head(connection):
+        connection.sendall(HEAD)
+
+
+def test_a_response_without_its_first_byte_is_refused_while_the_client_can_get_a_status(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with raw_server(_sends_only_a_head) as url:
+        use_endpoint(monkeypatch, url)
+        with pytest.raises(StorageUnavailable):
+            ObjectBlobs("s3://bucket").open(KEY, size=1_000_000)
+
+
 def test_a_response_with_another_length_is_refused_before_its_first_byte(monkeypatch: pytest.MonkeyPatch) -> None:
     with raw_server(_ends_early) as url:
         use_endpoint(monkeypatch, url)

@@ -10,14 +10,15 @@ from pypi_registry.stores.objects.failures import obstore_errors_as_storage_erro
 class Download(io.RawIOBase):
     """Reads the chunks of a response forward. It raises `StorageUnavailable` if the response ends early or late.
 
-    So a server that copies it to a client breaks the connection instead of ending the response.
+    So a server that copies it to a client breaks the connection instead of ending the response. The first chunk is
+    received at once: if that fails, the client still gets the status of an error.
     """
 
     def __init__(self, chunks: Iterator[bytes], length: int) -> None:
         self._chunks: Iterator[bytes] | None = chunks
         self._length = length
         self._received = 0
-        self._rest = b""
+        self._rest = self._receive()
 
     def readable(self) -> bool:
         return True
