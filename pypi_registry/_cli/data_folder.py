@@ -137,7 +137,7 @@ class DataFolder:
         for path in (self.catalogue,) if new else (self.catalogue, self.config, self.folder):
             try:
                 status = path.stat()
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):  # opening it has the better message
                 continue
             if status.st_uid != 0:
                 raise UnusableData(path, _refusal_of_root(status))

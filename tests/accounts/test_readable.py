@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pypi_registry._paths import paths_above
+from pypi_registry._paths import fold, paths_above
 from pypi_registry.accounts import Accounts, GroupConfig, ProjectConfig, Role, Token, TokenKind, User
 from pypi_registry.accounts.principal import ReadableCache, TokenPrincipal
 from pypi_registry.auth import Ability, AuthScheme, Credentials, ReadsMany
@@ -65,11 +65,12 @@ def accounts_with_secrets(draw: st.DrawFn) -> tuple[Accounts, list[str]]:
         for id_, path in enumerate(paths)
     ]
     anywhere = paths_of(projects)
-    roles = st.sampled_from([Role.GUEST, Role.DEVELOPER, Role.OWNER])
+    places = st.sampled_from(anywhere) if anywhere else st.nothing()
+    roles = st.tuples(places, st.sampled_from([Role.GUEST, Role.DEVELOPER, Role.OWNER]))
     user = User(
         name="ada",
         admin=draw(st.booleans()),
-        roles=draw(st.dictionaries(st.sampled_from(anywhere), roles, max_size=4)) if anywhere else {},
+        roles=dict(draw(st.lists(roles, max_size=4, unique_by=lambda role: fold(role[0])))),  # each path has one
     )
     tokens = [Token(sha256=digest("personal"), user="ada", scopes=frozenset({"api"}))]
     if anywhere:
