@@ -65,12 +65,12 @@ def accounts_with_secrets(draw: st.DrawFn) -> tuple[Accounts, list[str]]:
         for id_, path in enumerate(paths)
     ]
     anywhere = paths_of(projects)
-    places = st.sampled_from(anywhere) if anywhere else st.nothing()
-    roles = st.tuples(places, st.sampled_from([Role.GUEST, Role.DEVELOPER, Role.OWNER]))
+    places = [*{fold(path): path for path in anywhere}.values()]  # each path has one role
+    roles = st.sampled_from([Role.GUEST, Role.DEVELOPER, Role.OWNER])
     user = User(
         name="ada",
         admin=draw(st.booleans()),
-        roles=dict(draw(st.lists(roles, max_size=4, unique_by=lambda role: fold(role[0])))),  # each path has one
+        roles=draw(st.dictionaries(st.sampled_from(places), roles, max_size=4)) if places else {},
     )
     tokens = [Token(sha256=digest("personal"), user="ada", scopes=frozenset({"api"}))]
     if anywhere:
