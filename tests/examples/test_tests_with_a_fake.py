@@ -37,6 +37,7 @@ def run(folder: Path, *options: str, settings: Mapping[str, str] = {}) -> tuple[
     return done.returncode, done.stdout
 
 
+@pytest.mark.slow
 def test_the_suite_of_the_example_passes(folder: Path) -> None:
     status, printed = run(folder, "test_newest.py")
     assert (status, " passed" in printed) == (0, True), printed

@@ -99,6 +99,7 @@ def test_the_suites_need_no_package_of_test_tools(tmp_path: Path) -> None:
     run("-c", f"import sys, pypi_registry.testing; assert not {{*sys.modules}} & {{*{names}}}", folder=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_failed_assert_shows_both_sides(tmp_path: Path) -> None:
     (tmp_path / "test_ours.py").write_text(
         "from pypi_registry.testing import BlobsContract\n"

@@ -52,6 +52,7 @@ def run(folder: Path, *options: str, conftest: str = ENABLED, tests: str = TESTS
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_each_test_has_the_same_server_and_an_empty_registry(tmp_path: Path) -> None:
     assert "9 passed" in run(tmp_path)
     assert len({*(tmp_path / "seen.txt").read_text().splitlines()}) == 1
