@@ -79,8 +79,8 @@ def open_stores(location: Location, *, create: bool, spool: Path | None = None) 
 def require_catalogue(location: Location, *others: str) -> None:
     """Refuse to continue if there is no catalogue, and the user has not named the folder or the database for it.
 
-    Otherwise a command with only ``--config`` would handle a registry as a new one. A configuration in the default data
-    folder is that of a registry which is there, too.
+    Otherwise a command with only ``--config`` would treat an existing registry as a new one. Without ``--config``, the
+    configuration is in the default data folder, so the catalogue of the same registry is there, too.
 
     :param others: what else the user can name, for the message.
     :raises UnusableData: if there was a catalogue.

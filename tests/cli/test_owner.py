@@ -162,3 +162,34 @@ def test_the_message_has_the_name_of_the_user(
         DataFolder(tmp_path).require_owner()
     assert "this belongs to the user nobody, who" in str(refused.value)
     assert str(refused.value).endswith(f"run the command as this user: {program} -u nobody -- …")
+
+
+STORES = "--catalogue postgresql://localhost/registry --blobs s3://bucket"
+ELSEWHERE = [
+    (f"fsck --repair --data DATA {STORES}", "fsck.fsck"),
+    (f"import DIST --project acme/tools --data DATA --audit off {STORES}", "import_.import_packages"),
+    (f"prune --project acme/tools --keep 1 --data DATA --audit off {STORES}", "prune.prune"),
+]
+
+
+@pytest.mark.parametrize(("command", "work"), ELSEWHERE)
+def test_a_folder_in_which_nothing_is_written_does_not_count(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, command: str, work: str
+) -> None:
+    monkeypatch.setattr(f"pypi_registry._cli.{work}", lambda *arguments, **options: 0)
+    words = {"DATA": machine.data, "DIST": machine.dist}
+    assert main([str(words.get(word, word)) for word in command.split()]) == 0
+
+
+@pytest.mark.parametrize("command", [command.replace("--audit off ", "") for command, _ in ELSEWHERE[1:]])
+def test_a_folder_with_the_audit_log_counts(machine: Machine, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = {"DATA": machine.data, "DIST": machine.dist}
+    assert main([str(words.get(word, word)) for word in command.split()]) == 2
+    assert f"this belongs to the user id {UID}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["import DIST --dry-run", "prune --keep 1 --dry-run"])
+def test_a_dry_run_creates_no_audit_log(machine: Machine, tmp_path: Path, command: str) -> None:
+    options = ["--project", "acme/tools", "--data", str(machine.own), "--audit", str(tmp_path / "log")]
+    assert main([str(machine.dist) if word == "DIST" else word for word in command.split()] + options) == 0
+    assert not (tmp_path / "log").exists()
