@@ -78,8 +78,11 @@ class Sides:
 
     @cached_property
     def url(self) -> str:
-        """The URL of a catalogue with the pages that are requested."""
-        url = self.cluster.create_database("small")
+        return self.new_catalogue("small")
+
+    def new_catalogue(self, name: str) -> str:
+        """Create a catalogue with the pages that are requested, and return its URL."""
+        url = self.cluster.create_database(name)
         migrate(url)
         with closing(PostgresCatalogue(url)) as catalogue:
             for number in range(filling.FILES[filling.TEN]):
@@ -95,10 +98,10 @@ class Sides:
         filling.fill(folder, ((PROJECT, upload) for upload in uploads))
         return folder
 
-    def start(self) -> Server:
+    def start(self, url: str | None = None, prefix: str = "registry") -> Server:
         """Start a server over PostgreSQL and the bucket."""
-        spool, blobs = str(self.servers.new_folder()), f"s3://{self.bucket}/registry"
-        started = self.servers.gunicorn("scaled", catalogue=self.url, blobs=blobs, spool=spool)
+        spool, blobs = str(self.servers.new_folder()), f"s3://{self.bucket}/{prefix}"
+        started = self.servers.gunicorn("scaled", catalogue=url or self.url, blobs=blobs, spool=spool)
         return self.stack.enter_context(started)
 
     @cached_property
@@ -264,15 +267,15 @@ def _constant(headers: list[tuple[str, str]], size: int, path: Path) -> Path:
 
 
 def two_servers(sides: Sides) -> None:
-    """Compare the processor time of a request to one server with that of a request to one of two.
+    """Compare the processor time of a request to two servers of one registry with that to two of different registries.
 
-    There is one request at a time. A busy server receives several requests in one turn of its loop, which takes less
-    time for each, and two servers on one core are each half as busy as one.
+    The requests go to the two servers in turn, one at a time. A processor that changes from one process to another
+    after each request has less in its caches, whatever the processes are. The control therefore changes as often, but
+    its servers share nothing. The comparison with one server alone includes the price of the change.
     """
-    ask, number = page(filling.TEN), 4000
-    one, other = sides.start(), sides.start()
-    pages = [ask.to(one.port)] * number
-    for server in (one, other):
+    one, other, stranger = sides.start(), sides.start(), sides.start(sides.new_catalogue("another"), "another")
+    pages = [page(filling.TEN).to(one.port)] * 4000
+    for server in (one, other, stranger):
         loads.send(server.port, pages[:500], 8, status=200)
         loads.send(server.port, [*forms.small_uploads(20, next(_started))], 8)
 
@@ -282,15 +285,22 @@ def two_servers(sides: Sides) -> None:
         return (processor_seconds(server.worker for server in servers) - before) / len(requests) * 1e6
 
     def uploads() -> list[bytes]:
-        return [*forms.small_uploads(UPLOADS, next(_started))]
+        return [*forms.small_uploads(2 * UPLOADS, next(_started))]
 
-    both, alone = [one, other], [one]
-    measured = alternate(sides.plan.rounds, lambda: cost(both, pages, 200), lambda: cost(alone, pages, 200), "µs")
-    row("processor time of a page, two servers against one", "0.90 … 1.10", measured.values, "x", measured.note)
-    measured = alternate(
-        sides.plan.rounds, lambda: cost(both, uploads(), 201), lambda: cost(alone, uploads(), 201), "µs"
-    )
-    row("… of a small upload", "0.90 … 1.10", measured.values, "x", measured.note)
+    def compare(what: str, requests: Callable[[], Sequence[bytes]], status: int) -> None:
+        for against, control, goal in (
+            ("two servers of two registries", [one, stranger], "0.90 … 1.10"),
+            ("one server", [one], ""),
+        ):
+
+            def alone(control: Sequence[Server] = control) -> float:
+                return cost(control, requests(), status)
+
+            measured = alternate(sides.plan.rounds, lambda: cost([one, other], requests(), status), alone, "µs")
+            row(f"processor time of {what}: two servers against {against}", goal, measured.values, "x", measured.note)
+
+    compare("a page", lambda: pages, 200)
+    compare("a small upload", uploads, 201)
 
 
 def growth(sides: Sides) -> None:
