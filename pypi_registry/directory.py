@@ -24,7 +24,7 @@ class Directory(Protocol):
     def project(self, ref: Ref) -> Project | None:
         """Return the project with this id or full path, or None.
 
-        The id and the path lead to equal projects. GitLab ignores the case of paths; a directory may do so, but must
+        The id and the path of a project return equal projects. GitLab ignores the case of paths; a directory may do so, but must
         not match any other path.
         """
 
