@@ -153,8 +153,8 @@ class Catalogue(Protocol):
     def packages(self, projects: Projects, query: PackageQuery) -> tuple[Sequence[Package], int | None]:
         """Return one page of the packages of these projects, and the length of the whole list.
 
-        The length is exact up to `MAX_TOTAL`; for longer lists it is None. A page of a list of 1,000,000 packages must cost about
-        the same as a page of a list of 1,000.
+        The length is exact up to `MAX_TOTAL`; for longer lists it is None. A page of a list of 1,000,000 packages must
+        cost about the same as a page of a list of 1,000.
         """
 
     def package(self, project_id: int, package_id: int) -> PackageDetails | None:
