@@ -64,7 +64,7 @@ class Principal(Protocol):
     def name(self) -> str:
         """The user of a personal or a job token, ``deploy token NAME``, or empty if the caller is anonymous.
 
-        Shown as "published by", passed to the catalogue and to events.
+        Pages show it as "published by", and the catalogue, events and logs receive it.
         """
 
     @property
@@ -78,8 +78,8 @@ class Principal(Protocol):
     def can(self, ability: Ability, subject: Subject) -> bool:
         """Return whether the principal has an ability; for a `PackageName`, whether the protection rules allow it.
 
-        The result must be the same whether the request has the id or the path of the project or group. A principal with
-        any ability in a project or group must also have the ability to learn that it exists. Return False for an
+        The result must be the same whether the request has the id or the path of the project or group. A principal that
+        has any ability in a project or group must also have `READ_PROJECT` or `READ_GROUP` there. Return False for an
         unknown ability: a later version may add one.
         """
 

@@ -24,8 +24,8 @@ class Directory(Protocol):
     def project(self, ref: Ref) -> Project | None:
         """Return the project with this id or full path, or None.
 
-        The id and the path lead to equal projects. GitLab ignores the case of paths; a directory may do so, but must
-        not match any other path.
+        The id and the path of a project return equal projects. GitLab ignores the case of paths; a directory may do so,
+        but must not match any other path.
         """
 
     def group(self, ref: Ref) -> Group | None:

@@ -46,10 +46,10 @@ class Catalogue(Protocol):
     exception, nothing was changed. Ids are never reused. Texts may contain any character. The caller may change a
     returned sequence.
 
-    Methods that change something receive the project as the directory returns it now, an id, and `by`, the name of the
-    principal (empty if it is anonymous). A project may have moved to another root group since its last change. Methods
-    that read one project receive its id. Those that read several projects receive `Projects`, which may contain
-    100,000 projects, or none.
+    Methods that change something receive the project as the directory returns it now, and `by`, the name of the
+    principal (empty if the principal is anonymous). A project may have moved to another root group since its last
+    change. Methods that read one project receive its id. Methods that read several projects receive `Projects`, which
+    may contain 100,000 projects, or none.
 
     Every method raises `StorageUnavailable` if the store cannot answer now, and `StorageFull` if it has no space. In
     both cases nothing was changed. If a change may have been committed, for example because a commit got no answer, the
@@ -70,8 +70,8 @@ class Catalogue(Protocol):
 
             catalogue.add(project, upload, "0123456789abcdef" * 2, datetime.now(UTC), "ada")
 
-        The file gets the `Upload.variant`. If this is not None, the catalogue calls `check_variant` in the same
-        transaction.
+        The catalogue stores `Upload.variant` with the file. If the variant is not None, it calls `check_variant` in the
+        same transaction.
 
         :raises UploadsRefused: if the project status of the name is archived or quarantined; this is checked first.
         :raises FileTaken: if the project has a file with this name (case-sensitive), or with the same
@@ -81,7 +81,7 @@ class Catalogue(Protocol):
         """
 
     def delete_file(self, project: Project, file_id: int, by: str) -> Deletion | None:
-        """Delete a file; None if the project has none with this id. Its name and its identity can be used again.
+        """Delete a file; None if the project has none with this id. Later uploads may use its name and its identity.
 
         After `Enumerable.restore`, a catalogue may have several files with one identity. If the file that owns the
         identity is deleted, the oldest of the others becomes the owner.
@@ -94,7 +94,7 @@ class Catalogue(Protocol):
         """Delete a package with its files; None if the project has none with this id."""
 
     def yank(self, project: Project, package_id: int, reason: str | None, by: str) -> Package | None:
-        """Yank a package for a reason (may be empty), or undo a yank with None.
+        """Yank a package for a reason, which may be empty; if the reason is None, undo the yank.
 
         Returns the changed package; None if the project has none with this id.
         """
@@ -105,7 +105,7 @@ class Catalogue(Protocol):
     # Simple pages and files
 
     def revision(self, projects: Projects, name: NormalizedName | None) -> Hashable | None:
-        """Return an opaque value that changes whenever the page of a name changes; with None, whenever the index does.
+        """Return an opaque value that changes with the page of a name or, if `name` is None, with the index.
 
         A page changes when a file or a package is added or deleted, when a package is yanked or a yank is undone, or
         when a status is set. The index changes when a name gets its first package or loses its last one. For one
@@ -113,9 +113,9 @@ class Catalogue(Protocol):
         of their root groups, but not with projects of other root groups.
 
         A caller that gets a revision also sees the changes that led to it. The values are random, so a restored
-        database never returns the revision of a newer page. Returns None if there is nothing to show. If a hundred
-        other projects have the name, a store may return a value instead. The registry calls this for every request for
-        a page, so it must be cheap.
+        database never returns the revision of a newer page. Returns None if there is nothing to show; but if a hundred
+        other projects have the name, a store may return a value. The registry calls this for every request for a page,
+        so it must be cheap.
         """
 
     def names(self, projects: Projects) -> Sequence[NormalizedName]:
@@ -131,8 +131,8 @@ class Catalogue(Protocol):
     def file(self, projects: Projects, sha256: str, filename: str) -> FileWithStatus | None:
         """Return a file by its digest (lower-case hexadecimal) and its name; None if there is none.
 
-        If there are several, it is the newest whose name is not quarantined in its project; if all are quarantined, the
-        newest.
+        If there are several, returns the newest one whose name is not quarantined in its project; if all are
+        quarantined, the newest one.
         """
 
     def core_metadata(self, file_id: int) -> bytes | None:
@@ -153,8 +153,8 @@ class Catalogue(Protocol):
     def packages(self, projects: Projects, query: PackageQuery) -> tuple[Sequence[Package], int | None]:
         """Return one page of the packages of these projects, and the length of the whole list.
 
-        The length is exact up to `MAX_TOTAL`, and None above. A page of a list of 1,000,000 packages must cost about
-        the same as a page of a list of 1,000.
+        The length is exact up to `MAX_TOTAL`; for longer lists it is None. A page of a list of 1,000,000 packages must
+        cost about the same as a page of a list of 1,000.
         """
 
     def package(self, project_id: int, package_id: int) -> PackageDetails | None:
@@ -306,9 +306,9 @@ class Redirect:
 
 
 class Blobs(Protocol):
-    """Stores bytes under keys: 32 lower-case hexadecimal digits, new for every upload.
+    """Stores bytes under keys. A key has 32 lower-case hexadecimal digits, and is new for every upload.
 
-    Another instance over the same data must not disturb the uploads of this one when it starts. Every method raises
+    When another instance over the same data starts, it must not disturb the uploads of this one. Every method raises
     `StorageUnavailable` if the store cannot answer now.
 
     A store may also implement `CreatesFiles`; otherwise the registry receives uploads into temporary files of the
@@ -318,9 +318,9 @@ class Blobs(Protocol):
     def put(self, key: str, file: BinaryIO, *, size: int, sha256: str, filename: str) -> None:
         """Store the bytes of a file under a key, durably and atomically: other callers see all of them or nothing.
 
-        `file` is seekable, at any position, and stays open. It contains `size` bytes with this digest (lower-case
-        hexadecimal). `filename` is the name under which clients will download them. If this method raises an exception,
-        nothing is stored.
+        `file` is seekable, may be at any position, and must stay open. It contains `size` bytes with this digest
+        (lower-case hexadecimal). `filename` is the name under which clients will download the bytes. If this method
+        raises an exception, nothing is stored.
 
         :raises StorageFull: if the store has no space.
         """
@@ -347,7 +347,8 @@ class CreatesFiles(Protocol):
     """An optional part of `Blobs`: creates the file into which the registry receives an upload before it stores it."""
 
     def new_file(self) -> BinaryIO:
-        """Return an empty file: private, writable, readable and seekable. Closing it deletes it, unless it was `put`.
+        """Return an empty file: private, writable, readable and seekable. Closing the file deletes it, unless `put` was
+        called with it.
 
         :raises StorageFull: if there is no space; writing to the file may raise it, too.
         """

@@ -21,7 +21,7 @@ def create_app() -> FastAPI:
     def home() -> dict[str, str]:
         return {"team": "ours"}
 
-    # FastAPI is for asyncio, WSGI is for threads: a2wsgi handles each request in one of its worker threads.
+    # FastAPI uses asyncio, and WSGI uses threads: a2wsgi handles each request in one of its worker threads.
     registry: Any = create_registry(Path(os.environ.get("DATA", "data")), os.environ.get("TOKEN_SHA256", ""))
     packages: Any = WSGIMiddleware(
         registry, workers=20

@@ -42,7 +42,7 @@ def main() -> int:
     print()
     started, missed = time.monotonic(), 0
     show = _markdown if wanted.markdown else _plain
-    show("what", "against", "goal", "measured", "spread", "", "numbers")
+    show("what", "compared with", "goal", "measured", "spread", "result", "numbers")
     if wanted.markdown:
         show(*["---"] * 7)
     with tempfile.TemporaryDirectory(dir=wanted.folder) as folder, ExitStack() as stack:

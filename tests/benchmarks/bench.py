@@ -156,7 +156,7 @@ class Bench:
                 self.plan.rounds,
                 lambda: loads.rate(ask, port, seconds, clients),
                 lambda: loads.rate(wanted, other.port, seconds, clients),
-                "a second",
+                "per second",
             )
 
 

@@ -65,11 +65,11 @@ GOALS = (
         for name, form in SMALL_PAGES
         for measure in [pages.microseconds(name, FORMS[form])]
     ),
-    Goal("… among 100,000 other projects", "itself among 10", pages.among_many, least=0.95),
-    Goal("304 for it", LIMIT, pages.not_modified, least=0.85),
+    Goal("page of 10 files among 100,000 other projects", "the same page among 10", pages.among_many, least=0.95),
+    Goal("304 for a page of 10 files", LIMIT, pages.not_modified, least=0.85),
     Goal("404 for a missing name", LIMIT, pages.missing, least=0.85),
     Goal("401", LIMIT, pages.unauthorized, least=0.85),
-    Goal("a forward", LIMIT, pages.forwarded, least=0.85),
+    Goal("a redirect to PyPI", LIMIT, pages.forwarded, least=0.85),
     *(
         Goal(f"page of 10,000 files, {form}", LIMIT, pages.unchanged(filling.MYRIAD, accept), least=0.90)
         for form, accept in FORMS.items()
@@ -113,18 +113,23 @@ GOALS = (
         for names in (["rows"], ["rows", "form"], ["rows", "form", "verify"])
         for clients in (1, 8)
     ),
-    Goal("… with an audit log, one client", "itself without", uploading.audited, least=0.95),
-    Goal("… 99 of 100", "", uploading.slowest, MILLI, most=60),
-    Goal("… among 100,000 other projects, one client", "itself among 10", uploading.among_many, least=0.90),
+    Goal("upload of 10 KB with an audit log, one client", "the same upload without", uploading.audited, least=0.95),
+    Goal("upload of 10 KB, 8 clients: 99th percentile", "", uploading.slowest, MILLI, most=60),
+    Goal(
+        "upload of 10 KB among 100,000 other projects, one client",
+        "the same upload among 10",
+        uploading.among_many,
+        least=0.90,
+    ),
     Goal("upload of 500 MB, sha256 declared", SINK, uploading.big("sha256_digest"), least=0.95),
     Goal("… and blake2b", SINK, uploading.big("sha256_digest", "blake2_256_digest"), least=0.75),
-    Goal("… memory grows by", "", uploading.growth, MIB, most=8),
+    Goal("… growth of memory", "", uploading.growth, MIB, most=8),
     Goal("small uploads, one client", "pypiron", uploading.small_against_pypiron, least=1.0),
     Goal("big uploads", "pypiron", uploading.big_against_pypiron, least=1.0),
     Goal("page of 10 files under bjoern", "pypiron", peers.pages_against_pypiron("bjoern"), least=0.5),
     Goal("page of 10 files under granian", "pypiron", peers.pages_against_pypiron("granian"), least=0.5),
     *(
-        Goal(f"… a constant answer under {server}", "pypiron", peers.pages_against_pypiron(server, constant=True))
+        Goal(f"… a constant response under {server}", "pypiron", peers.pages_against_pypiron(server, constant=True))
         for server in ("bjoern", "granian")
     ),
     Goal("page of 10 files", "pypiserver", peers.pages_against_pypiserver, TIMES),

@@ -73,7 +73,7 @@ def uploads_among(place: Place, number: int) -> Mapping[str, float]:
     with place.servers.gunicorn("ours", folder=str(place.folder)) as server:
         _upload(server.port, 20, 1)
         rates = [_upload(server.port, place.uploads, 1).rate for _ in range(3)]
-    return {"uploads of 10 KB a second, one client": median(rates)}
+    return {"uploads of 10 KB per second, one client": median(rates)}
 
 
 def _upload(port: int, number: int, clients: int) -> loads.Sent:
@@ -106,7 +106,9 @@ def projects(place: Place, number: int) -> Mapping[str, float]:
     forwarding = open_registry(place.folder, projects=number, forward_to="https://mirror.example/simple/")
     return {
         "page of the group, unchanged": inside.microseconds(registry, ask, seconds=place.seconds),
-        "a forward": inside.microseconds(forwarding, Ask(page("missing").path, LOGIN, 302), seconds=place.seconds),
+        "a redirect to PyPI": inside.microseconds(
+            forwarding, Ask(page("missing").path, LOGIN, 302), seconds=place.seconds
+        ),
     }
 
 
@@ -122,9 +124,9 @@ def clients(place: Place, number: int) -> Mapping[str, float]:
         _upload(server.port, 40, number)
         sent = _upload(server.port, place.uploads * 2, number)
     return {
-        "uploads a second": sent.rate,
+        "uploads per second": sent.rate,
         "milliseconds, median": sent.percentile(0.5) * 1e3,
-        "milliseconds, 99 of 100": sent.percentile(0.99) * 1e3,
+        "milliseconds, 99th percentile": sent.percentile(0.99) * 1e3,
     }
 
 
@@ -132,11 +134,13 @@ DECADES = (10, 100, 1_000, 10_000, 100_000)
 MICROSECONDS = "µs inside the application"
 PLOTS = (
     Plot("packages", "How many packages there are", "packages", MICROSECONDS, DECADES, packages),
-    Plot("uploads", "How many packages there are, when one comes", "packages", "a second", DECADES, uploads_among),
+    Plot(
+        "uploads", "How many packages there are, when one is uploaded", "packages", "per second", DECADES, uploads_among
+    ),
     Plot("files", "How many files a page has", "files", MICROSECONDS, DECADES[:4], files),
     Plot("projects", "How many projects a group has", "projects", MICROSECONDS, (1, *DECADES[:3]), projects),
     Plot("tokens", "How many tokens there are", "tokens", MICROSECONDS, (1, *DECADES[:4]), tokens),
-    Plot("clients", "How many upload at once", "clients", "a second; milliseconds", (1, 2, 4, 8, 16, 32), clients),
+    Plot("clients", "How many upload at once", "clients", "per second; milliseconds", (1, 2, 4, 8, 16, 32), clients),
 )
 
 

@@ -175,10 +175,10 @@ def unchanged_page(sides: Sides) -> None:
         sides.plan.rounds,
         lambda: loads.rate(ask, sides.scaled.port, seconds),
         lambda: loads.rate(ask, sides.local.port, seconds),
-        "a second",
+        "per second",
     )
     row("an unchanged page", "≥ 0.50", measured.values, "x", measured.note)
-    _print_costs(sides, "… processor time of it", lambda port: [ask.to(port)] * 4000, 200)
+    _print_costs(sides, "… processor time of the page", lambda port: [ask.to(port)] * 4000, 200)
 
 
 def _print_costs(sides: Sides, what: str, requests: Callable[[int], list[bytes]], status: int) -> None:
@@ -201,10 +201,10 @@ def small_upload(sides: Sides) -> None:
     ports = sides.scaled.port, sides.local.port
     for port in ports:
         rate(port, 20)
-    measured = alternate(sides.plan.rounds, lambda: rate(ports[0]), lambda: rate(ports[1]), "a second")
+    measured = alternate(sides.plan.rounds, lambda: rate(ports[0]), lambda: rate(ports[1]), "per second")
     row("a small upload, 8 clients", "≥ 0.50", measured.values, "x", measured.note)
     uploads = [*forms.small_uploads(UPLOADS, next(_started))]
-    _print_costs(sides, "… processor time of it", lambda port: uploads, 201)
+    _print_costs(sides, "… processor time of the upload", lambda port: uploads, 201)
 
 
 def large_upload(sides: Sides) -> None:
@@ -228,7 +228,7 @@ def large_upload(sides: Sides) -> None:
         return size / (time.perf_counter() - started) / MB
 
     measured = alternate(sides.plan.rounds, ours, put, "MB/s")
-    row("an upload of 500 MB, against a PUT by rclone", "≥ 0.40", measured.values, "x", measured.note)
+    row("an upload of 500 MB, compared with a PUT by rclone", "≥ 0.40", measured.values, "x", measured.note)
     path.unlink()
 
 
@@ -249,7 +249,7 @@ def large_download(sides: Sides) -> None:
             lambda: loads.download(bare.port, ask, size, 1, 2) / MB,
             "MB/s",
         )
-    row("a download of 200 MB, against obstore alone", "≥ 0.90", measured.values, "x", measured.note)
+    row("a download of 200 MB, compared with obstore alone", "≥ 0.90", measured.values, "x", measured.note)
     with sides.servers.gunicorn("scaled", catalogue=sides.url, blobs=f"s3://{sides.bucket}/registry",
                                 spool=str(sides.servers.new_folder())) as fresh:  # fmt: skip
         loads.fetch(small, fresh.port)
@@ -258,8 +258,8 @@ def large_download(sides: Sides) -> None:
         cost, _ = _cost(sides, fresh, lambda: bool(loads.download(fresh.port, ask, size, 8, 1)) * 8)
         watched.stop()
     grown = (watched.peak() - before) / MIB
-    row("… memory for 8 of them at once", "< 16", [grown], " MiB", f"from {before / MIB:.0f} MiB")
-    row("… processor time of one", "", [cost / 1e3], " ms", "of the server")
+    row("… growth of memory during 8 of them at once", "< 16", [grown], " MiB", f"from {before / MIB:.0f} MiB")
+    row("… processor time of the server for one of them", "", [cost / 1e3], " ms", "")
 
 
 def _constant(headers: list[tuple[str, str]], size: int, path: Path) -> Path:
@@ -297,7 +297,13 @@ def two_servers(sides: Sides) -> None:
                 return cost(control, requests(), status)
 
             measured = alternate(sides.plan.rounds, lambda: cost([one, other], requests(), status), alone, "µs")
-            row(f"processor time of {what}: two servers against {against}", goal, measured.values, "x", measured.note)
+            row(
+                f"processor time of {what}: two servers, compared with {against}",
+                goal,
+                measured.values,
+                "x",
+                measured.note,
+            )
 
     compare("a page", lambda: pages, 200)
     compare("a small upload", uploads, 201)
@@ -312,7 +318,7 @@ def growth(sides: Sides) -> None:
             pairs = [(large.seconds(what), small.seconds(what)) for _ in range(GROWTH_ROUNDS)]
             middle = [statistics.median(times) * 1e6 for times in zip(*pairs, strict=True)]
             note = f"{middle[0]:,.0f} and {middle[1]:,.0f} µs"
-            row(f"{what}: {many:,} files against 1,000", goal, [middle[0] / middle[1]], "x", note)
+            row(f"{what}: {many:,} files compared with 1,000", goal, [middle[0] / middle[1]], "x", note)
         row("bytes of the database for each file", "", [large.size / many], "", "with short metadata")
 
 

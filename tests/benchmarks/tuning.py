@@ -56,7 +56,7 @@ def _accel(bench: Bench, stack: ExitStack) -> None:
                 values = [loads.download(server.port, ask, LARGE, 8, 1) / 1e6 for _ in range(ROUNDS)]
                 unit = "MB/s, 8 clients"
             else:
-                values, unit = [loads.rate(ask, server.port, SECONDS) for _ in range(ROUNDS)], "a second"
+                values, unit = [loads.rate(ask, server.port, SECONDS) for _ in range(ROUNDS)], "per second"
             print(f"file {what}, sent by {way}: {median(values):,.0f} {unit}", flush=True)
 
 

@@ -43,7 +43,7 @@ def _against_the_sink(bench: Bench, port: int, clients: int) -> Measured:
             bench.plan.rounds,
             lambda: _small(port, number, clients).rate,
             lambda: _small(sink.port, number, clients).rate,
-            "a second",
+            "per second",
         )
 
 
@@ -76,7 +76,7 @@ def among_many(bench: Bench) -> Measured:
     large, few, number = bench.ours(bench.large).port, bench.ours(bench.small).port, bench.plan.small_uploads
     _small(large, 20, 1), _small(few, 20, 1)
     return alternate(
-        bench.plan.rounds, lambda: _small(large, number, 1).rate, lambda: _small(few, number, 1).rate, "a second"
+        bench.plan.rounds, lambda: _small(large, number, 1).rate, lambda: _small(few, number, 1).rate, "per second"
     )
 
 
@@ -152,7 +152,7 @@ def small_against_pypiron(bench: Bench) -> Measured:
             return loads.send(server.port, requests, 1, status=200).rate
 
         _small(ours, 20, 1), theirs()
-        return alternate(bench.plan.rounds, lambda: _small(ours, number, 1).rate, theirs, "a second")
+        return alternate(bench.plan.rounds, lambda: _small(ours, number, 1).rate, theirs, "per second")
 
 
 def big_against_pypiron(bench: Bench) -> Measured:

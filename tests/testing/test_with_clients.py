@@ -123,7 +123,7 @@ def test_a_client_prints_what_the_documentation_shows(
     rule = fake_registry.fault(row.matcher, row.fault)
     arguments = DATES[client] if "a date" in row.note else []
     requirement = "demo"
-    if "2.0 is requested" in row.note:
+    if "version 2.0" in row.note:
         fake_registry.add("demo", "2.0")
         requirement = "demo==2.0"
     printed = install(client, fake_registry.index_url, *arguments, requirement, fails=True, settings=WITHOUT_RETRIES)
