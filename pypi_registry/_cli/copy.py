@@ -18,7 +18,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "copy",
         help="copy a registry into other stores",
         description="Copy a whole registry into another data folder, or to a database and a bucket. The registry "
-        "can keep running. A second run copies only the changes since then.",
+        "can keep running. A later run copies only the changes since the previous run.",
     )
     add_side(parser, "from", "the registry to copy")
     add_side(parser, "to", "the copy, which must be empty or an older copy of the same registry")

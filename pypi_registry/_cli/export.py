@@ -23,11 +23,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_location(parser)
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="a folder that is empty, missing, or an earlier export"
+        "folder", type=Path, metavar="FOLDER", help="the target: an empty or missing folder, or an earlier export"
     )
     whose = parser.add_mutually_exclusive_group(required=True)
-    whose.add_argument("--project", metavar="PATH", help="the full path of the project")
-    whose.add_argument("--group", metavar="PATH", help="the full path of a group; exports all projects below it")
+    whose.add_argument("--project", metavar="PATH", help="the full path or the id of the project to export")
+    whose.add_argument(
+        "--group", metavar="PATH", help="the full path or the id of a group, to export all projects below it"
+    )
     add_json(parser)
     parser.set_defaults(run=_run)
 

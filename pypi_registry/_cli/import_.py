@@ -40,9 +40,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("source", metavar="SOURCE", help="the URL of a simple index, or a folder")
     add_location(parser)
-    parser.add_argument("--project", required=True, metavar="PATH", help="the full path of the project")
+    parser.add_argument("--project", required=True, metavar="PATH", help="the full path or the id of the project")
     parser.add_argument(
-        "--name", action="append", type=_name, metavar="NAME", help="only this name; may be repeated (default: all)"
+        "--name",
+        action="append",
+        type=_name,
+        metavar="NAME",
+        help="import only this name; may be repeated (default: all)",
     )
     parser.add_argument(
         "--jobs",

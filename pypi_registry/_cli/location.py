@@ -51,7 +51,9 @@ class Location:
         return cls(folder, config or folder.config, config is None, catalogue, blobs, named)
 
 
-def add_location(parser: argparse.ArgumentParser, *, config: str = "default: DIR/registry.toml") -> None:
+def add_location(
+    parser: argparse.ArgumentParser, *, config: str = "the configuration (default: DIR/registry.toml)"
+) -> None:
     """Add the options with which every command finds a registry."""
     parser.add_argument("--config", type=Path, metavar="FILE", help=config)
     parser.add_argument(

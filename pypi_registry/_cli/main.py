@@ -64,7 +64,9 @@ _EXTRAS = {
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pypi-registry", description="GitLab's PyPI package registry.")
+    parser = argparse.ArgumentParser(
+        prog="pypi-registry", description="A registry for Python packages, with GitLab's URLs and rules."
+    )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="serve a registry", description="Serve a registry until you stop it."))
@@ -93,13 +95,14 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=_port, default=8080, help="the port to listen on; 0 chooses a free one (default: %(default)s)"
     )
-    add_location(parser, config="default: DIR/registry.toml, created if missing")
+    add_location(parser, config="the configuration (default: DIR/registry.toml, created if missing)")
     parser.add_argument(
         "--proxies",
         type=_proxies,
         metavar="N",
         default=0,
-        help="the number of reverse proxies, whose X-Forwarded-… headers are trusted (default: %(default)s)",
+        help="the number of reverse proxies in front of the registry, which trusts their X-Forwarded-… headers "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--metrics",
@@ -118,7 +121,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a wheel or an sdist")
     parser.set_defaults(run=lambda options: check(options.files))
 
 

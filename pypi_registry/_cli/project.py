@@ -29,23 +29,24 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add = actions.add_parser(
         "add",
         help="add a project",
-        description="Add a project. Its groups exist as soon as a path contains them.",
+        description="Add a project. A group exists as soon as the path of a project contains it.",
     )
     add.add_argument("path", metavar="PATH", type=_path, help="the full path, such as acme/tools")
     add.add_argument(
         "--id",
         type=_id,
         metavar="N",
-        help="the id (default: above every id in registry.toml and the catalogue, even of deleted projects)",
+        help="the id (default: higher than every id in registry.toml and the catalogue, even of deleted projects)",
     )
     add.add_argument(
         "--visibility",
         type=Visibility,
         choices=[*Visibility],
         default=Visibility.PRIVATE,
-        help="who may install: public is everyone, internal is every user with a token (default: %(default)s)",
+        help="who may install: public means everyone, internal means every user with a token, private means users with "
+        "a role in the project or its groups (default: %(default)s)",
     )
-    add_location(add, config="default: DIR/registry.toml, created if missing")
+    add_location(add, config="the configuration (default: DIR/registry.toml, created if missing)")
     add.set_defaults(run=_add)
     listing = actions.add_parser("list", help="list projects", description="List the projects with their ids.")
     listing.add_argument("--json", action="store_true", help="print one JSON document")

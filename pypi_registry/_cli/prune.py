@@ -30,11 +30,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "prune",
         help="delete or yank old versions",
-        description="Delete old versions of the packages of a project. The highest version of each name always stays. "
-        "Pass --keep, --older-than, or both: then a version is deleted only if both conditions hold.",
+        description="Delete or yank old versions of the packages of a project. The highest version of each name always "
+        "stays. Pass --keep, --older-than, or both. With both, a version is deleted only if both conditions hold.",
     )
     add_location(parser)
-    parser.add_argument("--project", required=True, metavar="PATH", help="the full path of the project")
+    parser.add_argument("--project", required=True, metavar="PATH", help="the full path or the id of the project")
     parser.add_argument(
         "--name", metavar="PATTERN", default="*", help="only these names; * matches any text (default: all)"
     )
@@ -45,8 +45,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="AGE",
         help="delete only versions whose newest file is older: 90d, 12w or 36h",
     )
-    parser.add_argument("--pre-releases", action="store_true", help="only alphas, betas and release candidates")
-    parser.add_argument("--dev-releases", action="store_true", help="only developmental releases (.dev)")
+    parser.add_argument("--pre-releases", action="store_true", help="select only alphas, betas and release candidates")
+    parser.add_argument("--dev-releases", action="store_true", help="select only developmental releases (.dev)")
     parser.add_argument("--yank", action="store_true", help="yank the versions instead of deleting them")
     parser.add_argument(
         "--dry-run", action="store_true", help="print what would be deleted or yanked, and change nothing"

@@ -51,7 +51,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=_SCOPES_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_options(parser, _time, "when it expires, such as 2027-01-01T00:00:00Z (default: never)")
+    _add_options(parser, _time, "when the token expires, such as 2027-01-01T00:00:00Z (default: never)")
     parser.set_defaults(run=_print, fail=parser.error)
     actions = parser.add_subparsers(title="actions", metavar="ACTION")
     add = actions.add_parser(
@@ -61,7 +61,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=_SCOPES_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    expiry = "when it expires: 2027-01-01, which is midnight in UTC, or 2027-01-01T12:00:00Z (default: never)"
+    expiry = "when the token expires: 2027-01-01, which is midnight in UTC, or 2027-01-01T12:00:00Z (default: never)"
     _add_options(add, _time_or_date, expiry, default=argparse.SUPPRESS)  # options before the action count, too
     add_location(add)
     add.set_defaults(run=_add, fail=add.error)
@@ -74,7 +74,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     revoke.add_argument("name", metavar="NAME", nargs="?", help="the name of the token")
     revoke.add_argument(
-        "--sha256", metavar="PREFIX", type=_prefix, help="the first digits of its digest, which token list shows"
+        "--sha256",
+        metavar="PREFIX",
+        type=_prefix,
+        help="the first digits of the digest of the token, which token list shows",
     )
     add_location(revoke)
     revoke.set_defaults(run=_revoke, fail=revoke.error)
@@ -102,9 +105,9 @@ def _add_options(
         action="append",
         default=default,
         metavar="SCOPE",
-        help="what the token allows; may be repeated (default: the widest)",
+        help="what the token allows; may be repeated (default: the scope with the most rights)",
     )
-    parser.add_argument("--name", default=default or "", help="a note for people; token revoke finds the token by it")
+    parser.add_argument("--name", default=default or "", help="a name to recognize the token; token revoke accepts it")
     parser.add_argument("--expires", type=time, default=default, metavar="TIME", help=expiry)
 
 
@@ -114,7 +117,7 @@ def _time(text: str) -> datetime:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time, such as 2027-01-01T00:00:00Z") from None
     if time.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} needs an offset, such as Z: 2027-01-01T00:00:00Z")
+        raise argparse.ArgumentTypeError(f"{text!r} needs a UTC offset, such as Z: 2027-01-01T00:00:00Z")
     return time
 
 

@@ -15,7 +15,9 @@ from pypi_registry.accounts import Role, Token, User
 from pypi_registry.accounts.toml import ROLES
 from pypi_registry.accounts.toml_tables import user_table
 
-_ROLES_HELP = "guest and reporter install; developer also publishes and yanks; maintainer and owner also delete"
+_ROLES_HELP = (
+    "guest and reporter can install; developer can also publish and yank; maintainer and owner can also delete"
+)
 _MAX_CHOICES = 20
 
 
@@ -35,20 +37,20 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Add a user. A user needs a token to sign in: pypi-registry token add --user NAME",
         epilog=f"Roles: {_ROLES_HELP}. A role in a group applies to every project below it.",
     )
-    add.add_argument("name", metavar="NAME", type=new_name)
+    add.add_argument("name", metavar="NAME", type=new_name, help="the name of the user")
     add.add_argument("--admin", action="store_true", help="allow the user to do everything in the whole registry")
     _add_roles(add, "a role in a project or group")
-    add_location(add, config="default: DIR/registry.toml, created if missing")
+    add_location(add, config="the configuration (default: DIR/registry.toml, created if missing)")
     add.set_defaults(run=_add)
     change = actions.add_parser(
         "change",
         help="change the roles of a user",
-        description="Change the roles of a user, or make the user an administrator. What the options do not name "
-        "stays as it is.",
+        description="Change the roles of a user, or whether the user is an administrator. Roles that the options do "
+        "not name stay the same.",
         epilog=f"Roles: {_ROLES_HELP}. A role in a group applies to every project below it.",
     )
-    change.add_argument("name", metavar="NAME")
-    _add_roles(change, "a new role in a project or group, instead of the present one")
+    change.add_argument("name", metavar="NAME", help="the name of the user")
+    _add_roles(change, "a new role in a project or group, which replaces the current role there")
     change.add_argument(
         "--remove-role",
         action="append",
@@ -70,9 +72,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     remove = actions.add_parser(
         "remove",
         help="remove a user and their tokens",
-        description="Remove a user and all their tokens, and print each token. Their packages stay.",
+        description="Remove a user and all their tokens, and print each token. The packages of the user stay.",
     )
-    remove.add_argument("name", metavar="NAME")
+    remove.add_argument("name", metavar="NAME", help="the name of the user")
     add_location(remove)
     remove.set_defaults(run=_remove)
 
@@ -84,7 +86,7 @@ def _add_roles(parser: argparse.ArgumentParser, meaning: str) -> None:
         default=[],
         type=_role,
         metavar="PATH=ROLE",
-        help=f"{meaning}; may be repeated; ROLE is {', '.join(ROLES)}",
+        help=f"{meaning}; may be repeated; ROLE is one of {', '.join(ROLES)}",
     )
 
 

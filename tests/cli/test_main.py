@@ -373,7 +373,7 @@ def test_created_secrets_differ_and_need_no_quotes(capsys: pytest.CaptureFixture
         (["--kind", "job"], "a job token needs --on"),
         (["--kind", "other"], "argument --kind: "),
         (["--expires", "soon"], "argument --expires: 'soon' is not a time, such as 2027-01-01T00:00:00Z"),
-        (["--expires", "2027-01-01"], "argument --expires: '2027-01-01' needs an offset, such as Z"),
+        (["--expires", "2027-01-01"], "argument --expires: '2027-01-01' needs a UTC offset, such as Z"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(

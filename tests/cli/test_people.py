@@ -408,7 +408,7 @@ def test_a_token_is_added_and_its_secret_printed_alone(acme: Commands) -> None:
         (["--user", "bob", "--scope", "write"], "the scopes of a personal token are: api, read_api"),
         (["--user", "bob", "--expires", "2001-01-01"], "is in the past"),
         (["--user", "bob", "--expires", "tomorrow"], "'tomorrow' is not a time, such as 2027-01-01T00"),
-        (["--user", "bob", "--expires", "2999-01-01T00:00:00"], "needs an offset, such as Z"),
+        (["--user", "bob", "--expires", "2999-01-01T00:00:00"], "needs a UTC offset, such as Z"),
         (["--user", "bob", "--name", "a\nb"], "has a control character"),
     ],
 )

@@ -382,7 +382,7 @@ def wheel_metadata(bench: Bench, way: str, word: str) -> None:
 
 @row(
     INSTALLING,
-    "resolves an sdist of metadata 2.2 by its `.metadata`, without the sdist",
+    "resolves an sdist with metadata 2.2 by its `.metadata`, without the sdist",
     {
         **dict.fromkeys(["pip", "poetry", "pdm"], YES),
         "pip-tools": "yes, except with `--generate-hashes`",
@@ -454,7 +454,7 @@ def cut_connection(bench: Bench, way: str, word: str) -> None:
 REFUSES = "refuses a wrong one"
 
 
-@row(INSTALLING, "digests in a file of requirements or a lock file", dict.fromkeys(WAYS, REFUSES))
+@row(INSTALLING, "digests in a requirements file or a lock file", dict.fromkeys(WAYS, REFUSES))
 def pinned_digests(bench: Bench, way: str, word: str) -> None:
     data = archives.distribution(APP_1)
     digest, wrong = sha256(data).hexdigest(), "0" * 64

@@ -142,7 +142,7 @@ def to_publish(bench: Bench, client: str) -> Publishing:
 INSTALLS = "installs"
 FINDS = "finds a new version"
 HTML_FOR_DIGESTS = "installs, with digests from HTML"
-HTML_FOR_PIP = "installs, but its pip from HTML"
+HTML_FOR_PIP = "installs, but its pip reads HTML"
 
 
 def installs(bench: Bench, client: str, index: str, accept: str) -> None:

@@ -103,13 +103,13 @@ SERVERS = (
         says_why=False,
     ),
     Server(
-        name="nginx before gunicorn gthread",
+        name="nginx in front of gunicorn gthread",
         module="gunicorn",
         command=_GTHREAD,
         nginx="proxy_pass http://127.0.0.1:{port}; proxy_set_header Host $http_host;",
     ),
     Server(
-        name="nginx before uwsgi",
+        name="nginx in front of uwsgi",
         module="pyuwsgi",
         command=(*_UWSGI, "--socket", "127.0.0.1:{port}"),
         nginx="include uwsgi_params; uwsgi_pass 127.0.0.1:{port};",

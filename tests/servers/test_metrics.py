@@ -183,7 +183,7 @@ tests:
         alertname: RegistrySlow
         exp_alerts:
           - exp_annotations:
-              summary: One of twenty GET requests waits longer than a second for its response.
+              summary: At least one in twenty GET requests waits longer than a second for its response.
 """
 
 

@@ -98,7 +98,7 @@ def file(row: Row) -> str:
     return f"{PLACE}/files/{link.partition('/files/')[2].partition('#')[0]}"
 
 
-WITH_CLIENTS = ["gunicorn gthread", "waitress", "uwsgi", "bjoern", "nginx before uwsgi"]
+WITH_CLIENTS = ["gunicorn gthread", "waitress", "uwsgi", "bjoern", "nginx in front of uwsgi"]
 """The servers that real clients use with --slow; the others take --long."""
 
 

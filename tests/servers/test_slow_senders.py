@@ -28,10 +28,10 @@ KINDS = {
     "gunicorn": _GUNICORN,
     "nginx": replace(_GUNICORN, nginx=_NGINX),
     "uwsgi": next(server for server in SERVERS if server.name == "uwsgi"),
-    "nginx before uwsgi": next(server for server in SERVERS if server.name == "nginx before uwsgi"),
+    "nginx in front of uwsgi": next(server for server in SERVERS if server.name == "nginx in front of uwsgi"),
     "nginx that buffers nothing": replace(_GUNICORN, nginx=f"{_NGINX} proxy_request_buffering off;"),
 }
-BUFFERED = ("nginx", "nginx before uwsgi")
+BUFFERED = ("nginx", "nginx in front of uwsgi")
 
 
 @pytest.fixture(scope="module", params=KINDS)
