@@ -29,7 +29,7 @@ _QUEUED = 64 * 1024**2  # bytes; more than a kernel keeps for a connection that 
 
 
 class RunningTimer(Protocol):
-    """What can be cancelled of a timer."""
+    """A timer that can be cancelled."""
 
     def cancel(self) -> None: ...
 
@@ -74,14 +74,14 @@ class Drains:
             drain.run(longest)
         else:
             with self._lock:
-                # The oldest is the one that brought least for its time, or it would have ended.
+                # The oldest one has received the least for its time: otherwise it would have ended.
                 if len(self._anonymous) >= MAX_ANONYMOUS:
                     self._anonymous.popleft().cut()
                 self._anonymous.append(drain)
             try:
                 drain.run(longest)
             finally:
-                with self._lock, suppress(ValueError):  # a later one may have removed it
+                with self._lock, suppress(ValueError):  # a later drain may have removed it
                     self._anonymous.remove(drain)
         return Cut(connection) if drain.was_cut else None
 
@@ -89,7 +89,7 @@ class Drains:
 def _socket_of(environ: Mapping[str, object]) -> Any:
     """Return the socket of the connection; None if the server does not name it.
 
-    The streams of an HTTP/2 connection share one socket, so it is none of theirs.
+    The streams of an HTTP/2 connection share one socket, so none of them may shut it.
     """
     if str(environ.get("SERVER_PROTOCOL")).startswith("HTTP/2"):
         return None
@@ -99,7 +99,7 @@ def _socket_of(environ: Mapping[str, object]) -> Any:
 
 
 class _Descriptor:
-    """A connection of which only the file descriptor is known, as in uwsgi. It stays the server's."""
+    """A connection of which only the file descriptor is known, as in uwsgi. The server still owns the descriptor."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -176,7 +176,7 @@ class _EndsConnection:
 
     On Linux, bytes that arrive after the reading side was shut can still be read. A server that keeps the connection
     would take the rest of the refused body for a request. With both sides shut the kernel resets the connection when
-    more arrives (RFC 1122, 4.2.2.13), so what is in its queue is the last.
+    more bytes arrive (RFC 1122, 4.2.2.13), so those in its queue are the last ones.
     """
 
     def __init__(self, body: Iterable[bytes], connection: Any) -> None:

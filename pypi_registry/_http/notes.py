@@ -13,7 +13,7 @@ NOTES = "pypi_registry.notes"
 """The key of the environ."""
 
 FULL, UNAVAILABLE, UNKNOWN = "full", "unavailable", "unknown_outcome"
-"""What a store could not do."""
+"""The kinds of failure of a store."""
 
 
 class Notes(TypedDict, total=False):
@@ -33,7 +33,7 @@ class Notes(TypedDict, total=False):
     is_forwarded: bool
     """Whether the response is a redirect to the upstream index."""
     storage_error: str
-    """What a store could not do: `FULL`, `UNAVAILABLE` or `UNKNOWN`."""
+    """How a store failed: `FULL`, `UNAVAILABLE` or `UNKNOWN`."""
 
     principal: str
     """The name of the principal; of a token that was refused, if it is known."""
