@@ -30,7 +30,7 @@ _PARAMETERS = frozenset(
 
 
 def list_parameters(request: Request) -> Mapping[str, str]:
-    """Return the parameters of a list that GitLab documents; of a repeated one the last value.
+    """Return those parameters of a list that GitLab documents. If one is repeated, its last value counts.
 
     Others are dropped and never repeated in links: one may be a secret that was passed by mistake.
 
