@@ -194,7 +194,7 @@ class _Form:
         return next(maybe, len(data))
 
     def _read_on(self) -> None:
-        """Read at least as many bytes as are buffered. So each byte is copied only a few times, also if reads are small.
+        """Read at least as many bytes as are buffered, so that each byte is copied only a few times if reads are small.
 
         :raises InvalidRequest: if the form ends.
         """
