@@ -26,7 +26,7 @@ _TITLE = "A registry of Python packages"
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """What the visitor of a registry may see of it."""
+    """The parts of a registry that its visitor may see."""
 
     newest: Sequence[PackageRow]
     """The packages that were published last."""
@@ -84,7 +84,7 @@ def _projects(shown: Landing, frame: Frame) -> str:
 def _no_projects(frame: Frame) -> str:
     if frame.caller is None:
         return f"No project is public. {link('Sign in', f'{frame.links.home}sign-in')} to see yours."
-    return "You have access to no project."
+    return "You do not have access to any project."
 
 
 def _how_to(shown: Landing, api_url: str) -> str:
