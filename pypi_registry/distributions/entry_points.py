@@ -18,7 +18,7 @@ EntryPoints: TypeAlias = Mapping[str, Mapping[str, str]]
 
 _SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
 
-# All that some readers take for the end of a line, and NUL: pip splits the file with `str.splitlines`.
+# All characters that some readers take for the end of a line, and NUL: pip splits the file with `str.splitlines`.
 _CONTROL_CHARACTER = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _GROUP = re.compile(r"\[([^\[\]]+)\]")
 

@@ -58,7 +58,7 @@ def wheel_name_and_version(filename: str) -> tuple[NormalizedName, Version] | No
     >>> wheel_name_and_version("My_demo-1.0-py3-none-any.whl")
     ('my-demo', <Version('1.0')>)
     """
-    # packaging is given no name that is too long, or has other characters.
+    # A name that is too long, or has other characters, must not reach packaging.
     if not filename.endswith(WHEEL_SUFFIX) or any(filename_problems(filename)):
         return None
     return _parsed_wheel_filename(filename)
