@@ -411,7 +411,7 @@ class MemoryCatalogue:
         return (self._files[id_].file.variant for id_ in self._files_of_package[package.id])
 
     def _keep_variants(self, file: PackageFile) -> None:
-        """Store what the variants JSON of a package is now, after a file was added or deleted."""
+        """Store the present content of the variants JSON of a package, after a file was added or deleted."""
         if file.variant is not None:
             record = self._packages[file.package.id]
             variants = tuple(variants_after(record.variants, self._variants_of(file.package)))

@@ -41,7 +41,7 @@ class Selections:
         self._cached: dict[Hashable, tuple[Hashable, Selection]] = {}
 
     def of(self, connection: psycopg.Connection[Any], projects: Projects) -> Selection:
-        """Return those of the projects that have packages. The caller has begun a transaction of one moment."""
+        """Return those of the projects that have packages. The caller has begun a snapshot transaction."""
         if len(projects) <= FEW:
             return Selection([*projects.ids])
         revisions = tuple(connection.execute(_REVISIONS, ([*projects.roots],)).fetchall())
