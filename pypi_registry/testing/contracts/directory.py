@@ -71,7 +71,7 @@ class DirectoryContract(Threads):
             assert project is not None, path
             assert 0 <= project.id < 10**MAX_DIGITS, path
             assert project.path.strip("/") == project.path
-            assert not project.path.isdecimal(), path  # a URL could not tell it from an id
+            assert not project.path.isdecimal(), path  # a URL could not distinguish it from an id
 
     def test_two_projects_have_two_ids(self) -> None:
         known = self.make_directory()
