@@ -38,7 +38,7 @@ class Health:
     >>> Health(MemoryCatalogue(), MemoryBlobs()).unavailable()
     []
 
-    Each store is checked in a thread of its own, by one request at a time, at most once per second; other requests share
+    Each store is checked in a thread of its own, by one request at a time, once per second at most; others share
     the result. So a store that never answers occupies only one thread, for any number of requests.
 
     :param timeout: seconds after which a store that has not answered counts as unavailable.
