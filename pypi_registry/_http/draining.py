@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from pypi_registry._http.body import Body
 
 PATIENCE = 5.0
-"""Seconds that reading the rest of a body may take, beside one second for each megabyte that arrives."""
+"""Seconds that reading the rest of a body may take, in addition to one second for each megabyte that arrives."""
 
 _SECONDS_PER_BYTE = 1 / 1000**2
 
@@ -25,7 +25,7 @@ MAX_ANONYMOUS = 2
 """Bodies of anonymous callers that are read at one time. Each occupies a thread of the server."""
 
 _SOCKETS = ("gunicorn.socket", "werkzeug.socket")
-_QUEUED = 64 * 1024**2  # bytes; more than a kernel keeps for a connection that nobody reads
+_QUEUED = 64 * 1024**2  # bytes; more than a kernel buffers for a connection that is not read
 
 
 class RunningTimer(Protocol):
@@ -175,7 +175,7 @@ class _EndsConnection:
     """The body of a response, after which the server cannot receive or send anything on the connection.
 
     On Linux, bytes that arrive after the reading side was shut can still be read. A server that keeps the connection
-    would take the rest of the refused body for a request. With both sides shut the kernel resets the connection when
+    would parse the rest of the refused body as a request. With both sides shut the kernel resets the connection when
     more bytes arrive (RFC 1122, 4.2.2.13), so those in its queue are the last ones.
     """
 

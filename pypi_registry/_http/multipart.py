@@ -136,7 +136,7 @@ class _Form:
         return (self._data[at:start],) if start > at else ()
 
     def _refuse_bare_cr(self, end: int) -> None:
-        """Refuse a boundary after a carriage return alone, which some parsers take for a line break, and we do not.
+        """Refuse a boundary after a carriage return alone, which some parsers treat as a line break, and we do not.
 
         :raises InvalidRequest: if there is one in the content up to `end`.
         """

@@ -38,7 +38,7 @@ class Notes(TypedDict, total=False):
     principal: str
     """The name of the principal; of a token that was refused, if it is known."""
     token: str
-    """The `via` of the principal, likewise."""
+    """The `via` of the principal; of a token that was refused, if it is known."""
     refused_token: str
     """Why the token of the request was not accepted."""
     project: str
@@ -61,7 +61,7 @@ def take_notes(environ: "WSGIEnvironment") -> Notes:
 
 
 def note(environ: "WSGIEnvironment", **facts: Unpack[Notes]) -> None:
-    """Note facts about a request, if a middleware asks for them."""
+    """Note facts about a request, if a middleware has put a dictionary for them into the environ."""
     notes: Notes | None = environ.get(NOTES)
     if notes is not None:
         notes.update(facts)

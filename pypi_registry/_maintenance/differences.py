@@ -103,7 +103,7 @@ class Differences:
             self._database.insert("published", record.name, record.project_id)
         statement = "SELECT count(*) FROM target WHERE kind = ? AND key = ? AND state = ?"
         is_there = self._database.value(statement, (row.kind, row.key, row.state)) > 0
-        # A package that is there may be deleted with its last file, and then be needed for another one.
+        # A package that the target has may be deleted with its last file, and then be needed for another file.
         needed = not is_there or isinstance(record, PackageRecord)
         self._database.insert("source", *row, is_there, pickle.dumps(record) if needed else None)
 

@@ -181,7 +181,7 @@ class IndexSource:
 
     def fetch(self, file: SourceFile, into: BinaryIO, *, max_size: int) -> None:
         def receive(response: "_Response") -> None:
-            # A second attempt begins anew.
+            # A second attempt begins at the start of the file.
             with disk_errors_as_storage_errors():
                 into.seek(0)
                 into.truncate()

@@ -42,7 +42,7 @@ class Pace:
 
 
 class PacedResponse(HTTPResponse):
-    """A response of which each byte is counted, also those of its headers."""
+    """A response whose bytes are all counted, also those of its headers."""
 
     def __init__(self, sock: socket, debuglevel: int = 0, method: str | None = None, url: str | None = None) -> None:
         super().__init__(sock, debuglevel, method, url)

@@ -108,7 +108,7 @@ def _how_to(shown: Landing, api_url: str) -> str:
 
 
 def _words(example: Project | None) -> str:
-    """Explain the words that stand for something else in the commands."""
+    """Explain the placeholders in the commands."""
     if example is not None:
         return f"""These commands are for the project <code>{escape(example.path)}</code>. The page of each project
 shows them with its own id. <code>TOKEN</code> is your token, and <code>NAME</code> the name of a package."""

@@ -175,7 +175,7 @@ class MemoryCatalogue:
                 return tuple(sorted(found)) or None
             if not any(id_ in projects for id_ in published):
                 return None
-            # The revisions of the root groups instead. There is none if the projects published in another root group
+            # Return the revisions of the root groups. There are none if the projects published in another root group
             # and then moved here: their next change adds it.
             return tuple(self._revisions.get((root, name)) for root in sorted(projects.roots))
 

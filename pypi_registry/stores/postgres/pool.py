@@ -42,7 +42,7 @@ _log = logging.getLogger("pypi_registry")
 _T = TypeVar("_T")
 
 _TIME_LIMIT = 4.5  # seconds for one call
-_FOR_OUTCOME = 1.5  # seconds of them that are left if a COMMIT gets no answer
+_FOR_OUTCOME = 1.5  # seconds of `_TIME_LIMIT` that are left if a COMMIT gets no answer
 _RECONNECT_TIMEOUT = 3.0  # seconds; the pool waits twice as long after each attempt, and begins again after this time
 _POLL = 0.05  # seconds between two queries for the outcome of a transaction
 _INTERVAL = 0.1  # seconds after which psycopg lets Python handle signals

@@ -16,7 +16,7 @@ class FrequentQuery(NamedTuple):
     total: int
     """How many packages it matches; if they are more than `MAX_TOTAL`, any number above it."""
     last_id: int
-    """The highest id of all packages: there are at most so many."""
+    """The highest id of all packages, so there are not more packages than this number."""
     removals: Hashable
     """Changes when packages are removed or changed."""
 

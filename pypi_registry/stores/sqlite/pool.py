@@ -77,7 +77,7 @@ class ConnectionPool:
     """Leases connections. It opens one if none is idle, which costs more than most queries.
 
     Only `create` creates the file. If it is removed or replaced later, connections are refused until there is a
-    catalogue again; then all are opened anew.
+    catalogue again; then new connections are opened.
 
     :param max_waiting_writers: how many writers may wait while another program holds the write lock.
     :param make_room: is called if a connection cannot be opened on a full disk; returns whether it has freed space.

@@ -204,7 +204,7 @@ def other_cases(path: str) -> set[str]:
 
 
 def _like(path: str) -> set[str]:
-    """Return texts that an inexact look-up takes for a path: a part of it, more than it, and patterns of SQL."""
+    """Return texts that an inexact look-up confuses with a path: a part of it, more than it, and patterns of SQL."""
     first, _, rest = path.partition("/")
     found = {
         *(f"/{path}", f"{path}/", f" {path}", f"{path} ", f"{path}\n", path[:-1], f"{path}x", f"x{path}"),
