@@ -82,7 +82,7 @@ class Paging:
 
     @property
     def offset(self) -> int:
-        """The number of entries on the pages before."""
+        """The number of entries on earlier pages."""
         return (self.page - 1) * self.per_page
 
 

@@ -225,12 +225,12 @@ def test_all_problems_are_named_together() -> None:
         "Requires python is invalid:",
         "Version is invalid: '1.0_1'",
         "blake2_256_digest is invalid: 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'",
+        "content appears more than",
         "content is not a",
-        "content is there more",
         "md5_digest is invalid: 'abc'",
-        "name is there more",
+        "name appears more than",
         "sha256_digest does not match",
-        "version is there more",
+        "version appears more than",
     ]
 
 
