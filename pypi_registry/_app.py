@@ -49,9 +49,9 @@ class Registry:
     :param max_file_size: bytes; a file must be smaller.
     :param verify: checks every uploaded file, given a stream and a file name, and returns a
         :class:`~pypi_registry.distributions.Report`. None accepts any file.
-    :param fallback: your own WSGI application for paths that are none of this registry, so that it can have others
+    :param fallback: your own WSGI application for paths that do not belong to this registry, so that it can have paths
         below the mount point; it receives the request unchanged. A path with slashes in its id belongs to the registry
-        if the directory has that project or group. None responds 404.
+        if the directory has that project or group. Without a fallback, the response is 404.
     :param on_event: is called after each change with one of :mod:`pypi_registry.events`, in the thread of the request.
     :raises TypeError: if an argument is missing that another one needs, so that nothing is open by accident.
     """
@@ -117,7 +117,7 @@ class Registry:
         return body if cut is None else cut.after(body)
 
     def _call(self, request: Request) -> Call | None:
-        """Match a request with the routes; None if none matches."""
+        """Match a request with the routes; None if no route matches."""
         path_info = request.environ.get("PATH_INFO", "")
         try:
             call = Call(request, match(path_info), self._services)
@@ -133,7 +133,7 @@ class Registry:
         return call
 
     def _respond(self, request: Request) -> Response | None:
-        """Respond to a request; None if it is one of the fallback.
+        """Respond to a request; None if it belongs to the fallback.
 
         The fallback is not called here, so that its errors do not have ours as their context.
         """

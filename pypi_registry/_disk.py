@@ -1,4 +1,4 @@
-"""What the stores and the command line need of the disk: its errors, and names that survive a power cut."""
+"""Disk functions of the stores and the command line: errors, and names that survive a power cut."""
 
 import errno
 import os
@@ -11,9 +11,9 @@ from pypi_registry.errors import StorageFull, StorageUnavailable
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
-# What an administrator or time can mend: a disk that is read-only, broken or not mounted, a damaged file system, a
-# folder that is missing or belongs to another user, a folder or a link where a file is needed, too few file descriptors
-# or too little memory.
+# Errors that an administrator can mend, or that pass with time: a disk that is read-only, broken or not mounted, a
+# damaged file system, a folder that is missing or belongs to another user, a folder or a link where a file is needed,
+# too few file descriptors or too little memory.
 _UNAVAILABLE: frozenset[int] = frozenset(
     {
         errno.EACCES,

@@ -65,7 +65,7 @@ class LineFile:
     def _complete(self, file: int, line: bytes, written: int) -> None:
         """Write the rest of a line, of which a full disk has stored a part.
 
-        If there is no room for it either, or another process has written in between, the parts become blank, so that
+        If there is no space for it either, or another process has written in between, the parts are made blank, so that
         all other lines can be read.
 
         :raises OSError: if the line was not written.
@@ -86,7 +86,7 @@ class LineFile:
 
 
 def _is_cut(file: int) -> bool:
-    """Return whether a file ends in the middle of a line that nobody is writing."""
+    """Return whether a file ends in the middle of a line that no process is writing."""
     if not stat.S_ISREG(os.fstat(file).st_mode):
         return False
     size = -1

@@ -1,4 +1,4 @@
-"""What a Python project may be called, and when two spellings are one name."""
+"""Which names a Python project may have, and when two spellings are one name."""
 
 import re
 

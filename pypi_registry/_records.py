@@ -20,7 +20,7 @@ class LastIdsRecord:
 class CopiedRecord:
     """Up to which ids the packages and files of a copy come from its source.
 
-    A copy writes it after the highest ids: what is published to the target directly has ids above them.
+    A copy writes it after the highest ids: files that are published to the target directly get ids above them.
     """
 
     package: int
@@ -29,7 +29,7 @@ class CopiedRecord:
 
 @dataclass(frozen=True, slots=True)
 class ProjectRecord:
-    """A project that ever published."""
+    """A project to which something was ever published."""
 
     id: int
     path: str

@@ -1,7 +1,7 @@
 """Wheel variants (PEP 825): the JSON of a version, composed from what its wheels contain.
 
 The variant metadata of a wheel and the variants JSON of a version have one format. Texts of both are canonical here:
-what they mean decides about their bytes, so equal variants have one digest whatever the order of the uploads.
+their meaning alone determines their bytes, so equal variants have one digest, in any order of the uploads.
 """
 
 import json
@@ -20,7 +20,7 @@ MAX_JSON = 256 * 1024
 """Bytes of the variants JSON of one version in one project."""
 
 MAX_HISTORY = 1024**2
-"""Bytes of all contents that are kept of it: of JSON of 4 kB, the last 250."""
+"""Bytes of all contents of this JSON that are kept: the last 250, if each has 4 kB."""
 
 Variants: TypeAlias = Mapping[str, Any]
 """A parsed and verified text; its keys are ``$schema``, ``default-priorities``, ``variants``, perhaps ``providers``."""
@@ -48,7 +48,7 @@ def name_and_version(stem: str) -> tuple[NormalizedName, str] | None:
     name, _, version = stem.partition("-")
     try:
         found = canonicalize_name(name), str(Version(version))
-    except (InvalidVersion, ValueError):  # the second one for a number of thousands of digits
+    except (InvalidVersion, ValueError):  # ValueError for a number of thousands of digits
         return None
     return found if name and json_filename(*found) == f"{stem}{SUFFIX}" else None
 
@@ -84,9 +84,9 @@ def compose(texts: Iterable[str]) -> str | None:
     """Return the variants of several canonical texts as one; None if there are none.
 
     PEP 825: "the resulting variants dictionary MUST be a union of all the input dictionaries." Wheels of one project
-    never contradict each other, because `conflicts` is checked for each upload. Those of several projects may: a label
-    with two meanings is left out, and of a text that contradicts the ones before it in anything else, all labels that
-    these do not have. Clients ignore wheels whose label is missing.
+    never contradict each other, because `conflicts` is checked for each upload. Those of several projects may. A label
+    with two meanings is left out. If a text contradicts the ones before it in anything else, those of its labels are
+    left out that the texts before it do not have. Clients ignore wheels whose label is missing.
     """
     documents = [json.loads(text) for text in dict.fromkeys(texts)]
     if not documents:
@@ -107,7 +107,7 @@ def compose(texts: Iterable[str]) -> str | None:
 
 
 def extended(history: Sequence[str], texts: Iterable[str]) -> tuple[str, ...]:
-    """Return the contents that the JSON of a version has had, the oldest first, followed by what it is now."""
+    """Return the contents that the JSON of a version has had, the oldest first, followed by the present one."""
     present = compose(texts)
     if present is None:
         return tuple(history)
@@ -131,7 +131,7 @@ def conflicts(new: str, others: Iterable[str]) -> Iterator[str]:
 
 
 def _conflicts_of_versions(one: Variants, other: Variants) -> Iterator[str]:
-    """Yield what contradicts in that which all wheels of a version share."""
+    """Yield the contradictions in the keys that all wheels of a version share."""
     if one["$schema"] != other["$schema"] and not _are_compatible(one["$schema"], other["$schema"]):
         yield (
             f"$schema is {excerpt(one['$schema'], 200)} here and {excerpt(other['$schema'], 200)} in other wheels of "

@@ -13,7 +13,7 @@
     ├── InsufficientScope     the scopes of the token exclude the request
     ├── Forbidden             the principal may not do this
     ├── NotFound              it does not exist, or the principal must not know that it exists
-    ├── OutcomeUnknown        a store cannot tell whether the change was committed
+    ├── OutcomeUnknown        a store does not know whether the change was committed
     ├── StorageUnavailable    a store cannot answer now
     └── StorageFull           a store is full
 
@@ -203,7 +203,7 @@ class StorageUnavailable(RegistryError):
 
 
 class OutcomeUnknown(RegistryError):
-    """A store cannot tell whether the change was committed, or whether it will last."""
+    """A store does not know whether the change was committed, or whether it will last."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

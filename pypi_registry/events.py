@@ -2,7 +2,7 @@
 
 ``Registry(on_event=…)`` calls a function with one of these after the change was committed and before the response is
 sent. If the function raises, the error is logged and the change stands. If the process dies between the commit and the
-call, the event is lost: what must not be lost is read from the catalogue.
+call, the event is lost: read from the catalogue what must not be lost.
 """
 
 import json
@@ -23,7 +23,7 @@ _log = logging.getLogger("pypi_registry")
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who changes something."""
+    """The caller who changes something."""
 
     name: str = ""
     """The name of the principal; empty if it is anonymous."""

@@ -29,17 +29,17 @@ _NO_STORE = ("Cache-Control", "no-store")
 
 
 class Health:
-    """A WSGI application that answers ``GET /liveness`` and ``GET /readiness`` to everyone.
+    """A WSGI application that responds to ``GET /liveness`` and ``GET /readiness``, for every caller.
 
-    ``/liveness`` is always 200: the process answers. ``/readiness`` is 200 if both stores answer, otherwise 503, and
-    the body names the stores that do not: ``catalogue`` or ``blobs``, and nothing else.
+    ``/liveness`` always returns 200, because the process responds. ``/readiness`` returns 200 if both stores answer,
+    otherwise 503. The body names the stores that do not answer, ``catalogue`` or ``blobs``, and nothing else.
 
     >>> from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
     >>> Health(MemoryCatalogue(), MemoryBlobs()).unavailable()
     []
 
-    Each store is asked in a thread of its own, by one request at a time, at most once a second; all others share the
-    result. So a store that never answers occupies one thread, however often it is asked.
+    Each store is checked in a thread of its own, by one request at a time, once per second at most; others share
+    the result. So a store that never answers occupies only one thread, for any number of requests.
 
     :param timeout: seconds after which a store that has not answered counts as unavailable.
     :param clock: seconds, monotonic.
@@ -104,7 +104,7 @@ def _ask_blobs(blobs: Blobs) -> None:
 
 
 class _Run:
-    """One question to a store, in a thread."""
+    """One check of a store, in a thread."""
 
     def __init__(self, ask: Callable[[], None], clock: Callable[[], float]) -> None:
         self.started = clock()
@@ -134,7 +134,7 @@ class _Run:
 
 
 class _Probe:
-    """Asks one store, again only after the last answer is a second old."""
+    """Checks one store; a result is reused for a second."""
 
     def __init__(self, name: str, ask: Callable[[], None], timeout: float, clock: Callable[[], float]) -> None:
         self.name = name
@@ -144,7 +144,7 @@ class _Probe:
         self._was_available = True
 
     def run(self) -> _Run:
-        """Return the question that counts now; ask it if there is none."""
+        """Return the check whose result counts now; start one if there is none."""
         with self._lock:
             if self._last is None or self._is_over(self._last):
                 self._last = _Run(self._ask, self._clock)
@@ -157,7 +157,7 @@ class _Probe:
         return not run.done.is_set() and not run.thread.is_alive()  # the thread stayed in the parent at a fork
 
     def has_answered(self, run: _Run) -> bool:
-        """Wait for the answer as long as it is allowed to take."""
+        """Wait for the end of a check, until the timeout; return whether the store is available."""
         run.done.wait(max(0.0, run.started + self._timeout - self._clock()))
         is_available = run.done.is_set() and run.error is None
         with self._lock:
@@ -167,7 +167,7 @@ class _Probe:
         return is_available
 
     def _log(self, run: _Run, is_available: bool) -> None:
-        """Log a change, and not each result: a load balancer asks every few seconds."""
+        """Log a change, and not each result: a load balancer sends a request every few seconds."""
         if is_available:
             _log.warning("readiness: %s: the store answers again", self.name)
             return

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PATCH", "DELETE", "PUT"})
 _OTHER = "other"
-"""The label of what a client may choose freely: an unknown path, method or status."""
+"""The label for values that a client can choose freely: an unknown path, method or status."""
 _SERVER = "server"
-"""The label of all paths that a server has not passed to the application."""
+"""The label for all paths that a server has not passed to the application."""
 
 _CHANGES: dict[type, str] = {
     FileDeleted: "file_deleted",

@@ -309,7 +309,7 @@ class PackageFile:
     blob_key: str
     """The key of the bytes in the store of blobs."""
     core_metadata_sha256: str | None = None
-    """The digest of the core metadata that is served beside the file, lower-case hexadecimal; None if none is."""
+    """The digest of the core metadata served beside the file, lower-case hexadecimal; None if none is served."""
     uploaded_by: str = ""
     """The name of the principal who published the file; empty if it was anonymous or is not known."""
     variant: str | None = None

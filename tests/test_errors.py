@@ -164,7 +164,7 @@ SENTENCES = [
     (MethodNotAllowed(["POST"], "publish elsewhere"), "publish elsewhere"),
     (
         NoTemporaryRoom("database or disk is full"),
-        "the temporary file cannot be written: database or disk is full; set SQLITE_TMPDIR to a folder with more room",
+        "the temporary file cannot be written: database or disk is full; set SQLITE_TMPDIR to a folder with more space",
     ),
     (ForeignFolder("/srv/www"), "/srv/www: this folder is not empty, and no export has written it"),
     (InvalidSource("the source is not a valid URL"), "the source is not a valid URL"),

@@ -1,1 +1,1 @@
-"""GitLab's endpoints: routes, access rules, and what each endpoint answers."""
+"""GitLab's endpoints: routes, access rules, and the response of each endpoint."""

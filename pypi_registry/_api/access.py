@@ -1,4 +1,4 @@
-"""Who may read or change what, and who may share it: refusals as GitLab's 401, 403 or 404; Cache-Control headers."""
+"""Access decisions: refusals with GitLab's 401, 403 or 404, and which caches may store a response."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,7 +17,7 @@ class Challenge(Enum):
     ALWAYS = "always"
     """The PyPI endpoints: 401 wherever credentials could help, so that clients send them."""
     NEVER = "never"
-    """The Packages API: never 401 for lack of credentials; 404 for what must not be seen, 403 for the rest."""
+    """The Packages API: never 401 for lack of credentials, but 404 if the caller must not see the subject, or 403."""
     BROWSER = "browser"
     """The web pages of the Packages API: 401, because nothing else makes a browser ask for a password."""
 
@@ -39,7 +39,7 @@ def require(
     """
     if not principal.can(ability, subject):
         error = refusal(principal, ability, subject, challenge)
-        if not isinstance(error, NotAuthenticated):  # that is the answer to uv's first request; nobody logs it
+        if not isinstance(error, NotAuthenticated):  # uv's first request always gets it, so no log needs it
             error.add_note(explanation(principal, ability, subject, action or ability))
         raise error
 
@@ -58,10 +58,10 @@ def refusal(principal: Principal, ability: Ability, subject: Subject, challenge:
 
 
 def explanation(principal: Principal, ability: Ability, subject: Subject, action: Ability) -> str:
-    """Return who may not do what, and why, for logs: the response to the client has nothing of it.
+    """Return who may not do what, and why: for logs only, the response to the client does not contain it.
 
-    A principal may explain by ``why_not(ability, subject)``, as those of `Accounts` do. All others have no roles. The
-    principal of an application may have such a method for something else, which must not change the response.
+    The principals of `Accounts` give the reason with their method ``why_not(ability, subject)``. An application's
+    principal may have a method of this name with another meaning: it must not change the response.
     """
     namespace, name = (subject.project, subject.name) if isinstance(subject, PackageName) else (subject, "packages")
     who = principal.name or ("an anonymous caller" if principal.anonymous else "a caller without a name")
@@ -92,9 +92,9 @@ def _named(namespace: Namespace, challenge: Challenge) -> str:
 
 
 def require_same_origin(request: Request) -> None:
-    """Return unless a browser sends, for a page of another origin, a request that may change something (CSRF).
+    """Refuse a request that may change something if a browser sends it for a page of another origin (CSRF).
 
-    :raises Forbidden: if it does.
+    :raises Forbidden: for such a request.
     """
     if request.method not in SAFE_METHODS and request.is_cross_origin:
         raise Forbidden("a browser sent this request for another site")

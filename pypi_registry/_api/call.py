@@ -75,7 +75,7 @@ def authenticate(
 ) -> Principal:
     """Return the caller; the dialect decides which headers count. `namespace` is None where none is known yet.
 
-    :raises InvalidToken: if GitLab answers this token with 401 everywhere.
+    :raises InvalidToken: if GitLab returns 401 for this token everywhere.
     :raises InsufficientScope: if the scopes of the token exclude the request.
     """
     credentials = read_credentials(environ, job_header=dialect is Dialect.PACKAGES)
@@ -162,7 +162,7 @@ class Call:
     def authenticate(self, namespace: Namespace) -> Principal:
         """Return the caller, who requests something in a namespace.
 
-        :raises InvalidToken: if GitLab answers this token with 401 everywhere.
+        :raises InvalidToken: if GitLab returns 401 for this token everywhere.
         :raises InsufficientScope: if the scopes of the token exclude the request.
         """
         principal = authenticate(self.services.auth, self.request.environ, self.match.route.dialect, namespace)
@@ -190,7 +190,7 @@ class Call:
 
     @property
     def site_path(self) -> str:
-        """The path at which the web interface is that belongs to the API: empty, or the prefix of a proxy."""
+        """The path of the web interface that belongs to the API: empty, or the prefix of a proxy."""
         return mount_path(self.request.environ).removesuffix(API_PREFIX)
 
     @property

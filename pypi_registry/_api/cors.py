@@ -16,7 +16,7 @@ _ANY_ORIGIN = ("Access-Control-Allow-Origin", "*")
 # What a page may read besides the headers that the Fetch standard always allows, as Content-Length.
 _EXPOSED = ("Access-Control-Expose-Headers", "Accept-Ranges, Content-Disposition, Content-Range, ETag")
 
-# What a program may send. Credentials are not in it, because a response to a caller who is known is never readable.
+# What a program may send: no credentials, because no other origin may read the response to a request with credentials.
 _REQUEST_HEADERS = (
     "Accept, Accept-Language, Cache-Control, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Range, "
     "If-Unmodified-Since, Pragma, Range, User-Agent, X-Requested-With"
@@ -38,8 +38,8 @@ def is_for_every_page(principal: Principal, namespace: Namespace, projects: Proj
     """
     return (
         principal.anonymous
-        # An open registry calls everything public, because nothing but the network protects it. A page of the internet
-        # that is opened in that network must not read it.
+        # In an open registry everything is public, because only the network protects it. A page from the internet that
+        # is opened inside this network must not read it.
         and not isinstance(principal, Everyone)
         and namespace.visibility is Visibility.PUBLIC
         and projects.all_public
@@ -47,7 +47,7 @@ def is_for_every_page(principal: Principal, namespace: Namespace, projects: Proj
 
 
 def allow_every_page(response: Response) -> Response:
-    """Return a response that pages of all origins may read, an error too: micropip skips an index that answers 404."""
+    """Let pages of all origins read a response, even an error: micropip skips an index that responds with 404."""
     return response._replace(headers=[*response.headers, _ANY_ORIGIN, _EXPOSED])
 
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def refuse_unknown_caller(auth: Auth, environ: "WSGIEnvironment", path_info: str) -> Response | None:
-    """Return the response to a caller without valid credentials; None if the auth knows the caller.
+    """Return the refusal for a caller without valid credentials; None if the auth accepts the credentials.
 
-    A server that stores a body before it calls the registry asks this first. What a known caller may do is not
-    checked: this is a bound on what strangers can store, and the registry still decides on every request.
+    A server that stores a body before it calls the registry calls this function first. It does not check the abilities
+    of the caller: it only prevents strangers from filling the disk, and the registry still decides on every request.
 
     :param path_info: the path below the mount point of the registry; its API decides which credentials count.
     """

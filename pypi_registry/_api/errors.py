@@ -42,7 +42,7 @@ def error_response(error: RegistryError) -> Response:
     for kind in type(error).__mro__:
         if kind in _RESPONSES:
             return _RESPONSES[kind](error)
-    raise TypeError(f"{error!r} is no RegistryError")
+    raise TypeError(f"{error!r} is not a RegistryError")
 
 
 def internal_error_response() -> Response:

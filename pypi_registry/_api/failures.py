@@ -24,7 +24,7 @@ _STORAGE_ERRORS = (StorageFull, FULL), (StorageUnavailable, UNAVAILABLE), (Outco
 
 
 def failure_response(request: Request, call: Call | None, error: Exception) -> Response:
-    """Return the response of an error, which is logged if it is one of the server.
+    """Return the response to an error, and log the error if the server caused it.
 
     :param call: None if the request has no route.
     """
@@ -36,12 +36,12 @@ def failure_response(request: Request, call: Call | None, error: Exception) -> R
 
 
 def _reason_of(error: RegistryError) -> str:
-    """Return what logs state as the reason: what was added to the error (PEP 678), which no client sees, or itself."""
+    """Return the reason for logs: the notes of the error (PEP 678), which no client sees, or else its sentence."""
     return "; ".join(getattr(error, "__notes__", ())) or str(error)
 
 
 def _sees_pages(request: Request, call: Call | None) -> bool:
-    """Return whether a browser requests an address of web pages.
+    """Return whether a browser requests the URL of a web page.
 
     Old versions of pip accept HTML only, so simple pages, files and uploads have no page for an error.
     """
@@ -59,7 +59,7 @@ def _as_page(request: Request, call: Call | None, response: Response) -> Respons
 
 
 def _log_failure(request: Request, response: Response, error: Exception) -> None:
-    """Log an error of the server; those of clients are not logged."""
+    """Log an error that the server caused; errors that clients caused are not logged."""
     for type_, kind in _STORAGE_ERRORS:
         if isinstance(error, type_):
             note(request.environ, storage_error=kind)

@@ -22,7 +22,7 @@ def require_offered(file: PackageFile, status: NameStatus) -> None:
 
 
 def missing(call: Call, file: PackageFile, problem: str) -> RegistryError:
-    """Return the error for something that a file must have: `NotFound` if the file was deleted meanwhile."""
+    """Return the error for bytes or core metadata that are missing: `NotFound` if the file was deleted meanwhile."""
     details = call.services.stores.catalogue.package(file.package.project_id, file.package.id)
     exists = details is not None and any(each.id == file.id for each in details.files)
     return StorageUnavailable(problem) if exists else NotFound()

@@ -97,7 +97,7 @@ def path_after_sign_in(query: str) -> str:
 def own_path(text: str) -> str:
     r"""Return a text if it is a path of this site, decoded, to which a browser may be redirected; otherwise nothing.
 
-    Anybody can send a person a link to ``/sign-in``, so it must lead to no other site (CWE-601). Browsers read a
+    Anyone can send a user a link to ``/sign-in``, so it must lead to no other site (CWE-601). Browsers read a
     backslash as a slash, and drop control characters. A percent sign could hide either from a first decoding.
 
     >>> own_path("/acme/tools/-/packages")

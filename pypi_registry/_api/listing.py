@@ -30,7 +30,7 @@ _PARAMETERS = frozenset(
 
 
 def list_parameters(request: Request) -> Mapping[str, str]:
-    """Return the parameters of a list that GitLab documents; of a repeated one the last value.
+    """Return those parameters of a list that GitLab documents. If one is repeated, its last value counts.
 
     Others are dropped and never repeated in links: one may be a secret that was passed by mistake.
 
@@ -82,7 +82,7 @@ class Paging:
 
     @property
     def offset(self) -> int:
-        """The number of entries on the pages before."""
+        """The number of entries on earlier pages."""
         return (self.page - 1) * self.per_page
 
 

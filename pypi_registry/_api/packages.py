@@ -73,7 +73,8 @@ def list_packages(call: Call) -> Response:
     paging, query = read_paging(parameters), _query(parameters, namespace)
     if html:
         return list_page(call, namespace, principal, projects, query, paging, parameters)
-    # One package more than the page has shows whether there is a next page, also above the highest total.
+    # The query asks for one package more than the page has. This shows whether there is a next page, even if the list
+    # is too long for a total.
     found, total = call.services.stores.catalogue.packages(projects, query) if query else ([], 0)
     packages, has_next = found[: paging.per_page], len(found) > paging.per_page
     entities = [_listed_entity(call, principal, namespace, projects, package) for package in packages]
@@ -225,7 +226,7 @@ def _directly_in(projects: Projects, group: str) -> Projects:
 
 
 def _query(parameters: Mapping[str, str], namespace: Namespace) -> PackageQuery | None:
-    """Return the query of a list; None if no package of this registry can be meant."""
+    """Return the query of a list; None if no package of this registry can match."""
     package_type = choice(parameters, "package_type", PACKAGE_TYPES, "pypi")
     status = choice(parameters, "status", STATUSES, "default")
     flag(parameters, "include_versionless")  # every package of this registry has a version

@@ -53,7 +53,7 @@ from pypi_registry.model import FileWithStatus, Group, Namespace, NameStatus, Pa
 from pypi_registry.storage import MAX_PUBLICATIONS
 
 SLOW_UPLOAD = 5.0
-"""Seconds after which an upload looks up its project and authenticates its caller again: either may be gone."""
+"""Seconds after which an upload looks up its project and authenticates its caller again: both may have changed."""
 
 
 def file(call: Call) -> Response:
@@ -350,7 +350,7 @@ def _forward(call: Call, view: _View, name: NormalizedName) -> Response:
 
 
 def _was_published(call: Call, view: _View, name: NormalizedName) -> bool:
-    """Return whether a name was ever published under the root group of a namespace: as it is named now, or was then.
+    """Return whether a name was published by a project that is in the same root group now, or was at that time.
 
     The package of a stranger in another index must not replace a private one (dependency confusion).
     """
@@ -358,8 +358,8 @@ def _was_published(call: Call, view: _View, name: NormalizedName) -> bool:
     publications = call.services.stores.catalogue.publications(name)
     if len(publications) >= MAX_PUBLICATIONS or root in {published_root for published_root, _ in publications}:
         return True
-    # A project may have moved here after it published. The directory is asked about this root group and not about the
-    # projects of the publications: the time would show whether the name exists under other root groups.
+    # A project may have moved here after it published. The directory looks up this root group and not the projects of
+    # the publications: the time of the response would show whether the name exists under other root groups.
     published = {project_id for _, project_id in publications}
     if isinstance(namespace, Group) and fold(namespace.path) == root:
         return any(project_id in view.all_projects for project_id in published)
@@ -367,7 +367,7 @@ def _was_published(call: Call, view: _View, name: NormalizedName) -> bool:
     if group is not None:
         projects_here = directory.projects_in(group)
         return any(project_id in projects_here for project_id in published)
-    # The namespace of a user is no group. Only its projects can be asked for, one by one.
+    # The namespace of a user is not a group. Only its projects can be looked up, one by one.
     projects = map(directory.project, published)
     return any(project is not None and project.root == root for project in projects)
 

@@ -26,7 +26,7 @@ from pypi_registry.errors import InvalidName
 
 
 class Route(NamedTuple):
-    """A path, and the endpoint of each method; HEAD is answered as GET."""
+    """A path, and the endpoint of each method; HEAD is handled as GET."""
 
     path: str
     endpoints: Mapping[str, Endpoint]

@@ -22,7 +22,7 @@ _MAX_COMPOSED = 4 * 1024**2  # bytes that a request composes at most, about 50 m
 
 
 class Found(NamedTuple):
-    """A content, and whose variants it may describe."""
+    """A content of the JSON, and the ids of the projects whose variants it may describe."""
 
     content: bytes
     project_ids: Sequence[int]
@@ -32,7 +32,7 @@ def find_variants(catalogue: Catalogue, projects: Projects, name: NormalizedName
     """Find the content of the variants JSON of a version by its SHA-256 digest.
 
     :param projects: those that the caller may read.
-    :raises NotFound: if the JSON has never had it, or had it from a project or a package that is gone.
+    :raises NotFound: if the JSON never had this content, or only from a project or a package that no longer exists.
     :raises Forbidden: if the name is quarantined in all projects that have the version.
     """
     histories = catalogue.variants(projects, name, version) if isinstance(catalogue, KeepsVariants) else ()
@@ -53,9 +53,10 @@ def find_variants(catalogue: Catalogue, projects: Projects, name: NormalizedName
 
 
 def _contents(histories: Sequence[Sequence[str]]) -> Iterator[bytes]:
-    """Yield what the JSON may have contained in one project, the present content first, and then in several.
+    """Yield every content that the JSON may have had: first those of one project, then those composed from several.
 
-    A project may have been added, or may have become readable, in between; so each combination of contents is one.
+    The present contents come first. A project may have been added, or may have become readable, between two changes of
+    another one, so each combination of their contents is possible.
     """
     yield from (content.encode() for history in histories for content in reversed(history))
     if len(histories) < 2:

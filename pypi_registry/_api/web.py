@@ -30,13 +30,13 @@ from pypi_registry.model import (
 from pypi_registry.storage import MAX_TOTAL, Catalogue
 
 _LOOKBACK = 500
-"""Versions before a page that it also reads: a name among them is on a page before, so it needs no look-up."""
+"""Versions before a page that are read, too: a name among them is on an earlier page, so it needs no look-up."""
 
 _LOOKAHEAD = 500
-"""Versions after a page that it reads in search of names for its rows."""
+"""Versions after a page that are read to find more names for its rows."""
 
 _MAX_VERSIONS = 1_000
-"""Versions of a package that its page lists."""
+"""Versions that the page of a package lists at most."""
 
 
 def list_page(
@@ -90,14 +90,14 @@ def package_list(
     paging: Paging,
     parameters: Mapping[str, str],
 ) -> PackageList:
-    """Return one page of the packages that match a query, those that were published last first.
+    """Return one page of the packages that match a query, the last published first.
 
     A page number counts versions, and a package is on the page of its newest version. If a page would have less than
-    half of its rows, because the packages of its versions are on pages before, it also has the rows of pages after it.
-    At most `_LOOKAHEAD` versions after it are read, and at most twice `Paging.per_page` names are looked up: then a
-    page may have fewer rows, or none.
+    half of its rows, because the packages of its versions are on earlier pages, it also gets the rows of later pages.
+    At most `_LOOKAHEAD` versions after it are read, and at most twice `Paging.per_page` names are looked up. So a page
+    may have fewer rows, or none.
 
-    :param query: what is searched for; its order and its part of the list do not count. None if nothing can match.
+    :param query: the search; its order, offset and limit are ignored. None if nothing can match.
     """
     if query is None:
         return PackageList([], 0, paging.page, None, parameters)
@@ -121,7 +121,7 @@ class _Part(NamedTuple):
     """The versions of one page number."""
 
     newer: Sequence[Package]
-    """The last versions before these, at most `_LOOKBACK`; empty if the part before had them."""
+    """The last versions before these, at most `_LOOKBACK`; empty if the previous part contained them."""
     versions: Sequence[Package]
     total: int | None
     has_more: bool
@@ -180,7 +180,7 @@ def _version_key(package: Package) -> tuple[Version, int]:
 
 
 def _about(catalogue: Catalogue, details: PackageDetails) -> About:
-    """Return what the core metadata of the newest file that has some states."""
+    """Return the facts in the core metadata of the newest file that has core metadata."""
     for file in reversed(details.files):
         if file.core_metadata_sha256 is not None and (data := catalogue.core_metadata(file.id)) is not None:
             return read_about(data)
@@ -198,7 +198,7 @@ def _status(catalogue: Catalogue, project: Project, details: PackageDetails) -> 
 
 
 def frame_of(call: Call, namespace: Namespace, principal: Principal, *more: str) -> Frame:
-    """Return what is around a page of a project or a group: the groups above it, and the caller.
+    """Return the frame of a page of a project or a group: the groups above it, and the caller.
 
     :param more: the names of levels below it.
     """

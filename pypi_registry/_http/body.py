@@ -14,7 +14,7 @@ from pypi_registry.errors import InvalidRequest
 READ_SIZE = 512 * 1024
 """Bytes. gunicorn copies its buffer at every read: with reads of 64 KiB an upload takes twice the time."""
 
-_DRAIN_SIZE = 64 * 1024  # a server returns when all of it has arrived, and only then it counts as received
+_DRAIN_SIZE = 64 * 1024  # a read may return only when all its bytes have arrived, and only then they count as received
 
 DRAINED = 10 * 1000**2
 """How many bytes are read of a refused body that is too large, or whose length is not known."""
@@ -31,7 +31,7 @@ class Body:
         """Bytes that were read."""
         self._was_read_to_end = False
         self.length = int(text) if isinstance(text, str) and re.fullmatch("[0-9]{1,100}", text) else None
-        """As declared, in bytes; None if it was not declared, or is no number."""
+        """As declared, in bytes; None if it was not declared, or is not a number."""
 
     def read(self, size: int) -> bytes:
         """Read up to `size` bytes; empty at the end.
@@ -63,7 +63,7 @@ class Body:
         return LimitedStream(stream, self.length)  # type: ignore[return-value]  # only its read() is used
 
     def drain(self, longest: int) -> None:
-        """Read the rest of the body; of one that is not declared shorter than `longest` bytes only the beginning."""
+        """Read the rest of the body if less than `longest` bytes were declared; otherwise at most `DRAINED` bytes."""
         with suppress(Exception):  # whatever the server raises: the response is ready, and the client may be gone
             left = self.length if self.length is not None and self.length < longest else DRAINED
             while left > 0 and (data := self.read(min(left, _DRAIN_SIZE))):

@@ -15,7 +15,7 @@ _DATE = re.compile(
 
 
 def read_date(header: str) -> datetime | None:
-    """Read an HTTP-date, in UTC; None if the text is none.
+    """Read an HTTP-date, in UTC; None if the text is not an HTTP-date.
 
     Werkzeug's `parse_date` raises `OverflowError` for a year of many digits, and reads texts that are no HTTP-date.
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from pypi_registry._http.body import Body
 
 PATIENCE = 5.0
-"""Seconds that reading the rest of a body may take, beside one second for each megabyte that arrives."""
+"""Seconds that reading the rest of a body may take, in addition to one second for each megabyte that arrives."""
 
 _SECONDS_PER_BYTE = 1 / 1000**2
 
@@ -25,11 +25,11 @@ MAX_ANONYMOUS = 2
 """Bodies of anonymous callers that are read at one time. Each occupies a thread of the server."""
 
 _SOCKETS = ("gunicorn.socket", "werkzeug.socket")
-_QUEUED = 64 * 1024**2  # bytes; more than a kernel keeps for a connection that nobody reads
+_QUEUED = 64 * 1024**2  # bytes; more than a kernel buffers for a connection that is not read
 
 
 class RunningTimer(Protocol):
-    """What can be cancelled of a timer."""
+    """A timer that can be cancelled."""
 
     def cancel(self) -> None: ...
 
@@ -74,14 +74,14 @@ class Drains:
             drain.run(longest)
         else:
             with self._lock:
-                # The oldest is the one that brought least for its time, or it would have ended.
+                # The oldest one has received the least for its time: otherwise it would have ended.
                 if len(self._anonymous) >= MAX_ANONYMOUS:
                     self._anonymous.popleft().cut()
                 self._anonymous.append(drain)
             try:
                 drain.run(longest)
             finally:
-                with self._lock, suppress(ValueError):  # a later one may have removed it
+                with self._lock, suppress(ValueError):  # a later drain may have removed it
                     self._anonymous.remove(drain)
         return Cut(connection) if drain.was_cut else None
 
@@ -89,7 +89,7 @@ class Drains:
 def _socket_of(environ: Mapping[str, object]) -> Any:
     """Return the socket of the connection; None if the server does not name it.
 
-    The streams of an HTTP/2 connection share one socket, so it is none of theirs.
+    The streams of an HTTP/2 connection share one socket, so none of them may shut it.
     """
     if str(environ.get("SERVER_PROTOCOL")).startswith("HTTP/2"):
         return None
@@ -99,7 +99,7 @@ def _socket_of(environ: Mapping[str, object]) -> Any:
 
 
 class _Descriptor:
-    """A connection of which only the file descriptor is known, as in uwsgi. It stays the server's."""
+    """A connection of which only the file descriptor is known, as in uwsgi. The server still owns the descriptor."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -175,8 +175,8 @@ class _EndsConnection:
     """The body of a response, after which the server cannot receive or send anything on the connection.
 
     On Linux, bytes that arrive after the reading side was shut can still be read. A server that keeps the connection
-    would take the rest of the refused body for a request. With both sides shut the kernel resets the connection when
-    more arrives (RFC 1122, 4.2.2.13), so what is in its queue is the last.
+    would parse the rest of the refused body as a request. With both sides shut the kernel resets the connection when
+    more bytes arrive (RFC 1122, 4.2.2.13), so those in its queue are the last ones.
     """
 
     def __init__(self, body: Iterable[bytes], connection: Any) -> None:

@@ -42,7 +42,7 @@ class Part(NamedTuple):
 def parts(body: Body, content_type: str) -> Iterator[Part]:
     """Split a form into its parts, and read the body as far as the parts are read.
 
-    :raises InvalidRequest: if the body is no form, or ends too early.
+    :raises InvalidRequest: if the body is not a form, or ends too early.
     """
     boundary = common_boundary(content_type) or _boundary(content_type)
     if not boundary:
@@ -136,7 +136,7 @@ class _Form:
         return (self._data[at:start],) if start > at else ()
 
     def _refuse_bare_cr(self, end: int) -> None:
-        """Refuse a boundary after a carriage return alone, which some parsers take for a line break, and we do not.
+        """Refuse a boundary after a carriage return alone, which some parsers treat as a line break, and we do not.
 
         :raises InvalidRequest: if there is one in the content up to `end`.
         """
@@ -150,13 +150,13 @@ class _Form:
     def read_end(self) -> None:
         """Read the body to its end, behind the last boundary.
 
-        RFC 2046, 5.1.1, allows an epilogue there, but no client of a registry sends one. What parsers disagree about
-        is refused.
+        RFC 2046, 5.1.1, allows an epilogue there, but no client of a registry sends one. Parsers disagree about
+        it, so it is refused.
 
-        :raises InvalidRequest: if there is any text.
+        :raises InvalidRequest: if any text follows.
         """
         rest = self._data[self._at :]
-        with suppress(InvalidRequest):  # of a client that went away when the form was complete
+        with suppress(InvalidRequest):  # the client may have gone away when the form was complete
             while len(rest) <= _MAX_END and not rest.strip(b" \t\r\n") and (more := self._body.read(READ_SIZE)):
                 rest += more
         if len(rest) > _MAX_END or rest.strip(b" \t\r\n"):
@@ -194,7 +194,7 @@ class _Form:
         return next(maybe, len(data))
 
     def _read_on(self) -> None:
-        """Read at least as many bytes as are kept, so that each is copied a few times only, however few come at once.
+        """Read at least as many bytes as are buffered, so that each byte is copied only a few times if reads are small.
 
         :raises InvalidRequest: if the form ends.
         """

@@ -26,7 +26,7 @@ def _prefers_html(accept: str) -> bool:
 def prefers_html(accept: str) -> bool:
     """Return whether a browser sends this ``Accept`` header.
 
-    A program that accepts anything is no browser, nor is pip, which accepts HTML if there is no JSON of the simple API.
+    A program that accepts anything is not a browser. Neither is pip, which accepts HTML if a simple page has no JSON.
 
     >>> prefers_html("text/html,application/xhtml+xml,*/*;q=0.8"), prefers_html("*/*")
     (True, False)

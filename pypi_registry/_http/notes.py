@@ -13,7 +13,7 @@ NOTES = "pypi_registry.notes"
 """The key of the environ."""
 
 FULL, UNAVAILABLE, UNKNOWN = "full", "unavailable", "unknown_outcome"
-"""What a store could not do."""
+"""The kinds of failure of a store."""
 
 
 class Notes(TypedDict, total=False):
@@ -33,12 +33,12 @@ class Notes(TypedDict, total=False):
     is_forwarded: bool
     """Whether the response is a redirect to the upstream index."""
     storage_error: str
-    """What a store could not do: `FULL`, `UNAVAILABLE` or `UNKNOWN`."""
+    """How a store failed: `FULL`, `UNAVAILABLE` or `UNKNOWN`."""
 
     principal: str
     """The name of the principal; of a token that was refused, if it is known."""
     token: str
-    """The `via` of the principal, likewise."""
+    """The `via` of the principal; of a token that was refused, if it is known."""
     refused_token: str
     """Why the token of the request was not accepted."""
     project: str
@@ -61,7 +61,7 @@ def take_notes(environ: "WSGIEnvironment") -> Notes:
 
 
 def note(environ: "WSGIEnvironment", **facts: Unpack[Notes]) -> None:
-    """Note facts about a request, if a middleware asks for them."""
+    """Note facts about a request, if a middleware has put a dictionary for them into the environ."""
     notes: Notes | None = environ.get(NOTES)
     if notes is not None:
         notes.update(facts)

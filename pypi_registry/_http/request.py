@@ -25,7 +25,7 @@ _MAX_JSON = 64 * 1024
 
 
 class Request:
-    """One request, read from its environ as far as it is asked for."""
+    """One request. Its parts are read from the environ when they are needed."""
 
     def __init__(self, environ: "WSGIEnvironment") -> None:
         self.environ = environ

@@ -3,7 +3,7 @@
 The order of the steps keeps the backup complete at each moment, while clients publish and delete, and also if the
 program is killed:
 
-1. Copy the catalogue, as it is at one moment, under another name.
+1. Copy the catalogue, in one consistent state, under another name.
 2. Copy the bytes of each file that this copy lists, unless an earlier backup has copied them: bytes never change.
 3. A client may have deleted a file, with its bytes, since step 1. Delete it from the copy of the catalogue, too.
 4. Rename the copy of the catalogue to its final name. Before this step, the earlier backup is still complete.
@@ -26,7 +26,7 @@ from pypi_registry.stores.files import FileBlobs
 from pypi_registry.stores.sqlite import SQLiteCatalogue
 from pypi_registry.stores.sqlite.files_at import has_content
 
-_BATCH = 1000  # keys of which the catalogue is asked at once
+_BATCH = 1000  # keys that one call looks up in the catalogue
 
 
 @dataclass(slots=True)
@@ -76,10 +76,10 @@ class Backup:
         Such a file stays listed in the backup, as it does in the registry.
 
         :raises StorageUnavailable: if the catalogue is damaged, or a store cannot be read or written.
-        :raises StorageFull: if there is no room.
+        :raises StorageFull: if there is no space.
         :raises OSError: if a folder cannot be written.
         """
-        _delete_database(self._new)  # of a backup that was killed
+        _delete_database(self._new)  # left by a backup that was killed
         self._catalogue.copy_to(self._new)
         _require_intact(self._new)
         with closing(SQLiteCatalogue(self._new, create=False)) as copy:
@@ -145,7 +145,7 @@ class _Unreadable(Exception):
 
 
 class _Source(io.FileIO):
-    """A file of the registry, whose errors are not taken for errors of the backup."""
+    """A file of the registry: its errors differ in type from errors of the backup."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -169,7 +169,7 @@ def _size_of(path: Path) -> int | None:
 
 
 def _link(source: Path, target: Path) -> bool:
-    """Create a hard link at `target`, instead of a file that is there; return whether that is possible."""
+    """Create a hard link at `target`, in place of a file that may be there; return whether that was possible."""
     try:
         target.unlink(missing_ok=True)  # of another size, so it is not what the catalogue lists
         target.hardlink_to(source)
@@ -183,7 +183,7 @@ def _require_intact(database: Path) -> None:
 
     :raises StorageUnavailable: if it is damaged.
     """
-    # As if it was immutable: otherwise SQLite creates two more files, for which a full disk has no room.
+    # As if it was immutable: otherwise SQLite creates two more files, for which a full disk has no space.
     with closing(sqlite3.connect(f"{database.absolute().as_uri()}?immutable=1", uri=True)) as connection:
         try:
             [found] = connection.execute("PRAGMA quick_check(1)").fetchone()

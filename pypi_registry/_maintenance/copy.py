@@ -114,13 +114,13 @@ class Copy:
         :raises UnreadableCatalogue: if a row cannot be read.
         :raises RedirectingSource: if the store of the source redirects.
         :raises StorageUnavailable: if a store cannot answer now.
-        :raises StorageFull: if the target has no room.
+        :raises StorageFull: if the target has no space.
         """
         rows = iter(range(1, 2**63))
         target = self._counted(rows, read_records(self._target.catalogue))
         source = self._counted(rows, read_records(self._source.catalogue))
-        # The rows of the source are of one moment. They are all read before the first byte is copied: a long read
-        # transaction would keep SQLite from emptying its log.
+        # The rows of the source are read in one consistent state, and all of them before the first byte is copied: a
+        # long read transaction would keep SQLite from emptying its log.
         with closing(compare(target, source)) as differences:
             self._write_ids(differences)
             self._write_what_precedes_files(differences)
@@ -136,9 +136,10 @@ class Copy:
             yield record
 
     def _write_ids(self, differences: Differences) -> None:
-        """Let the target use no id of the source, and then store up to which ids its rows come from the source.
+        """Reserve the ids of the source in the target, then store up to which ids the target is a copy.
 
-        A file that was published to the target meanwhile, under such an id, would later look like a deleted one.
+        If a file was published to the target meanwhile with such an id, the next copy would treat it as deleted at the
+        source.
         """
         for last in differences.to_write(LastIdsRecord):
             self._restore(last)

@@ -1,7 +1,7 @@
 """What a copy has to change: the records of two catalogues, compared in a temporary database.
 
-A record has a key, an identity and a state. The identity of what has an id never changes: of a file it holds its random
-blob key, so no two registries have it by chance. The state is what a registry may change later.
+A record has a key, an identity and a state. The identity of a record with an id never changes: that of a file contains
+its random blob key, so no two registries have it by chance. The state is the part that a registry may change later.
 """
 
 import pickle
@@ -81,7 +81,7 @@ class Differences:
     def close(self) -> None:
         self._database.close()
 
-    # Filling: the target first, so that of the source only what is to be written is stored
+    # Filling: the target first, so that only those records of the source are stored that must be written
 
     def add_target(self, record: Record) -> None:
         """Add a record of the target."""
@@ -95,7 +95,7 @@ class Differences:
     def add_source(self, record: Record) -> None:
         """Add a record of the source, after all of the target."""
         if isinstance(record, CopiedRecord):
-            return  # of the source of the source, whose ids are no ids of the target
+            return  # about the source of the source, whose ids are not those of the target
         row = _row(record)
         if isinstance(record, LastIdsRecord):
             self._last = record
@@ -103,7 +103,7 @@ class Differences:
             self._database.insert("published", record.name, record.project_id)
         statement = "SELECT count(*) FROM target WHERE kind = ? AND key = ? AND state = ?"
         is_there = self._database.value(statement, (row.kind, row.key, row.state)) > 0
-        # A package that is there may be deleted with its last file, and then be needed for another one.
+        # A package that the target has may be deleted with its last file, and then be needed for another file.
         needed = not is_there or isinstance(record, PackageRecord)
         self._database.insert("source", *row, is_there, pickle.dumps(record) if needed else None)
 
@@ -112,10 +112,10 @@ class Differences:
     def check(self) -> None:
         """Check that the target is empty, or a copy of the source as it is now or was once.
 
-        The source has deleted a package or a file that only the target has if an earlier copy can have written it.
-        Otherwise it was published to the target directly.
+        The target may have a package or a file that the source does not have. If an earlier copy can have written it,
+        the source has deleted it since; otherwise it was published to the target directly.
 
-        :raises WrongTarget: if it is not.
+        :raises WrongTarget: if the target is neither.
         """
         for title in self._titles(f"SELECT t.title {_COMMON} WHERE t.identity != s.identity"):
             raise WrongTarget(f"its {title} is not the one of the source")

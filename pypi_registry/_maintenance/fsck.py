@@ -106,7 +106,7 @@ class Check:
             yield from self._files(snapshot)
 
     def _found_by(self, store: object, kind: Kind) -> Iterator[Problem]:
-        """Yield what a store has found itself."""
+        """Yield the problems that a store finds by its own check."""
         if isinstance(store, ChecksItself):
             for detail, repairable, repaired in store.inconsistencies(repair=self._options.repair):
                 yield Problem(kind, detail, repair=Repair.REPAIR if repairable else None, repaired=repaired)
@@ -120,7 +120,7 @@ class Check:
         # Without its publication, a name that loses its last package may be redirected to another index.
         for package in snapshot.packages_without_publication():
             problem = _of_package(package, "the catalogue has no record that its name was published in its project")
-            if package.path is None:  # then its root group is not known
+            if package.path is None:  # without the path, its root group is unknown
                 yield problem
                 continue
             record = PublicationRecord(canonicalize_name(package.name), root_of(package.path), package.project_id)
@@ -162,7 +162,7 @@ class Check:
 
     def _problem_of_bytes(self, file: FileRow, stored: int | None) -> Problem | None:
         if stored is None:
-            # The blobs were listed after the row was read, so only a redirect is left to doubt.
+            # The blobs were listed after the row was read, so the blob counts as missing even if the store redirects.
             return None if self._exists(file.blob_key, file.size) else _missing(file)
         if stored == file.size and not self._options.digests:
             return None

@@ -8,7 +8,7 @@ class Kind(StrEnum):
     """What is wrong."""
 
     UNLISTED_BLOB = "unlisted-blob"
-    """A blob older than a day that no file has."""
+    """A blob older than a day that belongs to no file."""
     MISSING_BLOB = "missing-blob"
     """A file without its bytes."""
     WRONG_SIZE = "wrong-size"

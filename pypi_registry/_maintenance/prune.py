@@ -27,9 +27,9 @@ class Rule:
     """Which versions of each name are removed: those that meet all conditions. `keep`, `older_than` or both are set."""
 
     keep: int | None = None
-    """How many of the highest versions stay."""
+    """How many of the highest versions are kept."""
     older_than: datetime | None = None
-    """A version is removed if its newest file was uploaded before."""
+    """A version is removed if its newest file was uploaded before this time."""
     kinds: Collection[Kind] = ()
     """Only versions of these kinds are removed; empty means all versions."""
 
@@ -44,7 +44,7 @@ class Candidate:
 
 
 def parse_age(text: str) -> timedelta | None:
-    """Return an age such as ``90d``, ``12w`` or ``36h``; None if the text is none.
+    """Return an age such as ``90d``, ``12w`` or ``36h``; None if the text is not an age.
 
     >>> parse_age("90d"), parse_age("90"), parse_age("0d")
     (datetime.timedelta(days=90), None, None)

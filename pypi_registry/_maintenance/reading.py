@@ -1,4 +1,4 @@
-"""Reading all records of a catalogue, and what a command needs of the two stores of a registry."""
+"""Reading all records of a catalogue, and the protocols that commands need from the stores of a registry."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -36,7 +36,7 @@ def read_records(catalogue: Enumerable) -> Iterator[Record]:
     while True:
         try:
             record = next(records, None)
-        except (ValueError, TypeError, AttributeError, OverflowError) as error:  # such as a status that is none
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:  # such as an unknown status
             raise UnreadableCatalogue(str(error)) from error
         if record is None:
             return

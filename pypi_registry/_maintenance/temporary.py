@@ -1,4 +1,4 @@
-"""A temporary database, for what would be too large for memory: it joins and sorts the rows of a whole registry.
+"""A temporary database for data that would be too large for memory: it joins and sorts the rows of a registry.
 
 SQLite deletes its file when the connection is closed; another program never sees it.
 """
@@ -18,7 +18,7 @@ class NoTemporaryRoom(RegistryError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"the temporary file cannot be written: {self.reason}; set SQLITE_TMPDIR to a folder with more room"
+        return f"the temporary file cannot be written: {self.reason}; set SQLITE_TMPDIR to a folder with more space"
 
 
 class TemporaryDatabase:
@@ -46,7 +46,7 @@ class TemporaryDatabase:
     def write(self, statement: str, values: Sequence[object] = ()) -> None:
         """Run a statement that writes.
 
-        :raises NoTemporaryRoom: if there is no room.
+        :raises NoTemporaryRoom: if there is no space.
         """
         try:
             self._database.execute(statement, values)

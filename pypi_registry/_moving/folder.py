@@ -23,7 +23,7 @@ _BLOCK = 1024**2
 class FolderSource:
     """The wheels and sdists in a folder and in all folders below it.
 
-    Files whose names are not those of a wheel or an sdist are no part of it. Links to folders are not followed.
+    Files whose names are not those of a wheel or an sdist are skipped. Links to folders are not followed.
 
     :raises SourceError: if the folder cannot be read.
     """

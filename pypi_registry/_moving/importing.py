@@ -1,7 +1,7 @@
 """Importing the files of another index, or of a folder, into a project.
 
 Several files are downloaded and verified at once, and published one after another in the order of the source, so that
-pages list them as the source does. What is published stays: an import that was stopped is continued by another one.
+pages list them as the source does. Published files stay: after an import was stopped, the next one continues it.
 """
 
 from collections import deque
@@ -37,11 +37,11 @@ R = TypeVar("R")
 ACTOR = Actor("import")
 
 MAX_FAILURES = 25
-"""Failures in a row after which an import ends: the source is away, and each attempt waits for it."""
+"""Failures in a row after which an import ends: the source is unavailable, and each attempt waits for it."""
 
 
 class Kind(StrEnum):
-    """What became of a file."""
+    """The kinds of outcome for a file."""
 
     IMPORTED = "imported"
     PRESENT = "already there"
@@ -53,7 +53,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a file, or of a whole name whose page could not be read."""
+    """The outcome for a file, or for a whole name whose page could not be read."""
 
     kind: Kind
     title: str
@@ -118,7 +118,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A file of the source, or a problem that is known without it."""
+    """A file of the source, or a problem that was found before any file was read."""
 
     file: SourceFile
     name: NormalizedName
@@ -127,7 +127,7 @@ class _Task:
     yanked: str | None = None
     """Why all files of its version were yanked; None if they were not."""
     outcome: Outcome | None = None
-    """What is decided without reading the file."""
+    """The outcome, if it is decided without reading the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +163,11 @@ class Import:
         self._yanked: set[int] = set()  # ids of packages that were yanked, or would be
 
     def run(self) -> Generator[Outcome, None, None]:
-        """Import everything once, and yield what became of each file. To stop it, close the iterator.
+        """Import everything once, and yield the outcome for each file. To stop it, close the iterator.
 
         :raises SourceError: if the list of names cannot be read, or the source fails again and again.
         :raises StorageUnavailable: if a store cannot answer now.
-        :raises StorageFull: if a store has no room.
+        :raises StorageFull: if a store has no space.
         """
         names = self._options.names or self._source.names()
         received: deque[Future[_Received]] = deque()
@@ -182,7 +182,7 @@ class Import:
                     self._on_progress(Progress(number, self._tasks if self._all_pages_read else None))
                     yield outcome
             finally:
-                # Threads that still read are to end soon; what they have read is dropped.
+                # Threads that are still reading must end soon; the files that they have read are dropped.
                 self._source.stop()
                 pool.shutdown(cancel_futures=True)
                 for future in received:
@@ -199,7 +199,7 @@ class Import:
             yield task
         self._all_pages_read = True
 
-    # In a thread of the pool: what there is
+    # In a thread of the pool: finding the files
 
     def _tasks_of(self, name: NormalizedName) -> Sequence[_Task]:
         try:
@@ -219,7 +219,7 @@ class Import:
         return tasks
 
     def _decide(self, task: _Task) -> Outcome | None:
-        """Return what becomes of a file if that is known without its bytes, or None."""
+        """Return the outcome for a file; None if it depends on the bytes of the file."""
         file, existing = task.file, task.existing
         problem = next(filename_problems(file.filename), None)
         if problem is not None:
@@ -238,7 +238,7 @@ class Import:
             return Outcome(Kind.IMPORTED if existing is None else Kind.PRESENT, file.filename)
         return None
 
-    # In a thread of the pool: its bytes
+    # In a thread of the pool: receiving the bytes of a file
 
     def _receive(self, task: _Task) -> _Received:
         if task.outcome is not None:
@@ -342,7 +342,7 @@ def _in_order(files: Sequence[SourceFile]) -> Sequence[SourceFile]:
 
 def _version_of(filename: str, name: NormalizedName) -> str:
     """Return the canonical version in a file name; the file name itself if it has none."""
-    if any(filename_problems(filename)):  # packaging is not given what is too long: int() refuses 5,000 digits
+    if any(filename_problems(filename)):  # no long text may reach packaging: int() refuses 5,000 digits
         return filename
     wheel = wheel_name_and_version(filename)
     if wheel is not None:
@@ -397,7 +397,7 @@ def _ahead(
 
 
 def _drop(future: "Future[_Received]") -> None:
-    """Close the file of a result that nobody needs."""
+    """Close the file of a result that is not used."""
     if future.cancelled():
         return
     with suppress(Stopped, Exception):  # the error that ended the import is the one that counts

@@ -1,7 +1,7 @@
 """An index on the network as a source: requests, redirects, retries, credentials, and the limits of all of them.
 
 The operator chooses the index, and nothing else is trusted: it cannot make this program request anything but http and
-https, send the credentials of the source to another host, wait for hours, or keep large answers in memory.
+https, send the credentials of the source to another host, wait for hours, or keep large responses in memory.
 """
 
 import base64
@@ -72,7 +72,7 @@ class Address:
 
     @classmethod
     def of(cls, text: str, environ: Mapping[str, str]) -> "Address":
-        """Return the address that a URL means.
+        """Split a URL into the address of the index and its credentials.
 
         The credentials in it come first, then those of the environment, then those of the file netrc.
 
@@ -181,7 +181,7 @@ class IndexSource:
 
     def fetch(self, file: SourceFile, into: BinaryIO, *, max_size: int) -> None:
         def receive(response: "_Response") -> None:
-            # A second attempt begins anew.
+            # A second attempt begins at the start of the file.
             with disk_errors_as_storage_errors():
                 into.seek(0)
                 into.truncate()
@@ -234,14 +234,14 @@ class IndexSource:
                 with self._response(url, headers, decode) as response:
                     if response.status == HTTPStatus.OK:
                         return receive(response)
-                    problem = f"{_shown(url)}: the source answers {response.status} {response.reason}".rstrip()
+                    problem = f"{_shown(url)}: the source responds with {response.status} {response.reason}".rstrip()
                     if response.status not in _TEMPORARY:
                         hint = _HINTS.get(response.status, "")
                         raise SourceError(f"{problem}{hint}", response.status)
                     wait = max(wait, response.retry_after)
-            except urllib3.exceptions.SSLError as error:  # a certificate is as wrong a second time
+            except urllib3.exceptions.SSLError as error:  # a second attempt would get the same certificate
                 raise SourceError(f"{_shown(url)}: {error}{_CERTIFICATE}") from error
-            except (urllib3.exceptions.HTTPError, OSError) as error:  # OSError: of a proxy, or of the name service
+            except (urllib3.exceptions.HTTPError, OSError) as error:  # OSError: from a proxy, or from the name service
                 problem = f"{_shown(url)}: {error}"
             if attempt == _ATTEMPTS:
                 break
@@ -278,7 +278,7 @@ class IndexSource:
                 try:
                     yield response
                 finally:
-                    # What was not read makes the connection useless.
+                    # A connection with unread bytes cannot be used again.
                     found.close()
                     found.release_conn()
                 return

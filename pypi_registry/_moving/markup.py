@@ -30,7 +30,7 @@ _RAW = {
 
 @dataclass(frozen=True, slots=True)
 class StartTag:
-    """A start tag, with those of its attributes that were asked for."""
+    """A start tag, with those of its attributes that the caller wants."""
 
     name: str
     attributes: Mapping[str, str]
@@ -127,7 +127,7 @@ def _attributes(text: str, at: int, wanted: Set[str]) -> tuple[Mapping[str, str]
             found.setdefault(name, unescaped(value))
 
 
-_MAX_NAME = 100  # characters of the name of an attribute; a longer one is not asked for
+_MAX_NAME = 100  # characters of the name of an attribute; no wanted name is longer
 
 
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:

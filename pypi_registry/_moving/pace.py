@@ -1,7 +1,7 @@
-"""A response of HTTP that ends with an error if it arrives too slowly.
+"""An HTTP response that ends with an error if it arrives too slowly.
 
 The time-outs of sockets hold for one read. So a server that sends a byte now and then, in the body, in the headers or
-between the chunks, keeps a client for ever. Here each byte that the socket returns counts.
+between the chunks, keeps a client waiting for ever. Here each byte that the socket returns counts.
 """
 
 import io
@@ -11,9 +11,9 @@ from socket import socket
 from time import monotonic
 
 GRACE = 60.0
-"""Seconds in which a response may be as slow as it wants."""
+"""Seconds in which a response may arrive at any rate."""
 MIN_RATE = 1024
-"""Bytes a second that must arrive after these, on average."""
+"""Bytes per second that must arrive on average, when `GRACE` is over."""
 
 
 class TooSlow(OSError):
@@ -42,7 +42,7 @@ class Pace:
 
 
 class PacedResponse(HTTPResponse):
-    """A response of which each byte is counted, also those of its headers."""
+    """A response whose bytes are all counted, also those of its headers."""
 
     def __init__(self, sock: socket, debuglevel: int = 0, method: str | None = None, url: str | None = None) -> None:
         super().__init__(sock, debuglevel, method, url)

@@ -36,7 +36,7 @@ class Limits:
     json_size: int
     """Bytes, decompressed."""
     html_size: int
-    """Bytes, decompressed. HTML has fewer facts of each file than JSON, so the same files need less."""
+    """Bytes, decompressed. HTML contains fewer facts about each file than JSON, so its pages are smaller."""
     entries: int
     """Names, or files."""
     values: int
@@ -53,13 +53,13 @@ class Limits:
 # PyPI describes a name with 3 values and some 60 bytes of JSON, and a file with some 20 values and 900 bytes.
 INDEX_LIMITS = Limits(128 * 1024**2, 64 * 1024**2, entries=1_000_000, values=4_000_000)
 PAGE_LIMITS = Limits(32 * 1024**2, 16 * 1024**2, entries=50_000, values=1_000_000)
-_MAX_TEXT = 10_000  # characters of the text of a link; more is no file name
+_MAX_TEXT = 10_000  # characters of the text of a link; no file name is longer
 _MAX_BASE = 2_000  # characters of a URL to which links are relative: each link gets a copy of it
-_MAX_PROBLEMS = 20  # that are reported one by one
+_MAX_PROBLEMS = 20  # of a page that are reported one by one; further ones are counted
 
 
 def read_names(body: bytes, content_type: str, url: str, limits: Limits = INDEX_LIMITS) -> Sequence[NormalizedName]:
-    """Return the names of an index, each once; what is no name is left out.
+    """Return the names of an index, each once; texts that are not names are left out.
 
     :raises SourceError: if the body is not the list of names of an index, or exceeds a limit.
     """
@@ -285,7 +285,7 @@ class _Page:
     def __init__(self, body: bytes, content_type: str, url: str) -> None:
         self.url = url
         self.base = url
-        """To what links are relative, when all links were read."""
+        """The URL to which links are relative; final when all links were read."""
         self._text = _decoded(body, content_type)
 
     def links(self) -> Iterator[_Link]:

@@ -12,7 +12,7 @@ from pypi_registry.errors import RegistryError
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file at the source, as the source describes it. Nothing of it is checked."""
+    """A file at the source, as the source describes it. The values are not checked."""
 
     filename: str
     url: str
@@ -57,7 +57,7 @@ class Source(Protocol):
     """An index or a folder. Several threads call it at once."""
 
     lacks_digests: bool
-    """Whether a file without a digest is worth a word: a folder has none."""
+    """Whether a file without a digest is reported: a folder declares no digests."""
     one_name_per_page: bool
     """Whether each file must belong to the name on whose page it is."""
 
@@ -84,4 +84,4 @@ class Source(Protocol):
         """
 
     def stop(self) -> None:
-        """Let every call end soon, and every later one at once."""
+        """Make every running call end soon, and every later call at once."""

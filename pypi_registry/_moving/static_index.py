@@ -142,7 +142,7 @@ class Export:
         if not (self._folder / MARK).exists():
             if any(self._folder.iterdir()):
                 raise ForeignFolder(str(self._folder))
-            (self._folder / MARK).write_text("A folder of pypi-registry export, which deletes what is not in it.\n")
+            (self._folder / MARK).write_text("pypi-registry export writes this folder and deletes old files in it.\n")
         _enter(self._pages)
         _enter(self._files)
 
@@ -220,7 +220,7 @@ class Export:
         _enter(folder)
         for page, media_type in _PAGES.items():
             _write(folder / page, render_package(name, files, media_type, listing.status, trailing_slash=True))
-        for path in folder.iterdir():  # what a killed export left
+        for path in folder.iterdir():  # an export that was killed may have left files
             if path.name not in _PAGES:
                 _delete(path)
 
@@ -237,7 +237,7 @@ class Export:
                 _delete(path)
         listed = self._listed | self._variants
         for folder in self._files.iterdir():
-            if not _DIGEST.fullmatch(folder.name):  # somebody else's
+            if not _DIGEST.fullmatch(folder.name):  # not created by an export
                 continue
             _enter(folder)
             for path in folder.iterdir():

@@ -36,7 +36,7 @@ class About:
 
 
 def read_about(core_metadata: bytes) -> About:
-    r"""Return what core metadata states; nothing if it is no valid core metadata.
+    r"""Return what core metadata states; nothing if it is not valid core metadata.
 
     >>> about = read_about(b"License-Expression: MIT\nProject-URL: Source, https://example.org/demo\n\n")
     >>> about.licence, about.links

@@ -119,7 +119,7 @@ def _count(shown: PackageList, max_total: int) -> str:
     if shown.total == 0:
         return f"No package matches “{escape(shown.search)}”." if shown.search else "No packages yet."
     if not shown.rows:
-        return "The packages of these versions are on the pages before."
+        return "The packages of these versions are on earlier pages."
     words = f"{_number(shown.total, max_total)} {'version' if shown.total == 1 else 'versions'}"
     return f"{words}, the last published first"
 

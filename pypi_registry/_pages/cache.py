@@ -44,8 +44,8 @@ class PageCache:
     ) -> RenderedPage | None:
         """Return the page as of `revision`, which the caller read before; call `render` only if it is not cached.
 
-        None if `render` returns None; that is not cached. The compressed page is an entry of its own; it is the plain
-        one if compression makes it no smaller.
+        Returns None if `render` returns None, which is not cached. The compressed page is a separate entry; it is the
+        plain page if compression does not make it smaller.
 
         :param read_revision: reads the revision once more. A page that changed while it was rendered is not cached:
             after a restore of the catalogue, its older revision could be the present one again.

@@ -9,11 +9,10 @@ MAX_LENGTH = 100_000
 
 
 def render_description(text: str, content_type: str, cache: PageCache) -> str | None:
-    """Render Markdown to sanitized HTML; None if the description is to be shown as text.
+    """Render Markdown to sanitized HTML; None if the description must be shown as text.
 
-    That is so if it is not Markdown, too long, without any text once it is rendered, or if it cannot be rendered:
-    nothing that a stranger wrote may make a page fail. What was rendered is cached, also that it could not be: a view
-    by anyone costs a look-up.
+    It is shown as text if it is not Markdown, is too long, has no text when it is rendered, or cannot be rendered: no
+    description may make a page fail. Each result is cached, also a failure, so every later view costs only a look-up.
     """
     if not _is_markdown(content_type) or len(text) > MAX_LENGTH:
         return None
@@ -39,7 +38,7 @@ def _rendered(text: str) -> str | None:
     try:
         return render_markdown(text)
     except BaseException as error:
-        # A panic in nh3, which is written in Rust, is no Exception: pyo3 derives PanicException from BaseException.
+        # A panic in nh3, which is written in Rust, is not an Exception: pyo3 derives PanicException from BaseException.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         return None

@@ -141,7 +141,7 @@ class Links:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What is around the content of a page: where it is, and for whom."""
+    """The surroundings of the content of a page: the levels above it, and the caller."""
 
     links: Links
     crumbs: Sequence[tuple[str, str | None]] = field(default_factory=tuple)

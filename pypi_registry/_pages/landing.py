@@ -26,7 +26,7 @@ _TITLE = "A registry of Python packages"
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """What the visitor of a registry may see of it."""
+    """The parts of a registry that its visitor may see."""
 
     newest: Sequence[PackageRow]
     """The packages that were published last."""
@@ -84,7 +84,7 @@ def _projects(shown: Landing, frame: Frame) -> str:
 def _no_projects(frame: Frame) -> str:
     if frame.caller is None:
         return f"No project is public. {link('Sign in', f'{frame.links.home}sign-in')} to see yours."
-    return "You have access to no project."
+    return "You do not have access to any project."
 
 
 def _how_to(shown: Landing, api_url: str) -> str:
@@ -108,7 +108,7 @@ def _how_to(shown: Landing, api_url: str) -> str:
 
 
 def _words(example: Project | None) -> str:
-    """Explain the words that stand for something else in the commands."""
+    """Explain the placeholders in the commands."""
     if example is not None:
         return f"""These commands are for the project <code>{escape(example.path)}</code>. The page of each project
 shows them with its own id. <code>TOKEN</code> is your token, and <code>NAME</code> the name of a package."""

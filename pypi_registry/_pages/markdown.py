@@ -42,7 +42,7 @@ _LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
 class TooComplex(Exception):
-    """To render this Markdown could take too much time or memory."""
+    """Rendering this Markdown could take too much time or memory."""
 
 
 def render_markdown(text: str) -> str:
@@ -117,7 +117,7 @@ def _text_of(block: str) -> str:
 
 
 class _Blocks(list[Token]):
-    """The tokens of all blocks. It refuses a token too many at once, not after a table of 65,536 cells."""
+    """The tokens of all blocks. It raises an error at the first token too many: a table may have 65,536 cells."""
 
     def append(self, token: Token) -> None:
         if len(self) == MAX_BLOCKS:

@@ -1,1 +1,1 @@
-"""What changes a registry: upload forms, the checks of an upload, publishing and deleting. Nothing here knows HTTP."""
+"""Changes of a registry: upload forms, checks of uploads, publishing and deleting. Nothing here depends on HTTP."""

@@ -1,6 +1,6 @@
-"""Pure decisions: is what was received an upload that may be published, and if not, why not.
+"""Pure decisions: whether a received form is an upload that may be published, and if not, why not.
 
-All problems are collected and named together.
+An error names all problems together.
 """
 
 import re
@@ -86,10 +86,10 @@ def _missing(form: UploadForm) -> Iterator[str]:
     if form.filename is None and not form.has_text_as_content:
         yield "content is missing"
     if form.has_more_files:
-        yield "content is there more than once"
+        yield "content appears more than once"
     for field in ("name", "version"):
         if len(form.fields.get(field, ())) > 1:
-            yield f"{field} is there more than once"
+            yield f"{field} appears more than once"
         elif not form.first(field):
             yield f"{field} is missing"
 
@@ -141,7 +141,7 @@ def _requires_python_problems(form: UploadForm, used: str) -> Iterator[str]:
         yield "Requires python is invalid: it contains a control character"
     elif len(declared) > MAX_VALUE:  # a part of a specifier is another specifier, so it is not shortened
         yield f"Requires python is invalid: longer than {MAX_VALUE} characters"
-    # The file may have the same text, and a problem that names it.
+    # The file may have the same text, and the report a problem that names it.
     elif (problem := specifier_problem(declared)) and not any(problem in other for other in form.report.problems):
         yield f"Requires python is invalid: {problem}"
 

@@ -21,7 +21,7 @@ def fields_of_client(metadata: CoreMetadata) -> Mapping[str, str]:
     fields = {"name": re.sub("[^A-Za-z0-9.]+", "-", metadata.name), "version": metadata.version}
     try:
         parsed: Mapping[str, object] = {**parse_email(metadata.data)[0]}
-    except Exception:  # whatever a stranger wrote there: twine could not upload the file, and its fields are lost
+    except Exception:  # metadata of strangers: twine could not upload such a file, so its fields are left out
         parsed = {}
     for name in TEXT_LIMITS:
         value = parsed.get(name)

@@ -1,6 +1,6 @@
 """The form with which twine and uv publish a file: its fields and its file, as they arrive.
 
-The bytes of the file flow once: into the digests, the spool file and the verifier. What is wrong with them is decided
+The bytes of the file flow once: into the digests, the spool file and the verifier. Whether they are valid is decided
 in `checks`.
 """
 
@@ -20,7 +20,7 @@ MAX_FIELD = 20 * 1000**2
 MAX_FIELDS = 64 * 1024**2
 """Bytes of a form beside its file at most."""
 
-_KEPT = 64 * 1024  # bytes of a field; more is of no use: the longest text is shortened to 4,000 characters
+_KEPT = 64 * 1024  # bytes of a field; the registry stores at most 4,000 characters of a text
 _KEPT_OF_DIGEST = 256
 _DIGITS_OF_BLAKE2_512 = 128
 
@@ -83,18 +83,18 @@ class FormPart(Protocol):
 
 @dataclass(slots=True)
 class UploadForm:
-    """What a form has brought, not checked."""
+    """The fields and the file of a form, not checked."""
 
     fields: dict[str, list[str]] = field(default_factory=dict)
-    """Every value of each field that is used. Of most fields only the first value counts, and how many there are."""
+    """Every value of each field that is used. Of most fields only the first value and the number of values are used."""
     filename: str | None = None
     """The name of the first file; None if there is none."""
     size: int = 0
     """Bytes of the file."""
     digests: dict[str, str] = field(default_factory=dict)
-    """Digest, as in `declared_digests` -> what was computed from the file, lower-case hexadecimal.
+    """Digest, as in `declared_digests` -> the value computed from the file, lower-case hexadecimal.
 
-    SHA-256 is computed, and what was declared.
+    SHA-256 is always computed, other digests only if the form declares them.
     """
     report: Report = field(default_factory=Report)
     """What the verifier reported about the file."""

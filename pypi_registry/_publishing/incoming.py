@@ -15,7 +15,7 @@ from pypi_registry.storage import Blobs
 def new_file(blobs: Blobs) -> BinaryIO:
     """Create the file into which an upload is received: in the store if it can, otherwise as a temporary file.
 
-    :raises StorageFull: if there is no room.
+    :raises StorageFull: if there is no space.
     :raises StorageUnavailable: if files cannot be written now.
     """
     # By attribute, as isinstance() with the protocol `CreatesFiles` is slow.
@@ -30,10 +30,10 @@ def new_file(blobs: Blobs) -> BinaryIO:
 def incoming_file(chunks: Iterator[bytes], file: BinaryIO) -> Iterator[BinaryIO]:
     """Return a file as a stream while it arrives, and write its bytes to `file`, which is empty.
 
-    After the block all bytes are in `file`, whatever was read of the stream. A file that arrives in one chunk, as most
-    do, is read from memory.
+    After the block all bytes are in `file`, even if the stream was not read to its end. A file that arrives in one
+    chunk, as most do, is read from memory.
 
-    :raises StorageFull: if there is no room, even if the reader of the stream ignored this error. The same holds for
+    :raises StorageFull: if there is no space, even if the reader of the stream ignored this error. The same holds for
         `StorageUnavailable`, and for every error of `chunks`.
     """
     first, second = next(chunks, b""), next(chunks, None)
@@ -54,7 +54,7 @@ class IncomingFile(io.RawIOBase):
     """Reads the bytes of a file as they arrive, and writes each chunk to another file.
 
     A caller that reads forward, as one reads a gzipped tar, receives the chunks themselves. A caller that seeks, as one
-    must in a zip archive, waits until all of it has arrived, and then reads the other file.
+    must in a zip archive, waits until the whole file has arrived, and then reads the other file.
     """
 
     def __init__(self, chunks: Iterator[bytes], file: BinaryIO) -> None:
@@ -97,9 +97,9 @@ class IncomingFile(io.RawIOBase):
         return self._file.tell() if self._reads_file else self._arrived - len(self._unread)
 
     def receive_all(self) -> None:
-        """Wait until all of it has arrived.
+        """Wait until the whole file has arrived.
 
-        :raises Exception: the error that ended it early, also if it was raised before.
+        :raises Exception: the error that ended the file early, also if it was raised before.
         """
         while self._receive():
             pass

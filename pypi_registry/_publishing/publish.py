@@ -1,4 +1,4 @@
-"""What changes a registry: publishing, deleting, yanking, and the status of a name; each with its event.
+"""The changes of a registry: publishing, deleting, yanking, and the status of a name; each with its event.
 
 The order of writes: bytes (flushed to the disk), then row. The order of deletes: row, then bytes. So a crash, or an
 error while bytes are deleted, leaves at worst bytes that nothing lists, and never a listed file without its bytes.
@@ -34,7 +34,7 @@ _log = logging.getLogger("pypi_registry")
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Where packages are stored, and what is called after a change."""
+    """The stores of packages, and the function that is called after a change."""
 
     catalogue: Catalogue
     blobs: Blobs
@@ -78,7 +78,7 @@ def publish(
         if confirm is not None:
             project, actor = confirm()
         added = stores.catalogue.add(project, upload, blob_key, at or now, actor.name)
-    except OutcomeUnknown:  # the row may exist, and then it needs its bytes; so it may after an unexpected error
+    except OutcomeUnknown:  # the row may exist, and then it needs its bytes; an unexpected error is treated alike
         raise
     except RegistryError as error:  # the catalogue has no row
         _delete_bytes(stores, blob_key, upload.filename)
@@ -131,7 +131,7 @@ def _delete_bytes_of(stores: Stores, deletion: Deletion) -> None:
 
 
 def _delete_bytes(stores: Stores, blob_key: str, filename: str) -> None:
-    """Delete bytes that have no row. What the caller has to answer is decided already, so an error is only logged."""
+    """Delete bytes that have no row. The result for the caller is decided already, so an error is only logged."""
     try:
         stores.blobs.delete(blob_key)
     except Exception:  # a store of an application may raise errors of its own

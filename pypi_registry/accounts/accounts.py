@@ -47,7 +47,7 @@ class Accounts:
     It never changes, and any thread may use it. To change anything, create a new one.
 
     :param forwarding: whether names that are not in this registry are forwarded to PyPI, or the URL of another simple
-        index to which they are.
+        index to which they are forwarded.
     :param max_file_size: bytes; a file must be smaller.
     :param reserved: patterns of names that are never forwarded.
     :param forward_always: patterns of names that are forwarded although they were once published here.
@@ -156,7 +156,7 @@ class Accounts:
             raise InvalidToken("", *names)
         if token is None:
             return self._anonymous
-        # Anonymous as everyone else; only a log shows the difference. One object per token, for the cache.
+        # As anonymous as a caller without a token; only logs show the difference. One object per token, for the cache.
         anonymous = replace(self._anonymous, via=f"{reason} {names[1]}")
         return self._principals.setdefault(f"{token.sha256} {reason}", anonymous)
 
@@ -192,7 +192,7 @@ _ACCEPTED_KINDS = {
 _ACCEPTED_FROM_JOBS = _ACCEPTED_KINDS[AuthScheme.BASIC] | {TokenKind.JOB}
 
 _NEVER_ANONYMOUS = {AuthScheme.BEARER, AuthScheme.PRIVATE_TOKEN, AuthScheme.JOB_TOKEN}
-"""The schemes in which GitLab answers 401 for an unknown secret, and does not treat the request as anonymous."""
+"""The schemes in which GitLab returns 401 for an unknown secret, and does not treat the request as anonymous."""
 
 
 def _accepted_kinds(credentials: Credentials) -> set[TokenKind]:

@@ -99,7 +99,7 @@ class GroupConfig:
     """For people; empty means the last segment of the path."""
     visibility: Visibility = Visibility.PRIVATE
     forward: bool | str | None = None
-    """Whether names are forwarded from this group and all below it, or the URL of the simple index to which they are.
+    """Whether names are forwarded from this group and all below it, or the URL of another simple index for them.
 
     None: as in the group above, or as for the whole registry.
     """

@@ -12,7 +12,7 @@ from pypi_registry.model import Group, Project, Projects, Visibility
 class Namespaces:
     """The projects and groups, by id and by path. The case of paths is ignored, as in GitLab.
 
-    They never change. What is computed for a group, or for all jobs, is computed when it is first needed, and kept.
+    They never change. Values for a group, or for all jobs, are computed when they are first needed, and cached.
     """
 
     def __init__(self, projects: Sequence[ProjectConfig], groups: Sequence[GroupConfig]) -> None:
@@ -92,7 +92,7 @@ class Namespaces:
         return path == job_project or path not in self._projects or path in self._allowlisted_by.get(job_project, ())
 
     def projects_for_job(self, job_project: str) -> Iterator[Project]:
-        """Return the projects that the jobs of a project may access, beside those that everyone may."""
+        """Return the projects that the jobs of a project may access, besides those that everyone may access."""
         for path in {job_project, *self._allowlisted_by.get(job_project, ())}:
             if path in self._projects:
                 yield self._projects[path]

@@ -90,7 +90,7 @@ class TokenPrincipal:
             case PackageName() if ability in (Ability.CREATE_PACKAGE, Ability.DESTROY_PACKAGE):
                 return self._can_use_name(subject, ability)
             case Project() if ability in _MINIMUM_ROLES:
-                # The Packages API accepts no deploy tokens, so they publish and do not delete.
+                # The Packages API does not accept deploy tokens, so their holders can publish, but not delete.
                 may_change = self.is_user or ability is Ability.CREATE_PACKAGE
                 return may_change and self._role_at(subject.path) >= _MINIMUM_ROLES[ability]
             case _:

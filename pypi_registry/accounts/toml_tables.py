@@ -21,7 +21,7 @@ def user_table(user: User) -> str:
 
 
 def project_table(project: ProjectConfig) -> str:
-    """Return the table of a project; without its lists, which a person writes.
+    """Return the table of a project without its lists, which people write by hand.
 
     >>> print(project_table(ProjectConfig(id=2, path="acme/tools")), end="")
     [[projects]]

@@ -32,7 +32,7 @@ class Patterns:
 
 
 def _rest_matches(name: str, at: int, pieces: Sequence[str]) -> bool:
-    """Return whether a name goes on from a position with these pieces, with any text before each."""
+    """Return whether a name continues from a position with these pieces, with any text before each."""
     # No regular expression: one with several stars takes very long for a long name that a client chose.
     if not pieces:
         return at == len(name)

@@ -18,7 +18,7 @@ EntryPoints: TypeAlias = Mapping[str, Mapping[str, str]]
 
 _SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
 
-# All that some readers take for the end of a line, and NUL: pip splits the file with `str.splitlines`.
+# All characters that some readers treat as the end of a line, and NUL: pip splits the file with `str.splitlines`.
 _CONTROL_CHARACTER = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _GROUP = re.compile(r"\[([^\[\]]+)\]")
 
@@ -81,7 +81,7 @@ def _lines(data: bytes) -> Iterator[str]:
     except UnicodeDecodeError:
         raise InvalidArchive("entry_points.txt is not UTF-8") from None
     if _CONTROL_CHARACTER.search(text):
-        raise InvalidArchive("entry_points.txt has a control character, which some readers take for the end of a line")
+        raise InvalidArchive("entry_points.txt has a control character, which some readers treat as the end of a line")
     if text.count("\n") > MAX_ENTRY_POINT_LINES:
         raise InvalidArchive(f"entry_points.txt has more than {MAX_ENTRY_POINT_LINES} lines")
     return filter(None, text.split("\n"))

@@ -58,7 +58,7 @@ def wheel_name_and_version(filename: str) -> tuple[NormalizedName, Version] | No
     >>> wheel_name_and_version("My_demo-1.0-py3-none-any.whl")
     ('my-demo', <Version('1.0')>)
     """
-    # packaging is given no name that is too long, or has other characters.
+    # A name that is too long, or has other characters, must not reach packaging.
     if not filename.endswith(WHEEL_SUFFIX) or any(filename_problems(filename)):
         return None
     return _parsed_wheel_filename(filename)
@@ -76,7 +76,7 @@ def _wheel_filename_problems(filename: str, name: NormalizedName | None, version
         yield _does_not_match(filename, name, version)
 
 
-# Each upload asks for its file name several times.
+# Each upload parses its file name several times.
 @lru_cache(maxsize=64)
 def _parsed_wheel_filename(filename: str) -> tuple[NormalizedName, Version]:
     plain, label = split_label(filename)
@@ -90,7 +90,7 @@ def _parsed_wheel_filename(filename: str) -> tuple[NormalizedName, Version]:
         raise ValueError(f"its Python tag {excerpt(pythons)} begins with a digit")
     if (count := prod(tags.count(".") + 1 for tags in (pythons, abis, platforms))) > MAX_TAGS:
         raise ValueError(f"it expands to {count} tags, more than {MAX_TAGS}")
-    parsed = parse_wheel_filename(plain)[:2]  # packaging 26.3 takes a part more than it knows for an invalid build tag
+    parsed = parse_wheel_filename(plain)[:2]  # packaging 26.3 reads an additional part as an invalid build tag
     if not all(".".join((pythons, abis, platforms)).split(".")):  # older versions of packaging accept it
         raise ValueError("it has an empty tag")
     return parsed

@@ -42,7 +42,7 @@ def is_metadata_served(metadata: CoreMetadata, filename: str) -> bool:
     the value in the sdist. [...] If the sdist metadata version is older than version 2.2, then all fields should be
     treated as if they were specified with ``Dynamic``".
 
-    Metadata of an sdist that is not UTF-8 is not served: a build backend may be able to read it, but pip is not.
+    Metadata of an sdist that is not UTF-8 is not served: a build backend may be able to read it, but pip cannot.
     """
     return filename.endswith(WHEEL_SUFFIX) or (
         _metadata_version(metadata.metadata_version) >= (2, 2)

@@ -84,7 +84,7 @@ class Links:
             self._links.add(node)
 
     def node(self, folder: int, part: str) -> int:
-        """Return the node of a name in a folder; -1 if no link is there or below. The node of the archive is 0."""
+        """Return the node of a name in a folder; -1 if no link is at this path or below it. The archive is node 0."""
         return self._nodes.get((folder, part), -1)
 
     def is_link(self, node: int) -> bool:

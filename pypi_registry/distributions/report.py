@@ -42,7 +42,7 @@ class Report:
 
 
 class InvalidArchive(Exception):
-    """Reading a file cannot go on; ``str()`` is the problem. It never leaves `pypi_registry.distributions`."""
+    """A file cannot be read further; ``str()`` is the problem. It never leaves `pypi_registry.distributions`."""
 
 
 def listed(paths: Sequence[str]) -> str:

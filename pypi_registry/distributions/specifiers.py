@@ -19,11 +19,11 @@ from pypi_registry.distributions.limits import MAX_UNUSUAL
 from pypi_registry.versions import is_valid_version
 
 _MAX_REPORTED = 3
-# What a marker of core metadata may have and pip cannot evaluate: variables of lock files, which are not defined for
-# wheels, and operators of versions between texts.
+# Parts of a marker that core metadata may contain, and that pip cannot evaluate: variables of lock files, which are not
+# defined for wheels, and operators of versions between texts.
 _PERHAPS_UNDEFINED = re.compile(r"extras|dependency_groups|~=|===")
 
-# What uv 0.13.9 repairs, and how; `tests/distributions/test_specifiers.py` compares the table with pip and uv.
+# Forms that uv 0.13.9 repairs, and how; `tests/distributions/test_specifiers.py` compares the table with pip and uv.
 _REPAIRS = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -70,7 +70,7 @@ _USUAL = re.compile(
 
 
 def specifier_problem(text: str) -> str:
-    """Return why a text is no version specifier for one of the installers; empty if it is one, or both repair it.
+    """Return why a text is not a version specifier for one of the installers; empty if it is one, or both repair it.
 
     >>> specifier_problem(">=3.7, <4"), specifier_problem(">=3.5.*"), specifier_problem(">=3.7,")
     ('', '', '')
@@ -101,7 +101,7 @@ def _repaired(text: str) -> str:
 
 
 def requirement_problems(texts: Iterable[str]) -> Iterator[str]:
-    """Yield why texts are no dependency specifiers, for the first few of them.
+    """Yield why texts are not dependency specifiers, for the first few of them.
 
     >>> list(requirement_problems(["foo (>=1)", "foo[x]>=1; python_version < '3'"]))
     []

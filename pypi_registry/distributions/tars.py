@@ -1,7 +1,7 @@
 r"""A reader of gzipped tar archives that accepts only archives that every reader understands in the same way.
 
 A tar archive is a sequence of blocks of 512 bytes. Each member is a header block and its data, filled up to a whole
-block. A block of zeros ends the archive. The header has too little room for long paths and large sizes, so an extended
+block. A block of zeros ends the archive. The header has too little space for long paths and large sizes, so an extended
 header may precede it: a block of its own, whose data replaces fields of the header that follows::
 
     header of type "x", data "30 path=a/very/long/path...\n"     replaces the path of the next header
@@ -18,7 +18,7 @@ other readers. So one archive can contain harmless files for a scanner and other
 This reader raises `InvalidArchive` wherever readers are known to differ: two sizes or two paths for one member, an
 invalid header, data after the end, more than one gzip stream. It also refuses each form that pip (whose reader is
 tarfile) or uv cannot read: ``tests/distributions/test_tar_readers.py`` has the table, and compares it with both. The
-standard library's tarfile was not used, because it takes an invalid header for the end of the archive, does not notice
+standard library's tarfile was not used, because it treats an invalid header as the end of the archive, does not notice
 the second of two sizes, and keeps a header of any size in memory.
 
 The offsets of fields are in POSIX, "pax", section "ustar Interchange Format".
@@ -72,7 +72,7 @@ _NUMBERS = {
     }.items()
 }
 _CHECKSUM = slice(148, 156)
-# tarfile takes a header for the end of the archive if one of these is not a number; uv does not read them.
+# tarfile treats a header as the end of the archive if one of these is not a number; uv does not read them.
 _DEVICE_NUMBERS = {"devmajor": slice(329, 337), "devminor": slice(337, 345)}
 _OCTAL = re.compile(rb"[0-7]*")
 _MAX_TIME = 2.0**63  # seconds; Python's os.utime raises OverflowError
@@ -265,7 +265,7 @@ class _GzipReader:
         start = b""
         while len(start) < 4 and (more := self._stream.read(_CHUNK)):  # a stream may return few bytes at a time
             start += more
-        # RFC 1952, 2.3.1, "FLG": "If FHCRC is set, a CRC16 for the gzip header is present". uv takes it for data.
+        # RFC 1952, 2.3.1, "FLG": "If FHCRC is set, a CRC16 for the gzip header is present". uv reads it as data.
         if start.startswith(_GZIP) and start[3:] and start[3] & _FHCRC:
             raise InvalidArchive("the file has a checksum of its gzip header, which only some readers support")
         return start
@@ -305,7 +305,7 @@ def _parse_header(block: bytes) -> _Header:
         # tarfile puts the prefix before the path in every format; other readers do so only in ustar.
         if format_ != _POSIX:
             raise InvalidArchive(f"the archive's member {excerpt(path)} has a prefix that its format does not have")
-        if not path:  # some readers take the member for a folder
+        if not path:  # some readers treat the member as a folder
             raise InvalidArchive(f"the archive has a member with a prefix, {excerpt(prefix)}, but no path")
         path = f"{prefix}/{path}"
     return _Header(path, numbers["size"] or 0, header_type, _text(block[157:257]), format_)
@@ -441,7 +441,7 @@ def _member(header: _Header, extended: Mapping[str, str]) -> TarMember:
         raise InvalidArchive(f"{member} is not a link, but has the target {excerpt(target)}")
     if not (_is_utf8(path) and _is_utf8(target)):
         raise InvalidArchive(f"{member} has a name or a target that is not UTF-8")
-    # pip takes "." for the folder of the sdist. A symbolic link is relative to its folder, so it may begin with "./".
+    # pip reads "." as the folder of the sdist. A symbolic link is relative to its folder, so it may begin with "./".
     if f"{path}/".startswith("./") or (member_type == _HARD_LINK and target.startswith("./")):
         raise InvalidArchive(f"{member} has a name or a target that begins with './', and pip cannot install it")
     if not path:

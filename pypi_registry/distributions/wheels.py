@@ -81,7 +81,7 @@ def verify_wheel(archive: Zip, filename: str, budget: int | None) -> Report:
     except InvalidArchive as error:
         problems.append(str(error))
     else:
-        if not is_utf8(metadata.data):  # pip ends in a traceback for everyone who asks for the name
+        if not is_utf8(metadata.data):  # pip fails with a traceback for everyone who requests the name
             problems.append("METADATA is not UTF-8")
         problems += dependency_problems(metadata, "METADATA")
     try:
@@ -110,7 +110,7 @@ def verify_wheel(archive: Zip, filename: str, budget: int | None) -> Report:
 
 
 def _variant(exists: bool, read: Callable[[str, int], bytes], label: str | None) -> str | None:
-    """Return the variant metadata of a wheel with a variant label; None if the wheel is none.
+    """Return the variant metadata of a wheel with a variant label; None if the wheel is not a variant.
 
     :raises InvalidArchive: if it is not valid, or only the file name or only the archive is that of a variant.
     """

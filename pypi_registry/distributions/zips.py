@@ -266,7 +266,7 @@ def is_ordinary(member: ZipMember) -> bool:
 
 
 def member_problems(member: ZipMember) -> Iterator[str]:
-    """Yield what only some readers support, or what they support in different ways."""
+    """Yield the features of a member that only some readers support, or that readers support in different ways."""
     header = member.header
     if header.flags & _ENCRYPTED:
         yield "is encrypted"

@@ -13,7 +13,7 @@ class Check:
     """A format of the columns that `find` returns."""
     find: str
     repair: str = ""
-    """A statement without parameters; empty if the right rows are not known."""
+    """A statement without parameters; empty if the correct rows are not known."""
 
 
 _STATUSES = ", ".join(f"'{status}'" for status in Status)

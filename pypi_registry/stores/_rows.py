@@ -133,9 +133,9 @@ def read_variants(blob: bytes | None) -> tuple[str, ...]:
 def text_as_blob(data: bytes) -> bytes:
     """Return what a column for core metadata or JSON holds: NUL and zlib's stream for a long text, otherwise the text.
 
-    A short archive can contain a megabyte of core metadata, so the catalogue must not grow by what it contains. Core
-    metadata never begins with NUL, which is no field, and JSON does not either. Shorter texts would cost an upload more
-    time than they save room.
+    A small archive can contain a megabyte of core metadata, so the catalogue must not grow by its uncompressed size.
+    Neither core metadata nor JSON begins with NUL. Short texts are not compressed, because that would cost an upload
+    more time than the saved space is worth.
     """
     return data if len(data) < _COMPRESSED_FROM else b"\0" + zlib.compress(data, 1)
 

@@ -1,7 +1,7 @@
 """Bytes as files below a folder, for any number of threads and processes.
 
-A blob is written below ``incoming/`` and renamed when its bytes are on the disk. So a reader sees all of it or nothing,
-also after a crash.
+A blob is written below ``incoming/`` and renamed when its bytes are on the disk. So a reader sees the whole blob or
+nothing, also after a crash.
 """
 
 import io
@@ -43,7 +43,7 @@ class FileBlobs:
 
     :param folder: is created if it is missing.
     :param accel: the URL path at which nginx has the folder as an ``internal`` location, such as ``/blobs/``. Then
-        nginx sends the files, and no thread of this process waits for slow clients. None sends them from here.
+        nginx sends the files, and no thread of this process waits for slow clients. With None, this process sends them.
     :param create: False changes nothing at the start: for a program that works on the data of a registry that runs.
     :raises FileNotFoundError: if `create` is False and the folder is missing.
     """
@@ -115,7 +115,7 @@ class FileBlobs:
         return f"{self._folder_of(key)}/{key}"
 
     def flush_names(self) -> None:
-        """Flush the names in all folders to the disk, after a program that has created files by itself."""
+        """Flush the names in all folders to the disk: for a program that has created files by itself."""
         for digit in _DIGITS:
             sync_folder(f"{self._folder}/{digit}")
 

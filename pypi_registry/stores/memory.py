@@ -175,7 +175,7 @@ class MemoryCatalogue:
                 return tuple(sorted(found)) or None
             if not any(id_ in projects for id_ in published):
                 return None
-            # The revisions of the root groups instead. There is none if the projects published in another root group
+            # Return the revisions of the root groups. There are none if the projects published in another root group
             # and then moved here: their next change adds it.
             return tuple(self._revisions.get((root, name)) for root in sorted(projects.roots))
 
@@ -411,7 +411,7 @@ class MemoryCatalogue:
         return (self._files[id_].file.variant for id_ in self._files_of_package[package.id])
 
     def _keep_variants(self, file: PackageFile) -> None:
-        """Store what the variants JSON of a package is now, after a file was added or deleted."""
+        """Store the present content of the variants JSON of a package, after a file was added or deleted."""
         if file.variant is not None:
             record = self._packages[file.package.id]
             variants = tuple(variants_after(record.variants, self._variants_of(file.package)))

@@ -235,7 +235,7 @@ def core_metadata(
 
 
 def one_or_more(texts: str | Iterable[str]) -> Iterable[str]:
-    """Return several texts, also if only one is given: the items of a text alone are its characters."""
+    """Return several texts as they are, and one text as a list: iteration over it would yield its characters."""
     return [texts] if isinstance(texts, str) else texts
 
 

@@ -99,7 +99,7 @@ class FakeRegistry(FakeProject):
 
         :param read: allow to install.
         :param write: allow everything.
-        :param expired: are answered like expired tokens.
+        :param expired: the registry responds to these as to expired tokens.
         """
         secrets: dict[Right, str | Iterable[str]] = {"read": read, "write": write, "expired": expired}
         self._engine.tokens.rights = {secret: right for right, some in secrets.items() for secret in one_or_more(some)}
@@ -124,7 +124,7 @@ class FakeRegistry(FakeProject):
     def assert_all_faults_met(self) -> None:
         """Check that at least one request met each fault that was injected since the registry was created or cleared.
 
-        A fault that nothing meets is often a matcher with a mistake, and the test shows nothing then.
+        If no request meets a fault, its matcher often has a mistake, and the test proves nothing.
 
         :raises AssertionError: if a fault was never met; the message names it, and the requests that there were.
         """

@@ -1,8 +1,8 @@
 """Faults that a registry can have, as values: pass them to `FakeRegistry.fault`.
 
-A fault is between the client and the registry. It changes the registry's response, or responds without asking the
-registry. Whatever it changes was really rendered, so it differs from the true response in nothing else. For a fault of
-your own, derive from `Fault` or `PageFault`.
+A fault is between the client and the registry. It changes the registry's response, or responds instead of the
+registry. A changed response was rendered by the registry, so it differs from the true response in nothing else. For a
+fault of your own, derive from `Fault` or `PageFault`.
 """
 
 import json
@@ -30,7 +30,7 @@ _GetResponse: TypeAlias = Callable[["WSGIEnvironment"], Response]
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request, and what a fault may do with it."""
+    """A request, and the functions that a fault can call for it."""
 
     request: RecordedRequest
     environ: "WSGIEnvironment"
@@ -67,7 +67,7 @@ class Fault:
 def _check_number(name: str, value: object, kind: type | UnionType, *, least: int | None = None) -> None:
     """Reject a value that would only fail at a request, in the thread of the server.
 
-    :raises TypeError: if it is no number of this kind.
+    :raises TypeError: if it is not a number of this kind.
     :raises ValueError: if it is below `least`.
     """
     if not isinstance(value, kind) or isinstance(value, bool):

@@ -136,8 +136,8 @@ class FakeProject:
     ) -> PublishedFile:
         """Publish a distribution that exists already. Its contents are not verified.
 
-        :param yanked: as for `add`, and `uploaded`.
-        :raises TypeError: if `file` is neither a `Path` nor a `Distribution`, or `uploaded` is no datetime.
+        :param yanked: as for `add`; `uploaded` likewise.
+        :raises TypeError: if `file` is neither a `Path` nor a `Distribution`, or `uploaded` is not a datetime.
         :raises ValueError: if `uploaded` is not aware.
         :raises InvalidUpload: if the file name is not that of a wheel or an sdist, or differs from the metadata.
         :raises FileTaken: if the project has a file with this name, or with another spelling of it.

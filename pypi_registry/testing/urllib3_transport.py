@@ -42,7 +42,7 @@ def _connection_class(application: "WSGIApplication") -> type[HTTPConnection]:
 
 
 class _ClientSocket:
-    """The socket of the client. The request is complete, and is answered, when the client begins to read."""
+    """The socket of the client. When the client begins to read, its request is complete, and the server responds."""
 
     def __init__(self, application: "WSGIApplication", port: int) -> None:
         self._application = application

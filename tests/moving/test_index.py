@@ -174,7 +174,7 @@ def test_other_errors_are_final(status: str, foreign: Foreign, url: str) -> None
     with source_of(f"{url}/simple") as source, pytest.raises(SourceError) as caught:
         source.page(DEMO)
     assert caught.value.status == int(status[:3])
-    assert f"the source answers {status}" in str(caught.value)
+    assert f"the source responds with {status}" in str(caught.value)
     assert ("PYPI_REGISTRY_SOURCE_USER" in str(caught.value)) == (status[:3] in ("401", "403"))
     assert len(foreign.requests) == 1
 
@@ -217,7 +217,7 @@ def test_all_waits_of_an_import_together_are_limited(foreign: Foreign, url: str,
         for _ in range(36):
             source.page(DEMO)
         with pytest.raises(
-            SourceError, match="the source answers 503 x, and this import has waited for 6 hours already"
+            SourceError, match="the source responds with 503 x, and this import has waited for 6 hours already"
         ):
             source.page(DEMO)
         foreign.answers["/simple/demo/"] = page

@@ -211,7 +211,7 @@ def test_the_header_shows_who_is_signed_in(home: str | None, caller: str | None,
         ([row()], 1, "1 version, the last published first"),
         ([row()], 1234, "1,234 versions, the last published first"),
         ([row()], None, "more than 10,000 versions, the last published first"),
-        ([], 30, "The packages of these versions are on the pages before."),
+        ([], 30, "The packages of these versions are on earlier pages."),
     ],
 )
 @pytest.mark.parametrize("where", [TOOLS, ACME], ids=["project", "group"])
@@ -463,7 +463,7 @@ def test_the_landing_page_shows_projects_and_what_was_published_last() -> None:
 
 @pytest.mark.parametrize(
     ("caller", "words"),
-    [(None, "No project is public. Sign in to see yours."), ("ada", "You have access to no project.")],
+    [(None, "No project is public. Sign in to see yours."), ("ada", "You do not have access to any project.")],
 )
 def test_the_landing_page_without_projects_has_a_sentence(caller: str | None, words: str) -> None:
     page = landing_page(rows=[], projects=[], around=frame(home="./", caller=caller))

@@ -89,23 +89,23 @@ NO_FILENAME = "File name '' is invalid: at most 255 letters, digits and '._+!-',
         pytest.param(lambda: form(name=""), "name is missing", id="an empty name"),
         pytest.param(lambda: [form()[0], form()[2]], "version is missing", id="no version"),
         pytest.param(lambda: form(version=""), "version is missing", id="an empty version"),
-        pytest.param(lambda: form(("name", "demo")), "name is there more than once", id="a name twice"),
-        pytest.param(lambda: form(("name", "other")), "name is there more than once", id="two names"),
-        pytest.param(lambda: form(("name", "")), "name is there more than once", id="a name, then an empty one"),
-        pytest.param(lambda: [text("name", ""), *form()], "name is there more than once", id="an empty name first"),
+        pytest.param(lambda: form(("name", "demo")), "name appears more than once", id="a name twice"),
+        pytest.param(lambda: form(("name", "other")), "name appears more than once", id="two names"),
+        pytest.param(lambda: form(("name", "")), "name appears more than once", id="a name, then an empty one"),
+        pytest.param(lambda: [text("name", ""), *form()], "name appears more than once", id="an empty name first"),
         pytest.param(
-            lambda: [*form(), text("name", "demo")], "name is there more than once", id="a name after the file"
+            lambda: [*form(), text("name", "demo")], "name appears more than once", id="a name after the file"
         ),
-        pytest.param(lambda: form(("version", "1.0")), "version is there more than once", id="a version twice"),
-        pytest.param(lambda: form(("version", "2.0")), "version is there more than once", id="two versions"),
+        pytest.param(lambda: form(("version", "1.0")), "version appears more than once", id="a version twice"),
+        pytest.param(lambda: form(("version", "2.0")), "version appears more than once", id="two versions"),
         pytest.param(
-            lambda: [*form(), file("demo-1.0.tar.gz", DATA)], "content is there more than once", id="a file twice"
-        ),
-        pytest.param(
-            lambda: [*form(), file("demo-1.0.zip", b"other")], "content is there more than once", id="two files"
+            lambda: [*form(), file("demo-1.0.tar.gz", DATA)], "content appears more than once", id="a file twice"
         ),
         pytest.param(
-            lambda: [*form(), file("../../x", b"other")], "content is there more than once", id="a hostile second file"
+            lambda: [*form(), file("demo-1.0.zip", b"other")], "content appears more than once", id="two files"
+        ),
+        pytest.param(
+            lambda: [*form(), file("../../x", b"other")], "content appears more than once", id="a hostile second file"
         ),
         pytest.param(lambda: [*form()[:2], text("content", DATA)], "content is not a file", id="a file as text"),
         pytest.param(lambda: [*form(), text("content", DATA)], "content is not a file", id="a file, and one as text"),
@@ -225,12 +225,12 @@ def test_all_problems_are_named_together() -> None:
         "Requires python is invalid:",
         "Version is invalid: '1.0_1'",
         "blake2_256_digest is invalid: 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'",
+        "content appears more than",
         "content is not a",
-        "content is there more",
         "md5_digest is invalid: 'abc'",
-        "name is there more",
+        "name appears more than",
         "sha256_digest does not match",
-        "version is there more",
+        "version appears more than",
     ]
 
 

@@ -35,7 +35,7 @@ _MAX_PARTS = 10_000  # of S3; Azure has 50,000
 
 _BLOCK = 64 * 1024  # bytes per read of a response, at least; more of them need more memory and are not faster
 
-# The URL of an object is secret, so a shared cache must not keep the object for those who know the URL later.
+# The URL of an object is secret, so a shared cache must not store the object for others who learn the URL later.
 _CACHE_CONTROL = "private, max-age=31536000, immutable"
 
 _PLAIN_FILENAME = re.compile(r"[A-Za-z0-9!._+-]+")
@@ -179,8 +179,8 @@ class ObjectBlobs:
                     yield key, entry["size"], entry["last_modified"].astimezone(UTC)
 
     def check_health(self) -> None:
-        # `open` may sign a URL without a request. And the response to a HEAD has no body, which alone tells a missing
-        # bucket from a missing object.
+        # `open` may sign a URL without a request. And the response to HEAD has no body: only the error code in a body
+        # distinguishes a missing bucket from a missing object.
         require_process()
         self._get(self._name_of(32 * "0"), None)
 

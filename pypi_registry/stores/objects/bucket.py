@@ -49,7 +49,7 @@ class Bucket:
 def parsed(url: str) -> tuple[Bucket, dict[str, str]]:
     """Return the bucket that a URL names, and the parameters of its query.
 
-    :raises ValueError: if it is no such URL. The message quotes no user, password or query.
+    :raises ValueError: if it is not the URL of a bucket. The message quotes no user, password or query.
     """
     try:
         parts = urlsplit(url)
@@ -97,7 +97,7 @@ class Limits:
     retry: int
 
 
-# The longest time until a bucket that does not answer is `StorageUnavailable`: 9 seconds.
+# If a bucket does not answer, `StorageUnavailable` is raised after 9 seconds at most.
 SMALL = Limits(attempt=6, silence=6, retry=3)
 """A request whose response is small, and with a small body: HEAD, DELETE, a PUT of `SMALL_PUT` bytes."""
 DOWNLOAD = Limits(attempt=24 * 60 * 60, silence=6, retry=3)

@@ -1,4 +1,4 @@
-"""Which error of obstore is which error of the contract.
+"""Translates errors of obstore to errors of the contract.
 
 obstore's texts quote the response of the object store. S3 quotes the request in some of them, with the session token.
 So no text of obstore leaves this module, except the status and the error code of a response.
@@ -33,7 +33,7 @@ _WITHOUT_ANSWER: Mapping[str, str] = {
 }
 _UNUSABLE = "the object store cannot be used now"
 
-# All others are defects, and pass unchanged.
+# All other errors are defects, and pass through.
 _TRANSLATED = (
     exceptions.AlreadyExistsError,  # any 409, "OperationAborted" for one
     exceptions.GenericError,
@@ -53,14 +53,14 @@ _CODE = re.compile(r"<Code>([A-Za-z]{1,64})</Code>")
 
 
 class ObjectStoreError(Exception):
-    """What an object store answered, without the text of the response: the cause of an error of the contract."""
+    """The facts about an error response, without its text: the cause of an error of the contract."""
 
 
 def is_missing(error: FileNotFoundError) -> bool:
     """Return whether the object does not exist. The response to HEAD has no error code.
 
-    Any other 404 is of a bucket that does not exist, or of a server that is no object store. It must
-    not be reported as lost bytes.
+    Any other 404 comes from a bucket that does not exist, or from a server that is not an object store. It must not be
+    reported as lost bytes.
     """
     text = str(error)
     return "Error performing HEAD" in text or _code(text) in _MISSING
@@ -89,7 +89,7 @@ def obstore_errors_as_storage_errors() -> Iterator[None]:
 
 
 def translated(error: Exception) -> RegistryError | None:
-    """Return the error that an error of obstore is for the caller; None if it stays what it is."""
+    """Return the error of the contract for an error of obstore; None if it must pass through."""
     text = str(error)
     if not isinstance(error, _TRANSLATED) or getattr(error, "errno", None) is not None:  # FileNotFoundError of a disk
         return None

@@ -1,8 +1,8 @@
 """Signed URLs of S3 that stay equal for an hour, so that clients cache the response.
 
-pip's cache forgets a file when the URL changes to which it is redirected. obstore signs for the current second. So the
-query of a URL is signed here, as the S3 manual describes it under "Authenticating Requests: Using Query Parameters (AWS
-Signature Version 4)".
+pip's cache misses a file if the URL to which pip is redirected has changed. obstore signs for the current second. So
+the query of a URL is signed here, as the S3 manual describes it under "Authenticating Requests: Using Query Parameters
+(AWS Signature Version 4)".
 """
 
 import hashlib
@@ -57,10 +57,10 @@ class Signer:
 
 
 def signed_url(url: str, credentials: Credentials, at: datetime, lifetime: timedelta) -> str:
-    """Return a URL with which anybody may GET the object.
+    """Return a URL with which anyone can GET the object.
 
     :param url: without a query and without the default port of its scheme; its path is quoted.
-    :param at: from when on, in UTC.
+    :param at: the time from which the URL is valid, in UTC.
     """
     parts = urlsplit(url)
     time = at.strftime("%Y%m%dT%H%M%SZ")

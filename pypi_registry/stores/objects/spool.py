@@ -23,7 +23,8 @@ def new_file(folder: str | None) -> BinaryIO:
 
 class _NewFile(io.BufferedRandom):
     def close(self) -> None:
-        # Closing writes the buffer, which fails on a full disk. Its bytes do not matter: what was stored was read.
+        # Closing writes the buffer, which fails on a full disk. Its bytes do not matter: the stored bytes were read
+        # before.
         with suppress(OSError, StorageFull, StorageUnavailable):
             super().close()
 
@@ -35,9 +36,9 @@ class _RawFile(io.FileIO):
 
 
 def verified_chunks(file: BinaryIO, length: int, *, size: int, sha256: str) -> Iterator[bytes]:
-    """Yield the bytes of a file in chunks of `length` bytes or less. An error comes instead of the end.
+    """Yield the bytes of a file in chunks of `length` bytes or less, and check them at the end.
 
-    :raises StorageUnavailable: if it holds other than `size` bytes with this digest.
+    :raises StorageUnavailable: at the end, if the file does not contain `size` bytes with this digest.
     """
     with disk_errors_as_storage_errors():
         file.seek(0)

@@ -1,7 +1,7 @@
 """A catalogue in a PostgreSQL database, for any number of servers.
 
-Isolation. What reads one page or one file is one statement, so it needs no transaction. A list, or a page of very many
-projects, takes several statements, and reads in REPEATABLE READ, where all of them see one moment. Changes run in READ
+Isolation. One page or one file is read with one statement, which needs no transaction. A list, or a page of very many
+projects, takes several statements, in REPEATABLE READ, where all of them see one consistent state. Changes run in READ
 COMMITTED under a lock of the name (`pypi_registry.stores.postgres.outcome`).
 """
 
@@ -57,7 +57,7 @@ _REVISION = "SELECT revision FROM project_revisions WHERE name = %s AND project_
 _REVISIONS_OF_FEW = (
     "SELECT project_id, revision FROM project_revisions WHERE name = %s AND project_id = ANY(%s) ORDER BY project_id"
 )
-# The answer to both questions in one round trip; which of them counts depends on the first one. The order is that of
+# Both results in one round trip; the number of rows in the first one decides which of them counts. The order is that of
 # the primary key: without it, PostgreSQL expects to find 100 rows of a frequent name soon if it reads the whole table.
 _REVISIONS_OF_MANY = f"""
 (SELECT project_id, NULL AS root, revision FROM project_revisions WHERE name = %(name)s
@@ -73,8 +73,8 @@ class PostgresCatalogue:
 
     It connects when it is used first, and again in a process that was forked. ``pypi-registry migrate`` or `migrate`
     creates the tables; in a database without them, or with those of another version, every method raises
-    `StorageUnavailable`, and `check_schema` raises `UnknownSchema`. Each method answers within five seconds, also while
-    the database is away, except `records`, which takes as long as there are records.
+    `StorageUnavailable`, and `check_schema` raises `UnknownSchema`. Each method ends within five seconds, also if the
+    database cannot be reached, except `records`, which takes as long as there are records.
 
     For example::
 
@@ -189,7 +189,7 @@ class PostgresCatalogue:
         If at least `_MANY` projects of the catalogue have the page, their revisions would cost too much: then it
         returns those of their root groups, without a check that one of the projects has it. Such a page can be stale
         for a project that moved to a root group, was not changed there, moved away, was changed, and moved back: the
-        catalogue learns only from changes through it where a project is.
+        catalogue stores where a project is only when it changes something in the project.
         """
         values = {"name": page, "roots": [*projects.roots]}
         rows = self._pool.read(lambda connection: connection.execute(_REVISIONS_OF_MANY, values).fetchall())
@@ -272,7 +272,7 @@ class PostgresCatalogue:
     # Enumerable
 
     def records(self) -> Iterator[Record]:
-        """Yield every record, of one moment. The iterator holds a connection until it ends or is closed."""
+        """Yield every record, in one consistent state. The iterator holds a connection until it ends or is closed."""
         with self._pool.snapshot() as connection:
             yield from records.read_all(connection)
 
@@ -284,7 +284,7 @@ class PostgresCatalogue:
 
     def correct_size(self, file_id: int, size: int) -> bool:
         statement = "UPDATE files SET size = %s WHERE id = %s"
-        lock = lock_of(0, "")  # it changes no name: a change of its own kind waits at most
+        lock = lock_of(0, "")  # it changes no name, so only another change of a size waits for it
         return self._pool.change(lock, lambda connection: connection.execute(statement, (size, file_id)).rowcount > 0)
 
     # ChecksItself

@@ -1,4 +1,4 @@
-"""The statements of what changes the catalogue, each function within the transaction of its caller."""
+"""The statements that change the catalogue, each function within the transaction of its caller."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -25,7 +25,7 @@ from pypi_registry.stores.postgres import variants
 
 _UNIQUE_FILES = ("files_by_name", "files_by_identity")
 
-# All that an upload must know, in one statement: each statement is a round trip.
+# All rows that an upload depends on, in one statement: each statement is a round trip.
 _LOOK_UP = f"""
 SELECT
     (SELECT status FROM statuses WHERE project_id = %(project)s AND name = %(name)s),
@@ -86,7 +86,7 @@ def lock_of(project_id: int, name: str) -> int:
 
 
 class _Found(NamedTuple):
-    """What an upload must know before it inserts rows."""
+    """The facts that an upload depends on before it inserts rows."""
 
     status: str | None
     has_project: bool

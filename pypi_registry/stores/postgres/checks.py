@@ -1,8 +1,8 @@
 """What the tables state about each other: the checks of `PostgresCatalogue.inconsistencies`.
 
-Each check reads one moment, while servers write. A repair follows from other rows only. It locks the tables that it
-reads and writes, because a statement that waits for a row of another transaction would not see the other rows that
-this transaction has written.
+Each check reads one consistent state, while servers write. A repair follows from other rows only. It locks the tables
+that it reads and writes, because a statement that waits for a row of another transaction would not see the other rows
+that this transaction has written.
 
 PostgreSQL itself checks its files: ``pg_amcheck`` compares indexes with their tables.
 """

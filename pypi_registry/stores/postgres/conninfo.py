@@ -11,8 +11,8 @@ from psycopg.conninfo import conninfo_to_dict
 CONNECT_TIMEOUT = 2
 """Seconds for one attempt to connect; libpq's smallest."""
 
-# What libpq's defaults are is hours. A lost network is noticed within four seconds, also while a statement waits for
-# its answer; ``tcp_user_timeout`` exists on Linux only, and libpq ignores it elsewhere.
+# libpq's defaults are hours. With these values, a lost network is noticed within four seconds, also while a statement
+# waits for its answer; ``tcp_user_timeout`` exists on Linux only, and libpq ignores it elsewhere.
 _DEFAULTS: Mapping[str, Any] = {
     "connect_timeout": CONNECT_TIMEOUT,
     "keepalives_idle": 2,
@@ -32,7 +32,7 @@ def parsed(conninfo: str) -> tuple[dict[str, Any], int | None]:
     >>> parameters["host"], parameters["dbname"], threshold
     ('db.example.org', 'registry', None)
 
-    :raises ValueError: if libpq does not understand it; the message holds nothing of it, because of the password.
+    :raises ValueError: if libpq does not understand it; the message contains no part of it, because of the password.
     """
     threshold: int | None = 5  # psycopg's default
     if found := _PREPARE_THRESHOLD.search(conninfo):

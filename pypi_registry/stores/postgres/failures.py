@@ -1,4 +1,4 @@
-"""Which error of PostgreSQL is which error of the contract, and after which of them a transaction is tried again."""
+"""Translates errors of PostgreSQL to errors of the contract, and decides when a transaction is tried again."""
 
 import logging
 from collections.abc import Mapping
@@ -31,7 +31,8 @@ _REASONS: Mapping[str, str] = {
 _FULL = "53100"
 _LOGGED = ("28", "42501", "53", "58", "XX")
 
-# After these a transaction was not committed, and may succeed on another connection, or without its rival.
+# After these errors a transaction was not committed, and may succeed on another connection, or after the transaction
+# with which it was in conflict.
 _TRANSIENT = ("08", "57P", "25006", "40001", "40P01")
 _UNKNOWN = ("08007", "40003")  # PostgreSQL's own names: transaction resolution, or statement completion, unknown
 
@@ -49,9 +50,9 @@ def is_in_doubt(error: psycopg.Error, connection: psycopg.Connection) -> bool:
 
 
 def translated(error: BaseException | None) -> RegistryError | None:
-    """Return the error that an error of psycopg is for the caller; None if it stays what it is.
+    """Return the error of the contract for an error of psycopg; None if it must pass through.
 
-    Its sentence holds nothing of psycopg's, which may name hosts and users.
+    Its sentence contains no text of psycopg, which may name hosts and users.
     """
     if not isinstance(error, psycopg.Error):
         return None

@@ -36,7 +36,7 @@ _OF_PROJECTS_BY_NO_INDEX = "p.project_id + 0 = ANY(%(ids)s)"
 def packages(
     connection: psycopg.Connection[Any], selection: Selection, query: PackageQuery
 ) -> tuple[Sequence[Package], int | None]:
-    """Return a page of a list, and the total up to `MAX_TOTAL`. The caller has begun a transaction of one moment."""
+    """Return a page of a list, and the total up to `MAX_TOTAL`. The caller has begun a snapshot transaction."""
     words = search_words(query.name)
     if words is None or not selection.ids:
         return [], 0
@@ -155,7 +155,7 @@ class _List:
     # With a filter
 
     def _filters(self, words: Sequence[str]) -> list[_Filter]:
-        """Return what the query looks for, the filter that matches the fewest packages first."""
+        """Return the filters of the query, the one that matches the fewest packages first."""
         query, filters = self._query, list[_Filter]()
         if query.normalized_name is not None:
             self._values["normalized_name"] = query.normalized_name
@@ -175,7 +175,7 @@ class _List:
         return filters
 
     def _word(self, word: str, parameter: str) -> _Filter:
-        """Return the filter that a word of a search is."""
+        """Return the filter for one word of a search."""
         if len(word) < MIN_CHARS_FOR_PARTIAL_MATCHING:
             self._values[parameter] = _spellings(word)
             return _Filter(f"p.name || '' = ANY(%({parameter})s)", f"packages p WHERE p.name = ANY(%({parameter})s)")
@@ -239,7 +239,7 @@ class _List:
         return self._read([id_ for (id_,) in page])
 
     def _read(self, ids: Sequence[int]) -> list[Package]:
-        """Read only the rows of the page: those of a list are longer than what the order needs."""
+        """Read only the rows of the page: whole rows are longer than the columns that the order needs."""
         rows = self._connection.execute(f"SELECT {PACKAGE} FROM packages p WHERE p.id = ANY(%s)", ([*ids],))
         by_id = {row[0]: read_package(*row) for row in rows}
         return [by_id[id_] for id_ in ids]

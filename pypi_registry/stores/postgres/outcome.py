@@ -1,21 +1,21 @@
-"""Whether a transaction was committed whose COMMIT got no answer.
+"""Whether a transaction was committed if its COMMIT got no answer.
 
 The connection broke, or the time was up. The server may have committed, may never have received the COMMIT, or may
-still be at it: that a row is absent at this moment does not mean that it will be. PostgreSQL itself knows:
+still process it: a row that is absent at this moment may appear later. PostgreSQL itself knows the outcome:
 ``pg_xact_status`` returns ``committed``, ``aborted`` or ``in progress`` for the id of a transaction, which each change
 reads in its first statement. A transaction that is in progress is ended by terminating its session, which is found by
-the same id: the id of the session would not do, because PgBouncer reports one of its own. A session that is in the
-middle of a COMMIT completes it before it ends, so the answer is right in both cases. This also covers deletions, which
-leave no row to look for.
+the same id: the id of the session would not work, because PgBouncer reports one of its own. A session in the middle of
+a COMMIT completes it before it ends, so the result is correct in both cases. This also covers deletions, which leave no
+row to look for.
 
 The id of a transaction means nothing to a server that took over without having received everything (an asynchronous
 standby), or to a restored one; there it may belong to another transaction. Such a server is on another timeline, which
 each change therefore reads, too.
 
 After a crash, PostgreSQL assigns the id again if nothing of the transaction had reached the disk: then ``committed`` is
-the outcome of another one. So each change also reads what a restart, or the recovery from a crash, changes. After one
-of them, the transaction is certainly over, and counts as not committed unless its row is found: a change that is done
-twice has the same result, except that a deletion finds nothing to delete the second time.
+the outcome of another one. So each change also reads two timestamps that a restart, or the recovery from a crash,
+changes. If one has changed, the transaction is certainly over, and counts as not committed unless its row is found: a
+change that is done twice has the same result, except that a deletion finds nothing to delete the second time.
 """
 
 from typing import Any, NamedTuple
@@ -30,11 +30,11 @@ class Transaction(NamedTuple):
     """``xid8``, as text."""
     timeline: str
     run: str
-    """When the server was started, and when it discarded its statistics: it does that when it recovers from a crash."""
+    """When the server was started, and when it discarded its statistics, as it does when it recovers from a crash."""
 
 
 LIMITS = "SET LOCAL statement_timeout = 5000; SET LOCAL idle_in_transaction_session_timeout = 5000"
-"""Milliseconds after which the server ends a transaction whose client is gone: it would notice that hours later."""
+"""Milliseconds after which the server ends a transaction whose client is gone: it would not notice that for hours."""
 
 _RUN = (
     "concat_ws(' ', extract(epoch FROM pg_postmaster_start_time()), "

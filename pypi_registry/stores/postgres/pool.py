@@ -1,13 +1,13 @@
 """Connections to PostgreSQL: leased from psycopg's pool, bounded in time, replaced if they are lost.
 
-Time. A request must be answered within five seconds, whatever happened to the database: it refuses connections, its
-packets are lost, or it accepts a statement and never answers. libpq limits the first two. For the third, each
+Time. A request must get its response within five seconds, even if the database refuses connections, its packets are
+lost, or it accepts a statement and never answers. libpq limits the first two. For the third, each
 connection has a deadline while it is leased, after which psycopg stops waiting, and the connection is closed.
 
 Lost connections. After a restart of the database, all idle connections are lost, which is noticed when they are used:
-examining each one before would cost every request a round trip. So what failed because a connection was lost is tried
-again on the next one, until the time is up. That is safe for what only reads, and for a transaction whose COMMIT was
-not sent. If it was sent, `outcome` decides.
+examining each one before would cost every request a round trip. So a call that failed because a connection was lost is
+tried again on the next one, until the time is up. That is safe for a call that only reads, and for a transaction whose
+COMMIT was not sent. If it was sent, `outcome` decides.
 
 Forks. psycopg's pool has threads, which do not exist in a child, and connections, which parent and child must not
 share. So there is one pool per process: the first use in a process creates it. That of the parent stays referenced in
@@ -42,9 +42,9 @@ _log = logging.getLogger("pypi_registry")
 _T = TypeVar("_T")
 
 _TIME_LIMIT = 4.5  # seconds for one call
-_FOR_OUTCOME = 1.5  # seconds of them that are left if a COMMIT gets no answer
+_FOR_OUTCOME = 1.5  # seconds of `_TIME_LIMIT` that are left if a COMMIT gets no answer
 _RECONNECT_TIMEOUT = 3.0  # seconds; the pool waits twice as long after each attempt, and begins again after this time
-_POLL = 0.05  # seconds between two questions for the outcome of a transaction
+_POLL = 0.05  # seconds between two queries for the outcome of a transaction
 _INTERVAL = 0.1  # seconds after which psycopg lets Python handle signals
 
 _OTHER_SCHEMA = (
@@ -57,7 +57,7 @@ BEGIN_SNAPSHOT_BY_INDEX = f"{BEGIN_SNAPSHOT}; {LIMITS}; SET LOCAL enable_seqscan
 
 
 class Connection(psycopg.Connection[TupleRow]):
-    """A connection that waits for no answer after its deadline."""
+    """A connection that does not wait for an answer after its deadline."""
 
     deadline = inf
     """In `time.monotonic`."""
@@ -89,7 +89,7 @@ class Connection(psycopg.Connection[TupleRow]):
 
 @dataclass(frozen=True, slots=True)
 class _Attempt(Generic[_T]):
-    """What became of one transaction."""
+    """The result of one transaction."""
 
     result: _T | None
     lost: Transaction | None = None
@@ -159,7 +159,7 @@ class ConnectionPool:
         return self._run(lambda connection, deadline: work(connection))
 
     def read_snapshot(self, work: Work[_T], begin: str = BEGIN_SNAPSHOT) -> _T:
-        """Run a function whose statements all read the state of one moment; again if the connection was lost.
+        """Run a function whose statements all read one consistent state; again if the connection was lost.
 
         :raises StorageUnavailable: if the database cannot answer now.
         """
@@ -177,10 +177,10 @@ class ConnectionPool:
 
         It is run again if it was certainly not committed, and another attempt may succeed. An exception rolls back.
 
-        :param is_stored: finds the row that the function inserted, if it inserted one: it is asked if the connection
+        :param is_stored: finds the row that the function inserted, if it inserted one. It is called if the connection
             was lost during COMMIT.
         :raises StorageUnavailable: if the database cannot answer now.
-        :raises StorageFull: if it has no room.
+        :raises StorageFull: if it has no space.
         :raises OutcomeUnknown: if it is not known whether the transaction was committed.
         """
 
@@ -205,7 +205,7 @@ class ConnectionPool:
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """Lease a connection whose statements all read the state of one moment, without a deadline.
+        """Lease a connection whose statements all read one consistent state, without a deadline.
 
         :raises StorageUnavailable: if the database cannot answer now.
         """
@@ -253,7 +253,7 @@ class ConnectionPool:
         is_stored: Callable[[Connection, _T], bool] | None,
         deadline: float,
     ) -> bool:
-        """Return whether a transaction was committed whose connection was lost, and end it if it is in progress.
+        """Return whether a transaction whose connection was lost was committed, and end it if it is in progress.
 
         If its COMMIT was not sent, it was not; but its session may still hold the lock.
 
@@ -261,7 +261,7 @@ class ConnectionPool:
         :raises StorageUnavailable: if the database does not answer in time, and COMMIT was not sent.
         """
         while time.monotonic() < deadline:
-            with suppress(psycopg.Error, StorageUnavailable):  # the database is not there yet, or again
+            with suppress(psycopg.Error, StorageUnavailable):  # the database may still be unreachable
                 with self._lease(deadline) as connection:
                     if made.committing and is_stored and is_stored(connection, cast(_T, made.result)):
                         return True

@@ -110,7 +110,7 @@ def listed(connection: psycopg.Connection[Any], blob_keys: Collection[str]) -> S
 
 
 def read_rows(connection: psycopg.Connection[Any], statement: str) -> Iterator[Any]:
-    """Yield rows from a cursor of the server, which keeps all others there."""
+    """Yield rows from a cursor of the server, so that only some of them are in memory."""
     with closing(connection.cursor("records")) as cursor:
         cursor.itersize = _ROWS_AT_ONCE
         cursor.execute(statement)
@@ -209,7 +209,8 @@ def _restore_publication(connection: psycopg.Connection[Any], record: Publicatio
 def _advance(connection: psycopg.Connection[Any], table: LiteralString, id_: int) -> None:
     """Let the sequence of a table continue after an id.
 
-    ``setval`` could set it back behind an id that another transaction gets at this moment, so no other one may insert.
+    ``setval`` could set it below an id that another transaction gets at this moment, so no other transaction may
+    insert.
     """
     ahead = f"SELECT 1 FROM {table}_id_seq WHERE last_value < %s OR last_value = %s AND NOT is_called"
     if connection.execute(ahead, (id_, id_)).fetchone():

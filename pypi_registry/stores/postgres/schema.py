@@ -1,6 +1,6 @@
 """The tables of `PostgresCatalogue`, and the steps by which the database of an older version gets them.
 
-Derived tables are kept by triggers, so that a change by another program, such as ``psql``, counts, too:
+Derived tables are kept by triggers, so that they are also correct after a change by another program, such as ``psql``:
 
 - ``projects.package_count``, from which lists are read;
 - ``project_revisions`` and ``root_revisions``, from which `Catalogue.revision` is read.
@@ -256,11 +256,11 @@ ALTER TABLE packages ADD COLUMN variants bytea;         -- JSON: each content th
 ALTER TABLE packages ALTER COLUMN variants SET STORAGE EXTERNAL;  -- what is long is compressed before
 """
 
-# What was released stays as it is: a change of the schema is another step.
+# A released step never changes: a change of the schema is a new step.
 STEPS = (_TABLES, _VARIANTS)
 
 SCHEMA_VERSION = len(STEPS)
-"""What the table ``pypi_registry_schema`` holds."""
+"""The version in the table ``pypi_registry_schema``."""
 
 _VERSION = "SELECT version FROM pypi_registry_schema"
 _CREATE_VERSION = "CREATE TABLE pypi_registry_schema (version int8 NOT NULL)"
@@ -310,7 +310,7 @@ def migrate(conninfo: str) -> tuple[int, int]:
     """Create the tables of a catalogue, or those that an older version lacks; return the versions before and after.
 
     Each step is one transaction. It is safe to call it twice, and from two machines at once: a lock in the database
-    makes the second one wait, which then finds nothing to do.
+    makes the second call wait, which then finds nothing to do.
 
     :raises UnknownSchema: if a newer version of this package created the tables.
     :raises RegistryError: if the database cannot hold a catalogue; the message states why.

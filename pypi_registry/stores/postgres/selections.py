@@ -9,7 +9,7 @@ import psycopg
 from pypi_registry.model import Projects
 
 FEW = 100
-"""Up to so many projects are listed one by one."""
+"""Up to this number, projects are listed one by one."""
 
 _MAX_CACHED = 16  # each may hold the ids of 100,000 projects
 
@@ -31,7 +31,7 @@ class Selection:
 
 
 class Selections:
-    """Selects the projects that have packages, from 100,000 perhaps.
+    """Selects the projects that have packages, perhaps from 100,000 projects.
 
     It caches selections until an index changes in one of the root groups. Without the cache, each list of a group sends
     the ids of all its projects and reads their rows.
@@ -41,7 +41,7 @@ class Selections:
         self._cached: dict[Hashable, tuple[Hashable, Selection]] = {}
 
     def of(self, connection: psycopg.Connection[Any], projects: Projects) -> Selection:
-        """Return those of the projects that have packages. The caller has begun a transaction of one moment."""
+        """Return those of the projects that have packages. The caller has begun a snapshot transaction."""
         if len(projects) <= FEW:
             return Selection([*projects.ids])
         revisions = tuple(connection.execute(_REVISIONS, ([*projects.roots],)).fetchall())

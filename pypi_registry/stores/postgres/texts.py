@@ -1,8 +1,8 @@
 """Texts with any character, and integers of one size: how values become parameters, and columns become values.
 
 PostgreSQL's ``text`` refuses U+0000, which metadata and reasons may hold. So U+0001 is an escape character in the
-database: U+0000 is stored as U+0001 U+0001, and U+0001 as U+0001 U+0002. That is exact, and it keeps the order of texts
-by code point. All other texts are stored as they are. The adapters are registered for every connection of the
+database: U+0000 is stored as U+0001 U+0001, and U+0001 as U+0001 U+0002. That loses nothing, and it keeps the order of
+texts by code point. All other texts are stored as they are. The adapters are registered for every connection of the
 catalogue, so that no statement can forget them.
 """
 
@@ -26,7 +26,7 @@ def escaped(text: str) -> str:
 
 
 def unescaped(text: str) -> str:
-    r"""Return a text that the database holds in this form.
+    r"""Return the text that the database holds in this form.
 
     >>> unescaped(escaped("a\0b\1\0\1")) == "a\0b\1\0\1"
     True

@@ -65,7 +65,7 @@ _FEW = 100  # projects of which `file` reads one row each
 
 _NEWEST_OFFERED_FIRST = "ORDER BY s.status IS 'quarantined', f.id DESC"
 
-# All that an upload must know, in one statement: each statement may be a wait for the interpreter's lock.
+# All rows that an upload depends on, in one statement: each statement may wait for the interpreter's lock.
 _LOOK_UP = f"""
 SELECT
     (SELECT status FROM statuses WHERE project_id = :project AND name = :name),
@@ -81,7 +81,7 @@ FROM (SELECT 1) LEFT JOIN packages p
 def _on_a_full_disk_too(
     method: "Callable[Concatenate[SQLiteCatalogue, _Arguments], _Result]",
 ) -> "Callable[Concatenate[SQLiteCatalogue, _Arguments], _Result]":
-    """Let a method use the room that is kept for it, if there is no other."""
+    """Let a method use the reserved space if the disk is full."""
 
     @wraps(method)
     def change(self: "SQLiteCatalogue", /, *args: _Arguments.args, **options: _Arguments.kwargs) -> _Result:
@@ -102,16 +102,17 @@ class SQLiteCatalogue:
 
     Implements `Catalogue`, `KeepsVariants`, `ProjectPaths`, `Enumerable` and `ChecksItself`.
 
-    The file is created if it is missing, with its folder; the file of an older version is migrated. A file that is
-    removed later is not created again, also not by another process, as an empty file ``…-created`` beside it shows that
-    there was one: until there is a catalogue, everything raises `StorageUnavailable`. One that is replaced by another
-    catalogue is opened within a second.
+    The file is created if it is missing, with its folder; the file of an older version is migrated. If the file
+    is removed later, no process creates it again, because an empty file ``…-created`` beside it shows that it existed:
+    until the catalogue is restored, every method raises `StorageUnavailable`. If another catalogue replaces the file,
+    that one is opened within a second.
 
     :param create: False neither creates nor migrates a file: for a program that works on the data of a registry that
         runs.
     :param max_waiting_writers: how many threads may wait while another program has held the write lock for more than a
-        second. Others then raise `StorageUnavailable` at once, and those that wait after 5 seconds. Threads of this
-        process wait for each other without a limit. Choose less than the threads of your server, so that some read.
+        second. Further threads then raise `StorageUnavailable` at once, and the waiting ones after 5 seconds. Threads
+        of this process wait for each other without a limit. Choose fewer than your server has threads, so that some
+        threads can read.
     :param reserve: bytes that are kept free for deletions, yanks and statuses, in a file ``…-reserve`` beside the
         catalogue: SQLite cannot delete a row on a full disk. 0 keeps none.
     :raises UnknownSchema: if the file was created by a newer version of this package, or is not a catalogue; without
@@ -286,7 +287,7 @@ class SQLiteCatalogue:
     # The Packages API
 
     def packages(self, projects: Projects, query: PackageQuery) -> tuple[Sequence[Package], int | None]:
-        with self._pool.snapshot() as connection:  # the page and the total are of one moment
+        with self._pool.snapshot() as connection:  # the page and the total must be consistent
             selection = self._selections.of(connection, projects)
             return lists.packages(connection, projects, selection, query, self._frequent)
 
@@ -322,7 +323,7 @@ class SQLiteCatalogue:
     # Enumerable
 
     def records(self) -> Iterator[Record]:
-        """Yield every record, of one moment. The iterator holds a connection until it ends or is closed."""
+        """Yield every record, in one consistent state. The iterator holds a connection until it ends or is closed."""
         with self._pool.snapshot() as connection:
             yield from records.read_all(connection)
 
@@ -339,12 +340,12 @@ class SQLiteCatalogue:
             return connection.execute("UPDATE files SET size = ? WHERE id = ?", (size, file_id)).rowcount > 0
 
     def copy_to(self, path: str | os.PathLike[str]) -> None:
-        """Write a copy of the file as it is at one moment, durably and atomically; an existing file is replaced.
+        """Write a copy of the file in one consistent state, durably and atomically; an existing file is replaced.
 
-        Other threads and programs may change the catalogue meanwhile: nobody waits.
+        Other threads and programs may change the catalogue meanwhile; they do not wait.
 
         :raises StorageUnavailable: if the catalogue cannot be read.
-        :raises StorageFull: if there is no room for the copy.
+        :raises StorageFull: if there is no space for the copy.
         :raises OSError: if the copy cannot be written.
         """
         with self._pool.lease() as connection:
@@ -357,7 +358,7 @@ class SQLiteCatalogue:
 
 
 class _Found(NamedTuple):
-    """What an upload must know before it inserts rows."""
+    """The facts that an upload depends on before it inserts rows."""
 
     status: str | None
     has_project: bool
@@ -477,7 +478,7 @@ def _revision_of_several(connection: sqlite3.Connection, projects: Projects, pag
     If at least `MANY` projects of the catalogue have the page and the caller reads more than that many, their revisions
     would cost too much: then it returns those of their root groups, without a check that one of the projects has it.
     Such a page can be stale for a project that moved to a root group, was not changed there, moved away, was changed,
-    and moved back: the catalogue learns only from changes through it where a project is.
+    and moved back: the catalogue stores where a project is only when it changes something in the project.
     """
     statement = f"SELECT project_id, revision FROM project_revisions WHERE name = ? LIMIT {MANY}"
     rows = connection.execute(statement, (page,)).fetchall()

@@ -1,7 +1,7 @@
 """What SQLite and the derived tables state about themselves: the checks of `SQLiteCatalogue.inconsistencies`.
 
-Each check reads one moment, while other programs write. A repair is one statement that finds the rows again, so that a
-change in between cannot make it wrong; it follows from other rows only.
+Each check reads one consistent state, while other programs write. A repair is one statement that finds the rows again,
+so that a change in between cannot make it wrong; it follows from other rows only.
 """
 
 import sqlite3

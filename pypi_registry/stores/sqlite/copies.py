@@ -1,4 +1,4 @@
-"""Copies of a database that programs use meanwhile: for a backup, and before a migration."""
+"""Copies of a database while programs use it: for a backup, and before a migration."""
 
 import os
 import sqlite3
@@ -11,18 +11,18 @@ from pypi_registry._disk import sync_folder
 def copy_database(source: sqlite3.Connection, target: Path) -> None:
     """Write what `source` reads into a file, durably and atomically; an existing file is replaced.
 
-    The copy is of one moment. Other connections may write meanwhile, but `source` must not be in a transaction that
-    writes. The copy may be read only by its owner: it holds the names of private packages.
+    The copy has one consistent state. Other connections may write meanwhile, but `source` must not be in a transaction
+    that writes. The copy may be read only by its owner: it holds the names of private packages.
 
     :raises sqlite3.Error: if the source cannot be read, or the copy cannot be written.
     :raises OSError: if the copy cannot be written.
     """
-    unfinished = target.with_name(f"{target.name}.incomplete")  # one that a killed process left is written anew
+    unfinished = target.with_name(f"{target.name}.incomplete")  # if a killed process left one, it is overwritten
     try:
         unfinished.unlink(missing_ok=True)
         os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with closing(sqlite3.connect(unfinished, isolation_level=None)) as copy:
-            # Nobody else opens this file, and what a crash leaves of it is written anew.
+            # No other process opens this file, and if a crash leaves one, the next copy overwrites it.
             copy.execute("PRAGMA journal_mode = OFF")
             copy.execute("PRAGMA synchronous = OFF")
             source.backup(copy)
@@ -54,7 +54,7 @@ def copy_before_migration(path: str, version: int) -> Path:
 
 
 def _free_name(wanted: Path) -> Path:
-    """Return a path at which there is nothing: someone may have gone back to this version before."""
+    """Return a path that is free: an older copy exists if an administrator has gone back to this version before."""
     number, free = 2, wanted
     while os.path.lexists(free):
         free = wanted.with_name(f"{wanted.name}.{number}")

@@ -1,4 +1,4 @@
-"""Which error of SQLite is which error of the contract."""
+"""Translates errors of SQLite to errors of the contract."""
 
 import logging
 import sqlite3
@@ -35,7 +35,7 @@ def primary_code(error: BaseException | None) -> int:
 
 
 def translated(error: BaseException | None) -> RegistryError | None:
-    """Return the error that an error of SQLite is for the caller; None if it stays what it is."""
+    """Return the error of the contract for an error of SQLite; None if it must pass through."""
     code = primary_code(error)
     if code == sqlite3.SQLITE_FULL:
         return StorageFull()

@@ -19,7 +19,7 @@ def files_at(path: str) -> Files:
 
 
 def are_at(path: str, files: Files) -> bool:
-    """Return whether what was committed into these files is what the next start reads: the database and its log."""
+    """Return whether the database and the log at the path are these files, so that the next start reads them."""
     return _inode(path) == files.database and _inode(f"{path}-wal") == files.log
 
 
@@ -39,8 +39,8 @@ def why_not_created(path: str) -> str:
 
 
 def mark_as_created(path: str) -> None:
-    """Create the file by which `why_not_created` knows that there was a database."""
-    with suppress(OSError):  # there is one; or nothing can be written, and then nothing can be created either
+    """Create the file that shows `why_not_created` that there was a database."""
+    with suppress(OSError):  # the file exists, or the folder is read-only, where no database can be created either
         os.close(os.open(_marker(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
@@ -68,7 +68,7 @@ def ends_within_a_page(path: str, page_size: int) -> bool:
 
 
 def set_aside(path: str, *, delete: bool) -> None:
-    """Take a file away from where SQLite would use it for another database: delete or rename it."""
+    """Delete or rename a file that SQLite would otherwise use for another database."""
     with suppress(FileNotFoundError):  # another process was faster
         if delete:
             os.unlink(path)

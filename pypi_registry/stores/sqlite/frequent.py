@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 MANY = 1_000
-"""A query that matches more packages is cached. As many new packages are counted before a total is found again."""
+"""If a query matches more packages, its total is cached. After this many new packages, it is computed again."""
 
 _MAX_CACHED = 1_000
 
@@ -14,9 +14,9 @@ class FrequentQuery(NamedTuple):
     """A query that matches many packages."""
 
     total: int
-    """How many it matches; if they are more than `MAX_TOTAL`, any number above it."""
+    """How many packages it matches; if they are more than `MAX_TOTAL`, any number above it."""
     last_id: int
-    """The highest id of all packages: there are at most so many."""
+    """The highest id of all packages, so there are not more packages than this number."""
     removals: Hashable
     """Changes when packages are removed or changed."""
 
@@ -24,7 +24,7 @@ class FrequentQuery(NamedTuple):
 class FrequentQueries:
     """Caches the totals of queries that match many packages.
 
-    A total is valid until packages are removed or changed; those that were added are counted. Without the cache, a
+    A total is valid until packages are removed or changed; added packages are counted. Without the cache, a
     search for a frequent word finds all packages that match it each time: 10 to 30 ms.
     """
 
@@ -34,7 +34,7 @@ class FrequentQueries:
     def get(
         self, connection: sqlite3.Connection, query: Hashable, count_after: Callable[[int], int]
     ) -> FrequentQuery | None:
-        """Return a query with its present total; None if it must be found. The caller has begun a transaction.
+        """Return a query with its present total; None if it must be computed. The caller has begun a transaction.
 
         :param count_after: counts the packages that match and have a greater id than this one.
         """

@@ -9,8 +9,8 @@ A list is read in one of three ways, none of which reads all packages if there a
   nearer end. A deep page of a project with more than `MAX_TOTAL` packages among very many others costs the most.
 - *By path*: skip whole projects by their number of packages, then sort the packages of the projects on the page.
 
-Which projects a caller may read does not depend on what is stored: pages and names are filtered by the projects of the
-caller in the end, whatever a statement found.
+Derived tables never decide which projects a caller may read: in the end, pages and names are filtered by the projects
+of the caller, whatever a statement found.
 """
 
 import json
@@ -192,7 +192,7 @@ class _List:
     # With a filter
 
     def _filter(self, words: Sequence[str]) -> _Filter:
-        """Return what the query looks for, with the words of its search for names."""
+        """Return the filter of the query, with the words of its search for names."""
         query, parts = self._query, list[tuple[str, str]]()
         if query.normalized_name is not None:
             self._values["normalized_name"] = query.normalized_name
@@ -211,7 +211,7 @@ class _List:
         return _Filter(" AND ".join(condition for condition, _ in parts), parts[0][1] if parts else "")
 
     def _word(self, word: str, parameter: str) -> tuple[str, str]:
-        """Return the condition that a word of a search is, and where packages that match it are found."""
+        """Return the condition for one word of a search, and where packages that match it are found."""
         if len(word) < MIN_CHARS_FOR_PARTIAL_MATCHING:
             self._values[parameter] = json.dumps(_spellings(word))
             condition = f"p.name IN (SELECT value FROM json_each(:{parameter}))"
@@ -257,7 +257,7 @@ class _List:
         """Walk to a page if that passes fewer packages than match; None if it does not."""
         if query.total > MAX_TOTAL:
             return self._walk_filtered(filter_, window)
-        # If the matches are spread evenly, a walk to the end of the page passes so many packages. They need not be, so
+        # If the matches are spread evenly, a walk to the end of the page passes so many packages. If they are not,
         # the walk ends where a sort is cheaper.
         if window.end * query.last_id > query.total**2:
             return None

@@ -14,7 +14,7 @@ _log = logging.getLogger("pypi_registry")
 
 
 class CopyFailed(Exception):
-    """There is no room, or no permission, for the copy that is made before a migration."""
+    """There is no space, or no permission, for the copy that is made before a migration."""
 
     def __init__(self, path: str, version: int, reason: str) -> None:
         super().__init__(path, version, reason)

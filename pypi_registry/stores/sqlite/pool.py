@@ -1,7 +1,7 @@
 """A pool of connections to one SQLite file: one thread per connection, one writer at a time, none across a fork.
 
-What if the file is changed from outside. A connection keeps the file that it opened, also if that was removed or
-replaced since then: a writer would be acknowledged, and its rows would be gone after the next start. So the pool
+If another program replaces the file. A connection keeps the file that it opened, also if that was removed or
+replaced since then: a change would be acknowledged, and its rows would be lost at the next start. So the pool
 compares which files are at the path with those that its connections opened: twice a second, and
 after each commit, before it is acknowledged. The log (``-wal``) and its index (``-shm``) count, too.
 
@@ -15,7 +15,7 @@ locks are held, but not the locks themselves: it would write without any lock. T
    The wait is bounded: a thread may fork while it holds a connection itself.
 2. After it, in the parent: release the locks. Connections are opened again when they are needed.
 3. After it, in the child: forget what is left of the parent's connections without closing them, and start with an
-   empty pool and new locks. The other threads do not exist in the child, so nobody would release the old locks.
+   empty pool and new locks. The other threads do not exist in the child, so no thread would release the old locks.
 
 The registry of pools and the lists that the hooks use are global to the process, because a fork is.
 """
@@ -77,11 +77,11 @@ class ConnectionPool:
     """Leases connections. It opens one if none is idle, which costs more than most queries.
 
     Only `create` creates the file. If it is removed or replaced later, connections are refused until there is a
-    catalogue again; then all are opened anew.
+    catalogue again; then new connections are opened.
 
     :param max_waiting_writers: how many writers may wait while another program holds the write lock.
-    :param make_room: is called if a connection cannot be opened on a full disk; returns whether there is more room now.
-    :param opened: is called after the first connection to other files was opened: caches may be wrong for them.
+    :param make_room: is called if a connection cannot be opened on a full disk; returns whether it has freed space.
+    :param opened: is called after the first connection to other files was opened: caches may be invalid for them.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class ConnectionPool:
 
         :raises UnknownSchema: if it is not a catalogue of this version or an older one.
         :raises StorageUnavailable: if that is not possible now.
-        :raises StorageFull: if there is no room.
+        :raises StorageFull: if there is no space.
         """
         if reason := why_not_created(self._path):
             _log.error("%s", reason)
@@ -140,14 +140,14 @@ class ConnectionPool:
         """Lease a connection for one transaction that writes, in a ``with`` block; an exception rolls it back.
 
         :raises StorageUnavailable: if the file cannot be written now.
-        :raises StorageFull: if there is no room.
+        :raises StorageFull: if there is no space.
         :raises OutcomeUnknown: if it is not known whether the transaction was committed, and will stay.
         """
         return _Transaction(self)
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
-        """Lease a connection whose statements all read the state of one moment.
+        """Lease a connection whose statements all read one consistent state.
 
         :raises StorageUnavailable: if the file cannot be read now.
         """
@@ -192,12 +192,12 @@ class ConnectionPool:
             self._idle.append(connection)
 
     def discard(self, connection: sqlite3.Connection) -> None:
-        """Release a connection by closing it, after an error that may have damaged what it caches."""
+        """Release a connection by closing it, after an error that may have made its caches invalid."""
         if connection in self._open:
             self._close(connection)
 
     def _close(self, connection: sqlite3.Connection) -> None:
-        with suppress(*ERRORS):  # it is closed, whatever SQLite could not do before
+        with suppress(*ERRORS):  # the connection is closed even if a step before that fails
             connection.close()
         self._open.pop(connection, None)
 
@@ -232,11 +232,11 @@ class ConnectionPool:
 
     def _writable(self) -> sqlite3.Connection:
         connection = self.acquire()
-        if self._is_read_only(connection):  # the disk was, when the connection was opened; it may be writable now
+        if self._is_read_only(connection):  # the disk was read-only then, and may be writable now
             self._current = None
             self.discard(connection)
             connection = self.acquire()
-            if self._is_read_only(connection):  # SQLite would refuse no transaction, but the first change in it
+            if self._is_read_only(connection):  # SQLite would begin the transaction, and refuse the first change in it
                 self.discard(connection)
                 raise StorageUnavailable("the catalogue is read-only")
         return connection
@@ -246,9 +246,9 @@ class ConnectionPool:
         return generation is not None and generation.is_read_only
 
     def commit(self, connection: sqlite3.Connection) -> None:
-        """Commit, and check that what was written is what the next start opens.
+        """Commit, and check that the next start opens the file that was written.
 
-        :raises OutcomeUnknown: if it is not, or if it is not known whether it was committed.
+        :raises OutcomeUnknown: if it does not, or if it is not known whether the transaction was committed.
         """
         _commit(connection)
         generation = self._open.get(connection)
@@ -273,7 +273,7 @@ class ConnectionPool:
     # Opening
 
     def _check(self) -> None:
-        """Examine which files are at the path, and end the generation if they are others.
+        """Examine which files are at the path, and end the generation if they have changed.
 
         :raises StorageUnavailable: if there is no database.
         """
@@ -345,7 +345,7 @@ class ConnectionPool:
         raise StorageUnavailable("the catalogue is being replaced")
 
     def _wait_for_log(self, files: Files) -> None:
-        """Wait until no connection uses another log of the same database: SQLite would read one for the other."""
+        """Wait until no connection uses another log of the same database: SQLite would confuse the two."""
         deadline = self._clock() + _CLOSE_TIMEOUT
         while any(generation.files.database == files.database for generation in [*self._open.values()]):
             if self._clock() > deadline:
@@ -353,7 +353,7 @@ class ConnectionPool:
             time.sleep(0.001)  # threads close their connections on release without a notification
 
     def _connect(self, *, create: bool) -> tuple[sqlite3.Connection, bool]:
-        """Connect; return whether that was only possible as if the file were immutable."""
+        """Connect; return also whether the file could be opened only as immutable."""
         try:
             return self._connected("rwc" if create else "rw", create=create), False
         except sqlite3.OperationalError as error:
@@ -417,7 +417,7 @@ class ConnectionPool:
     # Forks
 
     def before_fork(self, deadline: float) -> list[Callable[[], None]]:
-        """Close every connection; return how to let other threads open one again."""
+        """Close every connection; return the functions that let other threads open one again."""
         undo: list[Callable[[], None]] = []
         with suppress(StorageUnavailable):
             self._writers.acquire(max(0, deadline - time.monotonic()), first=True)
@@ -428,7 +428,7 @@ class ConnectionPool:
         self.close()
         while self._open and time.monotonic() < deadline:
             time.sleep(0.001)  # threads close their connections on release without a notification
-            self.close()  # a thread may have released one just before it could see `_forking`
+            self.close()  # a thread may have made one idle before it could see `_forking`
         return undo
 
     def after_fork_in_parent(self) -> None:
@@ -550,12 +550,12 @@ def _version(connection: sqlite3.Connection) -> int:
     """Return a number that changes with each commit of another connection; 0 if it cannot be read."""
     try:
         return int(connection.execute("PRAGMA data_version").fetchone()[0])
-    except ERRORS:  # the other program lets nobody read
+    except ERRORS:  # the other program excludes readers, too
         return 0
 
 
 def _until(deadline: float, act: Callable[[], None]) -> None:
-    """Act again until no other program is in the way: SQLite's own timeout does not hold for every statement."""
+    """Repeat an action while another program holds a lock: SQLite's own timeout does not apply to every statement."""
     while True:
         try:
             return act()

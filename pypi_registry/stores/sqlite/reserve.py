@@ -1,4 +1,4 @@
-"""Room on the disk that is kept for deletions: on a full disk SQLite cannot delete a row."""
+"""Disk space that is reserved for deletions: on a full disk SQLite cannot delete a row."""
 
 import os
 from contextlib import suppress
@@ -8,10 +8,10 @@ _PIECE = 1024**2
 
 
 class Reserve:
-    """A file that occupies room until a deletion needs it.
+    """A file that occupies space until a deletion needs it.
 
     :param path: where the file is, on the disk of the catalogue.
-    :param size: bytes; 0 keeps no room.
+    :param size: bytes; 0 reserves no space.
     """
 
     def __init__(self, path: Path, size: int) -> None:
@@ -31,16 +31,16 @@ class Reserve:
         return True
 
     def give_up_if_full(self) -> bool:
-        """Delete the file if the disk is full; return whether there is more room now."""
+        """Delete the file if the disk is full; return whether this has freed space."""
         return self._free() < _PIECE and self.give_up()
 
     @property
     def has_room_for_uploads(self) -> bool:
-        """Whether an upload may take room. Without the file, it must leave half of the room to deletions."""
+        """Whether an upload may use disk space. Without the file, half of its size must stay free for deletions."""
         return not self._is_given_up or self._free() >= self._size // 2
 
     def restore(self) -> None:
-        """Create the file again if it was given up and the disk has room for it and a little more."""
+        """Create the file again if it was deleted and the disk has space for it and a little more."""
         if not self._is_given_up:
             return
         try:
@@ -77,5 +77,5 @@ def _allocate(descriptor: int, size: int) -> None:
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)
         return
-    for _ in range(0, size, _PIECE):  # random bytes, as a file system may compress others away
+    for _ in range(0, size, _PIECE):  # random bytes, because a file system may compress others
         os.write(descriptor, os.urandom(min(_PIECE, size)))

@@ -1,6 +1,7 @@
 """The tables of `SQLiteCatalogue`, and the steps by which the file of an older version gets them.
 
-Derived tables are kept by triggers, so that a change by another program, such as ``sqlite3``, counts, too:
+Derived tables are kept by triggers, so that they are also correct after a change by another program, such as
+``sqlite3``:
 
 - ``projects.package_count``, ``list_revisions``, ``names`` and ``name_search``, from which lists are read;
 - ``project_revisions`` and ``root_revisions``, from which `Catalogue.revision` is read.
@@ -12,7 +13,7 @@ statement is used instead."
 
 A program that replaces rows with ``REPLACE`` or ``OR REPLACE`` deletes rows without firing the triggers, unless it sets
 ``PRAGMA recursive_triggers = ON``; SQLite's default is off. ``docs/serve.md`` forbids it. A trigger refuses to replace
-a package by another, because the number of packages would be wrong for ever.
+a package by another, because the number of packages would stay wrong.
 
 A search for names reads ``name_search``, an FTS5 table of trigrams. A new name costs FTS5 0.4 ms, because each
 transaction adds a segment that is merged later. So `index_new_names` adds names 256 at a time, and a search reads the
@@ -20,8 +21,8 @@ names after ``name_search_end`` as they are. No trigger does it: each statement 
 table begins a transaction of FTS5, which costs every upload 20 µs.
 
 ``root_revisions`` are read only for a page that `MANY` projects have, so the triggers write them only for such pages.
-Its row with an empty root group is renewed when that many projects have the page (again): whatever changed while they
-were fewer, no revision of that time is equal to a later one.
+Its row with an empty root group is renewed when that many projects have the page (again). So no
+revision from before is equal to a later one, whatever changed while fewer projects had the page.
 """
 
 import sqlite3
@@ -392,8 +393,8 @@ ALTER TABLE files ADD COLUMN variant TEXT
 ALTER TABLE packages ADD COLUMN variants BLOB
 """
 
-# What was released stays as it is: a change of the schema is another step. Statements are separated by a line of two
-# dashes, because a trigger contains semicolons.
+# A released step never changes: a change of the schema is a new step. Statements are separated by a line of two dashes,
+# because a trigger contains semicolons.
 STEPS = (_TABLES, _CORE_METADATA, _LISTS_AND_REVISIONS, f"{ADD_IDENTITIES}--{_COPIED}", _VARIANTS)
 
 SCHEMA_VERSION = len(STEPS)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pypi_registry.model import Projects
 
 FEW = 100
-"""Up to so many projects are listed one by one; the functions here read none of their rows."""
+"""Up to this number, projects are listed one by one; the functions here read none of their rows."""
 
 _MAX_CACHED = 16  # each may hold the ids of all projects
 
@@ -50,7 +50,7 @@ class Selection:
 
 
 class Selections:
-    """Selects the projects that have packages, from 100,000 perhaps.
+    """Selects the projects that have packages, perhaps from 100,000 projects.
 
     It caches selections until a project of the catalogue gets its first package or loses its last one. Without the
     cache, each list of a group reads the ids of all projects that have packages: 5 ms if they are 10,000.

@@ -14,15 +14,15 @@ PATIENCE = 5.0
 """Seconds that a writer waits for another program."""
 
 _STALLED = 30.0  # seconds that a writer waits for one other writer of its process
-_UNSEEN = 1.0  # seconds without an attempt after which nobody knows whether the lock was held all the time
+_UNSEEN = 1.0  # seconds without an attempt after which it is unknown whether the lock was held all the time
 
 
 class WriterQueue:
-    """Lets one thread of the process write at a time, in the order in which they came.
+    """Lets one thread of the process write at a time, in the order in which they called `acquire`.
 
-    SQLite waits for a lock by polling. So only the first writer polls; the others wait here, without a connection, and
-    for as long as the queue moves: that is no error. Only while another program holds the lock, the first writer limits
-    the queue: it knows from `blocked` how long the lock has been held.
+    SQLite waits for a lock by polling. So only the first writer polls; the others wait here, without a connection. A
+    long wait is not an error while the queue moves. Only while another program holds the lock, the queue is limited:
+    `blocked` measures how long the lock has been held.
 
     :param max_waiting: how many writers may wait while another program holds the lock; the first one is one of them.
     """

@@ -25,7 +25,7 @@ UNKNOWN_TOKENS = tuple(
     Credentials(scheme, _UNKNOWN_SECRET)
     for scheme in (AuthScheme.BEARER, AuthScheme.PRIVATE_TOKEN, AuthScheme.JOB_TOKEN)
 )
-"""Unknown tokens, sent in the ways for which GitLab answers 401."""
+"""Unknown tokens, sent in the ways for which GitLab returns 401."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Caller:
     The suite asks about each of these names for every caller and in every project.
     """
     environ: Mapping[str, object] = field(default_factory=dict)
-    """What is added to the environ of the requests of this caller."""
+    """Keys that are added to the environ of the requests of this caller."""
     excluded_methods: Collection[str] = ()
     """The HTTP methods that the scopes of the token exclude."""
     anonymous: bool = False
@@ -75,7 +75,7 @@ class AuthContract(Threads):
     """Tests an `Auth` and its principals: subclass it in your tests, and override `make_auth`."""
 
     def make_auth(self) -> KnownAuth:
-        """Return an auth and what is known about it; called once per test."""
+        """Return an auth with its callers; called once per test."""
         raise NotImplementedError(f"{type(self).__name__} must override make_auth()")
 
     # Who the caller is
@@ -172,7 +172,7 @@ class AuthContract(Threads):
             assert not abilities or read in abilities, (label, namespace)
 
     def test_an_unknown_ability_is_refused_to_callers_that_lack_any(self) -> None:
-        # A later version may ask for one more.
+        # A later version may add an ability.
         known = self.make_auth()
         for label, principal, namespace in _principals(known):
             if _abilities_of(principal, namespace) != _asked(namespace):
@@ -384,7 +384,7 @@ def _unknown_credentials(known: KnownAuth) -> Iterator[Credentials]:
         yield Credentials(AuthScheme.BASIC, _UNKNOWN_SECRET, user)
     for user, secret in {(credentials.user, credentials.secret) for credentials in real}:
         for near in {secret[:-1], f"{secret}x", f"{secret}\0", secret.swapcase(), user} - secrets:
-            if user != "gitlab-ci-token":  # for this user GitLab answers 401, as for a wrong job token
+            if user != "gitlab-ci-token":  # for this user GitLab returns 401, as for a wrong job token
                 yield Credentials(AuthScheme.BASIC, near, user)
 
 

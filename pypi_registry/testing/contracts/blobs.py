@@ -365,7 +365,7 @@ def _enumerable(blobs: Blobs) -> EnumerableBlobs:
 
 
 def _own_file(blobs: Blobs) -> Callable[[], BinaryIO]:
-    """Return how a file is created into which an upload is received."""
+    """Return the function that creates the file into which an upload is received."""
     return blobs.new_file if isinstance(blobs, CreatesFiles) else tempfile.TemporaryFile
 
 

@@ -71,7 +71,7 @@ class DirectoryContract(Threads):
             assert project is not None, path
             assert 0 <= project.id < 10**MAX_DIGITS, path
             assert project.path.strip("/") == project.path
-            assert not project.path.isdecimal(), path  # a URL could not tell it from an id
+            assert not project.path.isdecimal(), path  # a URL could not distinguish it from an id
 
     def test_two_projects_have_two_ids(self) -> None:
         known = self.make_directory()
@@ -204,7 +204,7 @@ def other_cases(path: str) -> set[str]:
 
 
 def _like(path: str) -> set[str]:
-    """Return texts that an inexact look-up takes for a path: a part of it, more than it, and patterns of SQL."""
+    """Return texts that an inexact look-up confuses with a path: a part of it, more than it, and patterns of SQL."""
     first, _, rest = path.partition("/")
     found = {
         *(f"/{path}", f"{path}/", f" {path}", f"{path} ", f"{path}\n", path[:-1], f"{path}x", f"x{path}"),

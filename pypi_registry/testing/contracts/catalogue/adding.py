@@ -1,4 +1,4 @@
-"""Tests of `add` alone: what of an upload is stored, which package it becomes part of, and which uploads it refuses.
+"""Tests of `add` alone: what it stores of an upload, in which package the file is, and which uploads it refuses.
 
 Uploads at the same time are in `concurrency`.
 """

@@ -1,6 +1,6 @@
-"""Tests of `delete_file` and `delete_package`: what they return, what is gone, and what is free or untouched after it.
+"""Tests of `delete_file` and `delete_package`: what they return, what is deleted, and what is free or unchanged then.
 
-Publications, which stay, are in `history`; a restart after it is in `durability`.
+Publications, which stay, are in `history`; restarts are in `durability`.
 """
 
 from datetime import timedelta

@@ -83,7 +83,7 @@ class Records(CatalogueHooks):
             assert packages[file.file.package.id] < position[file]
 
     def test_records_restore_the_answers_of_a_catalogue_in_another_one(self) -> None:
-        # There and back: into a catalogue of this package, and from one.
+        # In both directions: into a catalogue of this package, and from one.
         catalogue, other = self.make_catalogue(), MemoryCatalogue()
         target = as_enumerable(catalogue)
         publish_history(other)

@@ -1,6 +1,6 @@
 """Tests of `revision`, which decides whether a cached page is rendered again: before and after each kind of change.
 
-With several threads they are in `concurrency`, with a second instance in `durability`.
+Tests with several threads are in `concurrency`, those with a second instance in `durability`.
 """
 
 from collections.abc import Callable

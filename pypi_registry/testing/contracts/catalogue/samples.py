@@ -120,7 +120,7 @@ def add_variant(
 
 
 def publish_history(catalogue: Catalogue) -> None:
-    """Publish, yank, archive, move and delete, so that there is something of every kind."""
+    """Publish, yank, archive, move and delete, so that the catalogue has rows of every kind."""
     metadata = PackageMetadata("2.1", "a@example.org", "é ☃", "one", "two", "text/plain")
     kept = add(catalogue, TOOLS, upload("demo-1.0.zip", metadata=metadata, core_metadata=b"Name: demo\n\0"), by="ada")
     file = add(catalogue, TOOLS, upload("demo-1.0.tar.gz", metadata=metadata))
@@ -137,7 +137,7 @@ def publish_history(catalogue: Catalogue) -> None:
     catalogue.delete_package(TOOLS, gone.package.id, "")
 
 
-# Reading: sequences become tuples, so that answers can be compared
+# Reading: sequences become tuples, so that results can be compared
 
 
 def listing(catalogue: Catalogue, projects: Projects, name: NormalizedName = DEMO) -> Listing | None:

@@ -1,4 +1,4 @@
-"""Tests of `yank` and `set_status`: what of packages, files and listings they change, and what they do not.
+"""Tests of `yank` and `set_status`: what they change in packages, files and listings, and what they leave unchanged.
 
 Uploads that a status refuses are in `adding`.
 """
