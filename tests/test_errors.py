@@ -26,7 +26,7 @@ from pypi_registry._http.errors import (
 from pypi_registry._maintenance.copy import RedirectingSource, TargetChanged
 from pypi_registry._maintenance.differences import WrongTarget
 from pypi_registry._maintenance.reading import UnreadableCatalogue
-from pypi_registry._maintenance.temporary import NoTemporaryRoom
+from pypi_registry._maintenance.temporary import NoTemporarySpace
 from pypi_registry._moving.digests import WrongDigest
 from pypi_registry._moving.index import InvalidSource
 from pypi_registry._moving.source import SourceError
@@ -163,7 +163,7 @@ SENTENCES = [
     (MethodNotAllowed(["GET", "HEAD"]), "only GET, HEAD is allowed"),
     (MethodNotAllowed(["POST"], "publish elsewhere"), "publish elsewhere"),
     (
-        NoTemporaryRoom("database or disk is full"),
+        NoTemporarySpace("database or disk is full"),
         "the temporary file cannot be written: database or disk is full; set SQLITE_TMPDIR to a folder with more space",
     ),
     (ForeignFolder("/srv/www"), "/srv/www: this folder is not empty, and no export has written it"),

@@ -70,7 +70,7 @@ def backup(where: Location, target: Path, *, as_json: bool = False) -> int:
             except (StorageFull, OSError) as error:
                 if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
                     raise
-                reason = "there is no room for the backup; an earlier backup in this folder is unchanged"
+                reason = "there is not enough space for the backup; an earlier backup in this folder is unchanged"
                 raise UnusableData(target, reason) from error
             except StorageUnavailable as error:
                 at = target if isinstance(error.__cause__, OSError) else where.folder.catalogue

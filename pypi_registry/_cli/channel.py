@@ -252,7 +252,7 @@ class Channel(HTTPChannel):
         if body > self.adj.limits.unchecked_body and isinstance(request.error, RequestEntityTooLarge | None):
             environ = self.task_class(self, request).get_environment()  # type: ignore[arg-type]  # the stub is wrong
             response = self.server.refuse(environ)
-            if response is None and request.error is None and not self.adj.spool.has_room(body):
+            if response is None and request.error is None and not self.adj.spool.has_space(body):
                 response = error_response(StorageFull())
             if response is not None:
                 request.error = Refusal(response)

@@ -147,7 +147,7 @@ class DataFolder:
     def locked(self) -> Iterator[None]:
         """Create the folder if it is missing, and let no other ``serve`` use it for the length of a ``with`` block.
 
-        The lock is on the folder itself, which needs no room on a full disk. The kernel drops it with the process, so
+        The lock is on the folder itself, which needs no space on a full disk. The kernel drops it with the process, so
         that a killed ``serve`` can be started again at once. Windows, and some network file systems, have none.
 
         :raises UnusableData: if another ``serve`` uses the folder.
@@ -187,7 +187,7 @@ class DataFolder:
         left = [*self.spool.iterdir()]
         if left and not self.catalogue.exists():
             raise UnusableData(self.folder, "this has a tmp/ with files, but is not a data folder of this program")
-        for path in left:  # the folder itself stays: a full disk may have no room for another
+        for path in left:  # the folder itself stays: a full disk may have no space for another
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:

@@ -49,11 +49,11 @@ class Spool:
                 self.folder.mkdir(mode=0o700)
 
     def open(self) -> BinaryIO:
-        """Create a file that is gone when it is closed. Writing raises an `OSError` if the spool has no room."""
+        """Create a file that is gone when it is closed. Writing raises an `OSError` if the spool has no space."""
         file = tempfile.TemporaryFile(buffering=0, dir=self.folder)  # noqa: SIM115  # the caller closes it
         return cast("BinaryIO", io.BufferedRandom(_SpoolFile(self, file), _BUFFER))
 
-    def has_room(self, size: int) -> bool:
+    def has_space(self, size: int) -> bool:
         """Return whether `size` more bytes fit on the disk.
 
         What is in use, with the new bytes, must be at most half of what would be free without the spool:
@@ -66,7 +66,7 @@ class Spool:
 
     def take_disk(self, size: int) -> None:
         with self._lock:
-            if not self.has_room(size):
+            if not self.has_space(size):
                 raise OSError(errno.ENOSPC, "the spool uses half of the free disk space", str(self.folder))
             self._on_disk += size
 

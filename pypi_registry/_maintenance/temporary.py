@@ -10,7 +10,7 @@ from typing import Any
 from pypi_registry.errors import RegistryError
 
 
-class NoTemporaryRoom(RegistryError):
+class NoTemporarySpace(RegistryError):
     """The temporary database cannot be written."""
 
     def __init__(self, reason: str) -> None:
@@ -46,12 +46,12 @@ class TemporaryDatabase:
     def write(self, statement: str, values: Sequence[object] = ()) -> None:
         """Run a statement that writes.
 
-        :raises NoTemporaryRoom: if there is no space.
+        :raises NoTemporarySpace: if there is no space.
         """
         try:
             self._database.execute(statement, values)
         except sqlite3.OperationalError as error:
-            raise NoTemporaryRoom(str(error)) from error
+            raise NoTemporarySpace(str(error)) from error
 
     def read(self, statement: str, values: Sequence[object] = ()) -> Iterator[Any]:
         """Yield the rows that a statement selects."""

@@ -267,7 +267,8 @@ def test_without_room_the_earlier_backup_stays(
     capsys.readouterr()
     assert backup(data, target) == 2
     assert capsys.readouterr().err == (
-        f"pypi-registry: {target}: there is no room for the backup; an earlier backup in this folder is unchanged\n"
+        f"pypi-registry: {target}: there is not enough space for the backup; "
+        "an earlier backup in this folder is unchanged\n"
     )
     assert files_in(target) == {FIRST: DATA}
 

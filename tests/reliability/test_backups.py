@@ -113,7 +113,9 @@ def test_on_another_disk_files_are_copied_and_a_full_disk_keeps_the_earlier_back
         refused = 0
         disk.fill()
         while main(command) == 2:
-            assert capsys.readouterr().err.startswith(f"pypi-registry: {target}: there is no room for the backup")
+            assert capsys.readouterr().err.startswith(
+                f"pypi-registry: {target}: there is not enough space for the backup"
+            )
             disk.make_room()
             assert listed(target / "catalogue.sqlite3") == [FIRST]
             assert main(["fsck", "--digests", "--data", str(target)]) == 0

@@ -88,7 +88,7 @@ def _on_a_full_disk_too(
         try:
             result = method(self, *args, **options)
         except StorageFull:
-            if not self._reserve.give_up():
+            if not self._reserve.release():
                 raise
             return method(self, *args, **options)
         self._reserve.restore()
@@ -144,7 +144,7 @@ class SQLiteCatalogue:
             path,
             max_waiting_writers=max_waiting_writers,
             opened=self._clear_caches,
-            make_room=self._reserve.give_up_if_full,
+            free_space=self._reserve.release_if_full,
         )
         try:
             if create:
@@ -166,7 +166,7 @@ class SQLiteCatalogue:
     def add(self, project: Project, upload: Upload, blob_key: str, at: datetime, by: str) -> PackageFile:
         version = canonicalize_version(upload.version)
         self._reserve.restore()
-        if not self._reserve.has_room_for_uploads:
+        if not self._reserve.has_space_for_uploads:
             raise StorageFull
         with self._pool.transaction() as connection:
             found = _look_up(connection, project, upload.normalized_name, version)

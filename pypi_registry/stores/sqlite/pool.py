@@ -80,7 +80,7 @@ class ConnectionPool:
     catalogue again; then new connections are opened.
 
     :param max_waiting_writers: how many writers may wait while another program holds the write lock.
-    :param make_room: is called if a connection cannot be opened on a full disk; returns whether it has freed space.
+    :param free_space: is called if a connection cannot be opened on a full disk; returns whether it has freed space.
     :param opened: is called after the first connection to other files was opened: caches may be invalid for them.
     """
 
@@ -90,13 +90,13 @@ class ConnectionPool:
         *,
         max_waiting_writers: int = MAX_WAITING_WRITERS,
         opened: Callable[[], None] = lambda: None,
-        make_room: Callable[[], bool] = lambda: False,
+        free_space: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = str(path)
         self._uri = path.as_uri()
         self._opened = opened
-        self._make_room = make_room
+        self._free_space = free_space
         self._clock = clock
         self._max_waiting_writers = max_waiting_writers
         self._open: dict[sqlite3.Connection, _Generation] = {}
@@ -359,7 +359,7 @@ class ConnectionPool:
         except sqlite3.OperationalError as error:
             if primary_code(error) not in _CANNOT_WRITE:
                 raise
-            if self._make_room():
+            if self._free_space():
                 return self._connect(create=create)
             if has_content(f"{self._path}-wal"):
                 raise

@@ -17,38 +17,38 @@ class Reserve:
     def __init__(self, path: Path, size: int) -> None:
         self._path = path
         self._size = size
-        self._is_given_up = size > 0
+        self._is_released = size > 0
 
-    def give_up(self) -> bool:
+    def release(self) -> bool:
         """Delete the file; return whether there was one."""
         if not self._size:
             return False
-        self._is_given_up = True
+        self._is_released = True
         try:
             self._path.unlink()
         except OSError:
             return False
         return True
 
-    def give_up_if_full(self) -> bool:
+    def release_if_full(self) -> bool:
         """Delete the file if the disk is full; return whether this has freed space."""
-        return self._free() < _PIECE and self.give_up()
+        return self._free() < _PIECE and self.release()
 
     @property
-    def has_room_for_uploads(self) -> bool:
+    def has_space_for_uploads(self) -> bool:
         """Whether an upload may use disk space. Without the file, half of its size must stay free for deletions."""
-        return not self._is_given_up or self._free() >= self._size // 2
+        return not self._is_released or self._free() >= self._size // 2
 
     def restore(self) -> None:
         """Create the file again if it was deleted and the disk has space for it and a little more."""
-        if not self._is_given_up:
+        if not self._is_released:
             return
         try:
             found = self._path.stat().st_size
         except OSError:
             found = 0
         if found == self._size:
-            self._is_given_up = False
+            self._is_released = False
         elif self._free() + found >= self._size + _PIECE:
             self._create()
 
@@ -63,7 +63,7 @@ class Reserve:
             with suppress(OSError):
                 self._path.unlink()
         else:
-            self._is_given_up = False
+            self._is_released = False
 
     def _free(self) -> int:
         try:
