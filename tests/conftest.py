@@ -26,9 +26,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "everywhere: runs all cases below every prefix, because they test URLs")
     if config.getoption("--catalogue") == "postgres":
-        from tests.over_postgres import Plugin  # psycopg is imported for no other test
+        from tests import over_postgres  # psycopg is imported for no other test
 
-        config.pluginmanager.register(Plugin())
+        config.pluginmanager.register(over_postgres)
 
 
 @pytest.hookimpl(trylast=True)

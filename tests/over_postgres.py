@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -24,32 +24,43 @@ class _Replacement:
         self._open.append(catalogue)
         return self._databases.empty(f"http{len(self._open)}")
 
-    def close(self) -> None:
-        for each in self._open:
-            each.close()
-        self._open.clear()
-
-
-class Plugin:
-    """Replaces the class before the test modules import it."""
-
-    def __init__(self) -> None:
-        self._stack = ExitStack()
-
-    def pytest_sessionstart(self) -> None:
-        replacement = _Replacement(Databases(self._stack.enter_context(running())))
-
-        class MemoryCatalogue(PostgresCatalogue):
-            def __init__(self) -> None:
-                super().__init__(replacement.register(self), max_size=16)
-
-        self._replacement = replacement
-        memory.MemoryCatalogue = MemoryCatalogue  # type: ignore[assignment, misc]  # it is another class on purpose
-
-    def pytest_sessionfinish(self) -> None:
-        self._stack.close()
-
-    @pytest.fixture(autouse=True)
-    def _databases(self) -> Iterator[None]:
+    @contextmanager
+    def closing_new_ones(self) -> Iterator[None]:
+        """Close the catalogues that are created meanwhile; their databases are then used again."""
+        before = len(self._open)
         yield
-        self._replacement.close()
+        while len(self._open) > before:
+            self._open.pop().close()
+
+
+_REPLACEMENT = pytest.StashKey[_Replacement]()
+_SERVERS = pytest.StashKey[ExitStack]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Replace the class before the test modules import it."""
+    stack = session.config.stash[_SERVERS] = ExitStack()
+    replacement = session.config.stash[_REPLACEMENT] = _Replacement(Databases(stack.enter_context(running())))
+
+    class MemoryCatalogue(PostgresCatalogue):
+        def __init__(self) -> None:
+            super().__init__(replacement.register(self), max_size=16)
+
+    memory.MemoryCatalogue = MemoryCatalogue  # type: ignore[assignment, misc]  # it is another class on purpose
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    session.config.stash[_SERVERS].close()
+
+
+# pytest sets up the fixtures of a module before those of a test, so each catalogue lives as long as its fixture.
+@pytest.fixture(autouse=True, scope="module")
+def _databases_of_the_module(request: pytest.FixtureRequest) -> Iterator[None]:
+    with request.config.stash[_REPLACEMENT].closing_new_ones():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _databases_of_the_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    with request.config.stash[_REPLACEMENT].closing_new_ones():
+        yield
