@@ -30,6 +30,7 @@ from pypi_registry.stores.memory import MemoryCatalogue
 from pypi_registry.stores.objects import ObjectBlobs
 from pypi_registry.stores.objects.bucket import SMALL_PUT
 from pypi_registry.testing.archives import distribution
+from tests.stores.azurite import use_azurite
 from tests.stores.buckets import (
     ACCESS_KEY,
     SECRET_KEY,
@@ -40,6 +41,7 @@ from tests.stores.buckets import (
     unfinished_uploads,
     use_endpoint,
 )
+from tests.stores.gcs import use_gcs
 
 KEY = "0123456789abcdef" * 2
 MEGABYTE = 1024**2
@@ -286,11 +288,18 @@ def test_an_invalid_key_is_not_sent(s3: Moto, blobs: ObjectBlobs, key: str) -> N
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\nLast-Modified: Mon, 30 Nov 2026 12:00:00 GMT\r\n\r\n"
 
 
-def test_a_refused_connection_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("bucket", "use"),
+    [("s3://bucket", use_endpoint), ("gs://bucket", use_gcs), ("az://container", use_azurite)],
+    ids=["S3", "GCS", "Azure"],
+)
+def test_a_refused_connection_is_unavailable(
+    monkeypatch: pytest.MonkeyPatch, bucket: str, use: Callable[[pytest.MonkeyPatch, str], None]
+) -> None:
     refusing = socket.socket()  # bound and not listening: no other program gets the port meanwhile
     refusing.bind(("127.0.0.1", 0))
-    use_endpoint(monkeypatch, f"http://127.0.0.1:{refusing.getsockname()[1]}")
-    blobs = ObjectBlobs("s3://bucket")
+    use(monkeypatch, f"http://127.0.0.1:{refusing.getsockname()[1]}")
+    blobs = ObjectBlobs(bucket)
     acts: list[Callable[[], object]] = [
         lambda: put(blobs, b"x"),
         lambda: blobs.open(KEY, size=1),

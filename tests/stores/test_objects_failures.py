@@ -15,6 +15,11 @@ def answered(status: str, code: str, method: str = "GET") -> str:
     return f"{what} - Server returned non-2xx status code: {status}: {body}"
 
 
+def answered_in_batch(status: int, reason: str) -> str:
+    """Return obstore's text for the deletion of one blob of Azure."""
+    return f"Generic MicrosoftAzure error: Bulk delete request failed for key prefix/k: {reason} (code: {status})"
+
+
 NOT_SENT = "Error performing GET http://host/ in 1ms - HTTP error: error sending request\n\nDebug source: kind: "
 
 
@@ -84,6 +89,35 @@ NOT_SENT = "Error performing GET http://host/ in 1ms - HTTP error: error sending
             StorageUnavailable("the credentials of the object store cannot be read"),
             "GenericError",
         ),
+        (
+            exceptions.GenericError(answered_in_batch(403, "AuthorizationFailure")),
+            StorageUnavailable("the object store refuses the request or its credentials"),
+            "GenericError 403",
+        ),
+        (
+            FileNotFoundError(answered_in_batch(404, "The specified container does not exist.")),
+            StorageUnavailable("the object store has no such bucket"),
+            "FileNotFoundError 404 ContainerNotFound",
+        ),
+        *(
+            (
+                exceptions.GenericError(f"Error performing token request: {answered(status, '', 'POST')}"),
+                StorageUnavailable("the object store refuses the request or its credentials"),
+                f"GenericError {status[:3]}",
+            )
+            for status in ("400 Bad Request", "401 Unauthorized", "403 Forbidden")
+        ),
+        *(
+            (
+                exceptions.GenericError(f"Error performing token request: {text}"),
+                StorageUnavailable("the credentials of the object store cannot be read"),
+                cause,
+            )
+            for text, cause in (
+                (answered("503 Service Unavailable", "", "POST"), "GenericError 503"),
+                (NOT_SENT + "Timeout", "GenericError"),
+            )
+        ),
         (exceptions.GenericError(answered("507 Insufficient Storage", "X")), StorageFull(), "GenericError 507 X"),
         (
             exceptions.GenericError(answered("507 Insufficient Storage", "XMinioStorageFull")),
@@ -140,3 +174,10 @@ def test_a_defect_stays_what_it_is(error: Exception) -> None:
 def test_only_a_missing_object_is_missing(status: str, code: str, method: str, missing: bool) -> None:
     """A bucket that does not exist, or a proxy, must not look like lost bytes: fsck would report them."""
     assert is_missing(FileNotFoundError(answered(status, code, method))) is missing
+
+
+@pytest.mark.parametrize(("what", "missing"), [("blob", True), ("container", False), ("account", False)])
+def test_only_a_missing_blob_is_missing_in_the_response_to_a_batch(what: str, missing: bool) -> None:
+    """Azurite's reasons, which are the messages of Azure's error codes."""
+    error = FileNotFoundError(answered_in_batch(404, f"The specified {what} does not exist."))
+    assert is_missing(error) is missing

@@ -22,7 +22,9 @@ from pypi_registry.stores.memory import MemoryCatalogue
 from pypi_registry.stores.objects import ObjectBlobs
 from pypi_registry.testing.archives import distribution
 from pypi_registry.testing.server import Server
+from tests.stores.azurite import use_azurite
 from tests.stores.buckets import Moto, Rclone, new_bucket, raw_server, rclone, received_head, use_endpoint
+from tests.stores.gcs import use_gcs
 
 pytestmark = pytest.mark.slow
 
@@ -111,12 +113,17 @@ def _silent(connection: socket.socket) -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    ("bucket", "use"),
+    [("s3://bucket", use_endpoint), ("gs://bucket", use_gcs), ("az://container", use_azurite)],
+    ids=["S3", "GCS", "Azure"],
+)
 def test_a_bucket_that_accepts_and_does_not_answer_is_unavailable_within_ten_seconds(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, bucket: str, use: Callable[[pytest.MonkeyPatch, str], None]
 ) -> None:
     with raw_server(_silent) as url:
-        use_endpoint(monkeypatch, url)
-        blobs = ObjectBlobs("s3://bucket")
+        use(monkeypatch, url)
+        blobs = ObjectBlobs(bucket)
         acts: list[Callable[[], object]] = [
             lambda: blobs.open(KEY, size=1),
             lambda: blobs.open(KEY, size=1, part=range(0)),

@@ -18,10 +18,34 @@ from obstore.store import AzureStore, GCSStore, S3Store
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-_STORES: Mapping[str, type[S3Store] | type[GCSStore] | type[AzureStore]] = {
-    "s3": S3Store,
-    "gs": GCSStore,
-    "az": AzureStore,
+
+@dataclass(frozen=True, slots=True)
+class _Engine:
+    """obstore's client for the buckets of one scheme, and the environment variables that are checked before it."""
+
+    store: type[S3Store] | type[GCSStore] | type[AzureStore]
+    endpoints: tuple[str, ...]
+    """Each contains the URL of an endpoint; the first that is set is used."""
+    allow_http: str
+    """Without it, obstore refuses an endpoint that begins with ``http://``; empty if it refuses none."""
+    in_headers: tuple[str, ...]
+    """Those whose value obstore sends in a header."""
+
+
+_ENGINES: Mapping[str, _Engine] = {
+    "s3": _Engine(
+        S3Store,
+        ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+        "AWS_ALLOW_HTTP",
+        ("AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"),
+    ),
+    "gs": _Engine(GCSStore, ("GOOGLE_BASE_URL",), "", ("GOOGLE_BEARER_TOKEN",)),
+    "az": _Engine(
+        AzureStore,
+        ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+        "AZURE_ALLOW_HTTP",
+        ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_TOKEN"),
+    ),
 }
 _FORMS = "s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
 
@@ -29,8 +53,6 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 
 # Characters that every object store and every signature leaves as they are. "." and ".." alone are no names.
 _SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]+")
-
-_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +77,7 @@ def parsed(url: str) -> tuple[Bucket, dict[str, str]]:
         parts = urlsplit(url)
     except ValueError:  # its text quotes the URL
         raise ValueError(f"the URL of a bucket must be {_FORMS}") from None
-    if parts.scheme not in _STORES:
+    if parts.scheme not in _ENGINES:
         raise ValueError(f"the URL of a bucket must be {_FORMS}")
     if "@" in parts.netloc or ":" in parts.netloc:
         raise ValueError(
@@ -117,8 +139,8 @@ def client(bucket: Bucket, limits: Limits) -> "ObjectStore":
 
     :raises ValueError: if the environment variables are not a valid configuration.
     """
-    if bucket.scheme == "s3":
-        _check_endpoint(os.environ)
+    engine = _ENGINES[bucket.scheme]
+    _check_variables(engine, os.environ)
     # Not as `client_options`, which would replace those of the environment, such as AWS_ALLOW_HTTP.
     config: Any = {
         "timeout": f"{limits.attempt}s",
@@ -130,28 +152,45 @@ def client(bucket: Bucket, limits: Limits) -> "ObjectStore":
         config["disable_bulk_delete"] = "true"
     retries: Any = {"max_retries": _RETRIES, "retry_timeout": timedelta(seconds=limits.retry), "backoff": _BACKOFF}
     try:
-        return _STORES[bucket.scheme](bucket.name, config=config, retry_config=retries)
+        return engine.store(bucket.name, config=config, retry_config=retries)
     except BaseError as error:
-        problem = str(error).partition("\n")[0]
+        problem = _problem(str(error))
     raise ValueError(f"{bucket} cannot be used with these environment variables: {problem}")
 
 
-def _check_endpoint(environ: Mapping[str, str]) -> None:
-    # obstore panics for an endpoint that is no URL, and reports http:// as "builder error".
-    name = next((name for name in _ENDPOINTS if environ.get(name)), None)
-    if name is None:
+def _problem(text: str) -> str:
+    """Return what obstore reports, without the values that it quotes: a variable for a path may contain the key."""
+    if "Unable to open service account file" in text:
+        return "the file that GOOGLE_SERVICE_ACCOUNT or GOOGLE_APPLICATION_CREDENTIALS names cannot be read"
+    if "Unable to decode service account file" in text:
+        return "the credentials are not in the JSON format of Google"
+    return text.partition("\n")[0]
+
+
+def _check_variables(engine: _Engine, environ: Mapping[str, str]) -> None:
+    # obstore panics for an endpoint that is no URL and for such a character in a header, as the line break at the end
+    # of a file, and reports http:// as "builder error".
+    for name in engine.in_headers:
+        value = environ.get(name, "")
+        if not (value.isascii() and value.isprintable()):
+            raise ValueError(f"the environment variable {name} must consist of printable ASCII characters")
+    endpoint = next((name for name in engine.endpoints if environ.get(name)), None)
+    if endpoint is None:
         return
     try:
-        parts = urlsplit(environ[name])
+        parts = urlsplit(environ[endpoint])
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         valid = False
     if not valid:
-        raise ValueError(f"the environment variable {name} must be a URL that begins with https:// or http://")
-    if parts.username is not None:
-        raise ValueError(f"the environment variable {name} must have no user and no password")
-    if parts.scheme == "http" and environ.get("AWS_ALLOW_HTTP", "").lower() not in ("1", "true", "on", "yes", "y"):
-        raise ValueError(f"the environment variable {name} begins with http://, which needs AWS_ALLOW_HTTP=true")
+        raise ValueError(f"the environment variable {endpoint} must be a URL that begins with https:// or http://")
+    if parts.username is not None or parts.query:
+        raise ValueError(f"the environment variable {endpoint} must have no user, no password and no query")
+    allowed = not engine.allow_http or environ.get(engine.allow_http, "").lower() in ("1", "true", "on", "yes", "y")
+    if parts.scheme == "http" and not allowed:
+        raise ValueError(
+            f"the environment variable {endpoint} begins with http://, which needs {engine.allow_http}=true"
+        )
 
 
 def require_process() -> None:

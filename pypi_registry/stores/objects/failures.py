@@ -24,10 +24,16 @@ _ANSWERS: Mapping[str, str] = {
     "403": _REFUSED,
 }
 
+_NO_CREDENTIALS = "the credentials of the object store cannot be read"
+
+# The request for a token, which GCS and Azure get from another server. It responds 400 to wrong credentials (RFC 6749,
+# 5.2).
+_TOKEN = "Error performing token request"
+_TOKEN_REFUSED = {"400", "401", "403"}
+
 # By words in the text of an error without a response. Its URL may have any digits.
 _WITHOUT_ANSWER: Mapping[str, str] = {
-    # Where instances and containers get their credentials.
-    "//169.254.": "the credentials of the object store cannot be read",
+    "//169.254.": _NO_CREDENTIALS,  # where instances and containers get them
     "kind: Timeout": "the object store does not answer in time",
     "kind: Connect": "the object store cannot be reached",
 }
@@ -48,8 +54,15 @@ _FULL = {"QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"}
 
 _MISSING = {"NoSuchKey", "BlobNotFound"}
 
-_STATUS = re.compile(r"status code: ([0-9]{3})\b")
+_STATUS = re.compile(r"(?:status code: |\(code: )([0-9]{3})\b")
 _CODE = re.compile(r"<Code>([A-Za-z]{1,64})</Code>")
+
+# obstore deletes in Azure by a batch request. Of the response it quotes the status and the reason of each deletion,
+# "… (code: 404)", and not the error code.
+_CODES_OF_REASONS: Mapping[str, str] = {
+    ": The specified blob does not exist. (code: ": "BlobNotFound",
+    ": The specified container does not exist. (code: ": "ContainerNotFound",
+}
 
 
 class ObjectStoreError(Exception):
@@ -96,6 +109,8 @@ def translated(error: Exception) -> RegistryError | None:
     status, code = _status(text), _code(text)
     if status == "507" or code in _FULL:
         return StorageFull()
+    if _TOKEN in text:
+        return StorageUnavailable(_REFUSED if status in _TOKEN_REFUSED else _NO_CREDENTIALS)
     answered = _ANSWERS.get(code) or _ANSWERS.get(status)
     without = (reason for words, reason in _WITHOUT_ANSWER.items() if not status and words in text)
     return StorageUnavailable(answered or next(without, _UNUSABLE))
@@ -108,4 +123,6 @@ def _status(text: str) -> str:
 
 def _code(text: str) -> str:
     match = _CODE.search(text)
-    return match[1] if match else ""
+    if match:
+        return match[1]
+    return next((code for reason, code in _CODES_OF_REASONS.items() if reason in text), "")
