@@ -64,7 +64,7 @@ class Principal(Protocol):
     def name(self) -> str:
         """The user of a personal or a job token, ``deploy token NAME``, or empty if the caller is anonymous.
 
-        Pages show it as "published by", and the catalogue, events and logs receive it.
+        Web pages show it as the publisher of a file, and the catalogue, events and logs receive it.
         """
 
     @property
@@ -73,7 +73,7 @@ class Principal(Protocol):
 
     @property
     def anonymous(self) -> bool:
-        """Whether the caller is unknown, so that credentials could help."""
+        """Whether the caller is unknown; if it is, credentials could help."""
 
     def can(self, ability: Ability, subject: Subject) -> bool:
         """Return whether the principal has an ability; for a `PackageName`, whether the protection rules allow it.
@@ -89,7 +89,7 @@ class ReadsMany(Protocol):
     """An optional part of a principal, for groups with many projects."""
 
     def readable(self, projects: Projects) -> Projects:
-        """Return those of the projects whose packages the principal may read.
+        """Return the projects whose packages the principal may read.
 
         Return `projects` itself if the principal may read all of them, and otherwise the same object at each call if
         possible.

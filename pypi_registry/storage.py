@@ -338,7 +338,7 @@ class Blobs(Protocol):
     def delete(self, key: str) -> None:
         """Delete the bytes; do nothing if there are none.
 
-        The registry calls this when no row has the key, so it only logs an error of this method.
+        The registry calls this when no row has the key, so it only logs an error that this method raises.
         """
 
 

@@ -366,7 +366,7 @@ def _yanked_versions(files: Iterable[SourceFile], name: NormalizedName) -> Mappi
 
 
 def _as_reason(text: str) -> str:
-    r"""Return the reason of a yank as this registry accepts it.
+    r"""Return the reason for a yank as this registry accepts it.
 
     >>> _as_reason("broken\non 3.11"), len(_as_reason(2000 * "x"))
     ('broken on 3.11', 1000)

@@ -26,7 +26,7 @@ from pypi_registry.model import Digests, PackageMetadata, Upload
 from pypi_registry.versions import check_version
 
 MAX_REASON = 1_000
-"""Characters of the reason of a yank or of a project status."""
+"""Characters of the reason for a yank or a project status."""
 
 _CONTROL_CHARACTER = re.compile(r"[^\t\n\r -\U0010ffff]|[\x7f-\x9f]")
 _METADATA_FIELDS = [each.name for each in fields(PackageMetadata)]

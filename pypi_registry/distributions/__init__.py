@@ -45,7 +45,7 @@ def verify(stream: BinaryIO, filename: str, *, budget: int | None = BUDGET) -> R
 
 
 def read_unverified(stream: BinaryIO, filename: str) -> Report:
-    """Return the metadata of a file that need not be valid, as far as it can be parsed, and no problems.
+    """Read the metadata of a file as far as possible, without verifying the file, and report no problems.
 
     The parameters are those of `verify`.
     """

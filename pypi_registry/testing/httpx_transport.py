@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class HttpxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Sends every request of a ``httpx.Client`` or a ``httpx.AsyncClient`` to a registry.
+    """Sends every request of an ``httpx.Client`` or an ``httpx.AsyncClient`` to a registry.
 
     A dropped connection raises the same error as on a network. A wait longer than the timeout of the client raises the
     timeout at once.

@@ -254,8 +254,8 @@ def pkg_info(data: bytes) -> bytes:
 
 _FIELDS: Mapping[str, tuple[Callable[[int], bytes], Sequence[int]]] = {
     "a folded field": (lines(b"\n a", METADATA + b"Summary: x"), (1_000, 4_900, 19_900, 80_000, 340_000)),
-    "a folded field of words": (lines(b" a", METADATA + b"Summary: x"), (30_000, 120_000, 500_000)),
-    "a folded Version of words": (lines(b" a", METADATA[:-30] + b"Requires-Python: x"), (30_000, 120_000, 500_000)),
+    "a field of many words": (lines(b" a", METADATA + b"Summary: x"), (30_000, 120_000, 500_000)),
+    "a Version of many words": (lines(b" a", METADATA[:-30] + b"Requires-Python: x"), (30_000, 120_000, 500_000)),
     "short fields": (lines(b"a:\n"), (1_000, 4_900, 80_000, 300_000)),
     "empty names": (lines(b":\n"), (1_000, 4_900, 80_000, 500_000)),
     "Dynamic": (lines(b"Dynamic:a\n"), (1_000, 4_900, 80_000)),
@@ -308,7 +308,7 @@ READERS: Mapping[str, Reader] = {
         WHEEL, lambda count: wheel_of({}, [], [(b'"' + b'""' * count + b'"', b"", b"")]), (1_000, 4_000, 1_000_000)),
     "WHEEL: tags": Reader(
         WHEEL, made(wheel_file, lines(b"Tag:a-b-c\n", WHEEL_FILE)), (700, 2_900, 25_000)),
-    "WHEEL: a tag of many": Reader(
+    "WHEEL: a tag with many Python tags": Reader(
         WHEEL, made(wheel_file, lambda count: WHEEL_FILE + b"Tag: " + b"a." * count + b"a-b-c\n"),
         (2_000, 16_000, 100_000)),
     "WHEEL: fields": Reader(

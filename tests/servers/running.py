@@ -38,7 +38,7 @@ class Server:
     keeps_alive: bool = True
     """Whether it accepts a second request on the same connection."""
     says_why: bool = True
-    """Whether it sends the reason of a refusal in the status line, which is all that twine shows."""
+    """Whether it sends the reason for a refusal in the status line, which is all that twine shows."""
 
     def missing(self) -> str:
         """Return what is not installed; empty if all is."""

@@ -1,4 +1,4 @@
-"""Signed URLs of S3 that stay equal for an hour, so that clients cache the response.
+"""Signed URLs of S3 that stay the same until the end of the hour, so that clients cache the response.
 
 pip's cache misses a file if the URL to which pip is redirected has changed. obstore signs for the current second. So
 the query of a URL is signed here, as the S3 manual describes it under "Authenticating Requests: Using Query Parameters
