@@ -17,7 +17,7 @@ _NO_BUCKET = "the object store has no such bucket"
 
 # By the error code or the status of the response. obstore has no class for most of them, and one class for all errors
 # of a list.
-_ANSWERS: Mapping[str, str] = {
+_BY_RESPONSE: Mapping[str, str] = {
     "NoSuchBucket": _NO_BUCKET,
     "ContainerNotFound": _NO_BUCKET,  # of Azure
     "401": _REFUSED,
@@ -32,7 +32,7 @@ _TOKEN = "Error performing token request"
 _TOKEN_REFUSED = {"400", "401", "403"}
 
 # By words in the text of an error without a response. Its URL may have any digits.
-_WITHOUT_ANSWER: Mapping[str, str] = {
+_WITHOUT_RESPONSE: Mapping[str, str] = {
     "//169.254.": _NO_CREDENTIALS,  # where instances and containers get them
     "kind: Timeout": "the object store does not answer in time",
     "kind: Connect": "the object store cannot be reached",
@@ -111,9 +111,9 @@ def translated(error: Exception) -> RegistryError | None:
         return StorageFull()
     if _TOKEN in text:
         return StorageUnavailable(_REFUSED if status in _TOKEN_REFUSED else _NO_CREDENTIALS)
-    answered = _ANSWERS.get(code) or _ANSWERS.get(status)
-    without = (reason for words, reason in _WITHOUT_ANSWER.items() if not status and words in text)
-    return StorageUnavailable(answered or next(without, _UNUSABLE))
+    by_response = _BY_RESPONSE.get(code) or _BY_RESPONSE.get(status)
+    without = (reason for words, reason in _WITHOUT_RESPONSE.items() if not status and words in text)
+    return StorageUnavailable(by_response or next(without, _UNUSABLE))
 
 
 def _status(text: str) -> str:
