@@ -39,15 +39,16 @@ def page_links(match: "Match | None", environ: "WSGIEnvironment") -> Links:
     home: str | None = environ.get(SITE)
     if home is None:
         return api_links(match, environ)
-    here = read_path(environ.get("PATH_INFO", ""))
-    return site_links(home, path_after_sign_in(environ.get("QUERY_STRING", "")) if here == SIGN_IN else here)
+    here, query = read_path(environ.get("PATH_INFO", "")), environ.get("QUERY_STRING", "")
+    return site_links(home, *page_after_sign_in(query)) if here == SIGN_IN else site_links(home, here, query)
 
 
-def site_links(home: str, here: str = "") -> Links:
+def site_links(home: str, here: str = "", query: str = "") -> Links:
     """Return the references from a page at a URL of GitLab's web interface.
 
     :param home: the reference to the landing page; empty for that page itself.
     :param here: the path of the page, decoded; empty for the landing page.
+    :param query: the query of the page, as the client sent it.
     """
     return Links(
         project=lambda project: f"{home}{quote(project.path)}/-/packages",
@@ -55,6 +56,7 @@ def site_links(home: str, here: str = "") -> Links:
         files=lambda project: f"{home}{API_PREFIX[1:]}/projects/{project.id}/packages",
         home=home or "./",
         here=own_path(here),
+        query=own_query(query),
     )
 
 
@@ -82,16 +84,22 @@ def api_links(match: "Match | None", environ: "WSGIEnvironment") -> Links:
 
     is_right_anywhere = has_site or top.startswith("..")
     here = own_path(f"{API_PREFIX}{read_path(environ.get('PATH_INFO', ''))}") if has_site else ""
-    return Links(project, group if is_right_anywhere else None, project, home if has_site else None, here)
+    query = own_query(environ.get("QUERY_STRING", "")) if here else ""
+    return Links(project, group if is_right_anywhere else None, project, home if has_site else None, here, query)
 
 
-def path_after_sign_in(query: str) -> str:
-    """Return the path, decoded, to which the page ``/sign-in`` leads; empty if its parameter names none of this site.
+def page_after_sign_in(query: str) -> tuple[str, str]:
+    """Return the path, decoded, and the query of the page to which ``/sign-in`` leads.
 
-    >>> path_after_sign_in("to=/acme/tools/-/packages"), path_after_sign_in("to=//other.example")
-    ('/acme/tools/-/packages', '')
+    Each is empty if its parameter is missing, or is not safe on this site.
+
+    >>> page_after_sign_in("to=/acme/tools/-/packages&query=package_name%3Ddemo")
+    ('/acme/tools/-/packages', 'package_name=demo')
+    >>> page_after_sign_in("to=//other.example")
+    ('', '')
     """
-    return own_path(dict(parse_qsl(query, keep_blank_values=True, errors="replace")).get("to", ""))
+    found = dict(parse_qsl(query, keep_blank_values=True, errors="replace"))
+    return own_path(found.get("to", "")), own_query(found.get("query", ""))
 
 
 def own_path(text: str) -> str:
@@ -108,7 +116,18 @@ def own_path(text: str) -> str:
     return text if len(text) <= _MAX_PATH and text.isprintable() and _OWN_PATH.fullmatch(text) else ""
 
 
+def own_query(text: str) -> str:
+    r"""Return a text if it is a query, encoded, that a redirect may contain; otherwise nothing.
+
+    >>> own_query("package_name=caf%C3%A9&page=2"), own_query("a#b"), own_query("a\\r\\nLocation: b")
+    ('package_name=caf%C3%A9&page=2', '', '')
+    """
+    return text if len(text) <= _MAX_PATH and _OWN_QUERY.fullmatch(text) else ""
+
+
 _MAX_PATH = 2_000
+# RFC 3986, 3.4: query = *( pchar / "/" / "?" )
+_OWN_QUERY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*")
 _OWN_PATH = re.compile(r"(/(?!\.\.?(/|$))[^/\\%]+)+/?")
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from pypi_registry._api.access import readable_projects
 from pypi_registry._api.call import Call, Dialect, Match, Services, authenticate
-from pypi_registry._api.links import API_PREFIX, path_after_sign_in, site_links
+from pypi_registry._api.links import API_PREFIX, page_after_sign_in, site_links
 from pypi_registry._api.listing import Paging, list_parameters, read_page_number
 from pypi_registry._api.routes import packages_match, respond
 from pypi_registry._api.web import package_list, web_page
@@ -43,7 +43,9 @@ def show_landing(services: Services, request: Request) -> Response:
     page = read_page_number(parameters)
     all_projects = _all_projects(services)
     readable = readable_projects(principal, all_projects)
-    frame = Frame(site_links(""), caller=None if principal.anonymous else principal.name)
+    frame = Frame(
+        site_links("", query=request.header("QUERY_STRING")), caller=None if principal.anonymous else principal.name
+    )
     if search := parameters.get("package_name", ""):
         found = _packages(services, readable, Paging(page, _PACKAGES_PER_PAGE), {"package_name": search})
         return web_page(render_search(found, frame, MAX_TOTAL))
@@ -80,16 +82,17 @@ def _group_above(services: Services, principal: Principal, project: Project) -> 
 def sign_in(services: Services, request: Request) -> Response:
     """``GET /sign-in?to=/acme/tools/-/packages``: 401 without valid credentials, otherwise a redirect to the page.
 
-    Without the parameter, and if it is no path of this site, the landing page follows. A browser sends credentials for
-    ``/`` only after a page beside it has asked for them (RFC 7617, 2.2).
+    The parameter ``query`` contains the query of the page. Without ``to``, or if it is not a path of this site, the
+    redirect leads to the landing page. A browser sends credentials for ``/`` only after a page beside it has asked for
+    them (RFC 7617, 2.2).
 
     :raises NotAuthenticated: if the caller is anonymous.
     """
     if authenticate(services.auth, request.environ, Dialect.PACKAGES).anonymous:
         raise NotAuthenticated
     # Relative, so that it is right behind every proxy, and cannot be a URL of another host.
-    path = path_after_sign_in(request.header("QUERY_STRING")) or "/"
-    return redirect_response(f".{quote(path)}", VARY, NO_STORE)
+    path, query = page_after_sign_in(request.header("QUERY_STRING"))
+    return redirect_response(f".{quote(path or '/')}{'?' if query else ''}{query}", VARY, NO_STORE)
 
 
 def show_packages_of_group(services: Services, request: Request, *, group: str) -> Response:

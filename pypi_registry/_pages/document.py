@@ -122,13 +122,17 @@ class Links:
     """The reference to the landing page; None if there is none."""
     here: str = ""
     """The path of the page below the landing page, decoded, to which signing in returns; empty: to the landing page."""
+    query: str = ""
+    """The query of the page, encoded."""
 
     @property
     def sign_in(self) -> str | None:
         """The reference to the page that asks for credentials; None if there is none."""
         if self.home is None:
             return None
-        return f"{self.home}sign-in?to={quote(self.here)}" if self.here else f"{self.home}sign-in"
+        to = [f"to={quote(self.here)}"] if self.here else []
+        query = [f"query={quote(self.query, safe='')}"] if self.query else []
+        return f"{self.home}sign-in{'?' if to or query else ''}{'&'.join(to + query)}"
 
     def package(self, project: Project, package_id: int) -> str:
         """Return the reference to the page of a package."""

@@ -320,6 +320,28 @@ def test_signing_in_leads_to_no_other_site(front: Front, to: str) -> None:
         assert front.get(f"/sign-in?{query}", "owner", status=302).headers["Location"] == "./"
 
 
+@pytest.mark.parametrize(
+    ("to", "query"),
+    [
+        ("/acme/open/-/packages", "package_name=demo&page=2"),
+        ("/acme/open/-/packages", "package_name=caf%C3%A9+x&order_by=name"),
+        ("/a?b", "c?d/e:@f"),
+        ("", "package_name=acme"),
+    ],
+)
+def test_after_signing_in_the_page_has_its_query(front: Front, to: str, query: str) -> None:
+    location = front.get(f"/sign-in?{urlencode({'to': to, 'query': query})}", "owner", status=302).headers["Location"]
+    assert (
+        urljoin("https://registry.example/sign-in", location) == f"https://registry.example{quote(to or '/')}?{query}"
+    )
+
+
+@pytest.mark.parametrize("query", ["a#b", "a b", "a\r\nb: c", "a\\b", "caf\u00e9", "<b>", '"', "a" * 2001])
+def test_a_query_that_no_redirect_may_contain_is_dropped(front: Front, query: str) -> None:
+    address = f"/sign-in?{urlencode({'to': '/acme/open/-/packages', 'query': query})}"
+    assert front.get(address, "owner", status=302).headers["Location"] == "./acme/open/-/packages"
+
+
 def test_without_credentials_signing_in_asks_for_them_wherever_it_leads(front: Front) -> None:
     for to in ("/acme/open/-/packages", "//evil.example"):
         answer = front.get(f"/sign-in?to={to}", status=401)
@@ -365,7 +387,6 @@ def test_a_404_offers_to_sign_in_only_to_browsers_without_credentials(front: Fro
         ("/acme/open/-/packages/1", "/acme/open/-/packages/1"),
         ("/api/v4/projects/acme%2Fopen/packages", "/api/v4/projects/acme/open/packages"),
         ("/", None),
-        ("/?package_name=x", None),
         ("/%2525", None),
         ("/caf%C3%A9", "/caf%C3%A9"),
         ("/a%0Ab", None),
@@ -379,6 +400,22 @@ def test_every_page_has_a_link_that_signs_in_and_returns(front: Front, path: str
     found = urlsplit(urljoin(f"https://registry.example{mount}{path}", reference))
     assert (found.netloc, found.path) == ("registry.example", f"{mount}/sign-in")
     assert found.query == ("" if to is None else f"to={to}")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/?package_name=x", "/acme/open/-/packages?package_name=de%20mo&page=1", "/api/v4/projects/1/packages?page=1"],
+)
+def test_the_link_that_signs_in_returns_to_the_search(front: Front, address: str) -> None:
+    page = front.get(address, status="*")
+    [reference] = {unescape(href) for href in re.findall('href="([^"]*)"', page.text) if "sign-in" in href}
+    site = f"https://registry.example/pypi{address}"
+    sign_in = urljoin(site, reference).removeprefix("https://registry.example/pypi")
+    location = front.get(sign_in, "owner", status=302).headers["Location"]
+    assert urljoin("https://registry.example/pypi/sign-in", location) == site
+    again = front.get(sign_in, status=401)  # the page that a browser shows if the person cancels
+    [reference] = {unescape(href) for href in re.findall('href="([^"]*)"', again.text) if "sign-in" in href}
+    assert urljoin("https://registry.example/pypi/sign-in", reference) == f"https://registry.example/pypi{sign_in}"
 
 
 # Addresses
