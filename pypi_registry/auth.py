@@ -69,11 +69,11 @@ class Principal(Protocol):
 
     @property
     def via(self) -> str:
-        """The kind and the name of the token, ``personal token laptop``, for the audit log only; may be empty."""
+        """The kind and the name of the token, such as ``personal token laptop``, for the audit log; may be empty."""
 
     @property
     def anonymous(self) -> bool:
-        """Whether the caller is unknown; if it is, credentials could help."""
+        """Whether the caller is unknown; if so, credentials could help."""
 
     def can(self, ability: Ability, subject: Subject) -> bool:
         """Return whether the principal has an ability; for a `PackageName`, whether the protection rules allow it.
@@ -117,6 +117,6 @@ class Auth(Protocol):
         Unknown Basic credentials and an unknown ``DEPLOY-TOKEN`` make the caller anonymous, as in GitLab.
 
         :raises InvalidToken: if GitLab returns 401 even for a public project: for an expired or revoked personal token,
-            a wrong job token, an unknown ``PRIVATE-TOKEN`` or Bearer token.
+            a wrong job token, or an unknown ``PRIVATE-TOKEN`` or Bearer token.
         :raises InsufficientScope: if the scopes of the token exclude this request, even if its user may send it.
         """

@@ -16,16 +16,16 @@ class Directory(Protocol):
 
     The registry calls it from any thread, a few times per request, so it must not block for long. Before the registry
     redirects a name to another index, it also calls `group` and `projects_in` for the root group. If the root is not a
-    group, it calls `project` for each project that ever published the name. Each method returns None for anything that
-    does not exist, whatever characters the reference contains. A directory does not decide who may see a project:
-    `Auth` does.
+    group, it calls `project` for each project in which the name was ever published. Each method returns None for
+    anything that does not exist, whatever characters the reference contains. A directory does not decide who may see a
+    project: `Auth` does.
     """
 
     def project(self, ref: Ref) -> Project | None:
         """Return the project with this id or full path, or None.
 
-        The id and the path of a project return equal projects. GitLab ignores the case of paths; a directory may do so,
-        but must not match any other path.
+        The results for the id and for the path of a project are equal. GitLab ignores the case of paths; a directory
+        may do so, but must not match any other path.
         """
 
     def group(self, ref: Ref) -> Group | None:

@@ -91,7 +91,7 @@ class FileTaken(InvalidUpload):
 
 
 class VariantConflict(InvalidUpload):
-    """A wheel variant contradicts other wheels of its version (PEP 825), so no index could describe both."""
+    """A wheel variant contradicts other wheels of its version (PEP 825), so no index could describe all of them."""
 
     def __init__(self, filename: str, conflicts: Sequence[str]) -> None:
         super().__init__([f"{filename} contradicts other wheels: {conflict}" for conflict in conflicts])

@@ -26,4 +26,4 @@ class Forward:
 
 
 ForwardTo: TypeAlias = str | Callable[[Namespace, NormalizedName], str | Forward | None] | None
-"""The URL of a simple index; None forwards nothing; or a function that decides per project or group and name."""
+"""The URL of a simple index, None (which forwards nothing), or a function that decides per namespace and name."""

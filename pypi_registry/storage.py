@@ -63,7 +63,7 @@ class Catalogue(Protocol):
 
         The file becomes part of the project's package with this normalized name and an equal version (``1.0`` and
         ``1.0.0`` are equal), or of a new package. A yanked package stays yanked. The metadata of the upload replaces
-        the metadata of the package. The catalogue stores permanently that the name was published in this project and
+        the metadata of the package. The catalogue permanently records that the name was published in this project and
         under its root group.
 
         For example::
@@ -81,7 +81,7 @@ class Catalogue(Protocol):
         """
 
     def delete_file(self, project: Project, file_id: int, by: str) -> Deletion | None:
-        """Delete a file; None if the project has none with this id. Later uploads may use its name and its identity.
+        """Delete a file; return None if the project has none with this id. Later uploads may use its name and identity.
 
         After `Enumerable.restore`, a catalogue may have several files with one identity. If the file that owns the
         identity is deleted, the oldest of the others becomes the owner.
@@ -91,7 +91,7 @@ class Catalogue(Protocol):
         """
 
     def delete_package(self, project: Project, package_id: int, by: str) -> Deletion | None:
-        """Delete a package with its files; None if the project has none with this id."""
+        """Delete a package with its files; return None if the project has none with this id."""
 
     def yank(self, project: Project, package_id: int, reason: str | None, by: str) -> Package | None:
         """Yank a package for a reason, which may be empty; if the reason is None, undo the yank.
@@ -113,9 +113,9 @@ class Catalogue(Protocol):
         of their root groups, but not with projects of other root groups.
 
         A caller that gets a revision also sees the changes that led to it. The values are random, so a restored
-        database never returns the revision of a newer page. Returns None if there is nothing to show; but if a hundred
-        other projects have the name, a store may return a value. The registry calls this for every request for a page,
-        so it must be cheap.
+        database never returns the revision of a newer page. Returns None if there is nothing to show; a store may
+        return a value instead if a hundred or more other projects have the name. The registry calls this for every
+        request for a page, so it must be cheap.
         """
 
     def names(self, projects: Projects) -> Sequence[NormalizedName]:
@@ -145,7 +145,8 @@ class Catalogue(Protocol):
     def publications(self, name: NormalizedName) -> Sequence[tuple[str, int]]:
         """Return where a name was ever published: root group (lower case) and project id, each pair once.
 
-        Returns at most `MAX_PUBLICATIONS` pairs; the registry treats a name with as many pairs as published everywhere.
+        Returns at most `MAX_PUBLICATIONS` pairs; if a name has that many, the registry assumes that it was published
+        under every root group.
         """
 
     # The Packages API
@@ -344,7 +345,7 @@ class Blobs(Protocol):
 
 @runtime_checkable
 class CreatesFiles(Protocol):
-    """An optional part of `Blobs`: creates the file into which the registry receives an upload before it stores it."""
+    """An optional part of `Blobs`: creates the file into which the registry receives an upload before storing it."""
 
     def new_file(self) -> BinaryIO:
         """Return an empty file: private, writable, readable and seekable. Closing the file deletes it, unless `put` was

@@ -24,7 +24,7 @@ from pypi_registry.distributions.wheels import verify_wheel
 from pypi_registry.distributions.zips import Zip
 
 Verify: TypeAlias = Callable[[BinaryIO, str], Report]
-"""A function that verifies a file: it is called with a seekable stream, at its beginning, and the file name."""
+"""A function that verifies a file: it receives a seekable stream (positioned at its beginning) and the file name."""
 
 
 def verify(stream: BinaryIO, filename: str, *, budget: int | None = BUDGET) -> Report:

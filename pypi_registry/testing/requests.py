@@ -41,7 +41,7 @@ _SUFFIXES: Mapping[Kind, str] = {"metadata": _METADATA, "variants": SUFFIX}  # w
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """A request of a client; ``str()`` returns its method and its path."""
+    """A request from a client; ``str()`` returns its method and its path."""
 
     number: int
     """1 for the first request since the registry was created or cleared."""

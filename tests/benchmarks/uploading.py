@@ -67,9 +67,7 @@ def slowest(bench: Bench) -> Measured:
     """Return the milliseconds below which 99 of 100 uploads of 8 clients stay."""
     port, number = bench.ours(bench.small).port, bench.plan.small_uploads
     sent = [_small(port, number, 8) for _ in range(bench.plan.rounds)]
-    return Measured(
-        tuple(one.percentile(0.99) * 1e3 for one in sent), f"{sent[0].percentile(0.5) * 1e3:.1f} the median"
-    )
+    return Measured(tuple(one.percentile(0.99) * 1e3 for one in sent), f"median: {sent[0].percentile(0.5) * 1e3:.1f}")
 
 
 def among_many(bench: Bench) -> Measured:
