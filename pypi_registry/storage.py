@@ -330,8 +330,8 @@ class Blobs(Protocol):
         """Return the bytes, or `part` of them (positions from 0, step 1), as a stream that the caller reads forward.
 
         The caller closes the stream. Returns None if the key does not exist. If another server sends the bytes, the
-        store returns a `Redirect`. The store compares the size if this needs no request; otherwise the other server
-        reports missing bytes.
+        store returns a `Redirect`. In this case, the store compares the size first if that needs no network request;
+        otherwise, the other server reports missing bytes.
 
         :raises StorageUnavailable: if the number of bytes under the key is not `size`.
         """

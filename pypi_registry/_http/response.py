@@ -23,7 +23,7 @@ HTML_HEADERS = ("Content-Security-Policy", _POLICY), ("X-Content-Type-Options", 
 
 
 class Response(NamedTuple):
-    """A response, on its way to the server."""
+    """A response that has not been sent yet."""
 
     status: str
     """The whole status line, ``200 OK``."""

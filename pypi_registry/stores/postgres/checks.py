@@ -1,4 +1,4 @@
-"""What the tables state about each other: the checks of `PostgresCatalogue.inconsistencies`.
+"""The checks of the tables against each other, which `PostgresCatalogue.inconsistencies` runs.
 
 Each check reads one consistent state, while servers write. A repair follows from other rows only. It locks the tables
 that it reads and writes, because a statement that waits for a row of another transaction would not see the other rows
