@@ -179,7 +179,7 @@ def check_variant(upload: Upload, others: Iterable[str | None]) -> None:
 
 
 def variants_after(history: Sequence[str], variants: Iterable[str | None]) -> Sequence[str]:
-    """Return the contents of the variants JSON of a package after a change: those of `history`, and the current one.
+    """Return the contents of a variants JSON after a change of its package: those in `history`, then the current ones.
 
     For example, in `Catalogue.add` and in `Catalogue.delete_file`, if the file has a variant::
 

@@ -142,7 +142,7 @@ class FakeRegistry(FakeProject):
 
 
 def with_credentials(url: str, secret: str, user: str = "any") -> str:
-    """Return a URL with a user and a secret in it, as pip and uv accept it.
+    """Return a URL with a user and a secret in it, in the form that pip and uv accept.
 
     >>> with_credentials("http://127.0.0.1:8080/simple", "s/cret")
     'http://any:s%2Fcret@127.0.0.1:8080/simple'

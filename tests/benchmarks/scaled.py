@@ -289,7 +289,7 @@ def two_servers(sides: Sides) -> None:
 
     def compare(what: str, requests: Callable[[], Sequence[bytes]], status: int) -> None:
         for against, control, goal in (
-            ("two servers of two registries", [one, stranger], "0.90 … 1.10"),
+            ("one server of each of two registries", [one, stranger], "0.90 … 1.10"),
             ("one server", [one], ""),
         ):
 

@@ -268,7 +268,7 @@ _LOCK = 0x7079_7069_7265_6769  # "pypiregi": any number that no other program us
 
 
 class UnknownSchema(RegistryError):
-    """A database has no tables of a catalogue, or those of an older or a newer version of this package."""
+    """A database has tables of an older or a newer version of this package, or no tables of a catalogue."""
 
     def __init__(self, url: str, found: int) -> None:
         super().__init__(url, found)
