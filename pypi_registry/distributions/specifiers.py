@@ -7,6 +7,7 @@ whose ``Requires-Python`` it cannot repair. An invalid ``Requires-Dist`` is an e
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import islice
 from urllib.parse import urlsplit
 
@@ -24,17 +25,14 @@ _MAX_REPORTED = 3
 _PERHAPS_UNDEFINED = re.compile(r"extras|dependency_groups|~=|===")
 
 # Forms that uv 0.13.9 repairs, and how; `tests/distributions/test_specifiers.py` compares the table with pip and uv.
-_REPAIRS = [
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"['\"]", ""),  # '>=3.6'
-        (r"(?<=[0-9])(?=[<>=~!])", ","),  # >=3.6<4
-        (r"!=~\s*([0-9]+(?:\.[0-9]+)*)", r"!=\1.*"),  # !=~3.5
-        (r"(<=|>=|<|>)(\s*[0-9]+(?:\.[0-9]+)*)\.\*", r"\1\2"),  # >=3.5.*
-        (r"(?<=[0-9]\.[0-9])\*", ".*"),  # !=3.2*; after the one before, so that >=3.2* stays invalid
-        (r">dev", ">0.dev0"),
-    )
-]
+_REPAIRS = (
+    (r"['\"]", ""),  # '>=3.6'
+    (r"(?<=[0-9])(?=[<>=~!])", ","),  # >=3.6<4
+    (r"!=~\s*([0-9]+(?:\.[0-9]+)*)", r"!=\1.*"),  # !=~3.5
+    (r"(<=|>=|<|>)(\s*[0-9]+(?:\.[0-9]+)*)\.\*", r"\1\2"),  # >=3.5.*
+    (r"(?<=[0-9]\.[0-9])\*", ".*"),  # !=3.2*; after the one before, so that >=3.2* stays invalid
+    (r">dev", ">0.dev0"),
+)
 
 # Nearly all specifiers and dependencies, each as one regular expression: packaging takes a hundred times as long, and
 # repeated text is compressed to nearly nothing. Every text that matches is valid for packaging and for uv. Possessive
@@ -47,7 +45,7 @@ _CLAUSE = (
     rf"|~= *+{_NUMBER}\.{_RELEASE}{_SUFFIX})"
 )
 _CLAUSES = rf"{_CLAUSE}(?: *+, *+{_CLAUSE})*+"
-_USUAL_SPECIFIER = re.compile(_CLAUSES)
+_USUAL_SPECIFIER = _CLAUSES
 _IDENTIFIER = "[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?+"
 _VARIABLE = (
     "(?:python_version|python_full_version|os_name|sys_platform|extra|implementation_(?:name|version)"
@@ -63,10 +61,16 @@ for _ in range(3):  # parentheses within parentheses
     _MARKER = rf"(?:{_COMPARISON}|\( *+{_MARKER}(?:{_BOOLEAN}{_MARKER})*+ *+\))"
 _EXTRAS = rf"(?:\[{_IDENTIFIER}(?: *+, *+{_IDENTIFIER})*+\])?+"
 _URL = "[a-z][a-z+]*+://(?:[A-Za-z0-9._%:-]++@)?+[A-Za-z0-9.-]*+(?::[0-9]{1,4})?+/[!-~]*+"
-_USUAL = re.compile(
+_USUAL = (
     rf"{_IDENTIFIER}{_EXTRAS} *+(?:@ *+{_URL}(?: ++(?=;)|$)|(?:{_CLAUSES}|\({_CLAUSES}\))?+ *+)"
     rf"(?:; *+{_MARKER}(?:{_BOOLEAN}{_MARKER})*+)?+"
 )
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern when it is needed: those of this module take a seventh of the import of the whole package."""
+    return re.compile(pattern)
 
 
 def specifier_problem(text: str) -> str:
@@ -77,7 +81,7 @@ def specifier_problem(text: str) -> str:
     >>> specifier_problem("3.6")
     "'3.6' is not a version specifier, such as '>=3.9'"
     """
-    if not text or _USUAL_SPECIFIER.fullmatch(text):
+    if not text or _compiled(_USUAL_SPECIFIER).fullmatch(text):
         return ""
     # packaging ignores every empty item, uv only the last one.
     has_empty_item = not all(item.strip() for item in text.split(",")[:-1])
@@ -96,7 +100,7 @@ def _is_specifier(text: str) -> bool:
 
 def _repaired(text: str) -> str:
     for pattern, replacement in _REPAIRS:
-        text = pattern.sub(replacement, text)
+        text = re.sub(pattern, replacement, text)
     return text
 
 
@@ -112,7 +116,7 @@ def requirement_problems(texts: Iterable[str]) -> Iterator[str]:
 def _requirement_problems(texts: Iterable[str]) -> Iterator[str]:
     unusual = 0
     for text in texts:
-        if _USUAL.fullmatch(text) is None:
+        if _compiled(_USUAL).fullmatch(text) is None:
             unusual += len(text)
             if unusual > MAX_UNUSUAL:
                 yield f"dependencies of unusual forms have more than {MAX_UNUSUAL} characters together"
