@@ -78,7 +78,10 @@ def in_turns(rounds: int, turns: int, ours: Turn, theirs: Turn) -> Measured:
             for turn, seconds in sides if number % 2 else reversed(sides):
                 seconds.extend(turn())
         pairs.append((median(latencies[0]), median(latencies[1])))
-    note = f"{median(a for a, _ in pairs) * 1e3:,.2f} and {median(b for _, b in pairs) * 1e3:,.2f} ms, in turns"
+    note = (
+        f"{median(a for a, _ in pairs) * 1e3:,.2f} and {median(b for _, b in pairs) * 1e3:,.2f} ms, "
+        "measured in short alternating turns"
+    )
     return Measured(tuple(b / a for a, b in pairs), note)
 
 

@@ -289,7 +289,7 @@ def two_servers(sides: Sides) -> None:
 
     def compare(what: str, requests: Callable[[], Sequence[bytes]], status: int) -> None:
         for against, control, goal in (
-            ("one server of each of two registries", [one, stranger], "0.90 … 1.10"),
+            ("two servers of separate registries", [one, stranger], "0.90 … 1.10"),
             ("one server", [one], ""),
         ):
 
@@ -298,7 +298,7 @@ def two_servers(sides: Sides) -> None:
 
             measured = alternate(sides.plan.rounds, lambda: cost([one, other], requests(), status), alone, "µs")
             row(
-                f"processor time of {what}: two servers, compared with {against}",
+                f"processor time of {what}: two servers of one registry, compared with {against}",
                 goal,
                 measured.values,
                 "x",
