@@ -265,6 +265,7 @@ CACHES = {
     "pypi_registry._http.common_headers._common_names": "the headers of a part, at most 512 bytes",
     "pypi_registry._http.negotiation._prefers_html": "a header, at most 1,000 characters",
     "pypi_registry.distributions.filenames._parsed_wheel_filename": "a file name of at most 255 characters",
+    "pypi_registry.distributions.specifiers._compiled": "two patterns of the module",
     "pypi_registry.stores.objects.bucket._process": "no keys: the id of one process",
 }
 
@@ -273,7 +274,11 @@ def test_all_caches_are_known() -> None:
     found = lru_caches()
     assert {*found} == {*CACHES}
     unbounded = {name for name, cache in found.items() if cache.cache_parameters()["maxsize"] is None}
-    assert unbounded == {"pypi_registry._api.routes._pattern", "pypi_registry.stores.objects.bucket._process"}
+    assert unbounded == {
+        "pypi_registry._api.routes._pattern",
+        "pypi_registry.distributions.specifiers._compiled",
+        "pypi_registry.stores.objects.bucket._process",
+    }
 
 
 def reachable_texts(root: object) -> Iterator[str | bytes]:
