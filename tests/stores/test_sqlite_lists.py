@@ -62,11 +62,18 @@ LIMITS = {"usual": (100, 1_000, 10_000, 1_000), "cached": (2, 3, 100, 1), "low":
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MemoryCatalogue, SQLiteCatalogue]]:
-    in_memory = MemoryCatalogue()
-    with closing(SQLiteCatalogue(tmp_path_factory.mktemp("lists") / "catalogue.sqlite3")) as stored:
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[MemoryCatalogue, Path]:
+    in_memory, path = MemoryCatalogue(), tmp_path_factory.mktemp("lists") / "catalogue.sqlite3"
+    with closing(SQLiteCatalogue(path)) as stored:
         fill(in_memory)
         fill(stored)
+    return in_memory, path
+
+
+@pytest.fixture
+def filled(written: tuple[MemoryCatalogue, Path]) -> Iterator[tuple[MemoryCatalogue, SQLiteCatalogue]]:
+    in_memory, path = written
+    with closing(SQLiteCatalogue(path)) as stored:  # a new one, because it caches totals, which depend on the limits
         yield in_memory, stored
 
 
