@@ -43,7 +43,7 @@ class Catalogue(Protocol):
     """Stores packages and files as rows.
 
     Each method is one transaction. When a method that changes something returns, the change is durable; if it raises an
-    exception, nothing was changed. Ids are never reused. Texts may contain any character. The caller may change a
+    exception, nothing was changed. Ids are never reused. Strings may contain any character. The caller may change a
     returned sequence.
 
     Methods that change something receive the project as the directory returns it now, and `by`, the name of the
@@ -143,10 +143,10 @@ class Catalogue(Protocol):
         """
 
     def publications(self, name: NormalizedName) -> Sequence[tuple[str, int]]:
-        """Return where a name was ever published: root group (lower case) and project id, each pair once.
+        """Return each pair of a root group (lower case) and a project id under which a name was ever published.
 
-        Returns at most `MAX_PUBLICATIONS` pairs; if a name has that many, the registry assumes that it was published
-        under every root group.
+        Returns each pair once, and at most `MAX_PUBLICATIONS` pairs. If a name has that many, the registry assumes
+        that it was published under every root group.
         """
 
     # The Packages API

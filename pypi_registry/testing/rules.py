@@ -15,10 +15,10 @@ from pypi_registry.testing.faults import Exchange, Fault
 from pypi_registry.testing.requests import RecordedRequest
 
 Matcher: TypeAlias = str | int | Callable[[RecordedRequest], bool]
-"""Which requests match: a text, a number, or a function that returns whether a request matches.
+"""Which requests match: a string, a number, or a function that returns whether a request matches.
 
-A text is the name of a package or of a file, the path of a project, a URL or its path, or a method followed by a space
-and one of these; ``*`` in it matches any characters. A number is the number of the request, counted from 1.
+A string is the name of a package or of a file, the path of a project, a URL or its path, or a method followed by a
+space and one of these; ``*`` in it matches any characters. A number is the number of the request, counted from 1.
 """
 
 
