@@ -151,11 +151,11 @@ def _shortened(form: UploadForm, field: str) -> str:
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
-def reason_problems(name: str, reason: object, expected: str = "a text") -> Iterator[str]:
+def reason_problems(name: str, reason: object, expected: str = "a string") -> Iterator[str]:
     """Yield what is wrong with a reason, which pages repeat for each file: of a yank or of a project status.
 
     >>> list(reason_problems("reason", "broken on 3.11")), list(reason_problems("reason", 1))
-    ([], ['reason must be a text without control characters'])
+    ([], ['reason must be a string without control characters'])
     """
     if not isinstance(reason, str) or not is_plain(reason):
         yield f"{name} must be {expected} without control characters"

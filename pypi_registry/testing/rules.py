@@ -29,7 +29,7 @@ def check_rule(matcher: object, times: object, after: object) -> None:
     :raises ValueError: if `matcher` is empty or a number below 1, another argument is below 0, or `times` is 0.
     """
     if not (isinstance(matcher, str | int) or callable(matcher)):
-        raise TypeError(f"matcher= must be a text, the number of a request, or a function: {matcher!r}")
+        raise TypeError(f"matcher= must be a string, the number of a request, or a function: {matcher!r}")
     if isinstance(matcher, int) and matcher < 1:
         raise ValueError(f"matcher= counts requests from 1: {matcher!r}")
     if matcher == "":

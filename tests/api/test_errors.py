@@ -54,9 +54,9 @@ RESPONSES: list[tuple[RegistryError, str, dict[str, object], Headers]] = [
     (InvalidName("é"), f"400 Bad request - {INVALID_NAME}", {}, []),
     (InvalidVersion("1.0_1", 3), "400 Bad request - '1.0_1' is not a valid version: unexpected '_1'", {}, []),
     (
-        InvalidRequest(["status is missing", "reason must be a text"]),
-        "400 Bad request - Validation failed: status is missing, reason must be a text",
-        {"errors": ["status is missing", "reason must be a text"]},
+        InvalidRequest(["status is missing", "reason must be a string"]),
+        "400 Bad request - Validation failed: status is missing, reason must be a string",
+        {"errors": ["status is missing", "reason must be a string"]},
         [],
     ),
     (

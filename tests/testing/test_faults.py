@@ -184,7 +184,7 @@ def test_a_value_that_is_not_a_fault_is_rejected(fault: Any, registry: FakeRegis
 
 @pytest.mark.parametrize("matcher", [None, b"demo", ["demo"], re.compile("demo"), 1.5], ids=repr)
 def test_a_value_that_is_not_a_matcher_is_rejected(matcher: Any, registry: FakeRegistry) -> None:
-    with pytest.raises(TypeError, match="matcher= must be a text, the number of a request, or a function"):
+    with pytest.raises(TypeError, match="matcher= must be a string, the number of a request, or a function"):
         registry.fault(matcher, faults.Status(503))
 
 
