@@ -46,7 +46,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         def __init__(self) -> None:
             super().__init__(replacement.register(self), max_size=16)
 
-    memory.MemoryCatalogue = MemoryCatalogue  # type: ignore[assignment, misc]  # it is another class on purpose
+    memory.MemoryCatalogue = MemoryCatalogue  # type: ignore[assignment, misc]  # a class cannot be replaced for mypy
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -119,7 +119,7 @@ def own_path(text: str) -> str:
 def own_query(text: str) -> str:
     r"""Return a text if it is a query, encoded, that a redirect may contain; otherwise nothing.
 
-    >>> own_query("package_name=caf%C3%A9&page=2"), own_query("a#b"), own_query("a\\r\\nLocation: b")
+    >>> own_query("package_name=caf%C3%A9&page=2"), own_query("a#b"), own_query("a\r\nb:c")
     ('package_name=caf%C3%A9&page=2', '', '')
     """
     return text if len(text) <= _MAX_PATH and _OWN_QUERY.fullmatch(text) else ""

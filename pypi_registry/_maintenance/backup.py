@@ -169,7 +169,7 @@ def _size_of(path: Path) -> int | None:
 
 
 def _link(source: Path, target: Path) -> bool:
-    """Create a hard link at `target`, in place of a file that may be there; return whether that was possible."""
+    """Replace `target` by a hard link to `source`; return False if the file system does not allow it."""
     try:
         target.unlink(missing_ok=True)  # of another size, so it is not what the catalogue lists
         target.hardlink_to(source)
