@@ -2,10 +2,10 @@
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
+from types import TracebackType
 
 from pypi_registry.errors import StorageFull, StorageUnavailable
 
@@ -40,20 +40,23 @@ _UNAVAILABLE: frozenset[int] = frozenset(
 )
 
 
-@contextmanager
-def disk_errors_as_storage_errors() -> Iterator[None]:
+class disk_errors_as_storage_errors:  # noqa: N801  # it reads as a verb where it is used, like contextlib.suppress
     """Raise `StorageFull` or `StorageUnavailable` for errors of the disk; other errors pass through.
 
     The message has no path: clients see it. The cause has it.
     """
-    try:
-        yield
-    except OSError as error:
+
+    __slots__ = ()
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if not isinstance(error, OSError):
+            return
         if error.errno in _FULL:
             raise StorageFull from error
         if error.errno in _UNAVAILABLE:
             raise StorageUnavailable(f"files cannot be read or written: {os.strerror(error.errno)}") from error
-        raise
 
 
 def create_folder(path: Path, mode: int = 0o777) -> None:

@@ -1,6 +1,7 @@
 """The parts of the file name of a wheel or an sdist, and when two file names are spellings of one."""
 
 import re
+from functools import lru_cache
 
 from packaging.utils import NormalizedName, canonicalize_name, canonicalize_version
 from packaging.version import Version
@@ -25,7 +26,7 @@ def identity_of(filename: str, name: NormalizedName, version: str) -> str | None
     'my_pkg-1.tar.gz'
     """
     try:
-        parsed = Version(version)
+        parsed = parse_version(version)
     except ValueError:
         return None
     canonical = f"{name.replace('-', '_')}-{canonicalize_version(parsed)}"
@@ -98,6 +99,22 @@ def is_same_version(text: str, version: Version) -> bool:
     True
     """
     try:
-        return Version(text) == version
+        return parse_version(text) == version
     except ValueError:
         return False
+
+
+def parse_version(text: str) -> Version:
+    """Parse a version (PEP 440).
+
+    :raises ValueError: if it is not valid.
+    """
+    return _parsed_version(text) if len(text) <= _MAX_CACHED else Version(text)
+
+
+_MAX_CACHED = 255  # characters; longer texts, which anyone may send, do not go into the cache
+
+
+@lru_cache(maxsize=64)  # each upload compares the same version in the form, the file name, the folder and the metadata
+def _parsed_version(text: str) -> Version:
+    return Version(text)

@@ -5,7 +5,7 @@ forwarded.
 """
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from pypi_registry._api.files import missing, package_file_response, require_off
 from pypi_registry._api.negotiation import Negotiated, negotiate
 from pypi_registry._api.variants import find_variants
 from pypi_registry._http.errors import NotAuthenticated
-from pypi_registry._http.multipart import Part, content_type, parts
+from pypi_registry._http.multipart import content_type, parts
 from pypi_registry._http.notes import note
 from pypi_registry._http.request import unknown_keys
 from pypi_registry._http.response import (
@@ -173,8 +173,13 @@ def upload(call: Call) -> Response:
         raise FileTooLarge(services.max_file_size, declared=True)
     started = time.monotonic()
     with new_file(services.stores.blobs) as spool:
-        form_parts = _noting_the_file(call, parts(body, content_type(call.request.environ)))
-        form = read_form(form_parts, spool, max_file_size=services.max_file_size, verify=services.verify)
+        form = read_form(
+            parts(body, content_type(call.request.environ)),
+            spool,
+            max_file_size=services.max_file_size,
+            verify=services.verify,
+            on_filename=lambda filename: note(call.request.environ, filename=filename),
+        )
         name = name_of(form)
         digest = form.digests.get("sha256_digest", "")
         note(call.request.environ, package=name or "", version=form.first("version"), sha256=digest)
@@ -307,14 +312,6 @@ def _cached(
     page = call.services.pages.get(key, revision, noted, gzip=gzip, read_revision=read_revision)
     note(call.request.environ, was_cached=was_cached)
     return page
-
-
-def _noting_the_file(call: Call, form: Iterable[Part]) -> Iterator[Part]:
-    """Yield the parts of an upload, and note the name of its file before the file is read."""
-    for part in form:
-        if part.name == "content" and part.filename:
-            note(call.request.environ, filename=part.filename)
-        yield part
 
 
 def _files_url(call: Call, namespace: Namespace) -> str:

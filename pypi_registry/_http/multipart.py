@@ -12,7 +12,7 @@ from typing import NamedTuple
 from werkzeug.http import parse_options_header
 
 from pypi_registry._http.body import READ_SIZE, Body
-from pypi_registry._http.common_headers import common_boundary, common_names
+from pypi_registry._http.common_parts import common_boundary, common_part
 from pypi_registry.errors import InvalidRequest
 
 MAX_PARTS = 20_000
@@ -55,18 +55,14 @@ def parts(body: Body, content_type: str) -> Iterator[Part]:
         before += len(chunk)
         if before > 2 * READ_SIZE:
             raise InvalidRequest(["the form has too much data before its first part"])
-    count = heads = 0
+    count = 0
     while not form.ended:
-        head = form.head()
-        count, heads = count + 1, heads + len(head)
+        count += 1
         if count > MAX_PARTS:
             raise InvalidRequest([f"the form has more than {MAX_PARTS} parts"])
-        if heads > _MAX_HEADS:
-            raise InvalidRequest([f"the parts of the form have more than {_MAX_HEADS} bytes of headers"])
-        chunks = form.content()
-        name, filename = common_names(head) or _names(head)
-        yield Part(name, filename, chunks)
-        for _ in chunks:
+        part = form.common_part() or form.part()
+        yield part
+        for _ in part.chunks:
             pass  # what the caller has not read comes before the next part
     form.read_end()
 
@@ -89,10 +85,37 @@ class _Form:
         self._data = b""
         self._at = 0  # where the unread part of the data begins
         self._begins = True  # what follows is at the beginning of a line
+        self._heads = 0  # bytes of the headers of all parts
         self.ended = False
         """Whether the last boundary has arrived."""
 
-    def head(self) -> bytes:
+    def common_part(self) -> Part | None:
+        """Return the next part if `pypi_registry._http.common_parts` reads it; None otherwise."""
+        found = common_part(self._data, self._at, self._boundary)
+        if found is None:
+            return None
+        name, filename, content, end, behind = found
+        self._count_head(content - self._at)
+        self._at, self.ended = behind, self._data.endswith(b"--", end, behind)
+        chunks = iter((self._data[content:end],) if end > content else ())
+        return Part(name.decode(), filename.decode() if filename else None, chunks)
+
+    def part(self) -> Part:
+        """Return the next part.
+
+        :raises InvalidRequest: if it cannot be read, or the form ends.
+        """
+        head = self._head()
+        self._count_head(len(head))
+        chunks = self.content()
+        return Part(*_names(head), chunks)
+
+    def _count_head(self, size: int) -> None:
+        self._heads += size
+        if self._heads > _MAX_HEADS:
+            raise InvalidRequest([f"the parts of the form have more than {_MAX_HEADS} bytes of headers"])
+
+    def _head(self) -> bytes:
         """Read the headers of a part.
 
         :raises InvalidRequest: if they are too long, or the form ends.

@@ -5,7 +5,7 @@ in `checks`.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
@@ -107,35 +107,49 @@ class UploadForm:
         """Return the first value of a field; empty if there is none."""
         return self.fields.get(name, [""])[0]
 
-    def declared(self, name: str) -> list[str]:
-        """Return the values of a field that are not empty."""
-        return [text for text in self.fields.get(name, ()) if text]
-
     def declared_digests(self) -> Mapping[str, list[str]]:
-        """Return the declared values of each digest: of the digest fields, and of `BLAKE2_512`."""
-        found = {name: self.declared(name) for name in DIGEST_FIELDS}
+        """Return the declared values of each digest that are not empty: of the digest fields, and of `BLAKE2_512`."""
+        found = {name: [text for text in self.fields.get(name, ()) if text] for name in DIGEST_FIELDS}
         blake2 = found["blake2_256_digest"]
         found[BLAKE2_512] = [text for text in blake2 if len(text) == _DIGITS_OF_BLAKE2_512]
-        found["blake2_256_digest"] = [text for text in blake2 if len(text) != _DIGITS_OF_BLAKE2_512]
+        if found[BLAKE2_512]:
+            found["blake2_256_digest"] = [text for text in blake2 if len(text) != _DIGITS_OF_BLAKE2_512]
         return found
 
 
-def read_form(parts: Iterable[FormPart], file: BinaryIO, *, max_file_size: int, verify: Verify | None) -> UploadForm:
+def read_form(
+    parts: Iterable[FormPart],
+    file: BinaryIO,
+    *,
+    max_file_size: int,
+    verify: Verify | None,
+    on_filename: Callable[[str], object] | None = None,
+) -> UploadForm:
     """Read a form to its end, and write the bytes of its file to `file`.
 
     :param max_file_size: bytes; the file must be smaller.
     :param verify: checks the file while it arrives; None accepts any file and reads only its metadata.
+    :param on_filename: is called with the name of the file before the file is read.
     :raises RegistrationNotSupported: if the form registers a name, as tools did before uploads (``twine register``).
     :raises InvalidUpload: if the fields are too large.
     :raises FileTooLarge: if the file has `max_file_size` bytes or more.
     """
     reader = _FormReader(file, max_file_size, verify)
+    form = reader.form
     for part in parts:
-        reader.read(part)
-    if reader.form.first(":action") == "submit":
+        if part.filename is None or part.name != "content":
+            reader.read_field(part)
+        elif form.filename is None:
+            if on_filename and part.filename:
+                on_filename(part.filename)
+            reader.read_file(part, part.filename)
+        else:
+            form.has_more_files = True
+            reader.read_field(part)
+    if form.first(":action") == "submit":
         raise RegistrationNotSupported
     reader.compute_late_digests()
-    return reader.form
+    return form
 
 
 class _FormReader:
@@ -146,16 +160,7 @@ class _FormReader:
         self._verify = verify
         self._budget = MAX_FIELDS
 
-    def read(self, part: FormPart) -> None:
-        if part.name != "content" or part.filename is None:
-            self._read_field(part)
-        elif self.form.filename is None:
-            self._read_file(part, part.filename)
-        else:
-            self.form.has_more_files = True
-            self._read_field(part)
-
-    def _read_file(self, part: FormPart, filename: str) -> None:
+    def read_file(self, part: FormPart, filename: str) -> None:
         form = self.form
         form.filename = filename
         # Digests cost more than all the rest of an upload, so only SHA-256 and those already declared are computed.
@@ -177,19 +182,20 @@ class _FormReader:
                 running.update(chunk)
             yield chunk
 
-    def _read_field(self, part: FormPart) -> None:
+    def read_field(self, part: FormPart) -> None:
         # Digests are compared with every value; of other fields only the first is used.
         form, name = self.form, part.name
         limit = _KEPT_OF_DIGEST if name in DIGEST_FIELDS else 0 if name in form.fields else _KEPT
         kept, size = bytearray(), 0
         for chunk in part.chunks:
             size += len(chunk)
-            self._budget -= len(chunk)
             if size > MAX_FIELD:
                 raise InvalidUpload([f"{excerpt(name)} is too large (at most {MAX_FIELD} bytes per field)"])
-            if self._budget < 0:
+            if size > self._budget:
                 raise InvalidUpload([f"the fields are too large (at most {MAX_FIELDS} bytes together)"])
-            kept += chunk[: max(0, limit - len(kept))]
+            if len(kept) < limit:
+                kept += chunk[: limit - len(kept)]
+        self._budget -= size
         if name in _FIELDS:
             form.fields.setdefault(name, []).append(kept.decode(errors="replace"))
         elif name == "content" and part.filename is None:

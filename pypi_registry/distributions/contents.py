@@ -18,7 +18,7 @@ def read_member(archive: Zip, path: str, limit: int) -> bytes:
 
     :raises InvalidArchive: if the archive does not have it, it is damaged, or it has more than `limit` bytes.
     """
-    member = next((member for member in archive.members if member.path == path), None)
+    member = archive.files.get(path)
     if member is None:
         raise InvalidArchive(f"the archive has no {excerpt(path)}")
     if member.size > limit:

@@ -9,7 +9,7 @@ from packaging.utils import NormalizedName, parse_wheel_filename
 from packaging.version import Version
 
 from pypi_registry._excerpt import excerpt
-from pypi_registry._filenames import SDIST_SUFFIXES, WHEEL_SUFFIX, is_sdist_of, split_label
+from pypi_registry._filenames import SDIST_SUFFIXES, WHEEL_SUFFIX, is_sdist_of, parse_version, split_label
 
 MAX_FILENAME = 255
 """Characters of a file name: NAME_MAX of common file systems. All characters are ASCII, so these are bytes, too."""
@@ -35,7 +35,7 @@ def filename_problems(filename: str, name: NormalizedName | None = None, version
     >>> list(filename_problems("demo-1.0.tar.gz", NormalizedName("other"), "1.0"))
     ["File name 'demo-1.0.tar.gz' does not match the name other and the version '1.0'"]
     """
-    if len(filename) > MAX_FILENAME or _FILENAME.fullmatch(filename) is None:
+    if not _is_plain(filename):
         yield (
             f"File name {excerpt(filename)} is invalid: at most {MAX_FILENAME} letters, digits and '._+!-', no path, "
             "beginning with a letter, a digit or '_'"
@@ -43,7 +43,7 @@ def filename_problems(filename: str, name: NormalizedName | None = None, version
     elif filename.endswith(WHEEL_SUFFIX):
         yield from _wheel_filename_problems(filename, name, version)
     elif filename.endswith(SDIST_SUFFIXES):
-        if name and version and not is_sdist_of(filename, name, Version(version)):
+        if name and version and not is_sdist_of(filename, name, parse_version(version)):
             yield _does_not_match(filename, name, version)
     else:
         yield (
@@ -58,10 +58,17 @@ def wheel_name_and_version(filename: str) -> tuple[NormalizedName, Version] | No
     >>> wheel_name_and_version("My_demo-1.0-py3-none-any.whl")
     ('my-demo', <Version('1.0')>)
     """
-    # A name that is too long, or has other characters, must not reach packaging.
-    if not filename.endswith(WHEEL_SUFFIX) or any(filename_problems(filename)):
+    if not filename.endswith(WHEEL_SUFFIX) or not _is_plain(filename):
         return None
-    return _parsed_wheel_filename(filename)
+    try:
+        return _parsed_wheel_filename(filename)
+    except ValueError:
+        return None
+
+
+def _is_plain(filename: str) -> bool:
+    """Return whether a file name may reach packaging: it is not too long and has only the usual characters."""
+    return len(filename) <= MAX_FILENAME and _FILENAME.fullmatch(filename) is not None
 
 
 def _wheel_filename_problems(filename: str, name: NormalizedName | None, version: str | None) -> Iterator[str]:
@@ -72,7 +79,7 @@ def _wheel_filename_problems(filename: str, name: NormalizedName | None, version
     except ValueError as error:  # InvalidWheelFilename, InvalidVersion, and in newer versions of packaging InvalidTag
         yield f"File name {excerpt(filename)} is not valid for a wheel: {error}"
         return
-    if name and version and not (found_name == name and found_version == Version(version)):
+    if name and version and not (found_name == name and found_version == parse_version(version)):
         yield _does_not_match(filename, name, version)
 
 

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import filterfalse
 
 from packaging.utils import NormalizedName
-from packaging.version import Version
 
 from pypi_registry._excerpt import excerpt
-from pypi_registry._filenames import WHEEL_SUFFIX, is_same_version
+from pypi_registry._filenames import WHEEL_SUFFIX, is_same_version, parse_version
 from pypi_registry._names import MAX_LENGTH, normalize
 from pypi_registry.distributions.limits import MAX_FIELDS, MAX_HEADER, MAX_HEADER_LINES, MAX_VALUE, MAX_VALUES
 from pypi_registry.distributions.report import CoreMetadata, InvalidArchive
@@ -212,5 +211,5 @@ def metadata_problems(
     except InvalidVersion as error:
         yield f"the file's metadata is invalid: {error}"
     else:
-        if version and not is_same_version(metadata.version, Version(version)):
+        if version and not is_same_version(metadata.version, parse_version(version)):
             yield f"Version is {excerpt(version)}, but {excerpt(metadata.version)} in the file's metadata"

@@ -53,17 +53,22 @@ _HASHES = {"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "bl
 
 def verify_wheel(archive: Zip, filename: str, budget: int | None) -> Report:
     """Verify a wheel; at most `budget` bytes are decompressed to compare digests in ``RECORD``, all if it is None."""
-    files = [member.path for member in archive.members if not member.is_folder]
+    files = archive.files
     problems = [*archive.problems]
     problems += (f"entry {excerpt(member.path)} is a link" for member in archive.members if member.is_link)
-    problems += (f"the path {excerpt(path)} contains a control character" for path in files if _LINE_BREAK.search(path))
+    problems += (
+        f"the path {excerpt(path)} contains a control character"
+        for path in files
+        if not path.isascii() and _LINE_BREAK.search(path)
+    )
     expected = wheel_name_and_version(filename)  # None is a problem of the file name, which `verify` reports
     try:
         info = _info_folder(archive, expected, filename)
     except InvalidArchive as error:
         return Report(None, (*problems, str(error)))
+    prefix = f"{info}/"
     for path in files:
-        if reason := _OF_OTHERS.get(path.removeprefix(f"{info}/").lower()):
+        if reason := _OF_OTHERS.get(path.removeprefix(prefix).lower()):
             problems.append(f"the .dist-info folder contains {excerpt(path.rpartition('/')[2])}, {reason}")
     data_folder = f"{info.rpartition('.')[0]}.data"
     problems += scheme_problems(files, data_folder)
@@ -71,7 +76,7 @@ def verify_wheel(archive: Zip, filename: str, budget: int | None) -> Report:
     unpacked: dict[str, bytes] = {}
 
     def read(name: str, limit: int) -> bytes:
-        path = f"{info}/{name}"
+        path = prefix + name
         unpacked[path] = read_member(archive, path, limit)
         return unpacked[path]
 
@@ -89,11 +94,11 @@ def verify_wheel(archive: Zip, filename: str, budget: int | None) -> Report:
     except InvalidArchive as error:
         problems.append(str(error))
     try:
-        variant = _variant(f"{info}/{VARIANT_JSON}" in files, read, split_label(filename)[1])
+        variant = _variant(prefix + VARIANT_JSON in files, read, split_label(filename)[1])
     except InvalidArchive as error:
         problems.append(str(error))
     try:
-        has_entry_points = f"{info}/entry_points.txt" in files
+        has_entry_points = f"{prefix}entry_points.txt" in files
         groups = parse_entry_points(read("entry_points.txt", MAX_ENTRY_POINTS)) if has_entry_points else {}
         problems += script_problems(groups, files, data_folder)
     except InvalidArchive as error:
@@ -230,7 +235,7 @@ def _lines(data: bytes) -> Iterator[str]:
 
 
 def _record_problems(record: Mapping[str, _Row], repeated: Sequence[str], archive: Zip, info: str) -> Iterator[str]:
-    files = {member.path: member for member in archive.members if not member.is_folder}
+    files = archive.files
     # "every file except RECORD, which cannot contain a hash of itself, must include its hash"
     may_lack_digest = {f"{info}/{name}" for name in ("RECORD", *_SIGNATURES)}
     # "Apart from RECORD, RECORD.jws and RECORD.p7s, installation will fail if any file in the archive is not both

@@ -45,6 +45,7 @@ class ZipMember(NamedTuple):
 
     path: str
     """That of a folder ends with a slash."""
+    is_folder: bool
     header: FileHeader
     header_offset: int
     """Where the local header begins in the archive."""
@@ -59,11 +60,6 @@ class ZipMember(NamedTuple):
     def size(self) -> int:
         """Decompressed bytes."""
         return self.header.size
-
-    @property
-    def is_folder(self) -> bool:
-        """Whether the path is that of a folder."""
-        return self.path.endswith("/")
 
     @property
     def is_link(self) -> bool:
@@ -191,14 +187,9 @@ def _parse_entry(data: bytes, entry_offset: int) -> tuple[ZipMember, int]:
         )
     if disk:
         raise InvalidArchive(f"entry {raw_excerpt(raw_path)} is on another disk")
-    member = ZipMember(
-        path=raw_path.decode("utf-8", "surrogateescape"),
-        header=FileHeader(raw_path, flags, method, crc, size, compressed_size),
-        header_offset=header_offset,
-        entry_offset=entry_offset,
-        mode=attributes >> 16,
-        dos_attributes=attributes & 0xFF,
-    )
+    header = FileHeader(raw_path, flags, method, crc, size, compressed_size)
+    path, mode, dos_attributes = raw_path.decode("utf-8", "surrogateescape"), attributes >> 16, attributes & 0xFF
+    member = ZipMember(path, path.endswith("/"), header, header_offset, entry_offset, mode, dos_attributes)
     return member, next_offset
 
 

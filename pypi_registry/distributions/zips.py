@@ -29,7 +29,7 @@ import os
 import stat
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import BinaryIO
 
@@ -82,11 +82,13 @@ class Zip:
         self.members_by_offset = sorted(self.members, key=attrgetter("header_offset"))
         """The members in the order of their data in the file."""
         self._data_offsets: dict[int, int] = {}  # by the offset of the local header
-        files = [member.path for member in self.members if not member.is_folder]
+        paths = [member.path for member in self.members if not member.is_folder]
         folders = [member.path.removesuffix("/") for member in self.members if member.is_folder]
+        self.files = {member.path: member for member in self.members if not member.is_folder}
+        """The files and links by path, in the order of the central directory."""
         self.problems = [
             *_entry_problems(self.members),
-            *path_problems(files, folders),
+            *path_problems(paths, folders),
             *self._layout_problems(directory.data, directory.offset),
         ]
         unpacked = sum(member.size for member in self.members)
@@ -132,11 +134,34 @@ class Zip:
         if expected != directory_offset:
             yield "the archive contains data that belongs to no entry of its central directory"
 
-    def unpack(self, member: ZipMember) -> Iterator[bytes]:
-        """Yield the contents of a member in chunks.
+    def unpack(self, member: ZipMember) -> Iterable[bytes]:
+        """Return the contents of a member in chunks.
+
+        The call or the iteration raises the error.
 
         :raises InvalidArchive: if they are damaged, or do not have the size and the CRC in the central directory.
         """
+        contents = self._unpack_at_once(member)
+        return self._unpack_in_chunks(member) if contents is None else (contents,)
+
+    def _unpack_at_once(self, member: ZipMember) -> bytes | None:
+        """Return the contents of a member that has one chunk; None if it has more, or is damaged."""
+        header, data_offset = member.header, self._data_offsets.get(member.header_offset)
+        if data_offset is None or max(header.size, header.compressed_size) > _CHUNK:
+            return None
+        contents = self._read(data_offset, header.compressed_size)
+        if header.method == _DEFLATED:
+            inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+            try:
+                contents = inflater.decompress(contents, header.size + 1)
+            except zlib.error:
+                return None
+            if not inflater.eof or inflater.unused_data:
+                return None
+        is_intact = len(contents) == header.size and zlib.crc32(contents) == header.crc
+        return contents if is_intact else None
+
+    def _unpack_in_chunks(self, member: ZipMember) -> Iterator[bytes]:
         size = crc = 0
         for chunk in self._decompressed_chunks(member):
             size += len(chunk)

@@ -258,11 +258,11 @@ def lru_caches() -> dict[str, Any]:
 
 # What the keys of each are, and how long they may be. A new cache needs a line here, and thoughts about its keys.
 CACHES = {
+    "pypi_registry._filenames._parsed_version": "a version of at most 255 characters",
     "pypi_registry._api.negotiation._negotiate": "three headers, at most 1,000 characters each",
     "pypi_registry._api.packages._directly_in": "projects and a path of the directory",
     "pypi_registry._api.routes._cached_match": "a path of at most 200 characters",
     "pypi_registry._api.routes._pattern": "the paths of the routes",
-    "pypi_registry._http.common_headers._common_names": "the headers of a part, at most 512 bytes",
     "pypi_registry._http.negotiation._prefers_html": "a header, at most 1,000 characters",
     "pypi_registry.distributions.filenames._parsed_wheel_filename": "a file name of at most 255 characters",
     "pypi_registry.distributions.specifiers._compiled": "two patterns of the module",
@@ -309,10 +309,11 @@ def flood(app: Any) -> None:
 
 def test_no_cache_keeps_a_long_text_of_a_stranger() -> None:
     caches = lru_caches()
+    before = {text for cache in caches.values() for text in reachable_texts(cache)}  # of other tests: long patterns
     app = registry()
     flood(app)
     for name, cache in caches.items():
-        lengths = [len(text) for text in reachable_texts(cache)]
+        lengths = [len(text) for text in reachable_texts(cache) if text not in before]
         assert max(lengths, default=0) <= 1000, name
     # The registry with its page cache, its stores and the accounts
     assert max(len(text) for text in reachable_texts(app)) <= 10_000

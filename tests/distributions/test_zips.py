@@ -541,7 +541,8 @@ def test_an_ordinary_member_has_no_problem(
     *, name: bytes, flags: int, method: int, crc: int, size: int, compressed_size: int, mode: int, dos_attributes: int
 ) -> None:
     header = FileHeader(name, flags, method, crc, size, compressed_size)
-    member = ZipMember(name.decode("utf-8", "surrogateescape"), header, 0, 0, mode, dos_attributes)
+    path = name.decode("utf-8", "surrogateescape")
+    member = ZipMember(path, path.endswith("/"), header, 0, 0, mode, dos_attributes)
     assert not (is_ordinary(member) and [*member_problems(member)])
 
 

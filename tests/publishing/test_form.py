@@ -95,7 +95,7 @@ def test_of_a_repeated_field_every_value_is_counted_and_the_first_one_is_used() 
 
 def test_of_a_repeated_digest_every_value_is_kept() -> None:
     found = read(form(("md5_digest", "a"), ("md5_digest", ""), ("md5_digest", "b")))
-    assert found.declared("md5_digest") == ["a", "b"]
+    assert found.declared_digests()["md5_digest"] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
