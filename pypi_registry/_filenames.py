@@ -29,7 +29,7 @@ def identity_of(filename: str, name: NormalizedName, version: str) -> str | None
         parsed = parse_version(version)
     except ValueError:
         return None
-    canonical = f"{name.replace('-', '_')}-{canonicalize_version(parsed)}"
+    canonical = f"{name.replace('-', '_')}-{canonical_version(version)}"
     if filename.endswith(WHEEL_SUFFIX):
         plain, label = split_label(filename)
         found_name, _, rest = plain.removesuffix(WHEEL_SUFFIX).partition("-")
@@ -104,6 +104,11 @@ def is_same_version(text: str, version: Version) -> bool:
         return False
 
 
+# Each upload compares one version several times: in the form, the file name, the folder, the metadata and the catalogue.
+_CACHED = 64
+_MAX_CACHED = 255  # characters; longer texts, which anyone may send, do not go into the caches
+
+
 def parse_version(text: str) -> Version:
     """Parse a version (PEP 440).
 
@@ -112,9 +117,20 @@ def parse_version(text: str) -> Version:
     return _parsed_version(text) if len(text) <= _MAX_CACHED else Version(text)
 
 
-_MAX_CACHED = 255  # characters; longer texts, which anyone may send, do not go into the cache
+def canonical_version(text: str) -> str:
+    """Return the one spelling by which versions are compared; of a text that is not a version, the text.
+
+    >>> canonical_version("1.0.0-RC1"), canonical_version("latest")
+    ('1rc1', 'latest')
+    """
+    return _canonical_version(text) if len(text) <= _MAX_CACHED else canonicalize_version(text)
 
 
-@lru_cache(maxsize=64)  # each upload compares the same version in the form, the file name, the folder and the metadata
+@lru_cache(_CACHED)
 def _parsed_version(text: str) -> Version:
     return Version(text)
+
+
+@lru_cache(_CACHED)
+def _canonical_version(text: str) -> str:
+    return canonicalize_version(text)

@@ -50,6 +50,7 @@ def parts(body: Body, content_type: str) -> Iterator[Part]:
     if len(boundary) > _MAX_BOUNDARY:
         raise InvalidRequest([f"the boundary of the form has more than {_MAX_BOUNDARY} characters"])
     form = _Form(body, boundary.encode("latin-1", "replace"))
+    form.read_on()
     before = 0
     for chunk in form.content():
         before += len(chunk)
@@ -125,7 +126,7 @@ class _Form:
             seen = len(self._data) - self._at
             if seen > _MAX_HEAD:
                 break
-            self._read_on()
+            self.read_on()
             searched = max(0, seen - len(b"\r\n\r"))
         if blank is None or blank.start() - self._at > _MAX_HEAD:
             raise InvalidRequest([f"a part of the form has more than {_MAX_HEAD} bytes of headers"])
@@ -148,7 +149,7 @@ class _Form:
             if end > self._at:
                 chunk, self._at, self._begins = self._data[self._at : end], end, False
                 yield chunk
-            self._read_on()
+            self.read_on()
         yield from self._up_to(*found)
 
     def _up_to(self, start: int, end: int) -> tuple[bytes, ...]:
@@ -216,7 +217,7 @@ class _Form:
         maybe = (before for before, line in lines if whole.startswith(data[line : line + len(whole)]))
         return next(maybe, len(data))
 
-    def _read_on(self) -> None:
+    def read_on(self) -> None:
         """Read at least as many bytes as are buffered, so that each byte is copied only a few times if reads are small.
 
         :raises InvalidRequest: if the form ends.

@@ -258,6 +258,7 @@ def lru_caches() -> dict[str, Any]:
 
 # What the keys of each are, and how long they may be. A new cache needs a line here, and thoughts about its keys.
 CACHES = {
+    "pypi_registry._filenames._canonical_version": "a text of at most 255 characters",
     "pypi_registry._filenames._parsed_version": "a version of at most 255 characters",
     "pypi_registry._api.negotiation._negotiate": "three headers, at most 1,000 characters each",
     "pypi_registry._api.packages._directly_in": "projects and a path of the directory",

@@ -6,9 +6,9 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import psycopg
-from packaging.utils import NormalizedName, canonicalize_version
+from packaging.utils import NormalizedName
 
-from pypi_registry._filenames import identity_of
+from pypi_registry._filenames import canonical_version, identity_of
 from pypi_registry._records import FileRecord
 from pypi_registry.errors import FileTaken, UploadsRefused
 from pypi_registry.model import Deletion, NameStatus, Package, PackageFile, Project, Status, Upload
@@ -108,7 +108,7 @@ def add(
 def _add(
     connection: psycopg.Connection[Any], project: Project, upload: Upload, blob_key: str, at: datetime, by: str
 ) -> PackageFile:
-    version = canonicalize_version(upload.version)
+    version = canonical_version(upload.version)
     found = _look_up(connection, project, upload.normalized_name, version)
     if found.status is not None and not Status(found.status).accepts_uploads:
         raise UploadsRefused(upload.normalized_name, found.status)

@@ -13,9 +13,10 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
-from packaging.utils import NormalizedName, canonicalize_version
+from packaging.utils import NormalizedName
 
 from pypi_registry._disk import create_folder
+from pypi_registry._filenames import canonical_version
 from pypi_registry._records import Record
 from pypi_registry.errors import FileTaken, StorageFull, UploadsRefused
 from pypi_registry.model import (
@@ -164,7 +165,7 @@ class SQLiteCatalogue:
     # Changes
 
     def add(self, project: Project, upload: Upload, blob_key: str, at: datetime, by: str) -> PackageFile:
-        version = canonicalize_version(upload.version)
+        version = canonical_version(upload.version)
         self._reserve.restore()
         if not self._reserve.has_space_for_uploads:
             raise StorageFull
