@@ -201,12 +201,12 @@ def test_a_form_that_drips_is_copied_in_proportion_to_its_length(size: int, monk
             read_on(form)
             total += len(form._data)
 
-        monkeypatch.setattr(_Form, "_read_on", counted)
+        monkeypatch.setattr(_Form, "read_on", counted)
         form = head(more="; x=" + "y" * length) + b"x" + b"--b" * (length // 3) + b"\r\n--b--\r\n"
         assert read(form, size) == (1, "")
         return total
 
-    read_on = _Form._read_on
+    read_on = _Form.read_on
     assert copied(40_000) < 3 * copied(20_000)
     assert copied(40_000) < 20 * 80_000
 
