@@ -62,6 +62,8 @@ def parts(body: Body, content_type: str) -> Iterator[Part]:
         if count > MAX_PARTS:
             raise InvalidRequest([f"the form has more than {MAX_PARTS} parts"])
         part = form.common_part() or form.part()
+        if form.heads > _MAX_HEADS:
+            raise InvalidRequest([f"the parts of the form have more than {_MAX_HEADS} bytes of headers"])
         yield part
         for _ in part.chunks:
             pass  # what the caller has not read comes before the next part
@@ -86,7 +88,8 @@ class _Form:
         self._data = b""
         self._at = 0  # where the unread part of the data begins
         self._begins = True  # what follows is at the beginning of a line
-        self._heads = 0  # bytes of the headers of all parts
+        self.heads = 0
+        """Bytes of the headers of all parts so far."""
         self.ended = False
         """Whether the last boundary has arrived."""
 
@@ -96,7 +99,7 @@ class _Form:
         if found is None:
             return None
         name, filename, content, end, behind = found
-        self._count_head(content - self._at)
+        self.heads += content - self._at
         self._at, self.ended = behind, self._data.endswith(b"--", end, behind)
         chunks = iter((self._data[content:end],) if end > content else ())
         return Part(name.decode(), filename.decode() if filename else None, chunks)
@@ -107,14 +110,9 @@ class _Form:
         :raises InvalidRequest: if it cannot be read, or the form ends.
         """
         head = self._head()
-        self._count_head(len(head))
+        self.heads += len(head)
         chunks = self.content()
         return Part(*_names(head), chunks)
-
-    def _count_head(self, size: int) -> None:
-        self._heads += size
-        if self._heads > _MAX_HEADS:
-            raise InvalidRequest([f"the parts of the form have more than {_MAX_HEADS} bytes of headers"])
 
     def _head(self) -> bytes:
         """Read the headers of a part.

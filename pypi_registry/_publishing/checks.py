@@ -41,7 +41,8 @@ def check_upload(form: UploadForm) -> Upload:
     if form.has_text_as_content:
         problems.append("content is not a file")
     name, version = name_of(form), form.first("version")
-    problems += _name_problems(form)
+    if name is None:
+        problems += _name_problems(form)
     if version and (version_problem := _version_problem(version)):
         problems.append(version_problem)
         version = ""

@@ -86,7 +86,10 @@ class UploadForm:
     """The fields and the file of a form, not checked."""
 
     fields: dict[str, list[str]] = field(default_factory=dict)
-    """Every value of each field that is used. Of most fields only the first value and the number of values are used."""
+    """Every value of each field that is used, of digests only values that are not empty.
+
+    Of most fields only the first value and the number of values are used.
+    """
     filename: str | None = None
     """The name of the first file; None if there is none."""
     size: int = 0
@@ -108,8 +111,8 @@ class UploadForm:
         return self.fields.get(name, [""])[0]
 
     def declared_digests(self) -> Mapping[str, list[str]]:
-        """Return the declared values of each digest that are not empty: of the digest fields, and of `BLAKE2_512`."""
-        found = {name: [text for text in self.fields.get(name, ()) if text] for name in DIGEST_FIELDS}
+        """Return the declared values of each digest: of the digest fields, and of `BLAKE2_512`."""
+        found = {name: self.fields.get(name, []) for name in DIGEST_FIELDS}
         blake2 = found["blake2_256_digest"]
         found[BLAKE2_512] = [text for text in blake2 if len(text) == _DIGITS_OF_BLAKE2_512]
         if found[BLAKE2_512]:
@@ -185,7 +188,8 @@ class _FormReader:
     def read_field(self, part: FormPart) -> None:
         # Digests are compared with every value; of other fields only the first is used.
         form, name = self.form, part.name
-        limit = _KEPT_OF_DIGEST if name in DIGEST_FIELDS else 0 if name in form.fields else _KEPT
+        is_digest = name in DIGEST_FIELDS
+        limit = _KEPT_OF_DIGEST if is_digest else 0 if name in form.fields else _KEPT
         kept, size = bytearray(), 0
         for chunk in part.chunks:
             size += len(chunk)
@@ -196,7 +200,7 @@ class _FormReader:
             if len(kept) < limit:
                 kept += chunk[: limit - len(kept)]
         self._budget -= size
-        if name in _FIELDS:
+        if name in _FIELDS and (kept or not is_digest):
             form.fields.setdefault(name, []).append(kept.decode(errors="replace"))
         elif name == "content" and part.filename is None:
             form.has_text_as_content = True

@@ -46,6 +46,8 @@ class ZipMember(NamedTuple):
     path: str
     """That of a folder ends with a slash."""
     is_folder: bool
+    size: int
+    """Decompressed bytes."""
     header: FileHeader
     header_offset: int
     """Where the local header begins in the archive."""
@@ -55,11 +57,6 @@ class ZipMember(NamedTuple):
     """``st_mode``, or 0. Readers such as unzip use it whatever the field "version made by" states."""
     dos_attributes: int
     """The attributes of MS-DOS, which archivers on Unix write, too."""
-
-    @property
-    def size(self) -> int:
-        """Decompressed bytes."""
-        return self.header.size
 
     @property
     def is_link(self) -> bool:
@@ -176,7 +173,7 @@ def _parse_entry(data: bytes, entry_offset: int) -> tuple[ZipMember, int]:
     raw_path = data[path_offset:extra_offset]
     if len(raw_path) > MAX_PATH:
         raise InvalidArchive(f"entry {raw_excerpt(raw_path)} has a name of more than {MAX_PATH} bytes")
-    extra = parse_extra_fields(data[extra_offset : extra_offset + extra_length], raw_path)
+    extra = parse_extra_fields(data[extra_offset : extra_offset + extra_length], raw_path) if extra_length else {}
     if version > _MAX_VERSION_NEEDED:
         raise InvalidArchive(f"entry {raw_excerpt(raw_path)} needs version {version / 10} of the zip format")
     if ZIP64 in extra or FULL32 in (size, compressed_size, header_offset) or disk == _FULL16:
@@ -189,7 +186,7 @@ def _parse_entry(data: bytes, entry_offset: int) -> tuple[ZipMember, int]:
         raise InvalidArchive(f"entry {raw_excerpt(raw_path)} is on another disk")
     header = FileHeader(raw_path, flags, method, crc, size, compressed_size)
     path, mode, dos_attributes = raw_path.decode("utf-8", "surrogateescape"), attributes >> 16, attributes & 0xFF
-    member = ZipMember(path, path.endswith("/"), header, header_offset, entry_offset, mode, dos_attributes)
+    member = ZipMember(path, path.endswith("/"), size, header, header_offset, entry_offset, mode, dos_attributes)
     return member, next_offset
 
 

@@ -73,7 +73,7 @@ class FileBlobs:
     def put(self, key: str, file: BinaryIO, *, size: int, sha256: str, filename: str) -> None:
         folder, path = self._folder_of(key), self.path_of(key)
         with disk_errors_as_storage_errors():
-            if _CAN_RENAME_OPEN_FILES and isinstance(file, _NewFile) and file.is_in(self._incoming):
+            if _CAN_RENAME_OPEN_FILES and isinstance(file, _NewFile) and file.folder == self._incoming:
                 file.move(path)
             else:
                 with self._create(key) as copy:
@@ -165,7 +165,7 @@ class FileBlobs:
             os.unlink(f"{self._incoming}/{name}")
 
     def _create(self, name: str) -> "_NewFile":
-        return _NewFile(_NewRawFile(f"{self._incoming}/{name}", "xb+"))
+        return _NewFile(self._incoming, name)
 
     def _folder_of(self, key: str) -> str:
         if _KEY.fullmatch(key) is None:
@@ -180,13 +180,12 @@ def _is_blob(digit: str, name: str) -> bool:
 class _NewFile(io.BufferedRandom):
     """A new file that is deleted when it is closed, unless it was moved."""
 
-    def __init__(self, raw: "_NewRawFile") -> None:
-        super().__init__(raw)
-        self._path: str | None = str(raw.name)
-
-    def is_in(self, folder: str) -> bool:
-        """Return whether the file is in a folder and was not moved."""
-        return self._path is not None and os.path.dirname(self._path) == folder
+    def __init__(self, folder: str, name: str) -> None:
+        path = f"{folder}/{name}"
+        super().__init__(_NewRawFile(path, "xb+"))
+        self._path: str | None = path
+        self.folder: str | None = folder
+        """None when the file was moved or closed."""
 
     def move(self, path: str) -> None:
         """Flush the bytes to the disk and rename the file. It stays open where an open file can be renamed."""
@@ -196,14 +195,14 @@ class _NewFile(io.BufferedRandom):
         if not _CAN_RENAME_OPEN_FILES:
             super().close()
         os.replace(self._path, path)
-        self._path = None
+        self._path = self.folder = None
 
     def close(self) -> None:
         # Closing flushes the buffer, which fails on a full disk. The bytes of a file that was not moved do not matter,
         # and those of one that was moved were flushed to the disk before.
         with suppress(OSError, StorageFull, StorageUnavailable):
             super().close()
-        path, self._path = self._path, None
+        path, self._path, self.folder = self._path, None, None
         if path is not None:
             with suppress(OSError):  # a broken disk: a start deletes the file when it is older than a day
                 os.unlink(path)

@@ -542,7 +542,7 @@ def test_an_ordinary_member_has_no_problem(
 ) -> None:
     header = FileHeader(name, flags, method, crc, size, compressed_size)
     path = name.decode("utf-8", "surrogateescape")
-    member = ZipMember(path, path.endswith("/"), header, 0, 0, mode, dos_attributes)
+    member = ZipMember(path, path.endswith("/"), size, header, 0, 0, mode, dos_attributes)
     assert not (is_ordinary(member) and [*member_problems(member)])
 
 

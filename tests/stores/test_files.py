@@ -156,8 +156,8 @@ def test_an_open_file_is_copied_where_it_cannot_be_renamed(tmp_path: Path, monke
     created: list[Any] = []
 
     class NewFile(files._NewFile):
-        def __init__(self, raw: Any) -> None:
-            super().__init__(raw)
+        def __init__(self, folder: str, name: str) -> None:
+            super().__init__(folder, name)
             created.append(self)
 
     def replace_closed(source: str, target: str) -> None:
