@@ -14,7 +14,7 @@ def add_audit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--audit",
         metavar="FILE|off",
-        help="the file of the audit log, one line of JSON per change (default: DIR/audit.jsonl)",
+        help="the file of the audit log; off disables it (default: DIR/audit.jsonl)",
     )
 
 

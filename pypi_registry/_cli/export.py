@@ -19,7 +19,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "export",
         help="write a static index",
         description="Write the packages of a project or a group into a folder, which any web server can serve to pip "
-        "and uv. A second export adds the new files and deletes those that no longer exist.",
+        "and uv. A later export into the same folder adds new files and deletes files that no longer exist.",
     )
     add_location(parser)
     parser.add_argument(
@@ -28,7 +28,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     whose = parser.add_mutually_exclusive_group(required=True)
     whose.add_argument("--project", metavar="PATH", help="the full path or the id of the project to export")
     whose.add_argument(
-        "--group", metavar="PATH", help="the full path or the id of a group, to export all projects below it"
+        "--group", metavar="PATH", help="the full path or the id of the group to export, with all projects below it"
     )
     add_json(parser)
     parser.set_defaults(run=_run)

@@ -36,7 +36,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "a project. Files that are already in the project are skipped, so the same command resumes an interrupted "
         "import.",
         epilog="Credentials for the index are read from ~/.netrc, or from PYPI_REGISTRY_SOURCE_USER and "
-        "PYPI_REGISTRY_SOURCE_PASSWORD. To trust another certificate authority, set REQUESTS_CA_BUNDLE to its file.",
+        "PYPI_REGISTRY_SOURCE_PASSWORD. To trust another certificate authority, set REQUESTS_CA_BUNDLE to its "
+        "certificate file.",
     )
     parser.add_argument("source", metavar="SOURCE", help="the URL of a simple index, or a folder")
     add_location(parser)
@@ -53,10 +54,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         type=_jobs,
         default=4,
         metavar="N",
-        help="how many files to download at the same time (default: %(default)s)",
+        help="the number of files to download at the same time (default: %(default)s)",
     )
     parser.add_argument(
-        "--no-verify", action="store_true", help="accept files whose contents break the rules for an upload"
+        "--no-verify", action="store_true", help="accept files whose contents violate the rules for uploads"
     )
     parser.add_argument("--dry-run", action="store_true", help="print what would be imported, and change nothing")
     add_audit(parser)

@@ -66,7 +66,7 @@ def add_location(
     parser.add_argument(
         "--blobs",
         metavar="URL",
-        help=f"the bucket of the files: s3://BUCKET/PREFIX, gs://… or az://… (default: ${BLOBS}; otherwise in DIR)",
+        help=f"the bucket for the files: s3://BUCKET/PREFIX, gs://… or az://… (default: ${BLOBS}, or a folder in DIR)",
     )
 
 
@@ -75,7 +75,7 @@ def add_catalogue(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--catalogue",
         metavar="URL",
-        help=f"the database: postgresql://USER@HOST/DATABASE (default: ${CATALOGUE}; otherwise in DIR)",
+        help=f"the database: postgresql://USER@HOST/DATABASE (default: ${CATALOGUE}, or SQLite in DIR)",
     )
 
 

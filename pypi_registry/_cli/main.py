@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _add_serve(commands.add_parser("serve", help="serve a registry", description="Serve a registry until you stop it."))
+    _add_serve(commands.add_parser("serve", help="run a registry", description="Run a registry until you stop it."))
     token.add_parser(commands)
     user.add_parser(commands)
     project.add_parser(commands)
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     parser.add_argument(
-        "--port", type=_port, default=8080, help="the port to listen on; 0 chooses a free one (default: %(default)s)"
+        "--port", type=_port, default=8080, help="the port to listen on; 0 chooses a free port (default: %(default)s)"
     )
     add_location(parser, config="the configuration (default: DIR/registry.toml, created if missing)")
     parser.add_argument(
@@ -101,14 +101,14 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         type=_proxies,
         metavar="N",
         default=0,
-        help="the number of reverse proxies in front of the registry, which trusts their X-Forwarded-… headers "
+        help="the number of reverse proxies in front of the registry; the registry trusts their X-Forwarded-… headers "
         "(default: %(default)s)",
     )
     parser.add_argument(
         "--metrics",
         type=_port,
         metavar="PORT",
-        help="expose metrics for Prometheus on this port of 127.0.0.1; needs the extra metrics (default: no metrics)",
+        help="expose metrics for Prometheus on this port of 127.0.0.1; needs the extra `metrics` (default: no metrics)",
     )
     parser.add_argument(
         "--url",

@@ -10,8 +10,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "migrate",
         help="create or update the tables of a database",
-        description="Create the tables of the catalogue in a database, or update those of an older version. It "
-        "is safe to run it again, and on two machines at the same time. Make a backup before an update.",
+        description="Create the tables of the catalogue in a database, or update the tables of an older version. You "
+        "can safely run this command again, and on two machines at the same time. Make a backup before an update.",
     )
     add_location(parser, config="ignored; accepted so that the options of serve can be reused")
     parser.set_defaults(run=_run)

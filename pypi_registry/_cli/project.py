@@ -23,7 +23,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "project",
         help="add or list projects",
-        description="Add or list the projects of registry.toml. A running registry reloads it within seconds.",
+        description="Add or list projects in registry.toml. A running registry reloads the file within seconds.",
     )
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
     add = actions.add_parser(
@@ -36,7 +36,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--id",
         type=_id,
         metavar="N",
-        help="the id (default: higher than every id in registry.toml and the catalogue, even of deleted projects)",
+        help="the id (default: above every id in registry.toml and the catalogue, even those of deleted projects)",
     )
     add.add_argument(
         "--visibility",
@@ -44,7 +44,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         choices=[*Visibility],
         default=Visibility.PRIVATE,
         help="who may install: public means everyone, internal means every user with a token, private means users with "
-        "a role in the project or its groups (default: %(default)s)",
+        "a role in the project or in a group above it (default: %(default)s)",
     )
     add_location(add, config="the configuration (default: DIR/registry.toml, created if missing)")
     add.set_defaults(run=_add)

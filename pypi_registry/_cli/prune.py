@@ -31,7 +31,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "prune",
         help="delete or yank old versions",
         description="Delete or yank old versions of the packages of a project. The highest version of each name always "
-        "stays. Pass --keep, --older-than, or both. With both, a version is deleted only if both conditions hold.",
+        "stays. Pass --keep, --older-than, or both. If you pass both, only versions that satisfy both conditions are "
+        "deleted.",
     )
     add_location(parser)
     parser.add_argument("--project", required=True, metavar="PATH", help="the full path or the id of the project")

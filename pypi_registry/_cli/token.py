@@ -30,12 +30,12 @@ _WIDEST = {
 
 _SCOPES_HELP = """\
 scopes of a personal token:
-  api                     publishes, installs, yanks and deletes, if the roles of its user allow it (the default)
+  api                     publishes, installs, yanks and deletes, if the roles of its user allow it (default)
   read_api                installs
 scopes of a deploy token:
-  write_package_registry  publishes and installs (the default)
+  write_package_registry  publishes and installs (default)
   read_package_registry   installs
-a job token has no scopes
+A job token has no scopes.
 """
 
 _WAY = "A running registry reloads registry.toml within seconds."
@@ -46,8 +46,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "token",
         help="create, list or revoke tokens",
-        description="Create a token: print a new secret, and a table to paste into registry.toml. The\n"
-        "actions below read and change registry.toml itself.",
+        description="Print the secret of a new token, and a table to paste into registry.toml.\n"
+        "The actions below list or edit the tokens in registry.toml.",
         epilog=_SCOPES_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -57,11 +57,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add = actions.add_parser(
         "add",
         help="create a token in registry.toml",
-        description=f"Create a token, and print its secret, which is shown only once. {_WAY}",
+        description=f"Create a token, and print its secret, which is shown only once.\n{_WAY}",
         epilog=_SCOPES_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    expiry = "when the token expires: 2027-01-01, which is midnight in UTC, or 2027-01-01T12:00:00Z (default: never)"
+    expiry = "when the token expires: 2027-01-01T12:00:00Z, or 2027-01-01 for midnight UTC (default: never)"
     _add_options(add, _time_or_date, expiry, default=argparse.SUPPRESS)  # options before the action count, too
     add_location(add)
     add.set_defaults(run=_add, fail=add.error)
@@ -107,7 +107,9 @@ def _add_options(
         metavar="SCOPE",
         help="what the token allows; may be repeated (default: the scope with the most rights)",
     )
-    parser.add_argument("--name", default=default or "", help="a name to recognize the token; token revoke accepts it")
+    parser.add_argument(
+        "--name", default=default or "", help="a name by which people recognize the token; token revoke accepts it"
+    )
     parser.add_argument("--expires", type=time, default=default, metavar="TIME", help=expiry)
 
 

@@ -26,7 +26,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "user",
         help="add, change, list or remove users",
-        description="Add, change, list or remove the users of registry.toml. A running registry reloads it within "
+        description="Add, change, list or remove users in registry.toml. A running registry reloads the file within "
         "seconds.",
         epilog=f"Roles: {_ROLES_HELP}.",
     )
@@ -44,9 +44,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add.set_defaults(run=_add)
     change = actions.add_parser(
         "change",
-        help="change the roles of a user",
-        description="Change the roles of a user, or whether the user is an administrator. Roles that the options do "
-        "not name stay the same.",
+        help="change the roles and rights of a user",
+        description="Change the roles of a user, or grant or remove administrator rights. All other roles and rights "
+        "stay the same.",
         epilog=f"Roles: {_ROLES_HELP}. A role in a group applies to every project below it.",
     )
     change.add_argument("name", metavar="NAME", help="the name of the user")
@@ -61,7 +61,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     change.add_argument(
         "--admin",
         action=argparse.BooleanOptionalAction,
-        help="whether the user may do everything in the whole registry",
+        help="grant or remove the right to do everything in the whole registry",
     )
     add_location(change)
     change.set_defaults(run=_change, fail=change.error)
@@ -72,7 +72,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     remove = actions.add_parser(
         "remove",
         help="remove a user and their tokens",
-        description="Remove a user and all their tokens, and print each token. The packages of the user stay.",
+        description="Remove a user and all their tokens, and list these tokens. The packages of the user stay.",
     )
     remove.add_argument("name", metavar="NAME", help="the name of the user")
     add_location(remove)
