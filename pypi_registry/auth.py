@@ -42,7 +42,7 @@ class AuthScheme(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A secret as a client sent it. Its repr does not show the secret."""
+    """A secret that a client sent. The repr does not show it."""
 
     scheme: AuthScheme
     secret: str = field(repr=False)
@@ -62,9 +62,9 @@ class Principal(Protocol):
 
     @property
     def name(self) -> str:
-        """The user of a personal or a job token, ``deploy token NAME``, or empty if the caller is anonymous.
+        """The user of a personal or job token, ``deploy token NAME``, or an empty string if the caller is anonymous.
 
-        Web pages show it as the publisher of a file, and the catalogue, events and logs receive it.
+        Web pages show this name as the publisher of a file. The catalogue, events and logs contain it, too.
         """
 
     @property
@@ -78,9 +78,9 @@ class Principal(Protocol):
     def can(self, ability: Ability, subject: Subject) -> bool:
         """Return whether the principal has an ability; for a `PackageName`, whether the protection rules allow it.
 
-        The result must be the same whether the request has the id or the path of the project or group. A principal that
-        has any ability in a project or group must also have `READ_PROJECT` or `READ_GROUP` there. Return False for an
-        unknown ability: a later version may add one.
+        The result must not depend on whether the URL contains the id or the path of the project or group. A principal
+        that has any ability in a project or group must also have `READ_PROJECT` or `READ_GROUP` there. Return False for
+        an unknown ability, because a later version may add abilities.
         """
 
 
@@ -91,32 +91,32 @@ class ReadsMany(Protocol):
     def readable(self, projects: Projects) -> Projects:
         """Return the projects whose packages the principal may read.
 
-        Return `projects` itself if the principal may read all of them, and otherwise the same object at each call if
-        possible.
+        If the principal may read all of them, return `projects` itself. Otherwise, return the same object on each call
+        if possible.
         """
 
 
 class Auth(Protocol):
     """Turns credentials into a principal.
 
-    The registry calls it from any thread. Its repr and its errors must not contain a secret.
+    The registry calls an auth from any thread. The repr and the errors of an auth must not contain secrets.
     """
 
     def authenticate(
         self, credentials: Credentials | None, namespace: Namespace | None, environ: Mapping[str, object]
     ) -> Principal:
-        """Return the caller.
+        """Return the principal of the caller.
 
-        The registry calls this once per request, after it has found the project or group, so that an application can
-        load the user and their role in one query. For an upload whose body took longer than five seconds, it calls
-        this a second time, just before the file is published.
+        The registry calls this method once per request, after it has found the project or group, so an application can
+        load the user and their role in one query. If the body of an upload took longer than five seconds, the registry
+        calls the method again, just before it publishes the file.
 
         `credentials` is None if the request has none. `namespace` is the project or group of the request. It is None
         for pages that belong to neither, and when ``serve`` checks the credentials before it receives a large body.
         `environ` is the WSGI environ, for applications with sessions: do not change it, and do not read the body.
         Unknown Basic credentials and an unknown ``DEPLOY-TOKEN`` make the caller anonymous, as in GitLab.
 
-        :raises InvalidToken: if GitLab returns 401 even for a public project: for an expired or revoked personal token,
-            a wrong job token, or an unknown ``PRIVATE-TOKEN`` or Bearer token.
+        :raises InvalidToken: if the token is an expired or revoked personal token, a wrong job token, or an unknown
+            ``PRIVATE-TOKEN`` or Bearer token. For these, GitLab returns 401 even if the project is public.
         :raises InsufficientScope: if the scopes of the token exclude this request, even if its user may send it.
         """

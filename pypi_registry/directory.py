@@ -14,25 +14,26 @@ Ref: TypeAlias = int | str
 class Directory(Protocol):
     """Finds projects and groups.
 
-    The registry calls it from any thread, a few times per request, so it must not block for long. Before the registry
-    redirects a name to another index, it also calls `group` and `projects_in` for the root group. If the root is not a
-    group, it calls `project` for each project in which the name was ever published. Each method returns None for
-    anything that does not exist, whatever characters the reference contains. A directory does not decide who may see a
-    project: `Auth` does.
+    The registry calls the methods from any thread, a few times per request, so they must not block for long. Before the
+    registry redirects a name to another index, it also calls `group` and `projects_in` for the root group. If the root
+    is not a group, it calls `project` for each project in which the name was ever published. A reference may contain
+    any characters. A directory does not decide who may see a project: `Auth` does.
     """
 
     def project(self, ref: Ref) -> Project | None:
         """Return the project with this id or full path, or None.
 
-        The results for the id and for the path of a project are equal. GitLab ignores the case of paths; a directory
-        may do so, but must not match any other path.
+        The id and the path of a project must lead to equal objects. GitLab ignores the case of paths. A directory may
+        ignore it, too, but must not match any other path.
         """
 
     def group(self, ref: Ref) -> Group | None:
-        """Return the group with this id or full path, or None; the rules are those of `project`."""
+        """Return the group with this id or full path, or None. The rules of `project` apply."""
 
     def projects_in(self, group: Group) -> Projects:
-        """Return the projects of the group and of all groups below it; none if the group no longer exists.
+        """Return the projects of the group and of all groups below it, for every caller.
+
+        If the group no longer exists, return an empty `Projects`.
 
         A group may have 100,000 projects. Return the same `Projects` object until the group changes, so that the cost
         of an unchanged page does not grow with the number of projects.

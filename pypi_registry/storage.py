@@ -42,18 +42,17 @@ _MAX_CONFLICTS = 10  # that an error names
 class Catalogue(Protocol):
     """Stores packages and files as rows.
 
-    Each method is one transaction. When a method that changes something returns, the change is durable; if it raises an
-    exception, nothing was changed. Ids are never reused. Strings may contain any character. The caller may change a
-    returned sequence.
+    Each method is one transaction. When a method that writes returns, its changes are durable. Ids are never reused.
+    Strings may contain any characters. The caller may modify a returned sequence.
 
-    Methods that change something receive the project as the directory returns it now, and `by`, the name of the
-    principal (empty if the principal is anonymous). A project may have moved to another root group since its last
-    change. Methods that read one project receive its id. Methods that read several projects receive `Projects`, which
-    may contain 100,000 projects, or none.
+    Methods that write receive the project as the directory returns it now, and `by`, the name of the principal (empty
+    if the principal is anonymous). The project may have moved to another root group since the previous write. Methods
+    that read one project receive its id. Methods that read several projects receive `Projects`, which may contain
+    100,000 projects, or none.
 
-    Every method raises `StorageUnavailable` if the store cannot answer now, and `StorageFull` if it has no space. In
-    both cases nothing was changed. If a change may have been committed, for example because a commit got no answer, the
-    method raises `OutcomeUnknown` or an error of its own.
+    Every method raises `StorageUnavailable` if the store cannot answer now, and `StorageFull` if it has no space. If a
+    change may have been committed, for example because a commit got no answer, the method raises `OutcomeUnknown` or an
+    error of its own. After any other error of `pypi_registry.errors`, nothing has changed.
     """
 
     # Changes
@@ -62,9 +61,9 @@ class Catalogue(Protocol):
         """Publish a file whose bytes are stored under `blob_key`, at the time `at` (aware, UTC).
 
         The file becomes part of the project's package with this normalized name and an equal version (``1.0`` and
-        ``1.0.0`` are equal), or of a new package. A yanked package stays yanked. The metadata of the upload replaces
-        the metadata of the package. The catalogue permanently records that the name was published in this project and
-        under its root group.
+        ``1.0.0`` are equal). If there is none, the catalogue creates the package. A yanked package stays yanked. The
+        metadata of the upload replaces the metadata of the package. The catalogue permanently records that the name was
+        published in this project and under its root group.
 
         For example::
 
@@ -73,11 +72,12 @@ class Catalogue(Protocol):
         The catalogue stores `Upload.variant` with the file. If the variant is not None, it calls `check_variant` in the
         same transaction.
 
-        :raises UploadsRefused: if the project status of the name is archived or quarantined; this is checked first.
+        :raises UploadsRefused: if the project status of the name is archived or quarantined. The catalogue checks this
+            first.
         :raises FileTaken: if the project has a file with this name (case-sensitive), or with the same
-            `Upload.identity`, unless that is None. A constraint of the store must ensure this, not an earlier check: of
-            two simultaneous uploads, one fails.
-        :raises VariantConflict: if the variant contradicts that of another file of the package.
+            `Upload.identity`, unless that is None. The store must enforce this with a constraint, not with an earlier
+            check: of two simultaneous uploads, one fails.
+        :raises VariantConflict: if the variant contradicts the variant of another file of the package.
         """
 
     def delete_file(self, project: Project, file_id: int, by: str) -> Deletion | None:
@@ -86,8 +86,8 @@ class Catalogue(Protocol):
         After `Enumerable.restore`, a catalogue may have several files with one identity. If the file that owns the
         identity is deleted, the oldest of the others becomes the owner.
 
-        The package is deleted with its last file, as in GitLab. If two callers delete the file simultaneously, only one
-        gets the `Deletion`.
+        If the package has no other file, the package is deleted, too, as in GitLab. If two callers delete the file
+        simultaneously, only one of them gets the `Deletion`.
         """
 
     def delete_package(self, project: Project, package_id: int, by: str) -> Deletion | None:
@@ -100,7 +100,7 @@ class Catalogue(Protocol):
         """
 
     def set_status(self, project: Project, name: NormalizedName, status: NameStatus, by: str) -> None:
-        """Set the project status of a name; it stays set even while the name has no package."""
+        """Set the project status of a name. The name keeps the status even while it has no package."""
 
     # Simple pages and files
 
@@ -113,40 +113,40 @@ class Catalogue(Protocol):
         of their root groups, but not with projects of other root groups.
 
         A caller that gets a revision also sees the changes that led to it. The values are random, so a restored
-        database never returns the revision of a newer page. Returns None if there is nothing to show; a store may
-        return a value instead if a hundred or more other projects have the name. The registry calls this for every
-        request for a page, so it must be cheap.
+        database never returns the revision of a newer page. The method returns None if there is nothing to show, but a
+        store may return a value if a hundred or more other projects have the name. The registry calls this method for
+        every request for a page, so it must be cheap.
         """
 
     def names(self, projects: Projects) -> Sequence[NormalizedName]:
         """Return the names that have a package in these projects, each once, sorted."""
 
     def listing(self, projects: Projects, name: NormalizedName) -> Listing | None:
-        """Return the files of a name with its statuses; None if no project has a package of this name.
+        """Return the files of a package name with its statuses; None if no project has a package with this name.
 
-        The listing has all files, even if files of several projects have the same name. `Listing.offered_files` decides
-        which of them a page shows.
+        The listing contains all files, even if files of several projects have the same file name.
+        `Listing.offered_files` decides which of them a page shows.
         """
 
     def file(self, projects: Projects, sha256: str, filename: str) -> FileWithStatus | None:
         """Return a file by its digest (lower-case hexadecimal) and its name; None if there is none.
 
-        If there are several, returns the newest one whose name is not quarantined in its project; if all are
-        quarantined, the newest one.
+        If there are several, this method returns the newest file whose package name is not quarantined in its project.
+        If all of them are quarantined, it returns the newest file.
         """
 
     def core_metadata(self, file_id: int) -> bytes | None:
         """Return the core metadata of a file; None if it has none, or if the file does not exist.
 
-        The catalogue stores it, not `Blobs`, so that one transaction makes a file and its core metadata visible: pip
-        and uv fail if a page announces metadata that does not exist.
+        The catalogue stores core metadata, so that one transaction makes a file and its core metadata visible: pip and
+        uv fail if a page announces metadata that does not exist.
         """
 
     def publications(self, name: NormalizedName) -> Sequence[tuple[str, int]]:
         """Return each pair of a root group (lower case) and a project id under which a name was ever published.
 
-        Returns each pair once, and at most `MAX_PUBLICATIONS` pairs. If a name has that many, the registry assumes
-        that it was published under every root group.
+        The method returns each pair once, and at most `MAX_PUBLICATIONS` pairs. If it returns that many, the registry
+        assumes that the name was published under every root group.
         """
 
     # The Packages API
@@ -154,8 +154,8 @@ class Catalogue(Protocol):
     def packages(self, projects: Projects, query: PackageQuery) -> tuple[Sequence[Package], int | None]:
         """Return one page of the packages of these projects, and the length of the whole list.
 
-        The length is exact up to `MAX_TOTAL`; for longer lists it is None. A page of a list of 1,000,000 packages must
-        cost about the same as a page of a list of 1,000.
+        The length is exact up to `MAX_TOTAL`, and None for longer lists. A page of a list of 1,000,000 packages must
+        cost about as much as a page of a list of 1,000.
         """
 
     def package(self, project_id: int, package_id: int) -> PackageDetails | None:
@@ -301,23 +301,23 @@ class Redirect:
     """The URL of the bytes, instead of the bytes."""
 
     url: str
-    """A signed URL of an object store, for the client; if `internal`, a URL of the front-end server."""
+    """A URL for the client, such as a signed URL of an object store. If `internal`, a URL of the front-end server."""
     internal: bool = False
-    """Whether the front-end server sends the bytes, as nginx does for ``X-Accel-Redirect``."""
+    """Whether the front-end server sends the bytes; nginx supports this with ``X-Accel-Redirect``."""
 
 
 class Blobs(Protocol):
     """Stores bytes under keys. A key has 32 lower-case hexadecimal digits, and is new for every upload.
 
-    When another instance over the same data starts, it must not disturb the uploads of this one. Every method raises
+    If another instance starts over the same data, it must not disturb uploads in progress. Every method raises
     `StorageUnavailable` if the store cannot answer now.
 
-    A store may also implement `CreatesFiles`; otherwise the registry receives uploads into temporary files of the
+    A store may also implement `CreatesFiles`. Otherwise, the registry receives uploads into temporary files of the
     system.
     """
 
     def put(self, key: str, file: BinaryIO, *, size: int, sha256: str, filename: str) -> None:
-        """Store the bytes of a file under a key, durably and atomically: other callers see all of them or nothing.
+        """Store the bytes of a file under a key, durably and atomically: other callers see all bytes or none.
 
         `file` is seekable, may be at any position, and must stay open. It contains `size` bytes with this digest
         (lower-case hexadecimal). `filename` is the name under which clients will download the bytes. If this method
@@ -329,9 +329,9 @@ class Blobs(Protocol):
     def open(self, key: str, *, size: int, part: range | None = None) -> BinaryIO | Redirect | None:
         """Return the bytes, or `part` of them (positions from 0, step 1), as a stream that the caller reads forward.
 
-        The caller closes the stream. Returns None if the key does not exist. If another server sends the bytes, the
-        store returns a `Redirect`. In this case, the store compares the size first if that needs no network request;
-        otherwise, the other server reports missing bytes.
+        The caller closes the stream. The method returns None if the key does not exist, and a `Redirect` if another
+        server sends the bytes. Before it returns a `Redirect`, it compares the size if this needs no network request.
+        Otherwise, the other server reports missing bytes.
 
         :raises StorageUnavailable: if the number of bytes under the key is not `size`.
         """
@@ -339,7 +339,8 @@ class Blobs(Protocol):
     def delete(self, key: str) -> None:
         """Delete the bytes; do nothing if there are none.
 
-        The registry calls this when no row has the key, so it only logs an error that this method raises.
+        The registry calls this method when no row contains the key. If the method raises an error, the registry only
+        logs it.
         """
 
 
@@ -348,8 +349,9 @@ class CreatesFiles(Protocol):
     """An optional part of `Blobs`: creates the file into which the registry receives an upload before storing it."""
 
     def new_file(self) -> BinaryIO:
-        """Return an empty file: private, writable, readable and seekable. Closing the file deletes it, unless `put` was
-        called with it.
+        """Return an empty file that is private, writable, readable and seekable.
 
-        :raises StorageFull: if there is no space; writing to the file may raise it, too.
+        Closing the file deletes it, unless it was passed to `put`.
+
+        :raises StorageFull: if there is no space. Writing to the file may raise this error, too.
         """
