@@ -104,7 +104,7 @@ def is_same_version(text: str, version: Version) -> bool:
         return False
 
 
-# Each upload compares one version several times: in the form, the file name, the folder, the metadata and the catalogue.
+# Each upload compares a version several times: in the form, the file name, the folder, the metadata and the catalogue.
 _CACHED = 64
 _MAX_CACHED = 255  # characters; longer texts, which anyone may send, do not go into the caches
 
