@@ -12,7 +12,7 @@ from typing import NamedTuple
 from werkzeug.http import parse_options_header
 
 from pypi_registry._http.body import READ_SIZE, Body
-from pypi_registry._http.common_parts import common_boundary, common_part
+from pypi_registry._http.common_parts import common_boundary, common_parts
 from pypi_registry.errors import InvalidRequest
 
 MAX_PARTS = 20_000
@@ -51,21 +51,26 @@ def parts(body: Body, content_type: str) -> Iterator[Part]:
         raise InvalidRequest([f"the boundary of the form has more than {_MAX_BOUNDARY} characters"])
     form = _Form(body, boundary.encode("latin-1", "replace"))
     form.read_on()
+    if (found := form.common_parts()) is not None:
+        for name, filename, content in found:
+            yield Part(name, filename, iter((content,) if content else ()))
+        return form.read_end()
     before = 0
     for chunk in form.content():
         before += len(chunk)
         if before > 2 * READ_SIZE:
             raise InvalidRequest(["the form has too much data before its first part"])
-    count = 0
+    count = heads = 0
     while not form.ended:
-        count += 1
+        head = form.head()
+        count, heads = count + 1, heads + len(head)
         if count > MAX_PARTS:
             raise InvalidRequest([f"the form has more than {MAX_PARTS} parts"])
-        part = form.common_part() or form.part()
-        if form.heads > _MAX_HEADS:
+        if heads > _MAX_HEADS:
             raise InvalidRequest([f"the parts of the form have more than {_MAX_HEADS} bytes of headers"])
-        yield part
-        for _ in part.chunks:
+        chunks = form.content()
+        yield Part(*_names(head), chunks)
+        for _ in chunks:
             pass  # what the caller has not read comes before the next part
     form.read_end()
 
@@ -88,33 +93,17 @@ class _Form:
         self._data = b""
         self._at = 0  # where the unread part of the data begins
         self._begins = True  # what follows is at the beginning of a line
-        self.heads = 0
-        """Bytes of the headers of all parts so far."""
         self.ended = False
         """Whether the last boundary has arrived."""
 
-    def common_part(self) -> Part | None:
-        """Return the next part if `pypi_registry._http.common_parts` reads it; None otherwise."""
-        found = common_part(self._data, self._at, self._boundary)
-        if found is None:
-            return None
-        name, filename, content, end, behind = found
-        self.heads += content - self._at
-        self._at, self.ended = behind, self._data.endswith(b"--", end, behind)
-        chunks = iter((self._data[content:end],) if end > content else ())
-        return Part(name.decode(), filename.decode() if filename else None, chunks)
+    def common_parts(self) -> list[tuple[str, str | None, bytes]] | None:
+        """Return all parts if `pypi_registry._http.common_parts` reads them; None otherwise."""
+        found = common_parts(self._data, self._boundary)
+        if found is not None:
+            self._at = len(self._data)
+        return found
 
-    def part(self) -> Part:
-        """Return the next part.
-
-        :raises InvalidRequest: if it cannot be read, or the form ends.
-        """
-        head = self._head()
-        self.heads += len(head)
-        chunks = self.content()
-        return Part(*_names(head), chunks)
-
-    def _head(self) -> bytes:
+    def head(self) -> bytes:
         """Read the headers of a part.
 
         :raises InvalidRequest: if they are too long, or the form ends.

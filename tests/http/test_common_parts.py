@@ -9,15 +9,15 @@ from werkzeug.http import parse_options_header
 
 from pypi_registry._http import multipart
 from pypi_registry._http.body import Body
-from pypi_registry._http.common_parts import common_boundary, common_part
+from pypi_registry._http.common_parts import common_boundary, common_parts
 from pypi_registry.errors import InvalidRequest
 
 TEXT = st.text("aZ9_:-.+! \"'\\;=%/é", max_size=8)
 
 
-def names(head: bytes) -> tuple[bytes, bytes | None] | None:
-    found = common_part(head + b"\r\n\r\n\r\n--b\r\n", 0, b"--b")
-    return found and found[:2]
+def names(head: bytes) -> tuple[str, str | None] | None:
+    found = common_parts(b"--b\r\n" + head + b"\r\n\r\n\r\n--b--\r\n", b"--b")
+    return found[0][:2] if found else None
 
 
 @settings(max_examples=500)
@@ -26,8 +26,7 @@ def test_names_are_those_that_werkzeug_reads(name: str, filename: str | None, mi
     disposition = f'form-data; name="{name}"' + ("" if filename is None else f'; filename="{filename}"')
     head = f"Content-Disposition: {disposition}" + ("" if mimetype is None else f"\r\nContent-Type: {mimetype}")
     _, options = parse_options_header(disposition)
-    expected = options.get("name", "").encode(), options["filename"].encode() if "filename" in options else None
-    assert names(head.encode()) in (None, expected)
+    assert names(head.encode()) in (None, (options.get("name", ""), options.get("filename")))
 
 
 @given(TEXT, st.sampled_from(["", " ", '"', "; charset=utf-8"]))
@@ -39,9 +38,9 @@ def test_a_boundary_is_the_one_that_werkzeug_reads(boundary: str, after: str) ->
 def test_the_headers_of_twine_and_uv_are_read() -> None:
     # requests-toolbelt (twine) and reqwest (uv).
     assert common_boundary("multipart/form-data; boundary=5e6a0ff0c1e94a0e") == "5e6a0ff0c1e94a0e"
-    assert names(b'Content-Disposition: form-data; name=":action"') == (b":action", None)
+    assert names(b'Content-Disposition: form-data; name=":action"') == (":action", None)
     head = b'Content-Disposition: form-data; name="content"; filename="demo-1.0+x.tar.gz"'
-    assert names(head + b"\r\nContent-Type: application/octet-stream") == (b"content", b"demo-1.0+x.tar.gz")
+    assert names(head + b"\r\nContent-Type: application/octet-stream") == ("content", "demo-1.0+x.tar.gz")
 
 
 HEAD = b'Content-Disposition: form-data; name="a"\r\n\r\n'
@@ -66,24 +65,43 @@ def test_a_form_has_the_same_parts_without_the_faster_way(form: bytes) -> None:
     form = b"--b\r\n" + HEAD + form + b"\r\n--b--\r\n"
     found = parsed(form)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(multipart, "common_part", lambda *_: None)
+        patch.setattr(multipart, "common_parts", lambda *_: None)
         assert parsed(form) == found
 
 
+COMMON = b"--b\r\n" + HEAD + b"1\r\n--b\r\n" + HEAD + b"\r\n--b--\r\n"
+
+
+def test_every_part_is_returned() -> None:
+    assert common_parts(COMMON, b"--b") == [("a", None, b"1"), ("a", None, b"")]
+
+
 @pytest.mark.parametrize(
-    "rest",
+    "form",
     [
-        b"\r\n--b",  # the next bytes have not arrived
-        b"\r\n--b\r",
-        b"1\n--b\r\n",  # another line break
-        b"1\r--b\r\n",
-        b"1\r\n--b \r\n",  # blanks
-        b"1\r\n--b\n",
-        b"--b\r\n",  # not at the beginning of a line
-        b"1--b\r\n\r\n--b\r\n",
-        b"1\r\n--bb\r\n\r\n--b\r\n",
+        b"",
+        b"--b--\r\n",
+        COMMON[:-1],  # the last byte has not arrived
+        COMMON + b"\r\n",  # an epilogue
+        b"\r\n" + COMMON,  # a preamble
+        COMMON.replace(b"1\r\n--b\r\n", b"1\n--b\r\n"),  # other line breaks
+        COMMON.replace(b"1\r\n--b\r\n", b"1\r--b\r\n"),
+        COMMON.replace(b"1\r\n--b\r\n", b"1\r\n--b\n"),
+        COMMON.replace(b"1\r\n--b\r\n", b"1\r\n--b \r\n"),  # blanks
+        COMMON.replace(b"1", b"--b"),  # a boundary that is none
+        COMMON.replace(b"1", b"x--b\r\n"),
+        COMMON.replace(b"1", b"\r\n--bb\r\n"),
+        COMMON.replace(b"1", b"\r\n--b--\r\n"),  # an early end
+        COMMON.replace(b"form-data", b"attachment"),
     ],
 )
-def test_whatever_is_written_in_another_way_is_left_to_the_general_way(rest: bytes) -> None:
-    assert common_part(HEAD + rest, 0, b"--b") is None
-    assert common_part(HEAD + b"1\r\n--b\r\n" + rest, 0, b"--b") is not None
+def test_a_form_that_is_written_in_another_way_is_left_to_the_general_way(form: bytes) -> None:
+    assert common_parts(form, b"--b") is None
+
+
+def test_a_form_with_very_many_parts_is_left_to_the_general_way() -> None:
+    part = b"--b\r\n" + HEAD + b"\r\n"
+    found = common_parts(part * 100 + b"--b--\r\n", b"--b")
+    assert found is not None
+    assert len(found) == 100
+    assert common_parts(part * 101 + b"--b--\r\n", b"--b") is None
