@@ -313,7 +313,11 @@ UP_TO = {
 }
 
 
-@row(INSTALLING, "only files that were uploaded before a certain time", {way: f"`{option}`" for way, option in UP_TO.items()})
+@row(
+    INSTALLING,
+    "only files that were uploaded before a certain time",
+    {way: f"`{option}`" for way, option in UP_TO.items()},
+)
 def no_upload_after_a_time(bench: Bench, way: str, word: str) -> None:
     bench.upload(APP_1, archives.distribution(APP_1))
     between = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
