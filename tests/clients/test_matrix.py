@@ -148,7 +148,7 @@ def assert_published(bench: Bench, project: Publishing) -> None:
         assert bench.download("my-pkg-demo", listed[filename]) == data
 
 
-@row(PUBLISHING, "the same again", ALL_SAY_WHY | {"hatch": SKIPS})
+@row(PUBLISHING, "the same files again", ALL_SAY_WHY | {"hatch": SKIPS})
 def the_same_again(bench: Bench, client: str, word: str) -> None:
     project = bench.publishing(client, NAME, VERSION, *FILES.items())
     assert project.publish().status == 0
@@ -162,7 +162,7 @@ def the_same_again(bench: Bench, client: str, word: str) -> None:
 
 @row(
     PUBLISHING,
-    "the same again, with `--skip-existing` or uv's `--check-url`",
+    "the same files again, with `--skip-existing` or uv's `--check-url`",
     {
         "twine": "refuses the option",
         **dict.fromkeys(["twine-6", "twine-5", "uv", "poetry", "pdm", "maturin"], SKIPS),
@@ -181,7 +181,7 @@ def told_to_skip(bench: Bench, client: str, word: str) -> None:
         assert "does not have support for the following features: --skip-existing" in done.out
 
 
-@row(PUBLISHING, "other bytes under the same name, with `--check-url`", {"uv": SAYS_WHY})
+@row(PUBLISHING, "different contents under the same name, with `--check-url`", {"uv": SAYS_WHY})
 def other_bytes(bench: Bench, client: str, word: str) -> None:
     assert bench.publishing(client, "demo", "2.0", (DEMO, archives.distribution(DEMO))).publish().status == 0
     other = archives.distribution(DEMO, payload=b"other")
@@ -201,7 +201,7 @@ def wrong_record(bench: Bench, client: str, word: str) -> None:
     assert_it_failed(bench, done, word, "RECORD has a different digest for")
 
 
-@row(PUBLISHING, "a name that is protected", ALL_SAY_WHY | {"maturin": BLAMES})
+@row(PUBLISHING, "a protected name", ALL_SAY_WHY | {"maturin": BLAMES})
 def protected_name(bench: Bench, client: str, word: str) -> None:
     filename = "core_demo-2.0-py3-none-any.whl"
     done = bench.publishing(client, "core-demo", "2.0", (filename, archives.distribution(filename))).publish()
@@ -255,12 +255,12 @@ def from_a_project(bench: Bench, way: str, word: str) -> None:
     installs_from(bench, way, bench.team.bare_index)
 
 
-@row(INSTALLING, "the same from a group's index", {**dict.fromkeys(WAYS, INSTALLS), READER: READS})
+@row(INSTALLING, "the same wheel from a group's index", {**dict.fromkeys(WAYS, INSTALLS), READER: READS})
 def from_a_group(bench: Bench, way: str, word: str) -> None:
     installs_from(bench, way, bench.team.bare_group_index)
 
 
-@row(INSTALLING, f"`My..Pkg__DEMO=={VERSION}`", dict.fromkeys(WAYS, INSTALLS))
+@row(INSTALLING, f"another spelling of the name: `My..Pkg__DEMO=={VERSION}`", dict.fromkeys(WAYS, INSTALLS))
 def another_spelling(bench: Bench, way: str, word: str) -> None:
     for filename, data in FILES.items():
         bench.upload(filename, data, name=NAME)
@@ -313,7 +313,11 @@ UP_TO = {
 }
 
 
-@row(INSTALLING, "only files uploaded before a time", {way: f"`{option}`" for way, option in UP_TO.items()})
+@row(
+    INSTALLING,
+    "only files that were uploaded before a certain time",
+    {way: f"`{option}`" for way, option in UP_TO.items()},
+)
 def no_upload_after_a_time(bench: Bench, way: str, word: str) -> None:
     bench.upload(APP_1, archives.distribution(APP_1))
     between = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
@@ -331,7 +335,7 @@ AND_SAYS_WHY = "only with `==`, shows the reason"
 
 @row(
     INSTALLING,
-    "a version that is yanked",
+    "a yanked version",
     {**dict.fromkeys(WAYS, AND_SAYS_WHY), "pdm": PASSED_OVER, READER: "reports the yank"},
 )
 def yanked(bench: Bench, way: str, word: str) -> None:
@@ -355,7 +359,7 @@ YES = "yes"
 
 @row(
     INSTALLING,
-    "resolves a wheel by its `.metadata`, without the wheel",
+    "resolves a wheel from its `.metadata`, without the wheel",
     {
         **dict.fromkeys(WAYS, YES),
         "pip-23": "yes, and downloads it at the end",
@@ -382,7 +386,7 @@ def wheel_metadata(bench: Bench, way: str, word: str) -> None:
 
 @row(
     INSTALLING,
-    "resolves an sdist with metadata 2.2 by its `.metadata`, without the sdist",
+    "resolves an sdist with metadata 2.2 from its `.metadata`, without the sdist",
     {
         **dict.fromkeys(["pip", "poetry", "pdm"], YES),
         "pip-tools": "yes, except with `--generate-hashes`",
@@ -410,7 +414,7 @@ BY_ITS_METADATA = "skips it after reading its `.metadata`"
 
 @row(
     INSTALLING,
-    "a version for another Python, if the upload form has no `requires_python`",
+    "a version that requires another Python, if the upload form has no `requires_python`",
     {**dict.fromkeys(WAYS, BY_THE_PAGE), **dict.fromkeys(["uv lock", "poetry"], BY_ITS_METADATA)},
 )
 def requires_python(bench: Bench, way: str, word: str) -> None:
@@ -432,7 +436,7 @@ RETRIES = {"PIP_RESUME_RETRIES": "3", "POETRY_REQUESTS_MAX_RETRIES": "3"}
 
 @row(
     INSTALLING,
-    "a connection that breaks in the middle of a file",
+    "a connection that is lost during a download",
     {"pip": ON, "poetry": ON, **dict.fromkeys(["uv pip", "uv lock", "pdm"], ANEW), "pip-23": REFUSES_HALF},
 )
 def cut_connection(bench: Bench, way: str, word: str) -> None:
@@ -451,10 +455,10 @@ def cut_connection(bench: Bench, way: str, word: str) -> None:
     assert done.asked(f"/{APP_1}")[-2:] == ([200, 206] if word == ON else [200, 200]), str(done)
 
 
-REFUSES = "refuses a wrong one"
+REFUSES = "refuses the file"
 
 
-@row(INSTALLING, "digests in a requirements file or a lock file", dict.fromkeys(WAYS, REFUSES))
+@row(INSTALLING, "a wrong digest in a requirements file or a lock file", dict.fromkeys(WAYS, REFUSES))
 def pinned_digests(bench: Bench, way: str, word: str) -> None:
     data = archives.distribution(APP_1)
     digest, wrong = sha256(data).hexdigest(), "0" * 64
@@ -510,7 +514,7 @@ def publish_the_tree(bench: Bench) -> Tree:
 
 @row(
     INSTALLING,
-    f"resolves a tree of {len(VERSIONS)} packages, here and from PyPI",
+    f"resolves a tree of {len(VERSIONS)} packages, from this registry and from PyPI",
     dict.fromkeys(["uv pip", "uv lock"], "the same files"),
 )
 def resolves_a_tree(bench: Bench, way: str, word: str) -> None:
@@ -535,7 +539,7 @@ def facts(file: Mapping[str, Any]) -> tuple[object, ...]:
 
 @row(
     INSTALLING,
-    f"reads pages, files and `.metadata` of {len(VERSIONS)} packages, here and from PyPI",
+    f"reads pages, files and `.metadata` of {len(VERSIONS)} packages, from this registry and from PyPI",
     {READER: "the same"},
 )
 def tells_a_tree(bench: Bench, way: str, word: str) -> None:

@@ -116,7 +116,7 @@ def release_publishes(bench: Bench, client: str, word: str) -> None:
         assert done.status == 0 and done.asked("", "POST") == [201, 201], str(done)
 
 
-@row(ROWS, "the same again", dict.fromkeys(PUBLISHERS, SAYS_WHY))
+@row(ROWS, "the same files again", dict.fromkeys(PUBLISHERS, SAYS_WHY))
 def release_publishes_again(bench: Bench, client: str, word: str) -> None:
     project = to_publish(bench, client)
     project.publish()
