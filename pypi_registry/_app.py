@@ -10,7 +10,6 @@ from pypi_registry._api.failures import failure_response
 from pypi_registry._api.routes import match, match_namespace, respond
 from pypi_registry._http.draining import Drains
 from pypi_registry._http.errors import NoSuchRoute
-from pypi_registry._http.notes import note
 from pypi_registry._http.request import Request
 from pypi_registry._http.response import Response
 from pypi_registry._index_urls import is_index_url
@@ -112,7 +111,7 @@ class Registry:
         if request.has_body:
             longest = self._services.max_file_size + MAX_FIELDS
             cut = self._drains.drain(request.body, environ, longest=longest, authenticated=request.is_authenticated)
-            note(environ, received=request.body.received)
+            request.notes["received"] = request.body.received
         body = response.send(environ, start_response)
         return body if cut is None else cut.after(body)
 
@@ -123,7 +122,7 @@ class Registry:
             call = Call(request, match(path_info), self._services)
         except NoSuchRoute:
             call = None
-        if self._fallback is None and (call is None or _lists_nothing(call)):
+        if self._fallback is None and (call is None or (call.match.route.has_page and _lists_nothing(call))):
             namespace = match_namespace(path_info)
             other = namespace and Call(request, namespace, self._services)
             # Without another route it is one of a namespace, whether that exists or not: a stranger must not see a
@@ -143,7 +142,7 @@ class Registry:
             if self._fallback is not None and (call is None or not _is_ours(call)):
                 return None
             if call is not None:
-                note(request.environ, route=call.match.route.path)
+                request.notes["route"] = call.match.route.path
             require_same_origin(request)
             if call is None:
                 raise NoSuchRoute

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from packaging.utils import canonicalize_name
 
 from pypi_registry._excerpt import with_cause
-from pypi_registry._http.notes import note
+from pypi_registry._http.notes import notes_of
 from pypi_registry._http.response import Response, json_response
 from pypi_registry.storage import Blobs, Catalogue, ChecksHealth, Redirect
 
@@ -71,14 +71,15 @@ class Health:
         check = self._checks.get(path)
         if check is None:
             return json_response("404 Not Found", {"error": "404 Not Found"})
-        note(environ, route=f"/-{path}")
+        notes = notes_of(environ)
+        notes["route"] = f"/-{path}"
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return json_response("405 Method Not Allowed", {"error": "405 Not Allowed"}, ("Allow", "GET, HEAD"))
         failed = check()
         if failed:
             body = {"status": "failed", **{f"{name}_check": [{"status": "failed"}] for name in failed}}
             return json_response("503 Service Unavailable", body, _NO_STORE)
-        note(environ, is_routine=True)
+        notes["is_routine"] = True
         return json_response("200 OK", {"status": "ok"}, _NO_STORE)
 
     @property

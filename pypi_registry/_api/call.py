@@ -10,12 +10,12 @@ from packaging.utils import NormalizedName
 from pypi_registry._api.access import Challenge, require
 from pypi_registry._api.links import API_PREFIX, SITE, page_links
 from pypi_registry._http.negotiation import prefers_html
-from pypi_registry._http.notes import note
+from pypi_registry._http.notes import notes_of
 from pypi_registry._http.request import Request, mount_path, mount_url, origin, read_credentials
 from pypi_registry._pages.cache import PageCache
 from pypi_registry._pages.document import Links
 from pypi_registry._publishing.publish import Stores
-from pypi_registry.auth import Ability, Auth, Credentials, Principal
+from pypi_registry.auth import Ability, Auth, Principal
 from pypi_registry.directory import Directory, Ref
 from pypi_registry.distributions import Verify
 from pypi_registry.errors import InsufficientScope, InvalidToken, NotFound
@@ -79,35 +79,25 @@ def authenticate(
     :raises InsufficientScope: if the scopes of the token exclude the request.
     """
     credentials = read_credentials(environ, job_header=dialect is Dialect.PACKAGES)
+    notes = notes_of(environ)
     if namespace is not None:
-        note(environ, project=namespace.path)
+        notes["project"] = namespace.path
         if isinstance(namespace, Project):
-            note(environ, project_id=namespace.id)
+            notes["project_id"] = namespace.id
     try:
         principal = auth.authenticate(credentials, namespace, environ)
     except (InvalidToken, InsufficientScope) as error:
-        _note_refused_token(environ, error)
+        notes["principal"], notes["token"] = error.principal, error.via
+        if isinstance(error, InvalidToken):
+            notes["refused_token"] = str(error) if error.reason in ("expired", "revoked") else _NOT_ACCEPTED
         raise
-    _note_caller(environ, principal, credentials)
+    notes["principal"], notes["token"] = principal.name, principal.via
+    if principal.anonymous and credentials is not None and credentials.secret:
+        notes["refused_token"] = _NOT_ACCEPTED
     return principal
 
 
 _NOT_ACCEPTED = "the token is unknown, expired or revoked"
-
-
-def _note_caller(environ: "WSGIEnvironment", principal: Principal, credentials: Credentials | None) -> None:
-    """Note the caller; also that credentials were sent and not accepted, where this makes a caller anonymous."""
-    note(environ, principal=principal.name, token=principal.via)
-    if principal.anonymous and credentials is not None and credentials.secret:
-        note(environ, refused_token=_NOT_ACCEPTED)
-
-
-def _note_refused_token(environ: "WSGIEnvironment", error: InvalidToken | InsufficientScope) -> None:
-    """Note the token with which the auth refuses a request."""
-    note(environ, principal=error.principal, token=error.via)
-    if isinstance(error, InvalidToken):
-        is_known = error.reason in ("expired", "revoked")
-        note(environ, refused_token=str(error) if is_known else _NOT_ACCEPTED)
 
 
 class Call:

@@ -7,7 +7,7 @@ from pypi_registry._api.errors import error_response, internal_error_response
 from pypi_registry._api.links import page_links
 from pypi_registry._excerpt import excerpt, with_cause
 from pypi_registry._http.negotiation import prefers_html
-from pypi_registry._http.notes import FULL, UNAVAILABLE, UNKNOWN, note
+from pypi_registry._http.notes import FULL, UNAVAILABLE, UNKNOWN
 from pypi_registry._http.request import Request, read_credentials
 from pypi_registry._http.response import Response, html_response
 from pypi_registry._pages.document import Frame
@@ -29,7 +29,7 @@ def failure_response(request: Request, call: Call | None, error: Exception) -> R
     :param call: None if the request has no route.
     """
     if isinstance(error, RegistryError):
-        note(request.environ, reason=_reason_of(error))
+        request.notes["reason"] = _reason_of(error)
     response = error_response(error) if isinstance(error, RegistryError) else internal_error_response()
     _log_failure(request, response, error)
     return _as_page(request, call, response) if _sees_pages(request, call) else response
@@ -62,7 +62,7 @@ def _log_failure(request: Request, response: Response, error: Exception) -> None
     """Log an error that the server caused; errors that clients caused are not logged."""
     for type_, kind in _STORAGE_ERRORS:
         if isinstance(error, type_):
-            note(request.environ, storage_error=kind)
+            request.notes["storage_error"] = kind
     # A stranger may choose the method and the path.
     what = excerpt(request.method), excerpt(str(request.environ.get("PATH_INFO")), 200)
     if isinstance(error, StorageUnavailable | StorageFull):

@@ -25,7 +25,6 @@ from pypi_registry._api.negotiation import Negotiated, negotiate
 from pypi_registry._api.variants import find_variants
 from pypi_registry._http.errors import NotAuthenticated
 from pypi_registry._http.multipart import content_type, parts
-from pypi_registry._http.notes import note
 from pypi_registry._http.request import unknown_keys
 from pypi_registry._http.response import (
     HTML_HEADERS,
@@ -100,22 +99,26 @@ def variants(call: Call) -> Response:
 def index(call: Call) -> Response:
     """``GET …/packages/pypi/simple``"""
     view, wanted = _view(call), _negotiated(call)
+    catalogue = call.services.stores.catalogue
     title, trailing_slash = view.namespace.title, call.match.trailing_slash
 
     def render() -> bytes:
-        names = call.services.stores.catalogue.names(view.projects)
+        names = catalogue.names(view.projects)
         return render_index(title, names, wanted.media_type, trailing_slash=trailing_slash)
 
-    def read_revision() -> Hashable | None:
-        return call.services.stores.catalogue.revision(view.projects, None)
-
-    revision = read_revision()
+    revision = catalogue.revision(view.projects, None)
     if revision is None:
         # In an open registry every path is an empty project, so these indexes would fill the cache.
         page = render_page(render, gzip=wanted.gzip)
     else:
         key = view.projects.cache_key, title, wanted.content_type, trailing_slash
-        page = _cached(call, key, revision, render, read_revision, gzip=wanted.gzip)
+        page = _cached(call, key, revision, wanted) or call.services.pages.get(
+            key,
+            revision,
+            render,
+            gzip=wanted.gzip,
+            read_revision=lambda: catalogue.revision(view.projects, None),
+        )
     assert page is not None  # an empty index is a page, too
     return _page_response(call, view, page, wanted)
 
@@ -178,11 +181,11 @@ def upload(call: Call) -> Response:
             spool,
             max_file_size=services.max_file_size,
             verify=services.verify,
-            on_filename=lambda filename: note(call.request.environ, filename=filename),
+            on_filename=lambda filename: call.request.notes.update({"filename": filename}),
         )
         name = name_of(form)
         digest = form.digests.get("sha256_digest", "")
-        note(call.request.environ, package=name or "", version=form.first("version"), sha256=digest)
+        call.request.notes.update({"package": name or "", "version": form.first("version"), "sha256": digest})
         if name:  # GitLab checks its protection rules before the fields of the form
             require(principal, Ability.CREATE_PACKAGE, PackageName(project, name))
         checked = check_upload(form)
@@ -228,7 +231,7 @@ def _view(call: Call) -> _View:
     else:
         all_projects = call.services.directory.projects_in(namespace)
         readable = readable_projects(principal, all_projects)
-    call.is_for_every_page = is_for_every_page(principal, namespace, readable)
+    call.is_for_every_page = principal.anonymous and is_for_every_page(principal, namespace, readable)
     return _View(namespace, principal, readable, all_projects)
 
 
@@ -264,9 +267,30 @@ def _negotiated(call: Call) -> Negotiated:
 
 def _package_page(call: Call, view: _View, name: NormalizedName, wanted: Negotiated) -> Response | None:
     """Respond with the page of a name; None if no project has a package of this name."""
-    catalogue, trailing_slash = call.services.stores.catalogue, call.match.trailing_slash
-    is_json = wanted.media_type is MediaType.JSON
-    files_url = _files_url(call, view.namespace) if is_json and needs_absolute_urls(call) else ""
+    revision = call.services.stores.catalogue.revision(view.projects, name)
+    if revision is None:
+        return None
+    is_absolute = call.is_for_every_page and wanted.media_type is MediaType.JSON and needs_absolute_urls(call)
+    base = _files_url(call, view.namespace) if is_absolute else call.match.trailing_slash
+    key = view.projects.cache_key, name, wanted.content_type, base, "package"
+    page = _cached(call, key, revision, wanted) or _render_package(call, view, name, wanted, key, revision, base)
+    return page and _page_response(call, view, page, wanted)
+
+
+def _render_package(
+    call: Call,
+    view: _View,
+    name: NormalizedName,
+    wanted: Negotiated,
+    key: Hashable,
+    revision: Hashable,
+    base: str | bool,
+) -> RenderedPage | None:
+    """Render the page of a name and cache it.
+
+    :param base: the URL of the files, or whether the URL of the page ends in a slash, for relative links.
+    """
+    catalogue = call.services.stores.catalogue
 
     def render() -> bytes | None:
         listing = catalogue.listing(view.projects, name)
@@ -277,40 +301,21 @@ def _package_page(call: Call, view: _View, name: NormalizedName, wanted: Negotia
             listing.offered_files,
             wanted.media_type,
             listing.status,
-            trailing_slash=trailing_slash,
-            files_url=files_url,
+            trailing_slash=call.match.trailing_slash,
+            files_url=base if isinstance(base, str) else "",
         )
 
     def read_revision() -> Hashable | None:
         return catalogue.revision(view.projects, name)
 
-    revision = read_revision()
-    if revision is None:
-        return None
-    key = view.projects.cache_key, name, wanted.content_type, files_url or trailing_slash, "package"
-    page = _cached(call, key, revision, render, read_revision, gzip=wanted.gzip)
-    return page and _page_response(call, view, page, wanted)
+    return call.services.pages.get(key, revision, render, gzip=wanted.gzip, read_revision=read_revision)
 
 
-def _cached(
-    call: Call,
-    key: Hashable,
-    revision: Hashable,
-    render: Callable[[], bytes | None],
-    read_revision: Callable[[], Hashable | None],
-    *,
-    gzip: bool,
-) -> RenderedPage | None:
-    """Return a page from the cache; render it if it is not there."""
-    was_cached = True
-
-    def noted() -> bytes | None:
-        nonlocal was_cached
-        was_cached = False
-        return render()
-
-    page = call.services.pages.get(key, revision, noted, gzip=gzip, read_revision=read_revision)
-    note(call.request.environ, was_cached=was_cached)
+def _cached(call: Call, key: Hashable, revision: Hashable, wanted: Negotiated) -> RenderedPage | None:
+    """Return a page from the cache, and note whether it was there, perhaps not compressed yet."""
+    pages = call.services.pages
+    page = pages.cached(key, revision, gzip=wanted.gzip)
+    call.request.notes["was_cached"] = page is not None or (wanted.gzip and pages.cached(key, revision) is not None)
     return page
 
 
@@ -342,7 +347,7 @@ def _forward(call: Call, view: _View, name: NormalizedName) -> Response:
     forward = target if isinstance(target, Forward) else Forward(target)
     if not forward.even_if_published and _was_published(call, view, name):
         raise NotFound("Package")
-    note(call.request.environ, is_forwarded=True)
+    call.request.notes["is_forwarded"] = True
     return redirect_response(package_url(forward.url, name), VARY, REVALIDATE)
 
 

@@ -11,7 +11,6 @@ from pypi_registry._app import Registry
 from pypi_registry._cli import front
 from pypi_registry._http.errors import MethodNotAllowed, NoSuchRoute
 from pypi_registry._http.negotiation import prefers_html
-from pypi_registry._http.notes import note
 from pypi_registry._http.request import Request, mount_path, read_path
 from pypi_registry._http.response import VARY, Response, redirect_response
 from pypi_registry.health import Health
@@ -84,7 +83,7 @@ class Site:
                 raise NoSuchRoute
             for route in _ROUTES:
                 if found := route.path.fullmatch(path):
-                    note(environ, route=route.label)
+                    request.notes["route"] = route.label
                     if request.method not in _METHODS:
                         raise MethodNotAllowed(_METHODS)
                     return route.endpoint(services, request, **found.groupdict())

@@ -1,10 +1,10 @@
 """Notes: what the registry notes about a request in its environ, for metrics and logs around it. Never a secret.
 
 A middleware puts a dictionary into the environ before it calls the registry, and reads it when the response has begun.
-Without the dictionary nothing is noted. Several middlewares share one.
+Without a middleware the notes are lost. Several middlewares share one dictionary.
 """
 
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -60,8 +60,7 @@ def take_notes(environ: "WSGIEnvironment") -> Notes:
     return notes
 
 
-def note(environ: "WSGIEnvironment", **facts: Unpack[Notes]) -> None:
-    """Note facts about a request, if a middleware has put a dictionary for them into the environ."""
+def notes_of(environ: "WSGIEnvironment") -> Notes:
+    """Return the dictionary for the notes of a request; a new one, which nobody reads, if no middleware takes notes."""
     notes: Notes | None = environ.get(NOTES)
-    if notes is not None:
-        notes.update(facts)
+    return Notes() if notes is None else notes

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from pypi_registry._excerpt import excerpt
 from pypi_registry._http.body import Body
+from pypi_registry._http.notes import notes_of
 from pypi_registry.auth import AuthScheme, Credentials
 from pypi_registry.errors import InvalidRequest
 
@@ -30,6 +31,7 @@ class Request:
     def __init__(self, environ: "WSGIEnvironment") -> None:
         self.environ = environ
         self.method: str = environ["REQUEST_METHOD"]
+        self.notes = notes_of(environ)
         self.is_authenticated = False
         """Whether its credentials were accepted."""
 

@@ -33,6 +33,16 @@ class PageCache:
         self._pages: OrderedDict[Hashable, tuple[Hashable, RenderedPage, int]] = OrderedDict()
         self._lock = Lock()
 
+    def cached(self, key: Hashable, revision: Hashable, *, gzip: bool = False) -> RenderedPage | None:
+        """Return the page as of `revision` if it is cached; None otherwise."""
+        entry = key, gzip
+        with self._lock:
+            found = self._pages.get(entry)
+            if found is None or found[0] != revision:
+                return None
+            self._pages.move_to_end(entry)
+            return found[1]
+
     def get(
         self,
         key: Hashable,
@@ -50,19 +60,15 @@ class PageCache:
         :param read_revision: reads the revision once more. A page that changed while it was rendered is not cached:
             after a restore of the catalogue, its older revision could be the present one again.
         """
-        entry = key, gzip
-        with self._lock:
-            cached = self._pages.get(entry)
-            if cached is not None and cached[0] == revision:
-                self._pages.move_to_end(entry)
-                return cached[1]
+        if (cached := self.cached(key, revision, gzip=gzip)) is not None:
+            return cached
         if gzip:
             plain = self.get(key, revision, render, read_revision=read_revision)
             page = plain and _compressed(plain)
         else:
             page = render_page(render)
         if page is not None and (read_revision is None or read_revision() == revision):
-            self._store(entry, revision, page)
+            self._store((key, gzip), revision, page)
         return page
 
     def _store(self, entry: Hashable, revision: Hashable, page: RenderedPage) -> None:
