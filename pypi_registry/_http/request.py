@@ -67,7 +67,7 @@ class Request:
         RFC 9110, 13.1.2: "A recipient MUST use the weak comparison function when comparing entity tags for
         If-None-Match". Proxies that compress make tags weak.
         """
-        known = self.header("HTTP_IF_NONE_MATCH")
+        known: str = self.environ.get("HTTP_IF_NONE_MATCH") or ""
         return bool(known) and (etag in re.findall(r'"[^"]*"', known) or known.strip() == "*")
 
     def read_json(self) -> Mapping[str, object]:

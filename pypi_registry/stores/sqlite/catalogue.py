@@ -240,10 +240,11 @@ class SQLiteCatalogue:
 
     def revision(self, projects: Projects, name: NormalizedName | None) -> Hashable | None:
         page = _INDEX if name is None else name
+        ids = projects.ids
         with self._pool.lease() as connection:
-            if len(projects) == 1:
+            if len(ids) == 1:
                 statement = "SELECT revision FROM project_revisions WHERE name = ? AND project_id = ?"
-                row = connection.execute(statement, (page, *projects.ids)).fetchone()
+                row = connection.execute(statement, (page, ids[0])).fetchone()
                 return None if row is None else row[0]
             return _revision_of_several(connection, projects, page)
 
