@@ -25,7 +25,7 @@ def create_app() -> FastAPI:
     registry: Any = create_registry(Path(os.environ.get("DATA", "data")), os.environ.get("TOKEN_SHA256", ""))
     packages: Any = WSGIMiddleware(
         registry, workers=20
-    )  # a2wsgi's types and Starlette's are equal, but have different names
+    )  # a2wsgi's types are equivalent to Starlette's, but have different names
     app.mount("/api/v4", packages)
     return app
 
