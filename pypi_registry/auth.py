@@ -31,7 +31,7 @@ class Ability(Enum):
 
 
 class AuthScheme(StrEnum):
-    """The way in which a client sends its secret."""
+    """How a client sends its secret."""
 
     BASIC = "Basic"
     BEARER = "Bearer"
@@ -73,7 +73,7 @@ class Principal(Protocol):
 
     @property
     def anonymous(self) -> bool:
-        """Whether the caller is unknown; if so, credentials could help."""
+        """Whether the caller is unknown; if so, credentials could give access."""
 
     def can(self, ability: Ability, subject: Subject) -> bool:
         """Return whether the principal has an ability; for a `PackageName`, whether the protection rules allow it.
@@ -118,5 +118,6 @@ class Auth(Protocol):
 
         :raises InvalidToken: if the token is an expired or revoked personal token, a wrong job token, or an unknown
             ``PRIVATE-TOKEN`` or Bearer token. For these, GitLab returns 401 even if the project is public.
-        :raises InsufficientScope: if the scopes of the token exclude this request, even if its user may send it.
+        :raises InsufficientScope: if the scopes of the token exclude this request, even if the role of the user allows
+            it.
         """

@@ -23,15 +23,15 @@ class Directory(Protocol):
     def project(self, ref: Ref) -> Project | None:
         """Return the project with this id or full path, or None.
 
-        The id and the path of a project must lead to equal objects. GitLab ignores the case of paths. A directory may
-        ignore it, too, but must not match any other path.
+        For the id and for the path of a project, this method must return equal objects. GitLab ignores the case of
+        paths. A directory may do the same, but must not match any other path.
         """
 
     def group(self, ref: Ref) -> Group | None:
         """Return the group with this id or full path, or None. The rules of `project` apply."""
 
     def projects_in(self, group: Group) -> Projects:
-        """Return the projects of the group and of all groups below it, for every caller.
+        """Return the projects of the group and of all groups below it, whoever the caller is.
 
         If the group no longer exists, return an empty `Projects`.
 

@@ -51,8 +51,8 @@ class Catalogue(Protocol):
     100,000 projects, or none.
 
     Every method raises `StorageUnavailable` if the store cannot answer now, and `StorageFull` if it has no space. If a
-    change may have been committed, for example because a commit got no answer, the method raises `OutcomeUnknown` or an
-    error of its own. After any other error of `pypi_registry.errors`, nothing has changed.
+    change may have been committed, for example because the database did not confirm a commit, the method raises
+    `OutcomeUnknown` or an error of its own. After any other error of `pypi_registry.errors`, nothing has changed.
     """
 
     # Changes
@@ -61,7 +61,7 @@ class Catalogue(Protocol):
         """Publish a file whose bytes are stored under `blob_key`, at the time `at` (aware, UTC).
 
         The file becomes part of the project's package with this normalized name and an equal version (``1.0`` and
-        ``1.0.0`` are equal). If there is none, the catalogue creates the package. A yanked package stays yanked. The
+        ``1.0.0`` are equal). If there is no such package, the catalogue creates it. A yanked package stays yanked. The
         metadata of the upload replaces the metadata of the package. The catalogue permanently records that the name was
         published in this project and under its root group.
 
@@ -76,7 +76,7 @@ class Catalogue(Protocol):
             first.
         :raises FileTaken: if the project has a file with this name (case-sensitive), or with the same
             `Upload.identity`, unless that is None. The store must enforce this with a constraint, not with an earlier
-            check: of two simultaneous uploads, one fails.
+            check: of two simultaneous uploads, one must fail.
         :raises VariantConflict: if the variant contradicts the variant of another file of the package.
         """
 
@@ -113,13 +113,13 @@ class Catalogue(Protocol):
         of their root groups, but not with projects of other root groups.
 
         A caller that gets a revision also sees the changes that led to it. The values are random, so a restored
-        database never returns the revision of a newer page. The method returns None if there is nothing to show, but a
-        store may return a value if a hundred or more other projects have the name. The registry calls this method for
-        every request for a page, so it must be cheap.
+        database never returns the revision of a newer page. The method returns None if there is nothing to show. If a
+        hundred or more other projects have the name, a store may return a value instead. The registry calls this method
+        for every request for a page, so it must be cheap.
         """
 
     def names(self, projects: Projects) -> Sequence[NormalizedName]:
-        """Return the names that have a package in these projects, each once, sorted."""
+        """Return the names that have a package in these projects, sorted and without duplicates."""
 
     def listing(self, projects: Projects, name: NormalizedName) -> Listing | None:
         """Return the files of a package name with its statuses; None if no project has a package with this name.
@@ -307,13 +307,13 @@ class Redirect:
 
 
 class Blobs(Protocol):
-    """Stores bytes under keys. A key has 32 lower-case hexadecimal digits, and is new for every upload.
+    """Stores bytes under keys. A key consists of 32 lower-case hexadecimal digits. Every upload gets a new key.
 
-    If another instance starts over the same data, it must not disturb uploads in progress. Every method raises
+    If another instance opens the same data, it must not disturb uploads in progress. Every method raises
     `StorageUnavailable` if the store cannot answer now.
 
-    A store may also implement `CreatesFiles`. Otherwise, the registry receives uploads into temporary files of the
-    system.
+    A store may also implement `CreatesFiles`. Otherwise, the registry receives uploads into files in the temporary
+    folder of the system.
     """
 
     def put(self, key: str, file: BinaryIO, *, size: int, sha256: str, filename: str) -> None:
@@ -327,10 +327,10 @@ class Blobs(Protocol):
         """
 
     def open(self, key: str, *, size: int, part: range | None = None) -> BinaryIO | Redirect | None:
-        """Return the bytes, or `part` of them (positions from 0, step 1), as a stream that the caller reads forward.
+        """Return the bytes, or `part` of them (positions from 0, step 1), as a stream that is read sequentially.
 
         The caller closes the stream. The method returns None if the key does not exist, and a `Redirect` if another
-        server sends the bytes. Before it returns a `Redirect`, it compares the size if this needs no network request.
+        server sends the bytes. Before it returns a `Redirect`, it checks the size if this needs no network request.
         Otherwise, the other server reports missing bytes.
 
         :raises StorageUnavailable: if the number of bytes under the key is not `size`.
