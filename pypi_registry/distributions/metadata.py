@@ -25,7 +25,9 @@ _MULTIPLE_USE = ("Dynamic", "Requires-Dist", "Provides-Extra")
 _UNFOLDED = {"Metadata-Version", "Version", "Requires-Python", "Dynamic", "Requires-Dist"}
 _DEPENDENCY_FIELDS = {"requires-dist", "requires-python", "provides-extra"}
 
-_NAME_CHARACTERS = bytes(range(ord("!"), ord("~") + 1))  # of fields; RFC 5322, 3.6.8, which excludes the colon, too
+# A line of the fields. Of names, RFC 5322, 3.6.8: "any printable US-ASCII character except colon". The email parser
+# ignores a field without a name, and white space before the first field.
+_FIELD = re.compile(rb"[!-9;-~]*:|[ \t]")
 _ENCODED_WORD = re.compile(r"=\?[^?]++\?[bq]\?", re.IGNORECASE)  # RFC 2047; uv decodes it, pip does not
 _METADATA_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})", re.ASCII)
 
@@ -145,7 +147,7 @@ def header_values(data: bytes, fields: Sequence[str], title: str) -> Mapping[str
     counts: Mapping[bytes, int] = dict.fromkeys(lines, 1)
     if len(counts) < len(lines):
         counts = Counter(lines)
-    text = next(filterfalse(_is_field, counts), None)
+    text = next(filterfalse(_FIELD.match, counts), None)
     if text is not None:
         if text.startswith(b"From "):
             # The envelope line of a mailbox: the email parser ignores it and reads on, other readers stop.
@@ -164,15 +166,6 @@ def header_values(data: bytes, fields: Sequence[str], title: str) -> Mapping[str
                 )
             values += [value.lstrip(b" \t").replace(b"\r", b"\n").decode("utf-8", "replace")] * min(count, 2)
     return dict(zip(fields, found.values(), strict=True))
-
-
-def _is_field(line: bytes) -> bool:
-    """Return whether a line belongs to the fields.
-
-    The email parser ignores a field without a name, and white space before the first field.
-    """
-    name, colon, _ = line.partition(b":")
-    return (colon != b"" and not name.translate(None, _NAME_CHARACTERS)) or line[:1] in (b" ", b"\t")
 
 
 def unfolded(value: str) -> str:
