@@ -1,4 +1,4 @@
-"""Wheel variants (PEP 825): the JSON of a version, composed from what its wheels contain.
+"""Wheel variants (PEP 825): the JSON of a version, generated from what its wheels contain.
 
 The variant metadata of a wheel and the variants JSON of a version have one format. Texts of both are canonical here:
 their meaning alone determines their bytes, so equal variants have one digest, in any order of the uploads.

@@ -80,7 +80,7 @@ class Principal(Protocol):
 
         The result must not depend on whether the URL contains the id or the path of the project or group. A principal
         that has any ability in a project or group must also have `READ_PROJECT` or `READ_GROUP` there. Return False for
-        an unknown ability, because a later version may add abilities.
+        an unknown ability because a later version may add abilities.
         """
 
 
@@ -113,7 +113,7 @@ class Auth(Protocol):
 
         `credentials` is None if the request has none. `namespace` is the project or group of the request. It is None
         for pages that belong to neither, and when ``serve`` checks the credentials before it receives a large body.
-        `environ` is the WSGI environ, for applications with sessions: do not change it, and do not read the body.
+        `environ` is the WSGI environ, for applications with sessions: do not change it and do not read the body.
         Unknown Basic credentials and an unknown ``DEPLOY-TOKEN`` make the caller anonymous, as in GitLab.
 
         :raises InvalidToken: if the token is an expired or revoked personal token, a wrong job token, or an unknown

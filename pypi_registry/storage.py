@@ -113,9 +113,12 @@ class Catalogue(Protocol):
         of their root groups, but not with projects of other root groups.
 
         A caller that gets a revision also sees the changes that led to it. The values are random, so a restored
-        database never returns the revision of a newer page. The method returns None if there is nothing to show. If a
-        hundred or more other projects have the name, a store may return a value instead. The registry calls this method
-        for every request for a page, so it must be cheap.
+        database never returns the revision of a newer page. The registry calls this method for every request for a
+        page, so it must be cheap.
+
+        The method returns None if there is nothing to show. For several projects, it may return a value instead if any
+        project of their root groups ever had the name or a status for it, or if at least a hundred projects have the
+        name. For the index, any name counts. `listing` then returns None, and `names` returns nothing.
         """
 
     def names(self, projects: Projects) -> Sequence[NormalizedName]:
@@ -136,17 +139,17 @@ class Catalogue(Protocol):
         """
 
     def core_metadata(self, file_id: int) -> bytes | None:
-        """Return the core metadata of a file; None if it has none, or if the file does not exist.
+        """Return the core metadata of a file; None if it has none or if the file does not exist.
 
-        The catalogue stores core metadata, so that one transaction makes a file and its core metadata visible: pip and
+        The catalogue stores core metadata so that one transaction makes a file and its core metadata visible: pip and
         uv fail if a page announces metadata that does not exist.
         """
 
     def publications(self, name: NormalizedName) -> Sequence[tuple[str, int]]:
         """Return each pair of a root group (lower case) and a project id under which a name was ever published.
 
-        The method returns each pair once, and at most `MAX_PUBLICATIONS` pairs. If it returns that many, the registry
-        assumes that the name was published under every root group.
+        The method returns each pair once and returns at most `MAX_PUBLICATIONS` pairs. If it returns that many, the
+        registry assumes that the name was published under every root group.
         """
 
     # The Packages API
@@ -154,7 +157,7 @@ class Catalogue(Protocol):
     def packages(self, projects: Projects, query: PackageQuery) -> tuple[Sequence[Package], int | None]:
         """Return one page of the packages of these projects, and the length of the whole list.
 
-        The length is exact up to `MAX_TOTAL`, and None for longer lists. A page of a list of 1,000,000 packages must
+        The length is exact up to `MAX_TOTAL` and None for longer lists. A page of a list of 1,000,000 packages must
         cost about as much as a page of a list of 1,000.
         """
 

@@ -1,4 +1,4 @@
-"""The variants JSON of a version (PEP 825): composed from its wheels, and what contradicts in them."""
+"""The variants JSON of a version (PEP 825): generated from its wheels, and what contradicts in them."""
 
 import json
 from collections.abc import Mapping, Sequence

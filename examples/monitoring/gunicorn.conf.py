@@ -11,7 +11,7 @@ control_socket_disable = True
 
 
 def on_starting(server: object) -> None:
-    """Delete the counts of an earlier start.
+    """Delete the counts of an earlier run.
 
     Each worker counts in its own files, which expose.py adds up. gunicorn calls this hook once per start. It reads this
     file again at HUP, when the counts must stay.

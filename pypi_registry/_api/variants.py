@@ -18,7 +18,7 @@ from pypi_registry.errors import Forbidden, NotFound
 from pypi_registry.model import Projects
 from pypi_registry.storage import Catalogue, KeepsVariants
 
-_MAX_COMPOSED = 4 * 1024**2  # bytes that a request composes at most, about 50 ms
+_MAX_COMPOSED = 4 * 1024**2  # bytes that a request generates at most, about 50 ms
 
 
 class Found(NamedTuple):
@@ -53,7 +53,7 @@ def find_variants(catalogue: Catalogue, projects: Projects, name: NormalizedName
 
 
 def _contents(histories: Sequence[Sequence[str]]) -> Iterator[bytes]:
-    """Yield every content that the JSON may have had: first those of one project, then those composed from several.
+    """Yield every content that the JSON may have had: first those of one project, then those generated from several.
 
     The present contents come first. A project may have been added, or may have become readable, between two changes of
     another one, so each combination of their contents is possible.

@@ -212,7 +212,7 @@ class Import:
         existing = {file.filename: file for file in listing.files} if listing else {}
         tasks = [_decided(name, SourceFile(title, ""), Kind.REFUSED, problem) for title, problem in page.problems]
         yanked = _yanked_versions(page.files, name)
-        # The variants JSON of a version (PEP 825) is composed here, from the wheels.
+        # The variants JSON of a version (PEP 825) is generated here, from the wheels.
         for file in _in_order([file for file in page.files if not file.filename.endswith(SUFFIX)]):
             task = _Task(file, name, existing.get(file.filename), yanked.get(_version_of(file.filename, name)))
             tasks.append(replace(task, outcome=self._decide(task)))

@@ -118,7 +118,7 @@ def _entry(file: PackageFile, base: str) -> dict[str, object]:
 
 # PEP 825: the JSON "should follow the rules for files in the simple repository API, except that the optional metadata
 # attributes served by the index (such as core-metadata, dist-info-metadata, requires-python or yanked) are not
-# meaningful for that file." So it has none of them, and no upload time, either: it is composed, and changes.
+# meaningful for that file." So it has none of them, and no upload time, either: it is generated, and changes.
 
 
 def _variants_anchor(file: VariantsFile, base: str) -> str:

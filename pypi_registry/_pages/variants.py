@@ -1,4 +1,4 @@
-"""The variants JSON of each version on a page (PEP 825), composed from its wheels."""
+"""The variants JSON of each version on a page (PEP 825), generated from its wheels."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ def variants_files(name: NormalizedName, files: Iterable[PackageFile]) -> Sequen
     """Return the variants JSON of each version that has a wheel variant.
 
     PEP 825: "When a package version that includes at least one variant wheel is hosted on an index, a corresponding
-    {name}-{version}-variants.json file MUST be hosted as well." Each project has its JSON; that of a group is composed
+    {name}-{version}-variants.json file MUST be hosted as well." Each project has its JSON; that of a group is generated
     from those of its projects, the oldest package first.
 
     :param files: that the page lists, perhaps of several projects.

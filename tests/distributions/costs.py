@@ -379,7 +379,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     names = [name for name in READERS if not options.readers or any(part in name for part in options.readers)]
     worst = 0.0
-    print("| reader | worst input | s/MB | bytes of that file |\n|---|---|---|---|")
+    print("| reader | worst input | s/MB | size in bytes |\n|---|---|---|---|")
     for reader, inputs in groupby(names, lambda name: name.partition(": ")[0]):
         found = [(*cost(READERS[name]), name.removeprefix(f"{reader}: ")) for name in inputs]
         for highest, length, text in sorted(found, reverse=True) if options.all else [max(found)]:

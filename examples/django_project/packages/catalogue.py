@@ -89,7 +89,7 @@ class DjangoCatalogue(Answering):
     def revision(self, projects: Projects, name: NormalizedName | None) -> Hashable | None:
         owners = [Revision.owner_of(id_) for id_ in projects.ids] if len(projects) == 1 else projects.roots
         values = Revision.values_of(owners, INDEX if name is None else name)
-        if values and len(projects) > 1:
+        if values and len(projects) > 1:  # perhaps only another project of the root groups has the name
             return values
         # A project that moved has packages, but its new root group has no revision before the next change.
         where = {} if name is None else {"normalized_name": name}
