@@ -58,7 +58,7 @@ def backup(where: Location, target: Path, *, as_json: bool = False) -> int:
         )
     folder = where.folder.folder
     if _overlap(folder, target):
-        raise UnusableData(target, f"a backup must be outside of the data folder {folder}")
+        raise UnusableData(target, f"a backup must be outside the data folder {folder}")
     DataFolder(target).require_owner()
     with open_stores(where, create=False) as stores:  # before the folder of the backup is created
         assert isinstance(stores.catalogue, SQLiteCatalogue)

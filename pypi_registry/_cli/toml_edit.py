@@ -98,7 +98,7 @@ def add(text: str, kind: str, table: str) -> str:
 
 
 def remove(text: str, kind: str, positions: Collection[int]) -> str:
-    """Remove some tables of an array of tables, by their positions from 0. Comments outside of them stay.
+    """Remove some tables of an array of tables, by their positions from 0. Comments outside them stay.
 
     :raises NotEditable: if the array cannot be edited.
     """

@@ -326,7 +326,7 @@ def test_a_folder_of_something_else_is_refused(
 @pytest.mark.parametrize("inside", [".", "backup", ".."])
 def test_a_backup_is_outside_of_the_data_folder(data: Path, stores: Stores, capsys: Output, inside: str) -> None:
     assert backup(data, data / inside) == 2
-    assert "a backup must be outside of the data folder" in capsys.readouterr().err
+    assert "a backup must be outside the data folder" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_served_is_refused(data: Path, stores: Stores, target: Path, capsys: Output) -> None:
