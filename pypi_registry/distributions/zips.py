@@ -29,7 +29,7 @@ import os
 import stat
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import BinaryIO
 
@@ -134,62 +134,34 @@ class Zip:
         if expected != directory_offset:
             yield "the archive contains data that belongs to no entry of its central directory"
 
-    def unpack(self, member: ZipMember) -> Iterable[bytes]:
-        """Return the contents of a member in chunks.
-
-        The call or the iteration raises the error.
+    def unpack(self, member: ZipMember) -> Iterator[bytes]:
+        """Yield the contents of a member in chunks.
 
         :raises InvalidArchive: if they are damaged, or do not have the size and the CRC in the central directory.
         """
-        contents = self._unpack_at_once(member)
-        return self._unpack_in_chunks(member) if contents is None else (contents,)
-
-    def _unpack_at_once(self, member: ZipMember) -> bytes | None:
-        """Return the contents of a member that has one chunk; None if it has more, or is damaged."""
-        header, data_offset = member.header, self._data_offsets.get(member.header_offset)
-        if data_offset is None or max(header.size, header.compressed_size) > _CHUNK:
-            return None
-        contents = self._read(data_offset, header.compressed_size)
-        if header.method == _DEFLATED:
-            inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-            try:
-                contents = inflater.decompress(contents, header.size + 1)
-            except zlib.error:
-                return None
-            if not inflater.eof or inflater.unused_data:
-                return None
-        is_intact = len(contents) == header.size and zlib.crc32(contents) == header.crc
-        return contents if is_intact else None
-
-    def _unpack_in_chunks(self, member: ZipMember) -> Iterator[bytes]:
-        size = crc = 0
-        for chunk in self._decompressed_chunks(member):
-            size += len(chunk)
-            if size > member.size:
-                break  # it may be a bomb
-            crc = zlib.crc32(chunk, crc)
-            yield chunk
-        if (size, crc) != (member.size, member.header.crc):
-            what = "size" if size != member.size else "CRC"
-            raise InvalidArchive(
-                f"the contents of {excerpt(member.path)} do not have the {what} that the archive states"
-            )
-
-    def _decompressed_chunks(self, member: ZipMember) -> Iterator[bytes]:
-        if member.header_offset not in self._data_offsets:
+        header, offset = member.header, self._data_offsets.get(member.header_offset)
+        if offset is None:
             raise InvalidArchive(f"the contents of {excerpt(member.path)} cannot be found")
-        offset, left = self._data_offsets[member.header_offset], member.header.compressed_size
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS) if member.header.method == _DEFLATED else None
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS) if header.method == _DEFLATED else None
+        left, size, crc = header.compressed_size, 0, 0
         while left and (compressed := self._read(offset, min(left, _CHUNK))):
             offset, left = offset + len(compressed), left - len(compressed)
-            if inflater:
-                yield from _inflate(inflater, compressed, member)
-            else:
-                yield compressed
+            for chunk in _inflate(inflater, compressed, member) if inflater else (compressed,):
+                size += len(chunk)
+                if size > header.size:  # it may be a bomb
+                    raise _stated_otherwise(member, "size")
+                crc = zlib.crc32(chunk, crc)
+                yield chunk
         if inflater and not (inflater.eof and not left and not inflater.unused_data):
             raise InvalidArchive(
                 f"the compressed contents of {excerpt(member.path)} do not end where the archive states"
             )
+        if size != header.size or crc != header.crc:
+            raise _stated_otherwise(member, "size" if size != header.size else "CRC")
+
+
+def _stated_otherwise(member: ZipMember, what: str) -> InvalidArchive:
+    return InvalidArchive(f"the contents of {excerpt(member.path)} do not have the {what} that the archive states")
 
 
 def _inflate(inflater: "zlib._Decompress", compressed: bytes, member: ZipMember) -> Iterator[bytes]:
