@@ -1,6 +1,7 @@
 """Which names a Python project may have, and when two spellings are one name."""
 
 import re
+from functools import lru_cache
 
 from packaging.utils import NormalizedName, canonicalize_name
 
@@ -27,4 +28,9 @@ def normalize(text: str) -> NormalizedName:
     """
     if _NAME.fullmatch(text) is None:
         raise InvalidName(text)
+    return _canonical_name(text) if len(text) <= MAX_LENGTH else canonicalize_name(text)
+
+
+@lru_cache(maxsize=64)  # each upload normalizes its name several times
+def _canonical_name(text: str) -> NormalizedName:
     return canonicalize_name(text)

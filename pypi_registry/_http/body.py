@@ -16,6 +16,8 @@ READ_SIZE = 512 * 1024
 
 _DRAIN_SIZE = 64 * 1024  # a read may return only when all its bytes have arrived, and only then they count as received
 
+_LENGTH = re.compile("[0-9]{1,100}")
+
 DRAINED = 10 * 1000**2
 """How many bytes are read of a refused body that is too large, or whose length is not known."""
 
@@ -30,7 +32,7 @@ class Body:
         self.received = 0
         """Bytes that were read."""
         self._was_read_to_end = False
-        self.length = int(text) if isinstance(text, str) and re.fullmatch("[0-9]{1,100}", text) else None
+        self.length = int(text) if isinstance(text, str) and _LENGTH.fullmatch(text) else None
         """As declared, in bytes; None if it was not declared, or is not a number."""
 
     def read(self, size: int) -> bytes:

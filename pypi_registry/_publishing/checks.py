@@ -29,6 +29,7 @@ MAX_REASON = 1_000
 """Characters of the reason for a yank or a project status."""
 
 _CONTROL_CHARACTER = re.compile(r"[^\t\n\r -\U0010ffff]|[\x7f-\x9f]")
+_HEXADECIMAL = re.compile("[0-9a-fA-F]+")
 _METADATA_FIELDS = [each.name for each in fields(PackageMetadata)]
 
 
@@ -130,7 +131,7 @@ def digest_problems(field: str, declared: Iterable[str], computed: str) -> Itera
     ["md5_digest is invalid: 'ABC' is not 32 hexadecimal digits"]
     """
     for text in declared:
-        if re.fullmatch(r"[0-9a-fA-F]+", text) is None or len(text) != len(computed):
+        if _HEXADECIMAL.fullmatch(text) is None or len(text) != len(computed):
             yield f"{field} is invalid: {excerpt(text, 80)} is not {len(computed)} hexadecimal digits"
         elif text.lower() != computed:
             yield f"{field} does not match the file: {text.lower()} was declared, {computed} was received"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
 from pypi_registry._excerpt import excerpt
-from pypi_registry._publishing.incoming import incoming_file
+from pypi_registry._publishing.incoming import read_while_it_arrives
 from pypi_registry.distributions import Report, Verify, read_unverified
 from pypi_registry.errors import FileTooLarge, InvalidUpload, RegistryError
 
@@ -169,11 +169,8 @@ class _FormReader:
         # Digests cost more than all the rest of an upload, so only SHA-256 and those already declared are computed.
         wanted = [name for name, texts in form.declared_digests().items() if name == "sha256_digest" or texts]
         hashes = {name: new_hash(name) for name in wanted}
-        with incoming_file(self._counted(part.chunks, [*hashes.values()]), self._file) as stream:
-            if self._verify is None:
-                form.report = read_unverified(stream, filename)
-            else:
-                form.report = self._verify(stream, filename)
+        chunks, verify = self._counted(part.chunks, [*hashes.values()]), self._verify or read_unverified
+        form.report = read_while_it_arrives(chunks, self._file, lambda stream: verify(stream, filename))
         form.digests = {name: running.hexdigest() for name, running in hashes.items()}
 
     def _counted(self, chunks: Iterable[bytes], hashes: list[Hash]) -> Iterator[bytes]:
@@ -188,8 +185,7 @@ class _FormReader:
     def read_field(self, part: FormPart) -> None:
         # Digests are compared with every value; of other fields only the first is used.
         form, name = self.form, part.name
-        is_digest = name in DIGEST_FIELDS
-        limit = _KEPT_OF_DIGEST if is_digest else 0 if name in form.fields else _KEPT
+        limit = _KEPT_OF_DIGEST if name in DIGEST_FIELDS else 0 if name in form.fields else _KEPT
         kept, size = bytearray(), 0
         for chunk in part.chunks:
             size += len(chunk)
@@ -200,7 +196,7 @@ class _FormReader:
             if len(kept) < limit:
                 kept += chunk[: limit - len(kept)]
         self._budget -= size
-        if name in _FIELDS and (kept or not is_digest):
+        if name in _FIELDS and (kept or name not in DIGEST_FIELDS):
             form.fields.setdefault(name, []).append(kept.decode(errors="replace"))
         elif name == "content" and part.filename is None:
             form.has_text_as_content = True

@@ -4,12 +4,13 @@ import io
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import chain
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from pypi_registry._disk import disk_errors_as_storage_errors
 from pypi_registry.storage import Blobs
+
+_Result = TypeVar("_Result")
 
 
 def new_file(blobs: Blobs) -> BinaryIO:
@@ -26,28 +27,28 @@ def new_file(blobs: Blobs) -> BinaryIO:
         return tempfile.TemporaryFile()
 
 
-@contextmanager
-def incoming_file(chunks: Iterator[bytes], file: BinaryIO) -> Iterator[BinaryIO]:
-    """Return a file as a stream while it arrives, and write its bytes to `file`, which is empty.
+def read_while_it_arrives(chunks: Iterator[bytes], file: BinaryIO, read: Callable[[BinaryIO], _Result]) -> _Result:
+    """Return the result of a function that reads a file while it arrives, and write its bytes to `file`.
 
-    After the block all bytes are in `file`, even if the stream was not read to its end. A file that arrives in one
-    chunk, as most do, is read from memory.
+    After the call all bytes are in `file`, which is empty before, even if `read` did not read its stream to the end. A
+    file that arrives in one chunk, as most do, is read from memory.
 
-    :raises StorageFull: if there is no space, even if the reader of the stream ignored this error. The same holds for
+    :raises StorageFull: if there is no space, even if `read` ignored this error. The same holds for
         `StorageUnavailable`, and for every error of `chunks`.
     """
     first, second = next(chunks, b""), next(chunks, None)
     if second is None:
         _write(file, first)
-        yield io.BytesIO(first)
+        result = read(io.BytesIO(first))
     else:
         incoming = IncomingFile(chain((first, second), chunks), file)
         del first, second  # otherwise they would stay in memory while the file arrives
         with incoming:
-            yield io.BufferedReader(incoming)
+            result = read(io.BufferedReader(incoming))
             incoming.receive_all()
     with disk_errors_as_storage_errors():
         file.flush()
+    return result
 
 
 class IncomingFile(io.RawIOBase):

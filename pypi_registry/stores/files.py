@@ -71,7 +71,8 @@ class FileBlobs:
             return self._create(secrets.token_hex(16))
 
     def put(self, key: str, file: BinaryIO, *, size: int, sha256: str, filename: str) -> None:
-        folder, path = self._folder_of(key), self.path_of(key)
+        folder = self._folder_of(key)
+        path = f"{folder}/{key}"
         with disk_errors_as_storage_errors():
             if _CAN_RENAME_OPEN_FILES and isinstance(file, _NewFile) and file.folder == self._incoming:
                 file.move(path)

@@ -264,6 +264,7 @@ CACHES = {
     "pypi_registry._api.packages._directly_in": "projects and a path of the directory",
     "pypi_registry._api.routes._cached_match": "a path of at most 200 characters",
     "pypi_registry._api.routes._pattern": "the paths of the routes",
+    "pypi_registry._names._canonical_name": "a name of at most 255 characters",
     "pypi_registry._http.negotiation._prefers_html": "a header, at most 1,000 characters",
     "pypi_registry.distributions.filenames._parsed_wheel_filename": "a file name of at most 255 characters",
     "pypi_registry.distributions.specifiers._compiled": "two patterns of the module",

@@ -14,10 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pypi_registry._publishing.incoming import IncomingFile, incoming_file, new_file
+from pypi_registry._publishing.incoming import IncomingFile, new_file, read_while_it_arrives
 from pypi_registry.errors import StorageFull, StorageUnavailable
 from pypi_registry.stores.files import FileBlobs
 from pypi_registry.testing.archives import distribution
+
+
+def nothing(stream: BinaryIO) -> None:
+    """Read nothing of a stream."""
 
 
 class Spool(io.BytesIO):
@@ -248,8 +252,8 @@ def test_each_error_of_the_disk_is_one_of_a_store(number: int, error: type[Excep
         def write(self, data: Any, /) -> int:
             raise OSError(number, "the disk is broken")
 
-    with pytest.raises(error), incoming_file(iter([b"one", b"two"]), Broken()):
-        pass
+    with pytest.raises(error):
+        read_while_it_arrives(iter([b"one", b"two"]), Broken(), nothing)
 
 
 def test_closing_it_does_not_close_the_spool_file() -> None:
@@ -263,7 +267,7 @@ def test_closing_it_does_not_close_the_spool_file() -> None:
     assert sent.written == b"onetwo"
 
 
-# The context manager
+# The function that reads it
 
 
 @pytest.mark.parametrize(
@@ -276,11 +280,11 @@ def test_closing_it_does_not_close_the_spool_file() -> None:
     ],
 )
 def test_a_file_of_one_chunk_is_read_from_memory(chunks: list[bytes], reads_file: bool) -> None:
-    sent = Sent(chunks)
-    with incoming_file(sent.chunks, sent.file) as stream:
-        assert stream.seek(0, os.SEEK_END) == len(b"".join(chunks))
-        stream.seek(0)
-        assert stream.read() == b"".join(chunks)
+    def read(stream: BinaryIO) -> tuple[int, int, bytes]:
+        return stream.seek(0, os.SEEK_END), stream.seek(0), stream.read()
+
+    sent, whole = Sent(chunks), b"".join(chunks)
+    assert read_while_it_arrives(sent.chunks, sent.file, read) == (len(whole), 0, whole)
     assert bool(sent.file.reads) is reads_file
     assert sent.written == b"".join(chunks)
 
@@ -292,21 +296,23 @@ def test_all_bytes_are_in_the_spool_file_in_the_end(
 ) -> None:
     path = tmp_path / "spool"
     with path.open("wb+") as file:
-        with incoming_file(iter(chunks), file) as stream:
-            read(stream)
+        read_while_it_arrives(iter(chunks), file, read)
         assert path.read_bytes() == b"".join(chunks)
 
 
 @readers
 @pytest.mark.parametrize("chunks", [[b"0123"], [b"0", b"1", b"2", b"3"]], ids=len)
-def test_an_error_passes_through_the_context_even_if_the_reader_ignored_it(
+def test_an_error_is_raised_even_if_the_reader_ignored_it(
     chunks: list[bytes], read: Callable[[BinaryIO], object]
 ) -> None:
-    disk = incoming_file(iter(chunks), FullAfterThreeBytes())
-    with pytest.raises(StorageFull), disk as stream, suppress(StorageFull):
-        read(stream)
-    with pytest.raises(BrokenError), incoming_file(breaking(), io.BytesIO()) as stream, suppress(BrokenError):
-        read(stream)
+    def read_on(stream: BinaryIO) -> None:
+        with suppress(StorageFull, BrokenError):
+            read(stream)
+
+    with pytest.raises(StorageFull):
+        read_while_it_arrives(iter(chunks), FullAfterThreeBytes(), read_on)
+    with pytest.raises(BrokenError):
+        read_while_it_arrives(breaking(), io.BytesIO(), read_on)
 
 
 def test_a_disk_that_is_full_when_the_buffer_is_flushed_raises_storage_full() -> None:
@@ -315,8 +321,8 @@ def test_a_disk_that_is_full_when_the_buffer_is_flushed_raises_storage_full() ->
             raise OSError(errno.EDQUOT, "no room")
 
     for chunks in ([b"0"], [b"0", b"1"]):
-        with pytest.raises(StorageFull), incoming_file(iter(chunks), Full()):
-            pass
+        with pytest.raises(StorageFull):
+            read_while_it_arrives(iter(chunks), Full(), nothing)
 
 
 # The spool file
