@@ -42,13 +42,13 @@ _MAX_CONFLICTS = 10  # that an error names
 class Catalogue(Protocol):
     """Stores packages and files as rows.
 
-    Each method is one transaction. When a method that writes returns, its changes are durable. Ids are never reused.
-    Strings may contain any characters. The caller may modify a returned sequence.
+    Each method is one transaction. A method that makes changes returns only when they are durable. Ids are never
+    reused. Strings may contain any characters. The caller may modify a returned sequence.
 
-    Methods that write receive the project as the directory returns it now, and `by`, the name of the principal (empty
-    if the principal is anonymous). The project may have moved to another root group since the previous write. Methods
-    that read one project receive its id. Methods that read several projects receive `Projects`, which may contain
-    100,000 projects, or none.
+    Methods that make changes receive the project in the form in which the directory currently returns it, and `by`, the
+    name of the principal (empty if the principal is anonymous). The project may have moved to another root group since
+    the previous write. Methods that read one project receive its id. Methods that read several projects receive
+    `Projects`, which may contain 100,000 projects, or none.
 
     Every method raises `StorageUnavailable` if the store cannot answer now, and `StorageFull` if it has no space. If a
     change may have been committed, for example because the database did not confirm a commit, the method raises
@@ -118,7 +118,8 @@ class Catalogue(Protocol):
 
         The method returns None if there is nothing to show. For several projects, it may return a value instead if any
         project of their root groups ever had the name or a status for it, or if at least a hundred projects have the
-        name. For the index, any name counts. `listing` then returns None, and `names` returns nothing.
+        name. For the index, any name counts. If `revision` returns a value although there is nothing to show, `listing`
+        returns None, and `names` returns nothing.
         """
 
     def names(self, projects: Projects) -> Sequence[NormalizedName]:

@@ -216,7 +216,7 @@ class MissingMetadata(Fault):
 
 @dataclass(frozen=True)
 class WrongMetadata(Fault):
-    """Serves core metadata with another version, so that its digest differs from the one on the page."""
+    """Serves core metadata with a different version, so that its digest differs from the one on the page."""
 
     kinds: ClassVar[tuple[Kind, ...]] = ("metadata",)
 
@@ -303,7 +303,7 @@ _PAGES: tuple[Kind, ...] = ("page", "index")
 
 @dataclass(frozen=True)
 class WrongContentType(Fault):
-    """Sends pages with another Content-Type."""
+    """Sends pages with the wrong Content-Type."""
 
     kinds: ClassVar[tuple[Kind, ...]] = _PAGES
     content_type: str = "application/json"

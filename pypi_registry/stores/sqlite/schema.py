@@ -402,7 +402,7 @@ SCHEMA_VERSION = len(STEPS)
 
 
 class UnknownSchema(RegistryError):
-    """A file has the schema of another version of this package and is not migrated, or is not a catalogue."""
+    """A file has the schema of a different version of this package and is not migrated, or is not a catalogue."""
 
     def __init__(self, path: str, found: int) -> None:
         super().__init__(path, found)
