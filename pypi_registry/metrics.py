@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: a WSGI middleware, and an ``on_event``. It needs the extra ``metrics``.
+"""Metrics for Prometheus: a WSGI middleware and an ``on_event`` function. It needs the extra ``metrics``.
 
 Nothing is registered by itself: `Metrics` gets the registry of collectors that it writes to.
 """

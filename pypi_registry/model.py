@@ -287,7 +287,7 @@ class Upload:
     def identity(self) -> str | None:
         """A text that all spellings of the file name share: ``demo-1.0-py3-none-any.whl``, ``Demo-1-py3-none-any.whl``.
 
-        None if the file name has another name or version; the registry publishes no such file.
+        None if the file name has a different name or version; the registry publishes no such file.
         """
         return identity_of(self.filename, self.normalized_name, self.version)
 

@@ -316,8 +316,8 @@ class Blobs(Protocol):
     If another instance opens the same data, it must not disturb uploads in progress. Every method raises
     `StorageUnavailable` if the store cannot answer now.
 
-    A store may also implement `CreatesFiles`. Otherwise, the registry receives uploads into files in the temporary
-    folder of the system.
+    A store may also implement `CreatesFiles`. Otherwise, the registry writes incoming uploads to files in the system's
+    temporary folder.
     """
 
     def put(self, key: str, file: BinaryIO, *, size: int, sha256: str, filename: str) -> None:
@@ -350,7 +350,7 @@ class Blobs(Protocol):
 
 @runtime_checkable
 class CreatesFiles(Protocol):
-    """An optional part of `Blobs`: creates the file into which the registry receives an upload before storing it."""
+    """An optional part of `Blobs`: creates the file to which the registry writes an upload before storing it."""
 
     def new_file(self) -> BinaryIO:
         """Return an empty file that is private, writable, readable and seekable.

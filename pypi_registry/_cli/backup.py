@@ -48,7 +48,7 @@ def backup(where: Location, target: Path, *, as_json: bool = False) -> int:
 
     :raises InvalidLocation: if the stores are not in the data folder.
     :raises UnusableData: if the data folder cannot be read, or `target` cannot be used.
-    :raises RegistryError: if the catalogue has another schema, or a store cannot be read or written.
+    :raises RegistryError: if the catalogue has a different schema version, or a store cannot be read or written.
     :raises OSError: if a file or a folder cannot be read or written.
     """
     if where.catalogue is not None:

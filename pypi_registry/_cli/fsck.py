@@ -45,7 +45,7 @@ def fsck(where: Location, options: Options, *, as_json: bool) -> int:
     """Check a registry and print what was found; return 0 if no problem remains, otherwise 1.
 
     :raises UnusableData: if a store cannot be read.
-    :raises RegistryError: if the catalogue has another schema, or holds a row that cannot be read.
+    :raises RegistryError: if the catalogue has a different schema version, or holds a row that cannot be read.
     :raises OSError: if a file or a folder cannot be read.
     """
     meter = Meter("pypi-registry fsck")

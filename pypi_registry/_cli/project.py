@@ -92,7 +92,7 @@ def published_projects(where: Location) -> dict[int, str]:
     """Return the path of every project that ever published, by its id. Packages that were deleted count, too.
 
     :raises UnusableData: if the catalogue cannot be read.
-    :raises RegistryError: if the catalogue has another schema, or cannot be reached.
+    :raises RegistryError: if the catalogue has a different schema version, or cannot be reached.
     """
     path = where.folder.catalogue
     if where.catalogue is None and not path.exists():

@@ -46,7 +46,7 @@ def open_stores(location: Location, *, create: bool, spool: Path | None = None) 
     :param spool: the folder in which uploads to an object store wait; None: the folder for temporary files.
     :raises InvalidLocation: if a URL, or an environment variable of its engine, cannot be used.
     :raises UnusableData: if the data folder, or a file in it, cannot be used.
-    :raises RegistryError: if a store has another schema, or cannot be reached.
+    :raises RegistryError: if a store has a different schema version, or cannot be reached.
     """
     if location.catalogue is None or location.blobs is None:
         with closing(_catalogue(location.folder, create)) as catalogue:

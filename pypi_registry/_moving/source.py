@@ -78,7 +78,7 @@ class Source(Protocol):
 
         :param max_size: bytes; the file must be smaller.
         :raises FileTooLarge: if it is not.
-        :raises WrongDigest: if the bytes have another digest.
+        :raises WrongDigest: if the bytes have a different digest.
         :raises SourceError: if the source cannot be read.
         :raises Stopped: if the import was stopped.
         """

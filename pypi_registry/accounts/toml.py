@@ -83,7 +83,7 @@ def _config(
     required: tuple[str, ...],
     names: Mapping[str, str] = MappingProxyType({}),
 ) -> Reader:
-    """Return a reader of tables. `names` has the fields that have another name than their key."""
+    """Return a reader of tables. `names` has the fields that have a different name from their key."""
     return lambda key, value: create(**_renamed(names, _table(readers, required, key, value)))
 
 

@@ -162,7 +162,7 @@ def distribution(
 
     :param name: the name in its metadata; empty for the one in the file name, and `version` likewise.
     :param variant: of a file name with a variant label; by default one with this label.
-    :raises ValueError: if it is not the file name of a wheel or an sdist, or has another label than the variant.
+    :raises ValueError: if it is not the file name of a wheel or an sdist, or has a different label from the variant.
     """
     found_name, found_version = name_and_version(filename)
     core = core_metadata(name or found_name, version or found_version, **metadata)

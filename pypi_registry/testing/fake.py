@@ -105,16 +105,16 @@ class FakeRegistry(FakeProject):
         self._engine.tokens.rights = {secret: right for right, some in secrets.items() for secret in one_or_more(some)}
 
     def fault(self, matcher: Matcher, fault: Fault, *, times: int | None = None, after: int = 0) -> FaultRule:
-        """Inject a fault: from now on, the requests that match meet it.
+        """Inject a fault: from now on, it affects the requests that match.
 
-        If a request meets several faults, the one that was injected first is outermost, nearest to the client.
+        If several faults affect a request, the one that was injected first is outermost, nearest to the client.
 
         :param matcher: which requests; see :data:`~pypi_registry.testing.Matcher`.
         :param fault: one of :mod:`pypi_registry.testing.faults`.
-        :param times: how many of these requests meet it, at least 1; None for all.
-        :param after: how many of these requests pass before the first one that meets it.
-        :raises TypeError: if an argument has another type.
-        :raises ValueError: if no request could ever meet the fault.
+        :param times: how many of these requests it affects, at least 1; None for all.
+        :param after: how many of these requests pass before the first one that it affects.
+        :raises TypeError: if an argument has the wrong type.
+        :raises ValueError: if the fault could never affect a request.
         """
         check_rule(matcher, times, after)
         if not isinstance(fault, Fault):
@@ -122,11 +122,11 @@ class FakeRegistry(FakeProject):
         return self._engine.inject(FaultRule(matcher, fault, times, after))
 
     def assert_all_faults_met(self) -> None:
-        """Check that at least one request met each fault that was injected since the registry was created or cleared.
+        """Check that each fault has affected at least one request since the registry was created or cleared.
 
-        If no request meets a fault, its matcher often has a mistake, and the test proves nothing.
+        If a fault affects no request, its matcher is often wrong, and the test proves nothing.
 
-        :raises AssertionError: if a fault was never met; the message names it, and the requests that there were.
+        :raises AssertionError: if a fault affected no request; the message names it and lists the recorded requests.
         """
         check_met(self._engine.rules, self._engine.requests)
 

@@ -47,7 +47,7 @@ class Fault:
     """The base of all faults."""
 
     kinds: ClassVar[tuple[Kind, ...]] = ()
-    """The kinds of request that the fault affects; empty for all. Other requests do not count as having met it."""
+    """The kinds of request that the fault affects; empty for all. Other requests are not added to `FaultRule.met`."""
 
     def injected(self, snapshot: Callable[[], _GetResponse]) -> "Fault":
         """Return the fault that requests meet, when it is injected; by default this one.

@@ -1,4 +1,4 @@
-"""Fault rules: which requests meet a fault, and how often."""
+"""Fault rules: which requests a fault affects, and how often."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +23,7 @@ space and one of these; ``*`` in it matches any characters. A number is the numb
 
 
 def check_rule(matcher: object, times: object, after: object) -> None:
-    """Reject a rule that no request could ever meet.
+    """Reject a rule that could never affect a request.
 
     :raises TypeError: if `matcher` is neither a text nor a number nor a function, or another argument is not a number.
     :raises ValueError: if `matcher` is empty or a number below 1, another argument is below 0, or `times` is 0.
@@ -62,9 +62,9 @@ def _as_path(matcher: str) -> str:
 
 
 def check_met(rules: Iterable["FaultRule"], requests: Sequence[RecordedRequest]) -> None:
-    """Reject rules that no request has met.
+    """Reject rules that have affected no request.
 
-    :raises AssertionError: if there is one; the message names each of them, and the requests that there were.
+    :raises AssertionError: if there is one; the message names each of them and lists the recorded requests.
     """
     unmet = [f"  {rule.matcher!r}: {rule.fault!r}" for rule in rules if not rule.met]
     if unmet:
@@ -74,20 +74,20 @@ def check_met(rules: Iterable["FaultRule"], requests: Sequence[RecordedRequest])
 
 @dataclass(eq=False)
 class FaultRule:
-    """A fault that was injected: the requests that met it, and `lift` to end it."""
+    """A fault that was injected: the requests that it affected, and `lift` to end it."""
 
     matcher: Matcher
     fault: Fault
     times: int | None = None
     after: int = 0
     met: list[RecordedRequest] = field(default_factory=list, init=False)
-    """The requests that met the fault, the oldest first."""
+    """The requests that the fault affected, the oldest first."""
     _seen: int = field(default=0, init=False, repr=False)
     _lifted: bool = field(default=False, init=False, repr=False)
     _lock: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def lift(self) -> None:
-        """End the rule. Requests that have met the fault already are not affected."""
+        """End the rule. Nothing changes for requests that the fault has already affected."""
         self._lifted = True
 
     def respond(self, exchange: Exchange) -> Response:

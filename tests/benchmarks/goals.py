@@ -96,7 +96,7 @@ GOALS = (
         for form, accept in FORMS.items()
         for encoding in (PLAIN, GZIP)
     ),
-    Goal("group page over 1,000 projects", LIMIT, pages.group, least=0.60),
+    Goal("page of a group with 1,000 projects", LIMIT, pages.group, least=0.60),
     *(Goal(f"file of 10 KB, clients: {clients}", BARE, files.small(clients), least=0.85) for clients in (1, 8)),
     *(
         Goal(f"file of 200 MB, clients: {clients}", BARE, files.large(clients, nginx=False), least=0.95)
@@ -117,7 +117,7 @@ GOALS = (
         )
         for clients in (1, 8)
     ),
-    Goal("upload of 10 KB with an audit log, one client", "the same upload without", uploading.audited, least=0.95),
+    Goal("upload of 10 KB with an audit log, one client", "the same upload without one", uploading.audited, least=0.95),
     Goal("upload of 10 KB, 8 clients: 99th percentile", "", uploading.slowest, MILLI, most=60),
     Goal(
         "upload of 10 KB among 100,000 other projects, one client",

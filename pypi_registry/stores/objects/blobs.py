@@ -82,7 +82,7 @@ class ObjectBlobs:
     def from_url(cls, url: str, *, spool: str | os.PathLike[str] | None = None) -> Self:
         """Create a store from a URL that may have the parameter ``deliver``: ``s3://bucket/prefix?deliver=redirect``.
 
-        :raises ValueError: if the URL has another parameter, or cannot be used.
+        :raises ValueError: if the URL has an unknown parameter, or cannot be used.
         """
         _, parameters = parsed(url)
         deliver = parameters.pop("deliver", "stream")

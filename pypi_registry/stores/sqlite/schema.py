@@ -443,7 +443,7 @@ def require_present_schema(path: Path) -> None:
     """Check the version of a file without changing it.
 
     :raises FileNotFoundError: if it is missing.
-    :raises UnknownSchema: if it has another version, older or newer, or is not a catalogue.
+    :raises UnknownSchema: if it has a different version, older or newer, or is not a catalogue.
     :raises sqlite3.Error: if it cannot be read, or is not a database.
     """
     path.stat()
