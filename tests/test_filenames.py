@@ -5,10 +5,11 @@ from itertools import combinations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packaging.utils import NormalizedName, canonicalize_name, parse_wheel_filename
+from packaging.utils import NormalizedName, canonicalize_name, canonicalize_version, parse_wheel_filename
 from packaging.version import Version
 
-from pypi_registry._filenames import identity_of, split_label
+from pypi_registry import _filenames
+from pypi_registry._filenames import canonical_version, identity_of, parse_version, split_label
 
 DEMO = NormalizedName("my-demo")
 
@@ -131,3 +132,18 @@ def test_a_label_is_distinguished_from_a_build_tag(filename: str, label: str | N
 def test_no_text_is_an_error(stem: str, version: str, suffix: str) -> None:
     identity = identity_of(stem + suffix, canonicalize_name(stem), version)
     assert identity is None or identity.endswith(suffix)
+
+
+@pytest.mark.parametrize(("length", "is_cached"), [(255, True), (256, False)])
+def test_a_long_version_does_not_go_into_the_caches(length: int, is_cached: bool) -> None:
+    text = "1." + "0" * (length - 2)
+    caches = _filenames._parsed_version, _filenames._canonical_version
+    for cache in caches:
+        cache.cache_clear()
+    assert (parse_version(text), canonical_version(text)) == (Version("1.0"), "1")
+    assert [cache.cache_info().currsize for cache in caches] == [is_cached, is_cached]
+
+
+@pytest.mark.parametrize("text", ["1.0.0-RC1", "latest", "", "1!2.0+A.b", "x" * 300])
+def test_a_canonical_version_is_that_of_packaging(text: str) -> None:
+    assert canonical_version(text) == canonicalize_version(text)

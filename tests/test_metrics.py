@@ -12,6 +12,7 @@ from webtest import TestApp
 from werkzeug.test import create_environ, run_wsgi_app
 
 from pypi_registry import AllowAll, Registry
+from pypi_registry._cli.site import Site
 from pypi_registry.errors import OutcomeUnknown, StorageFull, StorageUnavailable
 from pypi_registry.metrics import Metrics
 from pypi_registry.stores.memory import MemoryBlobs, MemoryCatalogue
@@ -224,3 +225,12 @@ def test_two_registries_of_one_process_have_their_own_metrics() -> None:
 def test_the_package_needs_no_prometheus() -> None:
     program = "import sys, pypi_registry, pypi_registry._cli.main; sys.exit('prometheus_client' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_web_pages_of_serve_have_routes_of_their_own() -> None:
+    counted = Counted()
+    client = TestApp(counted.metrics.middleware(Site(Registry())))
+    client.get("/")
+    client.post("/sign-in", status=405)
+    client.get("/elsewhere", status=404)
+    assert counted.routes == {("GET", "/", "200"), ("POST", "/sign-in", "405"), ("GET", "other", "404")}

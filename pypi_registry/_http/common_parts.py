@@ -15,7 +15,7 @@ _HEAD = re.compile(
 
 
 def common_boundary(content_type: str) -> str | None:
-    """Return the boundary of a form.
+    """Return the boundary of a form; it contains no line break.
 
     >>> common_boundary("multipart/form-data; boundary=b1"), common_boundary('multipart/form-data; boundary="b1"')
     ('b1', None)
@@ -26,6 +26,8 @@ def common_boundary(content_type: str) -> str | None:
 
 def common_parts(form: bytes, boundary: bytes) -> list[tuple[str, str | None, bytes]] | None:
     r"""Return the name, the file name and the content of each part, if the whole form has arrived.
+
+    :param boundary: a `common_boundary`, after two hyphens.
 
     >>> common_parts(b'--b1\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--b1--\r\n', b"--b1")
     [('a', None, b'1')]

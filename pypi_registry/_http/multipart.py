@@ -44,14 +44,16 @@ def parts(body: Body, content_type: str) -> Iterator[Part]:
 
     :raises InvalidRequest: if the body is not a form, or ends too early.
     """
-    boundary = common_boundary(content_type) or _boundary(content_type)
+    common = common_boundary(content_type)
+    boundary = common or _boundary(content_type)
     if not boundary:
         raise InvalidRequest(["the body must be multipart/form-data, with a boundary"])
     if len(boundary) > _MAX_BOUNDARY:
         raise InvalidRequest([f"the boundary of the form has more than {_MAX_BOUNDARY} characters"])
     form = _Form(body, boundary.encode("latin-1", "replace"))
     form.read_on()
-    if (found := form.common_parts()) is not None:
+    # Other boundaries may contain line breaks (RFC 2231), and then two boundaries may share bytes.
+    if common and (found := form.common_parts()) is not None:
         for name, filename, content in found:
             yield Part(name, filename, iter((content,) if content else ()))
         return form.read_end()
@@ -100,7 +102,7 @@ class _Form:
         """Return all parts if `pypi_registry._http.common_parts` reads them; None otherwise."""
         found = common_parts(self._data, self._boundary)
         if found is not None:
-            self._at = len(self._data)
+            self._at = len(self._data) - len(b"\r\n")  # of the last boundary: `read_end` counts it
         return found
 
     def head(self) -> bytes:

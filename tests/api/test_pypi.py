@@ -1344,3 +1344,37 @@ def test_a_name_stays_at_home_when_its_root_group_is_renamed(client_of: ClientOf
     for root in ("acme", "renamed"):
         client_of(registry(root)).get("/projects/2/packages/pypi/simple/demo/", headers=ada, status=404)
         client_of(registry(root)).get("/projects/2/packages/pypi/simple/other/", headers=ada, status=302)
+
+
+class Restored(MemoryCatalogue):
+    """A catalogue that changes whenever a page is rendered, and is then restored."""
+
+    rendered = 0
+    present = 1
+
+    def revision(self, projects: Projects, name: NormalizedName | None) -> int:
+        return self.present
+
+    def names(self, projects: Projects) -> list[NormalizedName]:
+        self._change()
+        return [*super().names(projects)]
+
+    def listing(self, projects: Projects, name: NormalizedName) -> Any:
+        self._change()
+        return super().listing(projects, name)
+
+    def _change(self) -> None:
+        self.rendered += 1
+        self.present += 1
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+@pytest.mark.parametrize("path", ["simple/", "simple/demo/"])
+def test_a_page_that_changes_while_it_is_rendered_is_not_cached(path: str, encoding: str, client_of: ClientOf) -> None:
+    catalogue = Restored()
+    client = client_of(Registry(auth=AllowAll(), catalogue=catalogue, blobs=MemoryBlobs()))
+    publish(client, TOOLS, status=201)
+    for rendered in (1, 2):
+        catalogue.present = 1
+        client.get(f"{TOOLS}/{path}", headers={"Accept-Encoding": encoding}, status=200)
+        assert catalogue.rendered == rendered

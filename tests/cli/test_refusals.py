@@ -254,6 +254,14 @@ def test_a_refusal_before_the_body_counts(logged: Logged) -> None:
     assert (line["action"], line["reason"], line["address"]) == ("SignInFailed", "the token is revoked", "192.0.2.7")
 
 
+def test_a_token_that_is_refused_without_a_reason_is_not_accepted(logged: Logged) -> None:
+    logged.client.get(
+        SIMPLE, headers={"PRIVATE-TOKEN": SECRETS["unknown"]}, extra_environ=_from("192.0.2.7"), status=401
+    )
+    [line] = logged.lines()
+    assert line["reason"] == "the token is unknown, expired or revoked"
+
+
 # Refused uploads
 
 

@@ -9,7 +9,7 @@ from packaging.utils import NormalizedName, canonicalize_name, parse_wheel_filen
 from packaging.version import Version
 
 from pypi_registry._filenames import split_label
-from pypi_registry.distributions.filenames import filename_problems
+from pypi_registry.distributions.filenames import filename_problems, wheel_name_and_version
 
 
 def problems_of(filename: str, name: str = "demo", version: str = "1.0") -> list[str]:
@@ -255,3 +255,26 @@ def test_packaging_reads_a_wheel_that_we_take_as_we_do(stem: str, tail: str, end
             assert not set(filename) & set("/\\\n \"'<>&")
             if filename.endswith(".whl"):
                 assert parse_wheel_filename(split_label(filename)[0])[:2] == (name, Version(version))
+
+
+@pytest.mark.parametrize(
+    "filename",
+    [
+        "dé-1.0-py3-none-any.whl",
+        "demo-1.0-py3-none-any\n.whl",
+        "demo-1.0-py3-none-a b.whl",
+        "demo-1.0-py3-none-any.WHL",
+        f"{'d' * 250}-1.0-py3-none-any.whl",
+        "demo-latest-py3-none-any.whl",
+        "demo.whl",
+        "demo-1.0.tar.gz",
+    ],
+)
+def test_an_invalid_file_name_of_a_wheel_has_no_name_and_version(filename: str) -> None:
+    assert wheel_name_and_version(filename) is None
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=5).map("".join), st.sampled_from(["", "-1.0", "-1.0-py3-none-any"]))
+def test_a_file_name_of_a_wheel_has_a_name_and_a_version_if_it_is_valid(stem: str, tail: str) -> None:
+    filename = f"{stem}{tail}.whl"
+    assert (wheel_name_and_version(filename) is None) == any(filename_problems(filename))

@@ -1,5 +1,7 @@
 """Core metadata as other people's parsers read it, and what an index makes of it."""
 
+import email
+import email.policy
 import tracemalloc
 from importlib.metadata import PathDistribution
 
@@ -19,7 +21,7 @@ from pypi_registry.distributions.limits import (
     MAX_VALUE,
     MAX_VALUES,
 )
-from pypi_registry.distributions.metadata import is_metadata_served, metadata_problems, parse_metadata
+from pypi_registry.distributions.metadata import header_values, is_metadata_served, metadata_problems, parse_metadata
 from pypi_registry.distributions.report import InvalidArchive
 
 HEAD = b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
@@ -397,3 +399,11 @@ def test_what_is_no_name_is_said_to_be_none_once_and_the_version_is_still_looked
 def test_a_field_without_a_name_hides_none_after_it() -> None:
     found = parse_metadata(b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n:\nRequires-Python: >=99\n")
     assert found.requires_python == ">=99"
+
+
+@pytest.mark.parametrize("end", [b"", b":", b"a:"], ids=["alone", "and a colon", "in a name"])
+@pytest.mark.parametrize("byte", range(256))
+def test_a_line_belongs_to_the_fields_if_the_email_parser_says_so(byte: int, end: bytes) -> None:
+    data = bytes([byte]) + end + b" 1\nName: demo\n"
+    expected = email.message_from_bytes(data, policy=email.policy.compat32).get_all("Name", [])
+    assert header_values(data, ["Name"], "METADATA") == {"Name": expected}

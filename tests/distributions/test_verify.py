@@ -3,6 +3,7 @@
 import inspect
 import io
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,15 @@ def test_problems_are_named_once_and_counted(count: int, last: str | None) -> No
     found = truncated(str(number) for number in [*range(count), *range(count)])
     assert found == tuple(map(str, range(count)))[:20] + ((last,) if last and count > 20 else ())
     assert (found[-1] if found else None) == last
+
+
+def test_of_a_repeated_path_the_last_member_is_read_as_zipfile_reads_it() -> None:
+    path = b"demo-1.0.dist-info/METADATA"
+    texts = [core_metadata("demo", "1.0", headers=(("Summary", text),)) for text in ("first", "last")]
+    data = archive(Entry(name=path, data=text) for text in texts)
+    with zipfile.ZipFile(io.BytesIO(data)) as opened:
+        expected = opened.read(path.decode())
+    found = read_unverified(io.BytesIO(data), WHEEL).metadata
+    assert found is not None
+    assert found.data == expected == texts[1]
+    assert any("occurs more than once" in problem for problem in look(data).problems)

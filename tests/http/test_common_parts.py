@@ -47,29 +47,63 @@ HEAD = b'Content-Disposition: form-data; name="a"\r\n\r\n'
 PIECES = [HEAD, b"--b", b"--b", b"\r\n", b"\r\n", b"\n", b"\r", b"--", b"-", b" ", b"x", b'Content-Type: x"\r\n']
 
 
-def parsed(form: bytes) -> object:
-    """Return the names and contents of the parts, with the error that ends them."""
-    body = Body({"wsgi.input": io.BytesIO(form), "CONTENT_LENGTH": str(len(form))})
+class Arriving(io.BytesIO):
+    """A body of which the first read returns so many bytes."""
+
+    def __init__(self, form: bytes, first: int | None = None) -> None:
+        super().__init__(form)
+        self._first = first
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(size if self.tell() else self._first or size)
+
+
+def parsed(form: bytes, boundary: str = "boundary=b", first: int | None = None) -> list[object]:
+    """Return the names and contents of the parts, with the error that ends them.
+
+    :param first: how many bytes the first read returns; None for all.
+    """
+    body = Body({"wsgi.input": Arriving(form, first), "wsgi.input_terminated": True})
     found: list[object] = []
     try:
-        for part in multipart.parts(body, "multipart/form-data; boundary=b"):
+        for part in multipart.parts(body, f"multipart/form-data; {boundary}"):
             found.append((part.name, part.filename, b"".join(part.chunks)))
     except InvalidRequest as error:
         found.append(str(error))
     return found
 
 
+def parsed_generally(form: bytes, boundary: str = "boundary=b", first: int | None = None) -> list[object]:
+    """Return what `parsed` returns, without the faster way."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(multipart, "common_parts", lambda *_: None)
+        return parsed(form, boundary, first)
+
+
 @settings(max_examples=1_000)
 @given(st.lists(st.sampled_from(PIECES), max_size=16).map(b"".join))
 def test_a_form_has_the_same_parts_without_the_faster_way(form: bytes) -> None:
     form = b"--b\r\n" + HEAD + form + b"\r\n--b--\r\n"
-    found = parsed(form)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(multipart, "common_parts", lambda *_: None)
-        assert parsed(form) == found
+    assert parsed(form) == parsed_generally(form)
+
+
+def test_a_boundary_that_contains_line_breaks_is_left_to_the_general_way() -> None:
+    # RFC 2231 encodes any character. In the content, two boundaries share "--a".
+    boundary, line = "boundary*=utf-8''a%0D%0A--a", b"--a\r\n--a"
+    parts = HEAD + b"1\r\n--a\n" + line + b"\r\n--a\r\n" + HEAD + b"2"
+    form = line + b"\r\n" + parts + b"\r\n" + line + b"--\r\n"
+    assert parsed(form, boundary) == parsed_generally(form, boundary)
 
 
 COMMON = b"--b\r\n" + HEAD + b"1\r\n--b\r\n" + HEAD + b"\r\n--b--\r\n"
+
+
+@pytest.mark.parametrize("blanks", [998, 999])
+def test_what_follows_the_last_boundary_is_counted_in_the_same_way(blanks: int) -> None:
+    form = COMMON + b" " * blanks
+    found = parsed(form, first=len(COMMON))
+    assert found == parsed_generally(form, first=len(COMMON))
+    assert len(found) == (2 if blanks == 998 else 3)  # the third is the error
 
 
 def test_every_part_is_returned() -> None:

@@ -439,3 +439,26 @@ def test_little_of_a_large_zip_is_read_from_the_spool_file() -> None:
 
     read([*form()[:2], file("demo-1.0-py3-none-any.whl", *pieces(data))], spool, verify=frugal)
     assert 0 < spool.given < 300_000
+
+
+# The name of the file is told early
+
+
+def test_the_name_of_the_first_file_is_told_before_the_file_is_read() -> None:
+    told: list[str] = []
+
+    def chunks() -> Iterator[bytes]:
+        assert told == ["demo-1.0.tar.gz"]
+        yield DATA
+
+    parts = [Part("other", "x.txt", iter([b""])), Part("content", "demo-1.0.tar.gz", chunks())]
+    parts += [Part("content", "evil-1.0.tar.gz", iter([DATA]))]
+    found = read_form(parts, Counted(b""), max_file_size=10**7, verify=None, on_filename=told.append)
+    assert told == [found.filename] == ["demo-1.0.tar.gz"]
+
+
+def test_an_empty_name_of_a_file_is_not_told() -> None:
+    told: list[str] = []
+    parts = [Part("content", "", iter([DATA]))]
+    read_form(parts, Counted(b""), max_file_size=10**7, verify=None, on_filename=told.append)
+    assert told == []
