@@ -7,7 +7,7 @@ upload, copies a large one three times, and adds a byte to a file if a read ends
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import NamedTuple
+from typing import TypeAlias
 
 from werkzeug.http import parse_options_header
 
@@ -30,13 +30,11 @@ _BARE_CR = re.compile(rb"\r(?!\n)")
 _HAS_BARE_CR = "the form cannot be read: a carriage return without a line feed ends a line"
 
 
-class Part(NamedTuple):
-    """One part of a multipart form. Its bytes must be read before the next part is requested."""
+Part: TypeAlias = tuple[str, str | None, Iterator[bytes]]
+"""The name, the file name and the bytes of a part of a form; they must be read before the next part is requested.
 
-    name: str
-    filename: str | None
-    """None for a text field; empty for a file without a name."""
-    chunks: Iterator[bytes]
+The file name is None for a text field, and empty for a file without a name.
+"""
 
 
 def parts(body: Body, content_type: str) -> Iterator[Part]:
@@ -55,7 +53,7 @@ def parts(body: Body, content_type: str) -> Iterator[Part]:
     # Other boundaries may contain line breaks (RFC 2231), and then two boundaries may share bytes.
     if common and (found := form.common_parts()) is not None:
         for name, filename, content in found:
-            yield Part(name, filename, iter((content,) if content else ()))
+            yield name, filename, iter((content,) if content else ())
         return form.read_end()
     before = 0
     for chunk in form.content():
@@ -71,7 +69,7 @@ def parts(body: Body, content_type: str) -> Iterator[Part]:
         if heads > _MAX_HEADS:
             raise InvalidRequest([f"the parts of the form have more than {_MAX_HEADS} bytes of headers"])
         chunks = form.content()
-        yield Part(*_names(head), chunks)
+        yield *_names(head), chunks
         for _ in chunks:
             pass  # what the caller has not read comes before the next part
     form.read_end()

@@ -7,7 +7,7 @@ in `checks`.
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeAlias
 
 from pypi_registry._excerpt import excerpt
 from pypi_registry._publishing.incoming import read_while_it_arrives
@@ -23,6 +23,8 @@ MAX_FIELDS = 64 * 1024**2
 _KEPT = 64 * 1024  # bytes of a field; the registry stores at most 4,000 characters of a text
 _KEPT_OF_DIGEST = 256
 _DIGITS_OF_BLAKE2_512 = 128
+
+Part: TypeAlias = tuple[str, str | None, Iterator[bytes]]
 
 TEXT_LIMITS: Mapping[str, int] = {
     "metadata_version": 16,
@@ -67,20 +69,6 @@ BLAKE2_512 = "blake2_512"
 _FIELDS = {":action", "name", "version", "requires_python", *TEXT_LIMITS, *DIGEST_FIELDS}
 
 
-class FormPart(Protocol):
-    """One part of a form. Its bytes must be read before the next part is requested."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def filename(self) -> str | None:
-        """None for a text field; empty for a file without a name."""
-
-    @property
-    def chunks(self) -> Iterator[bytes]: ...
-
-
 @dataclass(slots=True)
 class UploadForm:
     """The fields and the file of a form, not checked."""
@@ -121,7 +109,7 @@ class UploadForm:
 
 
 def read_form(
-    parts: Iterable[FormPart],
+    parts: Iterable[Part],
     file: BinaryIO,
     *,
     max_file_size: int,
@@ -130,6 +118,8 @@ def read_form(
 ) -> UploadForm:
     """Read a form to its end, and write the bytes of its file to `file`.
 
+    :param parts: the name, the file name and the bytes of each part. The file name is None for a text field, and empty
+        for a file without a name. The bytes are read before the next part is requested.
     :param max_file_size: bytes; the file must be smaller.
     :param verify: checks the file while it arrives; None accepts any file and reads only its metadata.
     :param on_filename: is called with the name of the file before the file is read.
@@ -139,16 +129,17 @@ def read_form(
     """
     reader = _FormReader(file, max_file_size, verify)
     form = reader.form
-    for part in parts:
-        if part.filename is None or part.name != "content":
-            reader.read_field(part)
+    for name, filename, chunks in parts:
+        if filename is None or name != "content":
+            reader.read_field(name, chunks)
+            form.has_text_as_content |= name == "content"
         elif form.filename is None:
-            if on_filename and part.filename:
-                on_filename(part.filename)
-            reader.read_file(part, part.filename)
+            if on_filename and filename:
+                on_filename(filename)
+            reader.read_file(filename, chunks)
         else:
             form.has_more_files = True
-            reader.read_field(part)
+            reader.read_field(name, chunks)
     if form.first(":action") == "submit":
         raise RegistrationNotSupported
     reader.compute_late_digests()
@@ -163,13 +154,13 @@ class _FormReader:
         self._verify = verify
         self._budget = MAX_FIELDS
 
-    def read_file(self, part: FormPart, filename: str) -> None:
+    def read_file(self, filename: str, content: Iterable[bytes]) -> None:
         form = self.form
         form.filename = filename
         # Digests cost more than all the rest of an upload, so only SHA-256 and those already declared are computed.
         wanted = [name for name, texts in form.declared_digests().items() if name == "sha256_digest" or texts]
         hashes = {name: new_hash(name) for name in wanted}
-        chunks, verify = self._counted(part.chunks, [*hashes.values()]), self._verify or read_unverified
+        chunks, verify = self._counted(content, [*hashes.values()]), self._verify or read_unverified
         form.report = read_while_it_arrives(chunks, self._file, lambda stream: verify(stream, filename))
         form.digests = {name: running.hexdigest() for name, running in hashes.items()}
 
@@ -182,12 +173,12 @@ class _FormReader:
                 running.update(chunk)
             yield chunk
 
-    def read_field(self, part: FormPart) -> None:
+    def read_field(self, name: str, chunks: Iterable[bytes]) -> None:
         # Digests are compared with every value; of other fields only the first is used.
-        form, name = self.form, part.name
+        form = self.form
         limit = _KEPT_OF_DIGEST if name in DIGEST_FIELDS else 0 if name in form.fields else _KEPT
         kept, size = bytearray(), 0
-        for chunk in part.chunks:
+        for chunk in chunks:
             size += len(chunk)
             if size > MAX_FIELD:
                 raise InvalidUpload([f"{excerpt(name)} is too large (at most {MAX_FIELD} bytes per field)"])
@@ -198,8 +189,6 @@ class _FormReader:
         self._budget -= size
         if name in _FIELDS and (kept or name not in DIGEST_FIELDS):
             form.fields.setdefault(name, []).append(kept.decode(errors="replace"))
-        elif name == "content" and part.filename is None:
-            form.has_text_as_content = True
 
     def compute_late_digests(self) -> None:
         """Compute the digests that were declared after the file, as no known client does, from the spool file."""

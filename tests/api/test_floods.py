@@ -170,9 +170,9 @@ def read(form: bytes, size: int = 10**9) -> tuple[int, str]:
     body = Body({"wsgi.input": Drip(form, size), "wsgi.input_terminated": True})
     count = 0
     try:
-        for part in parts(body, "multipart/form-data; boundary=b"):
+        for _, _, chunks in parts(body, "multipart/form-data; boundary=b"):
             count += 1
-            for _ in part.chunks:
+            for _ in chunks:
                 pass
     except InvalidRequest as error:
         return count, str(error)

@@ -40,7 +40,7 @@ def dutiful_sink(folder: str, duties: Sequence[str]) -> "WSGIApplication":
 def _content(environ: "WSGIEnvironment") -> tuple[str, bytes]:
     """Return the name and the bytes of the file in a form."""
     filename, data = "", b""
-    for part in multipart.parts(Body(environ), environ["CONTENT_TYPE"]):
-        if part.filename is not None:
-            filename, data = part.filename, b"".join(part.chunks)
+    for _, found, chunks in multipart.parts(Body(environ), environ["CONTENT_TYPE"]):
+        if found is not None:
+            filename, data = found, b"".join(chunks)
     return filename, data

@@ -67,8 +67,8 @@ def form(data: bytes) -> None:
     size = data[0] + 1 if data else 1
     body = Body({"wsgi.input": _Slow(data[1:], size), "wsgi.input_terminated": True})
     try:
-        for part in parts(body, f"multipart/form-data; boundary={BOUNDARY}"):
-            b"".join(part.chunks)
+        for _, _, chunks in parts(body, f"multipart/form-data; boundary={BOUNDARY}"):
+            b"".join(chunks)
     except InvalidRequest:
         pass
 

@@ -66,8 +66,8 @@ def parsed(form: bytes, boundary: str = "boundary=b", first: int | None = None) 
     body = Body({"wsgi.input": Arriving(form, first), "wsgi.input_terminated": True})
     found: list[object] = []
     try:
-        for part in multipart.parts(body, f"multipart/form-data; {boundary}"):
-            found.append((part.name, part.filename, b"".join(part.chunks)))
+        for name, filename, chunks in multipart.parts(body, f"multipart/form-data; {boundary}"):
+            found.append((name, filename, b"".join(chunks)))
     except InvalidRequest as error:
         found.append(str(error))
     return found

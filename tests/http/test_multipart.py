@@ -110,7 +110,7 @@ def chunked(data: bytes, size: int) -> Iterator[bytes]:
 
 
 def read(body: Body, form_type: str = TYPE) -> Parsed:
-    return [(part.name, part.filename, b"".join(part.chunks)) for part in parts(body, form_type)]
+    return [(name, filename, b"".join(chunks)) for name, filename, chunks in parts(body, form_type)]
 
 
 def read_bytes(data: bytes, form_type: str = TYPE) -> Parsed:
@@ -202,15 +202,15 @@ def test_a_file_arrives_while_it_is_sent(letters: bytes) -> None:
     data = letters * (len(MEBIBYTE) // len(letters))
     stream = Stream(iter([head, *[data] * 10, tail]))
     form = parts(terminated(stream), TYPE)
-    [name, empty, content] = islice(form, 3)
-    assert (name.name, empty.name, content.name) == ("name", "empty", "content")
-    first = next(content.chunks)
+    [(name, *_), (empty, *_), (content, _, chunks)] = islice(form, 3)
+    assert (name, empty, content) == ("name", "empty", "content")
+    first = next(chunks)
     assert len(first) > 0
     assert stream.served < 3 * len(MEBIBYTE)
-    sizes = [len(first), *(len(chunk) for chunk in content.chunks)]
+    sizes = [len(first), *(len(chunk) for chunk in chunks)]
     assert sum(sizes) == 10 * len(MEBIBYTE)
     assert max(sizes) <= READ_SIZE + len(FORM)
-    assert [part.name for part in form] == ["gpg"]
+    assert [name for name, *_ in form] == ["gpg"]
 
 
 def test_no_more_than_the_read_size_is_asked_for_at_once() -> None:
@@ -223,8 +223,8 @@ def test_what_is_left_of_a_part_is_skipped() -> None:
     form = part("one", MEBIBYTE * 3, "f") + part("two", b"2") + END
     body = terminated(Stream(chunked(form, 100_000)))
     found = []
-    for each in parts(body, TYPE):
-        found.append((each.name, len(next(each.chunks))))
+    for name, _, chunks in parts(body, TYPE):
+        found.append((name, len(next(chunks))))
     assert [name for name, _ in found] == ["one", "two"]
     assert found[0][1] < len(MEBIBYTE)
     assert found[1][1] == 1
@@ -402,7 +402,7 @@ def test_the_line_break_after_the_last_boundary_may_be_missing() -> None:
 
 def test_the_end_of_a_form_that_is_cut_is_known_only_after_its_chunks() -> None:
     form = parts(terminated(Stream(iter([part("a", b"x" * 100, "f")[:-20]]))), TYPE)
-    chunks = next(form).chunks
+    _, _, chunks = next(form)
     with pytest.raises(InvalidRequest):
         list(chunks)
 
@@ -487,10 +487,10 @@ def test_what_stands_before_a_part_has_an_end(beginning: bytes, piece: bytes, fa
 def test_a_file_that_begins_nearly_with_a_boundary_arrives_while_it_is_sent(beginning: bytes) -> None:
     head = part("content", b"", "f")[: -len(b"\r\n")]
     stream = Stream(iter([head, beginning, *[MEBIBYTE] * 10, b"\r\n", END]))
-    [content] = islice(parts(terminated(stream), TYPE), 1)
-    data = next(content.chunks)
+    [(_, _, chunks)] = islice(parts(terminated(stream), TYPE), 1)
+    data = next(chunks)
     assert stream.served < 3 * len(MEBIBYTE)
-    assert data + b"".join(content.chunks) == beginning + MEBIBYTE * 10
+    assert data + b"".join(chunks) == beginning + MEBIBYTE * 10
 
 
 def test_a_part_may_end_with_its_headers() -> None:

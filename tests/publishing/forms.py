@@ -13,11 +13,11 @@ Field = tuple[str, str | bytes]
 
 
 def text(name: str, value: str | bytes) -> Part:
-    return Part(name, None, iter([value.encode() if isinstance(value, str) else value]))
+    return (name, None, iter([value.encode() if isinstance(value, str) else value]))
 
 
 def file(filename: str, *chunks: bytes, name: str = "content") -> Part:
-    return Part(name, filename, iter(chunks))
+    return (name, filename, iter(chunks))
 
 
 def texts(fields: Iterable[Field]) -> list[Part]:

@@ -60,7 +60,7 @@ def test_a_file_may_arrive_in_many_chunks() -> None:
     ],
 )
 def test_a_field_is_decoded_as_a_whole(chunks: list[bytes], value: str) -> None:
-    assert read([Part("name", None, iter(chunks))]).first("name") == value
+    assert read([("name", None, iter(chunks))]).first("name") == value
 
 
 @pytest.mark.parametrize("position", [0, 1, 2])
@@ -76,7 +76,7 @@ def test_the_form_is_read_to_its_end() -> None:
 
     def parts() -> Iterator[Part]:
         for part in [*form(), text("attestations", "[]"), text("last", "1")]:
-            read_parts.append(part.name)
+            read_parts.append(part[0])
             yield part
 
     read(parts())
@@ -133,7 +133,7 @@ def test_an_error_of_the_parser_in_a_file_is_raised() -> None:
         raise BrokenOff
 
     with pytest.raises(BrokenOff):
-        read([*form()[:2], Part("content", "demo-1.0.tar.gz", chunks())])
+        read([*form()[:2], ("content", "demo-1.0.tar.gz", chunks())])
 
 
 def test_an_error_of_the_parser_after_the_file_is_raised() -> None:
@@ -196,7 +196,7 @@ def test_any_other_action_is_an_upload(action: str) -> None:
 
 
 def megabytes(name: str, number: int, *last: bytes, filename: str | None = None) -> Part:
-    return Part(name, filename, iter([MEGABYTE] * number + [*last]))
+    return (name, filename, iter([MEGABYTE] * number + [*last]))
 
 
 def test_a_field_may_have_20_million_bytes() -> None:
@@ -228,7 +228,7 @@ def test_a_field_without_an_end_is_refused_soon(filename: str | None) -> None:
         raise AssertionError("ten megabytes too many were read")
 
     with pytest.raises(InvalidUpload, match="'gpg_signature' is too large"):
-        read([Part("gpg_signature", filename, endless()), *form()])
+        read([("gpg_signature", filename, endless()), *form()])
 
 
 def fields_of(size: int) -> list[Part]:
@@ -252,7 +252,7 @@ def test_a_second_file_counts_as_a_field() -> None:
         raise AssertionError("ten megabytes too many were read")
 
     with pytest.raises(InvalidUpload, match="'content' is too large"):
-        read([*form(), Part("content", "demo-1.0.zip", endless())])
+        read([*form(), ("content", "demo-1.0.zip", endless())])
 
 
 @pytest.mark.parametrize("chunk_size", [1, 3, 4, 100])
@@ -279,7 +279,7 @@ def test_a_file_that_is_too_large_is_not_read_on() -> None:
         raise AssertionError("the file was read beyond the limit")
 
     with pytest.raises(FileTooLarge):
-        read([*form()[:2], Part("content", "demo-1.0.tar.gz", endless())], max_file_size=10)
+        read([*form()[:2], ("content", "demo-1.0.tar.gz", endless())], max_file_size=10)
 
 
 # Digests
@@ -451,14 +451,14 @@ def test_the_name_of_the_first_file_is_told_before_the_file_is_read() -> None:
         assert told == ["demo-1.0.tar.gz"]
         yield DATA
 
-    parts = [Part("other", "x.txt", iter([b""])), Part("content", "demo-1.0.tar.gz", chunks())]
-    parts += [Part("content", "evil-1.0.tar.gz", iter([DATA]))]
+    parts = [("other", "x.txt", iter([b""])), ("content", "demo-1.0.tar.gz", chunks())]
+    parts += [("content", "evil-1.0.tar.gz", iter([DATA]))]
     found = read_form(parts, Counted(b""), max_file_size=10**7, verify=None, on_filename=told.append)
     assert told == [found.filename] == ["demo-1.0.tar.gz"]
 
 
 def test_an_empty_name_of_a_file_is_not_told() -> None:
     told: list[str] = []
-    parts = [Part("content", "", iter([DATA]))]
+    parts = [("content", "", iter([DATA]))]
     read_form(parts, Counted(b""), max_file_size=10**7, verify=None, on_filename=told.append)
     assert told == []
