@@ -414,7 +414,7 @@ BY_ITS_METADATA = "skips it after reading its `.metadata`"
 
 @row(
     INSTALLING,
-    "a version that requires another Python, if the upload form has no `requires_python`",
+    "a version that requires a different Python version, if the upload form has no `requires_python`",
     {**dict.fromkeys(WAYS, BY_THE_PAGE), **dict.fromkeys(["uv lock", "poetry"], BY_ITS_METADATA)},
 )
 def requires_python(bench: Bench, way: str, word: str) -> None:
