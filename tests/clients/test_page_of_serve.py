@@ -32,7 +32,7 @@ def block(start: str) -> str:
 
 
 FSCK, BACK_UP, RESTORE = block("pypi-registry fsck "), block("pypi-registry backup "), block("cp -a ")
-RESTORE_RUNNING, GUNICORN = block("python3 -c "), block("gunicorn ")
+RESTORE_RUNNING, GUNICORN = block("cp -an "), block("gunicorn ")
 SERVE, SERVE_WITH_URL = block("pypi-registry serve --proxies 1\n"), block("pypi-registry serve --proxies 1 --url ")
 BACKUP = "/srv/backup/pypi-registry"
 
@@ -57,8 +57,14 @@ def test_a_restored_backup_has_all_packages(programs: Programs, wheel: Path, tmp
         later = make_wheel(tmp_path / "later", "demo", "2.0")
         programs.twine_upload(f"{server.api}/projects/1/packages/pypi", secret, later)
         assert "demo-2.0" in requests.get(f"{index}demo/", auth=("any", secret), timeout=30).text
+        packages = f"{server.api}/projects/1/packages"
+        [first] = requests.get(f"{packages}?package_version=1.0", auth=("any", secret), timeout=30).json()
+        requests.delete(f"{packages}/{first['id']}", auth=("any", secret), timeout=30).raise_for_status()
         programs.shell(restore_running, tmp_path)
         until(lambda: "demo-2.0" not in requests.get(f"{index}demo/", auth=("any", secret), timeout=30).text)
+        programs.run("pip", "download", "--no-deps", "--index-url", with_login(index, secret), "demo")
+        assert (programs.home / wheel.name).read_bytes() == wheel.read_bytes()
+        (programs.home / wheel.name).unlink()
         programs.shell(FSCK, tmp_path)
     copy, start = restore.splitlines()
     assert start.endswith("-m pypi_registry serve --data restored")
