@@ -47,7 +47,7 @@ def filename_problems(filename: str, name: NormalizedName | None = None, version
             yield _does_not_match(filename, name, version)
     else:
         yield (
-            f"File name {excerpt(filename)} has neither the suffix of a wheel ({WHEEL_SUFFIX}) nor of an sdist "
+            f"File name {excerpt(filename)} has neither the suffix of a wheel ({WHEEL_SUFFIX}) nor that of an sdist "
             f"({', '.join(SDIST_SUFFIXES)})"
         )
 

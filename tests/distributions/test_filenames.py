@@ -71,7 +71,7 @@ def test_a_file_name_that_agrees_has_no_problem(filename: str, name: str, versio
 
 
 UNSAFE = "is invalid: at most 255 letters, digits and '._+!-', no path"
-UNKNOWN = "has neither the suffix of a wheel (.whl) nor of an sdist (.tar.gz, .zip)"
+UNKNOWN = "has neither the suffix of a wheel (.whl) nor that of an sdist (.tar.gz, .zip)"
 NO_WHEEL = "is not valid for a wheel: "
 NO_LABEL = "is not made of lower-case letters, digits, '_' and '.'"
 DIGIT = "its Python tag '3' begins with a digit"
