@@ -116,10 +116,10 @@ class Catalogue(Protocol):
         database never returns the revision of a newer page. The registry calls this method for every request for a
         page, so it must be cheap.
 
-        The method returns None if there is nothing to show. For several projects, it may return a value instead if any
-        project of their root groups ever had the name or a status for it, or if at least a hundred projects have the
-        name. For the index, any name counts. If `revision` returns a value although there is nothing to show, `listing`
-        returns None, and `names` returns nothing.
+        The method returns None if there is nothing to show. For several projects, it may return a value even then, if
+        any project of their root groups has ever had the name or a status for the name, or if at least a hundred
+        projects have the name. For the index, the same applies to any name. If the method returns a value although
+        there is nothing to show, `listing` returns None, and `names` returns nothing.
         """
 
     def names(self, projects: Projects) -> Sequence[NormalizedName]:
