@@ -118,8 +118,8 @@ class Catalogue(Protocol):
 
         The method returns None if there is nothing to show. For several projects, it may return a value even then, if
         any project of their root groups has ever had the name or a status for the name, or if at least a hundred
-        projects have the name. For the index, the same applies to any name. If the method returns a value although
-        there is nothing to show, `listing` returns None, and `names` returns nothing.
+        projects have the name. For the index, it may do so if at least one name meets this condition. If the method
+        returns a value although there is nothing to show, `listing` returns None, and `names` returns nothing.
         """
 
     def names(self, projects: Projects) -> Sequence[NormalizedName]:
