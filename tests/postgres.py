@@ -7,7 +7,6 @@ user.
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +19,7 @@ import psycopg
 import pytest
 
 from pypi_registry.stores.postgres import migrate
+from tests.ports import free_port
 
 _DEBIAN = "/usr/lib/postgresql"
 _ORDINARY_USERS = ("postgres", "nobody")
@@ -119,13 +119,6 @@ def running(settings: Mapping[str, str] = UNSAFE, programs: Iterable[str] = ("in
             cluster.stop("immediate")
     finally:
         shutil.rmtree(folder)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _run(name: str, *arguments: str) -> None:

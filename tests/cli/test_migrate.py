@@ -22,7 +22,8 @@ from pypi_registry.testing.contracts.catalogue.samples import (
     files_of,
     variant,
 )
-from tests.postgres import Cluster, Databases, free_port
+from tests.ports import free_port
+from tests.postgres import Cluster, Databases
 from tests.test_docs import ROOT
 
 LAST = schema.SCHEMA_VERSION

@@ -11,7 +11,8 @@ from tests.clients import wire
 from tests.clients.indexes import as_json, put
 from tests.clients.served import PATIENCE
 from tests.clients.toolbox import Toolbox
-from tests.servers.running import free_port, process
+from tests.ports import free_port
+from tests.servers.running import process
 
 
 @contextmanager

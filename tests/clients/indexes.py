@@ -15,7 +15,8 @@ from tests.clients import wire
 from tests.clients.programs import Programs
 from tests.clients.served import PATIENCE
 from tests.clients.toolbox import Toolbox
-from tests.servers.running import free_port, process
+from tests.ports import free_port
+from tests.servers.running import process
 
 USER, PASSWORD = "tester", "the-secret-of-the-index"
 

@@ -17,7 +17,7 @@ from tests.clients.programs import SCRIPTS
 from tests.clients.served import until
 from tests.clients.terminal import Terminal
 from tests.clients.wire import Answer, get, upload
-from tests.servers.running import free_port
+from tests.ports import free_port
 from tests.test_docs import PAGES, ROOT, blocks, text_of
 
 pytestmark = pytest.mark.slow

@@ -23,7 +23,8 @@ from tests.clients import indexes, wire
 from tests.clients.programs import Programs
 from tests.clients.served import PATIENCE, Served, served, until
 from tests.clients.toolbox import INDEXES, Toolbox
-from tests.servers.running import free_port, process
+from tests.ports import free_port
+from tests.servers.running import process
 
 pytestmark = pytest.mark.slow
 

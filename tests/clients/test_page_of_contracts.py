@@ -15,7 +15,8 @@ from pypi_registry.testing.archives import distribution
 from tests.clients.served import PATIENCE
 from tests.clients.test_page_of_serve import REGISTRY_TOML, SECRET
 from tests.clients.wire import upload
-from tests.servers.running import free_port, process
+from tests.ports import free_port
+from tests.servers.running import process
 from tests.test_docs import PAGES, blocks
 
 pytestmark = pytest.mark.slow

@@ -11,8 +11,8 @@ from tests.clients.programs import SCRIPTS
 from tests.clients.served import served
 from tests.clients.terminal import Terminal
 from tests.clients.wire import get, upload
+from tests.ports import free_port
 from tests.postgres import Cluster
-from tests.servers.running import free_port
 from tests.stores.buckets import ACCESS_KEY, SECRET_KEY, moto
 from tests.test_docs import PAGES, ROOT, text_of
 

@@ -17,7 +17,8 @@ import requests
 from tests.clients.distributions import make_wheel
 from tests.clients.programs import SCRIPTS, Programs, with_login
 from tests.clients.served import Served, served, until
-from tests.servers.running import free_port, nginx, process
+from tests.ports import free_port
+from tests.servers.running import nginx, process
 from tests.test_docs import PAGES, blocks
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 from tests.clients.served import until
 from tests.clients.terminal import Terminal
 from tests.clients.wire import get
-from tests.servers.running import free_port
+from tests.ports import free_port
 from tests.test_docs import PAGES, ROOT, blocks, text_of
 
 pytestmark = pytest.mark.slow

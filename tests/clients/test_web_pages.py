@@ -18,7 +18,8 @@ from tests.clients.programs import Programs
 from tests.clients.served import served
 from tests.clients.test_browser import CHROMIUM
 from tests.clients.test_page_of_serve import PAGE, REGISTRY_TOML, SECRET, SERVE_WITH_URL, here
-from tests.servers.running import free_port, nginx
+from tests.ports import free_port
+from tests.servers.running import nginx
 from tests.test_docs import blocks
 
 NEEDS = all([CHROMIUM, shutil.which("nginx"), shutil.which("openssl")])

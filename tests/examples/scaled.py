@@ -12,8 +12,9 @@ from pathlib import Path
 from tests.clients.programs import SCRIPTS, Programs
 from tests.clients.served import PATIENCE, until
 from tests.examples.readme import Example
+from tests.ports import free_port
 from tests.postgres import Cluster, running
-from tests.servers.running import ROOT, free_port, listens, nginx
+from tests.servers.running import ROOT, listens, nginx
 from tests.stores.buckets import ACCESS_KEY, SECRET_KEY, Rclone, new_bucket, rclone
 
 PORTS = ("8001", "8002")

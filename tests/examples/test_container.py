@@ -16,7 +16,7 @@ from pypi_registry.testing.archives import distribution
 from tests.clients.served import PATIENCE, until
 from tests.clients.wire import get, upload
 from tests.examples.readme import EXAMPLES
-from tests.servers.running import free_port
+from tests.ports import free_port
 
 ROOT = EXAMPLES.parent
 FOLDER = EXAMPLES / "container"

@@ -28,7 +28,8 @@ from pypi_registry.testing.contracts import (
 from tests.clients.programs import Programs
 from tests.clients.wire import get, login, request, upload
 from tests.examples.readme import EXAMPLES, Example
-from tests.servers.running import free_port, process
+from tests.ports import free_port
+from tests.servers.running import process
 
 pytestmark = [
     pytest.mark.slow,

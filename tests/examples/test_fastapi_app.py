@@ -7,7 +7,8 @@ import pytest
 from tests.clients.programs import Programs
 from tests.clients.wire import get
 from tests.examples.readme import Example
-from tests.servers.running import free_port, process
+from tests.ports import free_port
+from tests.servers.running import process
 
 pytest.importorskip("a2wsgi")
 pytestmark = pytest.mark.slow

@@ -22,7 +22,8 @@ from pypi_registry.testing.archives import distribution
 from pypi_registry.testing.contracts import AuthContract, Caller, DirectoryContract, KnownAuth, KnownDirectory
 from tests.clients.programs import Programs
 from tests.examples.readme import Example
-from tests.servers.running import free_port, process
+from tests.ports import free_port
+from tests.servers.running import process
 
 PYPI = "/api/v4/projects/acme%2Ftools/packages/pypi"
 

@@ -13,7 +13,7 @@ from pypi_registry.testing import Distribution, Variant, make_sdist, make_wheel
 from tests.clients import wire
 from tests.clients.programs import with_login
 from tests.examples.scaled import Scaled, Server, scaled
-from tests.servers.running import free_port
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,8 @@ import pytest
 from tests.clients.programs import Programs
 from tests.clients.wire import get, login, request
 from tests.examples.readme import EXAMPLES, Example
-from tests.servers.running import free_port, nginx, process
+from tests.ports import free_port
+from tests.servers.running import nginx, process
 
 pytestmark = pytest.mark.slow
 

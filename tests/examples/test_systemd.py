@@ -16,7 +16,7 @@ from tests.clients.programs import SCRIPTS
 from tests.clients.served import PATIENCE, until
 from tests.clients.wire import get, login, request, upload
 from tests.examples.readme import EXAMPLES
-from tests.servers.running import free_port
+from tests.ports import free_port
 
 UNITS = EXAMPLES / "systemd"
 SERVICES = sorted(UNITS.glob("*.service"))

@@ -15,9 +15,10 @@ import pytest
 
 from pypi_registry.testing.archives import distribution
 from tests.clients.served import served, until
+from tests.ports import free_port
 from tests.reliability.changes import TAKEN, Client, Stored
 from tests.reliability.load import Load, Registry
-from tests.servers.running import APPLICATION, SECRET, free_port, process
+from tests.servers.running import APPLICATION, SECRET, process
 
 GUNICORN = ("-m", "gunicorn", "--workers", "4", "--worker-class", "gthread", "--threads", "2", APPLICATION)
 

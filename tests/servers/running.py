@@ -14,6 +14,7 @@ from pathlib import Path
 from pypi_registry._publishing.form import MAX_FIELDS
 from tests.clients.programs import SCRIPTS
 from tests.clients.served import PATIENCE, until
+from tests.ports import free_port
 
 SECRET = "the-secret-of-the-matrix"
 MAX_FILE_SIZE = 1_000_000
@@ -117,12 +118,6 @@ SERVERS = (
 )
 
 
-def free_port() -> int:
-    """Return a free port; most of these servers cannot report which port they chose."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
-
-
 @contextmanager
 def running(server: Server, folder: Path) -> Iterator[str]:
     """Run a server with its data in a folder; return its address, ``http://127.0.0.1:8080``."""
@@ -169,6 +164,7 @@ def process(
             running.wait(PATIENCE)
         finally:
             running.kill()
+        print(log.read_text(errors="replace"))  # pytest shows it if the test fails
     assert "Traceback" not in log.read_text(errors="replace"), log.read_text(errors="replace")
 
 

@@ -20,7 +20,8 @@ from pypi_registry.testing.archives import distribution
 from tests.clients.served import served, until
 from tests.clients.wire import get, upload
 from tests.examples.readme import Example
-from tests.servers.running import free_port, process
+from tests.ports import free_port
+from tests.servers.running import process
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.api.test_secrecy import CALLERS, CASES, Caller
 from tests.clients import wire
-from tests.servers.running import free_port, nginx, process
+from tests.ports import free_port
+from tests.servers.running import nginx, process
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("nginx") is None, reason="there is no nginx")]
 

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.servers.running import free_port, process
+from tests.ports import free_port
+from tests.servers.running import process
 
 VERSION = "azurite@3.35.0"  # newer ones do not run on Node 20
 ACCOUNT = "registry"

@@ -26,7 +26,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from werkzeug.test import Client
 from werkzeug.wrappers import Request
 
-from tests.servers.running import free_port, process
+from tests.ports import free_port
+from tests.servers.running import process
 from tests.stores.buckets import Fault, Moto, error_response
 
 if TYPE_CHECKING:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.ports import free_port
+
 VERSION = "swift==2.38.0"  # older ones do not run on today's Python
 ACCESS_KEY, SECRET_KEY = "test:tester", "this-is-the-secret-key-of-swift"
 
@@ -78,7 +80,7 @@ def swift(folder: Path) -> Iterator[str]:
     _run(programs / "pip", "install", "--quiet", VERSION)
     (folder / "devices" / "d1").mkdir(parents=True)
     (folder / "swift.conf").write_text(_SWIFT)
-    ports = {kind: _free_port() for kind in ("account", "container", "object", "proxy")}
+    ports = {kind: free_port() for kind in ("account", "container", "object", "proxy")}
     with ExitStack() as stack:
         for kind, port in ports.items():
             if kind != "proxy":
@@ -117,9 +119,3 @@ def _server(programs: Path, folder: Path, kind: str, port: int, configuration: s
 def _run(program: Path, *arguments: str | Path) -> None:
     ended = subprocess.run([program, *arguments], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

@@ -28,7 +28,8 @@ from pypi_registry.testing.contracts.catalogue.samples import (
     publish_history,
     upload,
 )
-from tests.postgres import Cluster, free_port, ordinary_user
+from tests.ports import free_port
+from tests.postgres import Cluster, ordinary_user
 from tests.stores.postgres.test_pool import COMMIT
 from tests.tcp_proxy import Fault, proxy_to
 
