@@ -56,7 +56,7 @@ def split_label(filename: str) -> tuple[str, str | None]:
     # PEP 825: "{distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}(-{variant label})?.whl".
     # A label may begin with a digit, so the first part after the version decides: a build tag begins with a digit, and
     # "The Python tag component MUST NOT start with a digit."
-    if filename.count("-") < 5:  # as most have
+    if filename.count("-") < 5:  # a label comes after the fifth hyphen at the earliest; most names have four
         return filename, None
     found = _WITH_LABEL.fullmatch(filename)
     return (filename, None) if found is None else (f"{found['plain']}{WHEEL_SUFFIX}", found["label"])

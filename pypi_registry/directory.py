@@ -31,7 +31,7 @@ class Directory(Protocol):
         """Return the group with this id or full path, or None. The rules of `project` apply."""
 
     def projects_in(self, group: Group) -> Projects:
-        """Return the projects of the group and of all groups below it, whoever the caller is.
+        """Return the projects of the group and of all groups below it, independently of the caller.
 
         If the group no longer exists, return an empty `Projects`.
 

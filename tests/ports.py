@@ -9,8 +9,8 @@ _RANDOM = random.SystemRandom()  # hypothesis seeds the other one, so parallel t
 def free_port() -> int:
     """Return a port of 127.0.0.1 that is free, and that no other program gets before a server listens on it.
 
-    Linux gives the ports from 32768 on to connections and to whoever listens on port 0 (ip(7), "ip_local_port_range"),
-    many per second while tests run. So this is a lower one.
+    Linux gives the ports from 32768 on to connections and to servers that listen on port 0 (ip(7),
+    "ip_local_port_range"), many per second while tests run. So this port is lower.
     """
     while True:
         port = _RANDOM.randrange(15_000, 32_768)

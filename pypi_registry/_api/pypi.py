@@ -231,7 +231,7 @@ def _view(call: Call) -> _View:
     else:
         all_projects = call.services.directory.projects_in(namespace)
         readable = readable_projects(principal, all_projects)
-    call.is_for_every_page = principal.anonymous and is_for_every_page(principal, namespace, readable)
+    call.is_for_every_page = is_for_every_page(principal, namespace, readable)
     return _View(namespace, principal, readable, all_projects)
 
 
@@ -270,7 +270,7 @@ def _package_page(call: Call, view: _View, name: NormalizedName, wanted: Negotia
     revision = call.services.stores.catalogue.revision(view.projects, name)
     if revision is None:
         return None
-    is_absolute = call.is_for_every_page and wanted.media_type is MediaType.JSON and needs_absolute_urls(call)
+    is_absolute = wanted.media_type is MediaType.JSON and needs_absolute_urls(call)
     base = _files_url(call, view.namespace) if is_absolute else call.match.trailing_slash
     key = view.projects.cache_key, name, wanted.content_type, base, "package"
     page = _cached(call, key, revision, wanted) or _render_package(call, view, name, wanted, key, revision, base)

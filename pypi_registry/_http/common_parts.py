@@ -1,7 +1,7 @@
 """A faster way to read the parts of a form as pip's, twine's and uv's libraries write them.
 
 Each function returns None for everything else, which `pypi_registry._http.multipart` then reads. This file can be
-deleted with its calls: nothing but the time changes, by 9 % of a small upload.
+deleted with its calls: nothing but the time changes, by 9 % of the instructions of a small upload.
 """
 
 import re

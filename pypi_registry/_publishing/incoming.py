@@ -30,8 +30,10 @@ def new_file(blobs: Blobs) -> BinaryIO:
 def read_while_it_arrives(chunks: Iterator[bytes], file: BinaryIO, read: Callable[[BinaryIO], _Result]) -> _Result:
     """Return the result of a function that reads a file while it arrives, and write its bytes to `file`.
 
-    After the call all bytes are in `file`, which is empty before, even if `read` did not read its stream to the end. A
-    file that arrives in one chunk, as most do, is read from memory.
+    After the call all bytes are in `file`, even if `read` did not read its stream to the end. A file that arrives in
+    one chunk, as most do, is read from memory.
+
+    :param file: empty, and open for reading and writing.
 
     :raises StorageFull: if there is no space, even if `read` ignored this error. The same holds for
         `StorageUnavailable`, and for every error of `chunks`.

@@ -441,7 +441,7 @@ def test_little_of_a_large_zip_is_read_from_the_spool_file() -> None:
     assert 0 < spool.given < 300_000
 
 
-# The name of the file is told early
+# The name of the file is reported before the file is read
 
 
 def test_the_name_of_the_first_file_is_told_before_the_file_is_read() -> None:
